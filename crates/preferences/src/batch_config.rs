@@ -1,0 +1,417 @@
+//! The batch config: which jobs run, and which handlers do their work.
+//!
+//! Accepted are the specification's JSON object, a list of such, or `{"batch_processing_jobs": […], "purposes": {…}}`.
+//! It is strict: a field that is unknown, or known but not yet served by this version, is an error that names the line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::document::{Preference, nearest};
+use crate::frequency::Frequency;
+use crate::group::Defaults;
+use crate::id::{FeatureType, JobId, PurposeId};
+
+/// All jobs and purposes of one file.
+#[derive(Debug, Clone, Default)]
+pub struct BatchConfig {
+    /// The jobs, in the order of the file.
+    pub jobs: Vec<Job>,
+    /// The purposes by name.
+    pub purposes: BTreeMap<PurposeId, Purpose>,
+}
+
+/// One job: a feature, whom it serves by default, and how its runs are treated.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Its name.
+    pub job_id: JobId,
+    /// How the handler is called.
+    #[serde(rename = "type")]
+    pub job_type: JobType,
+    /// Which handler does the work.
+    pub purpose_id: PurposeId,
+    /// Whether users' preferences say when it runs.
+    pub preference_based: bool,
+    /// The feature whose users it serves.
+    pub feature_type: FeatureType,
+    /// Who goes first when there is more work than hands (D7).
+    #[serde(default)]
+    pub priority: Priority,
+    /// What holds where a user states nothing (T12).
+    #[serde(default, deserialize_with = "preference")]
+    pub default_preferences: Preference,
+    /// Users a chunk, 1 to 25 (D3).
+    #[serde(default = "default_chunk_size")]
+    pub chunk_size: usize,
+    /// Whether a user who may succeed later is tried again (D4).
+    #[serde(default = "yes")]
+    pub retry_failed: bool,
+    /// Attempts after the first (D4).
+    #[serde(default = "default_max_retries")]
+    pub max_retries: u32,
+    /// How long after its instant an occurrence may still be worked on (D4, D7); none by default.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub deadline: Option<SignedDuration>,
+    /// How long after its instant a missed occurrence is still fired (F1); by frequency if not given.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub catchup_window: Option<SignedDuration>,
+    /// What becomes of missed occurrences (F1).
+    #[serde(default)]
+    pub misfire: Misfire,
+    /// Whether a user moved between groups may run again in the same day or period (M6).
+    #[serde(default)]
+    pub once_per: OncePer,
+}
+
+/// How the handler of a job is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobType {
+    /// A handler call per user.
+    IndividualBatch,
+    /// A handler call per chunk.
+    BatchAsObject,
+}
+
+/// Who goes first, most urgent first (D7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Before everything.
+    Critical,
+    /// Before medium.
+    High,
+    /// The default.
+    #[default]
+    Medium,
+    /// Last.
+    Low,
+}
+
+/// What becomes of occurrences whose instant passed while nothing could fire them (F1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Misfire {
+    /// The most recent one is fired, if it is within the catch-up window.
+    #[default]
+    Latest,
+    /// Each is fired, oldest first, at most 100.
+    All,
+    /// None is fired.
+    Skip,
+}
+
+/// How often a job may run one user whose group changed (M6).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OncePer {
+    /// Once per nominal local date.
+    #[default]
+    Day,
+    /// As often as the groups fire.
+    Off,
+}
+
+/// A handler, and the limits that hold for all its calls.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "handler", rename_all = "lowercase")]
+pub enum Purpose {
+    /// Renders a template for each user into a folder.
+    Template(TemplatePurpose),
+    /// Calls an HTTP endpoint.
+    Http(HttpPurpose),
+    /// Runs a program. Not served by this version.
+    Command(CommandPurpose),
+}
+
+/// A `template` purpose.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatePurpose {
+    /// A minijinja template; relative to the batch config's folder.
+    pub template_file: PathBuf,
+    /// Where the texts go; relative to the batch config's folder.
+    pub output_dir: PathBuf,
+    /// Users at once; as many as the agent allows if not given.
+    #[serde(default)]
+    pub max_concurrency: Option<usize>,
+}
+
+/// An `http` purpose.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpPurpose {
+    /// Where to POST.
+    pub url: String,
+    /// The environment variable that holds the signing secret (`whsec_…`, Standard Webhooks); unsigned if not given.
+    #[serde(default)]
+    pub secret_env: Option<String>,
+    /// How long a call may take; 30 s if not given.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub timeout: Option<SignedDuration>,
+    /// Users at once; as many as the agent allows if not given.
+    #[serde(default)]
+    pub max_concurrency: Option<usize>,
+}
+
+/// A `command` purpose.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandPurpose {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+}
+
+/// Why a batch config cannot be used; the text names the line or the job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchConfigError {
+    /// It is no JSON, or a field is wrong.
+    #[error("line {line}, column {column}: {detail}")]
+    At {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What was expected.
+        detail: String,
+    },
+    /// A job cannot be run as it stands.
+    #[error("job {job_id}: {field}: {detail}")]
+    Job {
+        /// Which job.
+        job_id: JobId,
+        /// Which of its fields.
+        field: &'static str,
+        /// What was expected.
+        detail: String,
+    },
+}
+
+/// The most users that one chunk may hold (D3).
+const MOST_USERS_A_CHUNK: usize = 25;
+
+fn default_chunk_size() -> usize {
+    MOST_USERS_A_CHUNK
+}
+
+fn default_max_retries() -> u32 {
+    3
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl BatchConfig {
+    /// Reads a batch config from its text.
+    pub fn from_json(text: &str) -> Result<Self, BatchConfigError> {
+        let config = match shape(text)? {
+            Shape::OneJob => Self {
+                jobs: vec![read(text)?],
+                purposes: BTreeMap::new(),
+            },
+            Shape::Jobs => Self {
+                jobs: read(text)?,
+                purposes: BTreeMap::new(),
+            },
+            Shape::Whole => {
+                let Whole {
+                    batch_processing_jobs,
+                    purposes,
+                } = read(text)?;
+                Self {
+                    jobs: batch_processing_jobs,
+                    purposes,
+                }
+            }
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), BatchConfigError> {
+        for (index, job) in self.jobs.iter().enumerate() {
+            job.check()?;
+            if self.jobs[..index].iter().any(|other| other.job_id == job.job_id) {
+                return Err(job.error("job_id", "another job has the same name"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Job {
+    /// The layers of defaults that hold for this job, strongest first (T12).
+    pub fn defaults(&self) -> Defaults {
+        Defaults(vec![self.default_preferences.clone()])
+    }
+
+    /// How long after its instant a missed occurrence of this frequency is still fired (F1).
+    pub fn catchup_window(&self, frequency: Frequency) -> SignedDuration {
+        self.catchup_window.unwrap_or(match frequency {
+            Frequency::Hourly => SignedDuration::from_mins(30),
+            Frequency::Daily | Frequency::Cron => SignedDuration::from_hours(12),
+            Frequency::Weekly | Frequency::Biweekly => SignedDuration::from_hours(24),
+            Frequency::Monthly => SignedDuration::from_hours(72),
+        })
+    }
+
+    /// The attempts after the first that a user gets.
+    pub fn retries(&self) -> u32 {
+        if self.retry_failed { self.max_retries } else { 0 }
+    }
+
+    fn check(&self) -> Result<(), BatchConfigError> {
+        if !self.preference_based {
+            return Err(self.error("preference_based", "expected true: static schedules are not served by this version"));
+        }
+        if !(1..=MOST_USERS_A_CHUNK).contains(&self.chunk_size) {
+            return Err(self.error("chunk_size", "expected 1 to 25"));
+        }
+        Ok(())
+    }
+
+    fn error(&self, field: &'static str, detail: &str) -> BatchConfigError {
+        BatchConfigError::Job {
+            job_id: self.job_id.clone(),
+            field,
+            detail: detail.into(),
+        }
+    }
+}
+
+enum Shape {
+    OneJob,
+    Jobs,
+    Whole,
+}
+
+fn shape(text: &str) -> Result<Shape, BatchConfigError> {
+    Ok(match read::<Value>(text)? {
+        Value::Array(_) => Shape::Jobs,
+        Value::Object(fields) if fields.contains_key("batch_processing_jobs") || fields.contains_key("purposes") => Shape::Whole,
+        _ => Shape::OneJob,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    batch_processing_jobs: Vec<Job>,
+    #[serde(default)]
+    purposes: BTreeMap<PurposeId, Purpose>,
+}
+
+fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, BatchConfigError> {
+    serde_json::from_str(text).map_err(|error| {
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let detail = error.to_string().replace(&place, "");
+        BatchConfigError::At {
+            line: error.line(),
+            column: error.column(),
+            detail: format!("{detail}{}", Hint::of(&detail)),
+        }
+    })
+}
+
+/// The nearest known field, where serde's text names an unknown one and those it knows in backquotes.
+struct Hint(Option<String>);
+
+impl Hint {
+    fn of(detail: &str) -> Self {
+        let mut names = detail.split('`').skip(1).step_by(2);
+        let wrong = names.next().filter(|_| detail.starts_with("unknown "));
+        Self(wrong.and_then(|wrong| nearest(wrong, &names.collect::<Vec<_>>()).map(str::to_owned)))
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |name| write!(f, "; did you mean `{name}`?"))
+    }
+}
+
+fn preference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Preference, D::Error> {
+    Preference::from_json(&Value::deserialize(deserializer)?, "")
+        .map_err(|invalid| serde::de::Error::custom(format!("default_preferences: {invalid}")))
+}
+
+/// A duration as text, such as `12h` or `1h 30m` (jiff's friendly format).
+fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SignedDuration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| serde::de::Error::custom(format!("expected a duration such as \"12h\", got {text:?}")))?;
+    if duration.is_negative() {
+        Err(serde::de::Error::custom("expected a duration that is not negative"))
+    } else {
+        Ok(Some(duration))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF_THE_SPECIFICATION: &str = r#"{
+        "job_id": "instagram_post_preference_based",
+        "type": "individual_batch",
+        "purpose_id": "instagram_generation",
+        "preference_based": true,
+        "feature_type": "instagram_posts",
+        "priority": "high",
+        "default_preferences": {"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"}
+    }"#;
+
+    fn error(text: &str) -> String {
+        BatchConfig::from_json(text).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn the_batch_config_of_the_specification_is_read_in_all_three_shapes() {
+        let whole = format!(r#"{{"batch_processing_jobs": [{OF_THE_SPECIFICATION}]}}"#);
+        for text in [OF_THE_SPECIFICATION.into(), format!("[{OF_THE_SPECIFICATION}]"), whole] {
+            let config = BatchConfig::from_json(&text).expect("valid");
+            assert_eq!(config.jobs[0].priority, Priority::High);
+            assert_eq!(config.jobs[0].chunk_size, 25);
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_its_line_and_the_nearest_known() {
+        let text = OF_THE_SPECIFICATION.replace("\"priority\"", "\"priorty\"");
+        let error = error(&text);
+        assert!(error.starts_with("line 7, column"), "{error}");
+        assert!(error.contains("did you mean `priority`?"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_line() {
+        assert!(error(&OF_THE_SPECIFICATION.replace("\"10:00\"", "\"25:00\"")).contains("/preferred_time"));
+        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"urgent\"")).starts_with("line 7"));
+        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"deadline\": \"soon\"")).contains("such as \"12h\""));
+        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"chunk_size\": 26")).contains("chunk_size"));
+        assert!(error("{").contains("line 1"));
+    }
+
+    #[test]
+    fn two_jobs_of_one_name_are_refused() {
+        assert!(error(&format!("[{OF_THE_SPECIFICATION},{OF_THE_SPECIFICATION}]")).contains("same name"));
+    }
+
+    #[test]
+    fn a_purpose_names_its_handler_and_nothing_else() {
+        let purposes = |purpose: &str| format!(r#"{{"batch_processing_jobs": [], "purposes": {{"p": {purpose}}}}}"#);
+        let config =
+            BatchConfig::from_json(&purposes(r#"{"handler": "http", "url": "http://localhost:1/x", "timeout": "5s"}"#)).expect("valid");
+        assert!(matches!(config.purposes.values().next(), Some(Purpose::Http(http)) if http.timeout == Some(SignedDuration::from_secs(5))));
+        assert!(error(&purposes(r#"{"handler": "http", "uri": "x"}"#)).contains("did you mean `url`?"));
+        assert!(error(&purposes(r#"{"handler": "carrier-pigeon"}"#)).contains("carrier-pigeon"));
+    }
+}

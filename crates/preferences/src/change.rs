@@ -1,0 +1,123 @@
+//! Changes of preferences, as the feed carries them (F7), and what a write answers (M7).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::group::StatedGroup;
+use crate::id::{FeatureType, TenantId};
+use crate::nominal::NominalTime;
+use crate::occurrence::Occurrence;
+use crate::zone::Zone;
+
+/// One committed change of one user's preference for one feature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its place in the feed: opaque, growing.
+    pub id: String,
+    /// Whose preference.
+    pub tenant_id: TenantId,
+    /// For which feature.
+    pub feature_type: FeatureType,
+    /// The preference's version after the change (W2).
+    pub version: u64,
+    /// The commit instant on the Config Database's clock (M1).
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The group that the user left with it, if the change moved them.
+    pub left: Option<StatedGroup>,
+    /// The group that the user joined with it, if the change moved them.
+    pub joined: Option<StatedGroup>,
+}
+
+/// What a change did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// The preference was created or replaced.
+    Set,
+    /// The preference was deleted; its version lives on.
+    Deleted,
+}
+
+/// A stretch of the feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangePage {
+    /// The changes, oldest first.
+    pub changes: Vec<Change>,
+    /// The cursor for the next request, also where there are no changes.
+    pub next: String,
+    /// Every change stamped at or before this instant is in this page or an earlier one.
+    pub complete_until: Timestamp,
+}
+
+/// What a preference write answers (M7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The preference's version after the write (W2).
+    pub version: u64,
+    /// The commit instant: occurrences from here on see the write.
+    pub takes_effect_at: Timestamp,
+    /// The next occurrence, or why none can be named.
+    #[serde(flatten)]
+    pub next_run: NextRun,
+}
+
+/// The next occurrence of a preference, or why none can be named (M7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum NextRun {
+    /// It fires next then.
+    At {
+        /// The occurrence.
+        next_run: NamedRun,
+    },
+    /// It cannot be said.
+    Unknown {
+        /// Always null.
+        next_run: (),
+        /// Why.
+        reason: NoNextRun,
+    },
+}
+
+/// A next run in M7's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedRun {
+    /// Its name.
+    pub nominal: NominalTime,
+    /// On whose clock.
+    pub timezone: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why no next run can be named (M7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoNextRun {
+    /// The user left something to the defaults of whichever job runs the feature.
+    DependsOnJob,
+    /// The preference is switched off or deleted.
+    Disabled,
+    /// The next occurrence falls into the snooze.
+    Snoozed,
+}
+
+impl NextRun {
+    /// The next run on this zone's clock.
+    pub fn at(occurrence: Occurrence, timezone: &Zone) -> Self {
+        Self::At {
+            next_run: NamedRun {
+                nominal: occurrence.nominal,
+                timezone: timezone.name().to_owned(),
+                at: occurrence.at,
+            },
+        }
+    }
+
+    /// None, and why.
+    pub fn unknown(reason: NoNextRun) -> Self {
+        Self::Unknown { next_run: (), reason }
+    }
+}

@@ -1,0 +1,255 @@
+//! Cron expressions in five fields, in a normal form (T9, T10).
+//!
+//! The syntax is read by `croner`; what is kept is the set of values of each field, because equal wishes must be equal
+//! text. One thing besides the sets changes the meaning and is kept too: an hour field that is a wildcard or a step
+//! follows the clock through a repeated hour, while listed hours fire once a day (T9).
+
+use std::fmt;
+use std::str::FromStr;
+
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::civil::{Date, DateTime, Time};
+
+const ALL_MINUTES: u64 = (1 << 60) - 1;
+const ALL_DAYS: u32 = 0xFFFF_FFFE;
+const ALL_MONTHS: u16 = 0x1FFE;
+const ALL_WEEKDAYS: u8 = 0x7F;
+
+/// The longest wait between two matching dates: 29 February over a century that is no leap year, and a little more.
+const LONGEST_WAIT_DAYS: i32 = 366 * 9;
+
+/// A cron expression: minute, hour, day of month, month, day of week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cron {
+    minutes: u64,
+    hours: Hours,
+    /// `None` for `*`: the day of the month does not restrict.
+    days: Option<u32>,
+    months: u16,
+    /// `None` for `*`: the day of the week does not restrict. Bit 0 is Sunday.
+    weekdays: Option<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Hours {
+    /// `*` (a step of 1) or `*/n`.
+    Every(u8),
+    /// Lists and ranges.
+    Fixed(u32),
+}
+
+/// Why a text is no cron expression of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CronError {
+    /// The text is not five fields of numbers, names, lists, ranges and steps.
+    #[error("expected a cron expression of five fields (minute hour day month weekday): {0}")]
+    Syntax(String),
+    /// No date of any year matches, such as 30 February.
+    #[error("expected a cron expression that fires on some date; no year has such a day")]
+    NeverFires,
+}
+
+impl Cron {
+    /// Whether it fires whenever the local clock shows a matching time, also twice in a repeated hour (T9).
+    pub(crate) fn follows_the_clock(&self) -> bool {
+        matches!(self.hours, Hours::Every(_))
+    }
+
+    /// The matching local times at or after `from`, in the order of the calendar; ends after the longest wait.
+    pub(crate) fn nominals_from(self, from: DateTime) -> impl Iterator<Item = DateTime> {
+        self.dates_from(from.date())
+            .flat_map(move |date| self.times().map(move |time| date.to_datetime(time)))
+            .skip_while(move |nominal| *nominal < from)
+    }
+
+    fn dates_from(self, first: Date) -> impl Iterator<Item = Date> {
+        std::iter::successors(Some(first), |date| date.tomorrow().ok())
+            .scan(0, move |waited, date| {
+                *waited = if self.matches_date(date) { 0 } else { *waited + 1 };
+                (*waited <= LONGEST_WAIT_DAYS).then_some(date)
+            })
+            .filter(move |date| self.matches_date(*date))
+    }
+
+    fn matches_date(&self, date: Date) -> bool {
+        let in_month = self.months & (1 << date.month()) != 0;
+        let on_day = self.days.map(|days| days & (1 << date.day()) != 0);
+        let on_weekday = self
+            .weekdays
+            .map(|weekdays| weekdays & (1 << date.weekday().to_sunday_zero_offset()) != 0);
+        // Both given mean either (T9).
+        in_month
+            && match (on_day, on_weekday) {
+                (Some(day), Some(weekday)) => day || weekday,
+                (Some(only), None) | (None, Some(only)) => only,
+                (None, None) => true,
+            }
+    }
+
+    fn times(self) -> impl Iterator<Item = Time> {
+        let hours = self.hours.bits();
+        let minutes = self.minutes;
+        (0..24i8).filter(move |hour| hours & (1 << hour) != 0).flat_map(move |hour| {
+            (0..60i8)
+                .filter(move |minute| minutes & (1 << minute) != 0)
+                .map(move |minute| Time::constant(hour, minute, 0, 0))
+        })
+    }
+}
+
+impl Hours {
+    fn bits(self) -> u32 {
+        match self {
+            Self::Every(step) => (0..24).step_by(step.into()).fold(0, |bits, hour| bits | 1 << hour),
+            Self::Fixed(bits) => bits,
+        }
+    }
+
+    /// A field of `*` or `*/n` alone is `Every`; whatever else holds a `*` is the list of its values.
+    fn read(field: &str, values: &[u16]) -> Self {
+        let step = match field {
+            "*" => Some(1),
+            _ => field.strip_prefix("*/").and_then(|step| step.parse::<u8>().ok()),
+        };
+        match step {
+            Some(step) => Self::Every(step.clamp(1, 24)),
+            None => Self::Fixed(bits_of(values) as u32),
+        }
+    }
+}
+
+fn bits_of(values: &[u16]) -> u64 {
+    values.iter().fold(0, |bits, value| bits | 1 << value)
+}
+
+impl FromStr for Cron {
+    type Err = CronError;
+
+    fn from_str(text: &str) -> Result<Self, CronError> {
+        let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+        let &[_, hour_field, day_field, _, weekday_field] = fields.as_slice() else {
+            return Err(CronError::Syntax(format!("got {} fields", fields.len())));
+        };
+        refuse_extensions(text)?;
+        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        let read = parser.parse(text).map_err(|cause| CronError::Syntax(cause.to_string()))?.pattern;
+        if read.days.has_modifiers() || read.days_of_week.has_modifiers() {
+            return Err(CronError::Syntax("L, W and # are not supported".into()));
+        }
+
+        let mut days = (day_field != "*").then_some(bits_of(&read.days.values()) as u32);
+        let mut weekdays = (weekday_field != "*").then_some(bits_of(&read.days_of_week.values()) as u8 & ALL_WEEKDAYS);
+        // A field that allows every day restricts nothing, and beside it neither does the other: either is enough (T9).
+        if days == Some(ALL_DAYS) || weekdays == Some(ALL_WEEKDAYS) {
+            (days, weekdays) = (days.filter(|_| weekdays.is_none()), weekdays.filter(|_| days.is_none()));
+            days = days.filter(|bits| *bits != ALL_DAYS);
+            weekdays = weekdays.filter(|bits| *bits != ALL_WEEKDAYS);
+        }
+        let cron = Self {
+            minutes: bits_of(&read.minutes.values()),
+            hours: Hours::read(hour_field, &read.hours.values()),
+            days,
+            months: bits_of(&read.months.values()) as u16,
+            weekdays,
+        };
+        // 1996 begins the longest run of dates that any expression has to wait through before the next leap day.
+        match cron.dates_from(Date::constant(1996, 1, 1)).next() {
+            Some(_) => Ok(cron),
+            None => Err(CronError::NeverFires),
+        }
+    }
+}
+
+/// `croner` reads more than the five classic fields know; what it adds is refused rather than half understood.
+fn refuse_extensions(text: &str) -> Result<(), CronError> {
+    match text
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "*,-/".contains(*c)))
+    {
+        Some(c) => Err(CronError::Syntax(format!("the character {c:?} is not allowed"))),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for Cron {
+    /// The normal form: numbers, sorted, Sunday 0 (T10).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_values(f, self.minutes, self.minutes == ALL_MINUTES)?;
+        f.write_str(" ")?;
+        match self.hours {
+            Hours::Every(1) => f.write_str("*")?,
+            Hours::Every(step) => write!(f, "*/{step}")?,
+            Hours::Fixed(bits) => write_values(f, bits.into(), false)?,
+        }
+        f.write_str(" ")?;
+        write_values(f, self.days.unwrap_or_default().into(), self.days.is_none())?;
+        f.write_str(" ")?;
+        write_values(f, self.months.into(), self.months == ALL_MONTHS)?;
+        f.write_str(" ")?;
+        write_values(f, self.weekdays.unwrap_or_default().into(), self.weekdays.is_none())
+    }
+}
+
+fn write_values(f: &mut fmt::Formatter<'_>, bits: u64, is_wildcard: bool) -> fmt::Result {
+    if is_wildcard {
+        return f.write_str("*");
+    }
+    let mut separator = "";
+    for value in (0..64).filter(|value| bits & (1 << value) != 0) {
+        write!(f, "{separator}{value}")?;
+        separator = ",";
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(text: &str) -> String {
+        text.parse::<Cron>().map_or_else(|error| error.to_string(), |cron| cron.to_string())
+    }
+
+    #[test]
+    fn equal_wishes_have_one_normal_form() {
+        assert_eq!(normal("0 9 * * MON-FRI"), "0 9 * * 1,2,3,4,5");
+        assert_eq!(normal("0  9 * * 5,1-4"), "0 9 * * 1,2,3,4,5");
+        assert_eq!(normal("*/15 * * * *"), "0,15,30,45 * * * *");
+        assert_eq!(normal("0 0 * JAN 7"), "0 0 * 1 0");
+        assert_eq!(normal("0-59 */1 1-31 1-12 0-6"), "* * * * *");
+        assert_eq!(normal("0 9 1-31 * 1"), "0 9 * * *");
+        assert_eq!(normal("0 8-18/5 1 * *"), "0 8,13,18 1 * *");
+    }
+
+    #[test]
+    fn hours_that_follow_the_clock_differ_from_the_same_hours_listed() {
+        assert_ne!(normal("0 */12 * * *"), normal("0 0,12 * * *"));
+        assert_ne!(normal("0 * * * *"), normal("0 0-23 * * *"));
+    }
+
+    #[test]
+    fn the_normal_form_reads_back_as_itself() {
+        for text in ["0 9 * * 1-5", "*/7 */5 1,15 2-4 SUN", "0 0 29 2 *", "5 0-23 * * *"] {
+            assert_eq!(normal(&normal(text)), normal(text));
+        }
+    }
+
+    #[test]
+    fn what_never_fires_or_is_an_extension_is_refused() {
+        assert_eq!("0 0 30 2 *".parse::<Cron>(), Err(CronError::NeverFires));
+        for bad in [
+            "",
+            "* * * *",
+            "* * * * * *",
+            "@daily",
+            "0 0 L * *",
+            "0 0 15W * *",
+            "0 0 * * 1#2",
+            "61 * * * *",
+            "0 25 * * *",
+            "a b c d e",
+        ] {
+            assert!(matches!(bad.parse::<Cron>(), Err(CronError::Syntax(_))), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The day on which a weekly, biweekly or monthly preference fires.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Date, Weekday};
+
+/// The names of the weekdays in week order, Monday first.
+const WEEKDAY_NAMES: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// A `preferred_day`: weekdays for weekly and biweekly, a day of the month for monthly (T1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Day {
+    /// One or more weekdays.
+    Weekdays(Weekdays),
+    /// One day of each month.
+    Month(MonthDay),
+}
+
+/// A set of weekdays that is not empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weekdays(u8);
+
+/// A day of the month; a shorter month clamps it to its last day (T5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MonthDay {
+    /// 1 to 31.
+    Number(u8),
+    /// Always the last day of the month.
+    Last,
+}
+
+/// A text that is no day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a weekday (monday to sunday), 1 to 31 or \"last\"")]
+pub struct DayError;
+
+impl Weekdays {
+    /// T12's last resort where nobody states a day.
+    pub const MONDAY: Self = Self(1);
+
+    /// The set of these weekdays; `None` if there are none.
+    pub fn new(days: impl IntoIterator<Item = Weekday>) -> Option<Self> {
+        let bits = days.into_iter().fold(0, |bits, day| bits | bit(day));
+        (bits != 0).then_some(Self(bits))
+    }
+
+    /// The weekday of one name, such as `monday`.
+    pub fn named(name: &str) -> Option<Self> {
+        WEEKDAY_NAMES.iter().position(|known| *known == name).map(|index| Self(1 << index))
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the set holds this weekday.
+    pub fn contains(self, day: Weekday) -> bool {
+        self.0 & bit(day) != 0
+    }
+}
+
+fn bit(day: Weekday) -> u8 {
+    1 << day.to_monday_zero_offset()
+}
+
+impl MonthDay {
+    /// `None` outside 1 to 31.
+    pub fn new(day: u8) -> Option<Self> {
+        (1..=31).contains(&day).then_some(Self::Number(day))
+    }
+
+    /// The date on which this day falls in the month of `any` (T5).
+    pub fn in_month_of(self, any: Date) -> Date {
+        let last = any.last_of_month();
+        match self {
+            Self::Number(day) if (day as i8) < last.day() => Date::constant(any.year(), any.month(), day as i8),
+            Self::Number(_) | Self::Last => last,
+        }
+    }
+}
+
+impl fmt::Display for Weekdays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (index, name) in WEEKDAY_NAMES.iter().enumerate() {
+            if self.0 & (1 << index) != 0 {
+                write!(f, "{separator}{name}")?;
+                separator = ",";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for MonthDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(day) => write!(f, "{day}"),
+            Self::Last => f.write_str("last"),
+        }
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weekdays(days) => days.fmt(f),
+            Self::Month(day) => day.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Weekdays {
+    type Err = DayError;
+
+    /// Reads the canonical form only: week order, no repeats (T10).
+    fn from_str(text: &str) -> Result<Self, DayError> {
+        let days = text
+            .split(',')
+            .map(|name| Self::named(name).ok_or(DayError))
+            .reduce(|set, day| Ok(set?.and(day?)))
+            .ok_or(DayError)??;
+        if days.to_string() == text { Ok(days) } else { Err(DayError) }
+    }
+}
+
+impl FromStr for MonthDay {
+    type Err = DayError;
+
+    fn from_str(text: &str) -> Result<Self, DayError> {
+        if text == "last" {
+            return Ok(Self::Last);
+        }
+        let day = text.parse().ok().and_then(Self::new).ok_or(DayError)?;
+        if day.to_string() == text { Ok(day) } else { Err(DayError) }
+    }
+}
+
+impl FromStr for Day {
+    type Err = DayError;
+
+    fn from_str(text: &str) -> Result<Self, DayError> {
+        text.parse().map(Self::Month).or_else(|_| text.parse().map(Self::Weekdays))
+    }
+}

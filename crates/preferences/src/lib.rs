@@ -1,0 +1,43 @@
+//! The vocabulary of Cohort and the arithmetic of when a preference fires.
+//!
+//! Everything here is a function over values: no I/O, no clock, no randomness. The Config Database, its client and
+//! the agent all speak these types, so that two processes cannot disagree on what a preference means.
+//!
+//! Read in this order: [`Preference`] is what a user states, [`StatedGroup`] is what the Config Database makes of it,
+//! [`PreferenceGroup`] is what a job's defaults make of that, and [`Schedule`] says when such a group fires.
+
+mod batch_config;
+mod change;
+mod clock;
+mod cron;
+mod day;
+mod document;
+mod frequency;
+mod group;
+mod id;
+mod invalid;
+mod member;
+mod nominal;
+mod occurrence;
+mod time_key;
+mod time_of_day;
+mod zone;
+
+pub use batch_config::{
+    BatchConfig, BatchConfigError, CommandPurpose, HttpPurpose, Job, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
+};
+pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt};
+pub use clock::{Clock, MonotonicStamps};
+pub use cron::{Cron, CronError};
+pub use day::{Day, DayError, MonthDay, Weekdays};
+pub use document::{DocumentError, FEATURE_PREFERENCES, Preference, PreferenceDocument};
+pub use frequency::{Frequency, FrequencyError};
+pub use group::{Defaults, GroupError, GroupList, GroupSummary, PreferenceGroup, StatedGroup, UnresolvedGroup};
+pub use id::{ConfigKey, FeatureType, IdError, JobId, PurposeId, TenantId};
+pub use invalid::{FieldError, Invalid};
+pub use member::{BatchGetRequest, BatchGetResponse, Member, MemberPage, MembersRequest, PreferenceEntry};
+pub use nominal::{NominalError, NominalTime};
+pub use occurrence::{Occurrence, Schedule};
+pub use time_key::{Parity, TimeKey, TimeKeyError};
+pub use time_of_day::{TimeOfDay, TimeOfDayError};
+pub use zone::{Zone, ZoneError, time_zone_database_version};
