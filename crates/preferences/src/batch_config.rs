@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
@@ -139,7 +140,7 @@ pub struct TemplatePurpose {
     /// Where the texts go; relative to the batch config's folder.
     pub output_dir: PathBuf,
     /// Users at once; as many as the agent allows if not given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_least_one")]
     pub max_concurrency: Option<usize>,
 }
 
@@ -150,13 +151,13 @@ pub struct HttpPurpose {
     /// Where to POST.
     pub url: String,
     /// The environment variable that holds the signing secret (`whsec_…`, Standard Webhooks); unsigned if not given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub secret_env: Option<String>,
     /// How long a call may take; 30 s if not given.
     #[serde(default, deserialize_with = "optional_duration")]
     pub timeout: Option<SignedDuration>,
     /// Users at once; as many as the agent allows if not given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_least_one")]
     pub max_concurrency: Option<usize>,
 }
 
@@ -355,6 +356,15 @@ fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     }
 }
 
+/// A field that is there has a value: null is a wrong one.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    NonZeroUsize::deserialize(deserializer).map(|number| Some(number.get()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,6 +421,8 @@ mod tests {
         let config =
             BatchConfig::from_json(&purposes(r#"{"handler": "http", "url": "http://localhost:1/x", "timeout": "5s"}"#)).expect("valid");
         assert!(matches!(config.purposes.values().next(), Some(Purpose::Http(http)) if http.timeout == Some(SignedDuration::from_secs(5))));
+        assert!(error(&purposes(r#"{"handler": "http", "url": "x", "max_concurrency": 0}"#)).contains("nonzero"));
+        assert!(error(&purposes(r#"{"handler": "http", "url": "x", "secret_env": null}"#)).contains("null"));
         assert!(error(&purposes(r#"{"handler": "http", "uri": "x"}"#)).contains("did you mean `url`?"));
         assert!(error(&purposes(r#"{"handler": "carrier-pigeon"}"#)).contains("carrier-pigeon"));
     }

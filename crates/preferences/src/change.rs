@@ -121,3 +121,11 @@ impl NextRun {
         Self::Unknown { next_run: (), reason }
     }
 }
+
+/// Whether cursor `a` of the change feed stands behind `b`, where both are of one incarnation of the database.
+///
+/// Cursors are opaque but ordered: a longer one is later, and of two of one length the one that sorts later is. A cursor
+/// of another incarnation is refused by the Config Database, so it never comes to be compared (F11).
+pub fn is_later_cursor(a: &str, b: &str) -> bool {
+    (a.len(), a) > (b.len(), b)
+}

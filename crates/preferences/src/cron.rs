@@ -15,8 +15,12 @@ const ALL_DAYS: u32 = 0xFFFF_FFFE;
 const ALL_MONTHS: u16 = 0x1FFE;
 const ALL_WEEKDAYS: u8 = 0x7F;
 
-/// The longest wait between two matching dates: 29 February over a century that is no leap year, and a little more.
-const LONGEST_WAIT_DAYS: i32 = 366 * 9;
+/// More dates than are looked at between two matching ones: at most 29 a year (29 February over a century that is no
+/// leap year) of months that match, and one of each month that does not.
+const LONGEST_WAIT: u32 = 9 * 366;
+
+const MONTH_NAMES: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const WEEKDAY_NAMES: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// A cron expression: minute, hour, day of month, month, day of week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,22 +67,26 @@ impl Cron {
     }
 
     fn dates_from(self, first: Date) -> impl Iterator<Item = Date> {
-        std::iter::successors(Some(first), |date| date.tomorrow().ok())
+        let next = move |date: &Date| if self.matches_month(*date) { *date } else { date.last_of_month() }.tomorrow().ok();
+        std::iter::successors(Some(first), next)
             .scan(0, move |waited, date| {
                 *waited = if self.matches_date(date) { 0 } else { *waited + 1 };
-                (*waited <= LONGEST_WAIT_DAYS).then_some(date)
+                (*waited <= LONGEST_WAIT).then_some(date)
             })
             .filter(move |date| self.matches_date(*date))
     }
 
+    fn matches_month(&self, date: Date) -> bool {
+        self.months & (1 << date.month()) != 0
+    }
+
     fn matches_date(&self, date: Date) -> bool {
-        let in_month = self.months & (1 << date.month()) != 0;
         let on_day = self.days.map(|days| days & (1 << date.day()) != 0);
         let on_weekday = self
             .weekdays
             .map(|weekdays| weekdays & (1 << date.weekday().to_sunday_zero_offset()) != 0);
         // Both given mean either (T9).
-        in_month
+        self.matches_month(date)
             && match (on_day, on_weekday) {
                 (Some(day), Some(weekday)) => day || weekday,
                 (Some(only), None) | (None, Some(only)) => only,
@@ -109,10 +117,11 @@ impl Hours {
     fn read(field: &str, values: &[u16]) -> Self {
         let step = match field {
             "*" => Some(1),
-            _ => field.strip_prefix("*/").and_then(|step| step.parse::<u8>().ok()),
+            _ => field.strip_prefix("*/").and_then(|step| step.parse::<u16>().ok()),
         };
         match step {
-            Some(step) => Self::Every(step.clamp(1, 24)),
+            // A step past the end of the day leaves 00 only, like 24.
+            Some(step) => Self::Every(step.clamp(1, 24) as u8),
             None => Self::Fixed(bits_of(values) as u32),
         }
     }
@@ -131,12 +140,11 @@ impl FromStr for Cron {
             return Err(CronError::Syntax(format!("got {} fields", fields.len())));
         };
         refuse_extensions(text)?;
+        for (index, field) in fields.iter().enumerate() {
+            refuse_foreign_names(index, field)?;
+        }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let read = parser.parse(text).map_err(|cause| CronError::Syntax(cause.to_string()))?.pattern;
-        if read.days.has_modifiers() || read.days_of_week.has_modifiers() {
-            return Err(CronError::Syntax("L, W and # are not supported".into()));
-        }
-
         let mut days = (day_field != "*").then_some(bits_of(&read.days.values()) as u32);
         let mut weekdays = (weekday_field != "*").then_some(bits_of(&read.days_of_week.values()) as u8 & ALL_WEEKDAYS);
         // A field that allows every day restricts nothing, and beside it neither does the other: either is enough (T9).
@@ -167,6 +175,26 @@ fn refuse_extensions(text: &str) -> Result<(), CronError> {
         .find(|c| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "*,-/".contains(*c)))
     {
         Some(c) => Err(CronError::Syntax(format!("the character {c:?} is not allowed"))),
+        None if text
+            .split(char::is_whitespace)
+            .any(|field| field.split(',').any(str::is_empty) && !field.is_empty()) =>
+        {
+            Err(CronError::Syntax("a list has an empty place".into()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Months have names in the month's field and weekdays in theirs; `croner` reads both in every field, and L and W.
+fn refuse_foreign_names(index: usize, field: &str) -> Result<(), CronError> {
+    let known: &[&str] = match index {
+        3 => &MONTH_NAMES,
+        4 => &WEEKDAY_NAMES,
+        _ => &[],
+    };
+    let mut names = field.split(|c: char| !c.is_ascii_alphabetic()).filter(|name| !name.is_empty());
+    match names.find(|name| !known.iter().any(|known| known.eq_ignore_ascii_case(name))) {
+        Some(name) => Err(CronError::Syntax(format!("{name} has no meaning in field {}", index + 1))),
         None => Ok(()),
     }
 }
@@ -225,6 +253,7 @@ mod tests {
     fn hours_that_follow_the_clock_differ_from_the_same_hours_listed() {
         assert_ne!(normal("0 */12 * * *"), normal("0 0,12 * * *"));
         assert_ne!(normal("0 * * * *"), normal("0 0-23 * * *"));
+        assert_eq!(normal("0 */300 * * *"), "0 */24 * * *");
     }
 
     #[test]
@@ -248,6 +277,11 @@ mod tests {
             "61 * * * *",
             "0 25 * * *",
             "a b c d e",
+            "0 9 JAN * *",
+            "0 9 * MON *",
+            "0 9 * * JAN",
+            "1,,2 9 * * *",
+            "0, 9 * * *",
         ] {
             assert!(matches!(bad.parse::<Cron>(), Err(CronError::Syntax(_))), "{bad}");
         }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, Weekday};
 
+use crate::frequency::Frequency;
+
 /// The names of the weekdays in week order, Monday first.
 const WEEKDAY_NAMES: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
@@ -34,6 +36,16 @@ pub enum MonthDay {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a weekday (monday to sunday), 1 to 31 or \"last\"")]
 pub struct DayError;
+
+impl Day {
+    /// Whether it is the kind of day that this frequency asks for.
+    pub fn suits(self, frequency: Frequency) -> bool {
+        match self {
+            Self::Weekdays(_) => matches!(frequency, Frequency::Weekly | Frequency::Biweekly),
+            Self::Month(_) => frequency == Frequency::Monthly,
+        }
+    }
+}
 
 impl Weekdays {
     /// T12's last resort where nobody states a day.

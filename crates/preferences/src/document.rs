@@ -108,7 +108,7 @@ impl Preference {
 
     /// The group that this preference states; a zone not stated is the tenant's own (T12).
     pub fn stated_group(&self, tenant_timezone: Option<&Zone>) -> StatedGroup {
-        let day = self.preferred_day;
+        let day = self.preferred_day_for(self.frequency);
         let time = self.preferred_time;
         let time_key = match self.frequency {
             Some(Frequency::Hourly) => time.map_or(TimeKey::Unstated, |time| TimeKey::Minute(time.minute())),
@@ -122,7 +122,13 @@ impl Preference {
             Some(Frequency::Cron) => self.cron.map_or(TimeKey::Unstated, TimeKey::Cron),
         };
         StatedGroup::new(self.frequency, time_key, self.timezone.as_ref().or(tenant_timezone).cloned())
-            .expect("a preference holds only the fields that its frequency uses")
+            .expect("each frequency is given the key of its own kind just above")
+    }
+
+    /// The day, if it is of the kind that the frequency asks for: a preference read from JSON has no other.
+    pub(crate) fn preferred_day_for(&self, frequency: Option<Frequency>) -> Option<Day> {
+        self.preferred_day
+            .filter(|day| frequency.is_some_and(|frequency| day.suits(frequency)))
     }
 
     /// `current` changed by a JSON Merge Patch (RFC 7396). A patch that changes the frequency drops the fields that

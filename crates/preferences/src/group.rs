@@ -145,7 +145,7 @@ impl StatedGroup {
                 .unwrap_or(TimeOfDay::NINE)
         };
         let day = |last_resort| {
-            day.or_else(|| defaults.first_for(frequency, |layer| layer.preferred_day))
+            day.or_else(|| defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency))))
                 .unwrap_or(last_resort)
         };
         let time_key = match (frequency, self.time_key) {

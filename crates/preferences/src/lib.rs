@@ -26,7 +26,7 @@ mod zone;
 pub use batch_config::{
     BatchConfig, BatchConfigError, CommandPurpose, HttpPurpose, Job, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
 };
-pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt};
+pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor};
 pub use clock::{Clock, MonotonicStamps};
 pub use cron::{Cron, CronError};
 pub use day::{Day, DayError, MonthDay, Weekdays};

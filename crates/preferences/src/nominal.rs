@@ -67,7 +67,9 @@ impl FromStr for NominalTime {
     type Err = NominalError;
 
     fn from_str(text: &str) -> Result<Self, NominalError> {
-        let (local, offset) = text.split_at_checked(16).ok_or(NominalError)?;
+        // The date has more than ten characters before the year 0.
+        let end_of_local = text.find('T').ok_or(NominalError)? + "T10:00".len();
+        let (local, offset) = text.split_at_checked(end_of_local).ok_or(NominalError)?;
         let local: DateTime = local.parse().map_err(|_not_civil| NominalError)?;
         let nominal = match offset {
             "" => Self::once(local),
@@ -87,7 +89,7 @@ fn read_offset(text: &str) -> Option<Offset> {
         "-" => -1,
         _ => return None,
     };
-    let mut parts = text.get(1..)?.split(':').map(|part| part.parse::<i32>().ok());
+    let mut parts = text.get(1..)?.split(':').map(|part| part.parse::<u8>().ok().map(i32::from));
     let hours = parts.next()??;
     let minutes = parts.next()??;
     let seconds = parts.next().unwrap_or(Some(0))?;
@@ -114,7 +116,12 @@ mod tests {
 
     #[test]
     fn a_nominal_time_reads_back_from_its_own_text_only() {
-        for good in ["2026-12-07T10:00", "2026-10-25T02:30+02:00", "1883-11-18T12:00-07:52:58"] {
+        for good in [
+            "2026-12-07T10:00",
+            "2026-10-25T02:30+02:00",
+            "1883-11-18T12:00-07:52:58",
+            "-000044-03-15T12:00+00:49:56",
+        ] {
             assert_eq!(good.parse::<NominalTime>().map(|nominal| nominal.to_string()), Ok(good.into()));
         }
         for bad in [
@@ -125,6 +132,8 @@ mod tests {
             "2026-12-07T10:00Z",
             "2026-12-07T10:00+2:00",
             "2026-13-07T10:00",
+            "2026-12-07T10:00+999999999:00",
+            "2026-12-07T10:0é",
         ] {
             assert_eq!(bad.parse::<NominalTime>(), Err(NominalError), "{bad}");
         }

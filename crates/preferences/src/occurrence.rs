@@ -93,7 +93,7 @@ impl Schedule {
         match self.rule {
             Rule::Minute(minute) => self.next_showing(t, |from| next_minute(from, minute)),
             Rule::Cron(cron) if cron.follows_the_clock() => self.next_showing(t, |from| cron.nominals_from(from).next()),
-            Rule::Cron(cron) => self.next_fixed(t, cron.nominals_from(self.earliest_open_nominal(t)?)),
+            Rule::Cron(cron) => self.next_fixed(t, cron.nominals_from(self.earliest_open_nominal(t))),
             Rule::Daily(time) => self.next_fixed(t, dates_near(self.local_date(t)).map(|date| date.to_datetime(time))),
             Rule::Weekly(days, time) => {
                 let dates = dates_near(self.local_date(t)).filter(|date| days.contains(date.weekday()));
@@ -128,7 +128,8 @@ impl Schedule {
         for local in nominals {
             let ambiguous = self.zone.to_ambiguous_timestamp(local);
             let in_gap = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
-            let Ok(at) = ambiguous.compatible() else { break };
+            // Within a day of either end of the calendar a local time may have no instant.
+            let Ok(at) = ambiguous.compatible() else { continue };
             if at <= t {
                 continue;
             }
@@ -148,18 +149,15 @@ impl Schedule {
 
     /// A local time before which no nominal time can still fire after `t`: the local time of `t`, unless a gap in the
     /// day before may have moved earlier ones behind it.
-    fn earliest_open_nominal(&self, t: Timestamp) -> Option<DateTime> {
+    fn earliest_open_nominal(&self, t: Timestamp) -> DateTime {
         let local = self.zone.to_datetime(t);
-        let day_before = t.checked_sub(SignedDuration::from_hours(25)).ok()?;
-        let is_steady = self
-            .zone
-            .preceding(t.checked_add(SignedDuration::from_nanos(1)).ok()?)
-            .next()
-            .is_none_or(|change| change.timestamp() < day_before);
-        if is_steady {
-            Some(local)
+        let day_before = t.checked_sub(SignedDuration::from_hours(25)).unwrap_or(Timestamp::MIN);
+        let up_to_now = t.checked_add(SignedDuration::from_nanos(1)).unwrap_or(t);
+        let last_change = self.zone.preceding(up_to_now).next();
+        if last_change.is_none_or(|change| change.timestamp() < day_before) {
+            local
         } else {
-            local.checked_sub(25.hours()).ok()
+            local.checked_sub(25.hours()).unwrap_or(DateTime::MIN)
         }
     }
 
@@ -202,11 +200,11 @@ fn next_minute(from: DateTime, minute: i8) -> Option<DateTime> {
 
 /// Dates from the day before: a gap around midnight may have moved its nominal time behind `t`.
 fn dates_near(date: Date) -> impl Iterator<Item = Date> {
-    std::iter::successors(date.yesterday().ok(), |date| date.tomorrow().ok())
+    std::iter::successors(Some(date.yesterday().unwrap_or(date)), |date| date.tomorrow().ok())
 }
 
 /// First days of months, from the month of the day before.
 fn months_near(date: Date) -> impl Iterator<Item = Date> {
-    let first = date.yesterday().ok().map(Date::first_of_month);
-    std::iter::successors(first, |month| month.checked_add(Span::new().months(1)).ok())
+    let first = date.yesterday().unwrap_or(date).first_of_month();
+    std::iter::successors(Some(first), |month| month.checked_add(Span::new().months(1)).ok())
 }

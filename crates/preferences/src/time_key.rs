@@ -58,13 +58,11 @@ impl TimeKey {
     /// Whether this key can stand behind the frequency (`None`: a frequency that was not stated).
     pub fn fits(&self, frequency: Option<Frequency>) -> bool {
         match (frequency, self) {
-            (Some(Frequency::Hourly), Self::Unstated | Self::Minute(_))
+            (Some(Frequency::Hourly), Self::Unstated | Self::Minute(0..=59))
             | (Some(Frequency::Daily) | None, Self::Unstated | Self::Time(_))
             | (Some(Frequency::Cron), Self::Unstated | Self::Cron(_)) => true,
-            (Some(Frequency::Weekly), Self::Day { day, .. }) | (Some(Frequency::Biweekly), Self::Alternating { day, .. }) => {
-                matches!(day, None | Some(Day::Weekdays(_)))
-            }
-            (Some(Frequency::Monthly), Self::Day { day, .. }) => matches!(day, None | Some(Day::Month(_))),
+            (Some(frequency @ (Frequency::Weekly | Frequency::Monthly)), Self::Day { day, .. })
+            | (Some(frequency @ Frequency::Biweekly), Self::Alternating { day, .. }) => day.is_none_or(|day| day.suits(frequency)),
             _ => false,
         }
     }
