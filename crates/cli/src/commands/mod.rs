@@ -1,0 +1,50 @@
+//! The commands: one file each, listed in the order of `cohort --help`.
+
+mod next;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Environment;
+
+/// Runs each user's recurring work the way that user asked for it.
+#[derive(Parser)]
+#[command(name = "cohort", version, arg_required_else_help = true, max_term_width = 120)]
+pub(crate) struct Cli {
+    /// Print results as JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Next(next::Next),
+}
+
+/// How a command prints its results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Command {
+    /// What is logged where `COHORT_LOG` says nothing: services tell what they do, commands only what goes wrong.
+    pub(crate) fn default_log(&self) -> &'static str {
+        match self {
+            Self::Next(_) => "warn",
+        }
+    }
+}
+
+impl Cli {
+    pub(crate) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let output = if self.json { Output::Json } else { Output::Text };
+        match self.command {
+            Command::Next(next) => next.run(),
+        }
+    }
+}

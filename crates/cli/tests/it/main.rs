@@ -1,0 +1,4 @@
+//! The real binary, as a shell runs it.
+
+mod next;
+mod program;
