@@ -16,11 +16,14 @@ use serde_json::{Map, Value, json};
 use crate::cache::DocumentCache;
 use crate::error::ClientError;
 use crate::key::{ApiKey, KeyInfo};
-use crate::transport::{Request, Transport, segment};
+use crate::transport::{Answer, Request, Transport, segment};
 use crate::user_preferences::UserPreferences;
 
 /// The most users that the Config Database answers for in one batch-get.
 const BATCH_GET_LIMIT: usize = 1000;
+
+/// The longest wait that the Config Database grants a poll.
+const LONGEST_POLL: Duration = Duration::from_secs(30);
 
 /// What a long poll may take longer than its wait.
 const POLL_GRACE: Duration = Duration::from_secs(5);
@@ -32,12 +35,12 @@ pub struct ConfigDatabaseClient {
     pub(crate) cache: Arc<DocumentCache>,
 }
 
-/// What the PUT of a whole document answers (W2, M7).
+/// What a write of a whole document answers (W2, M7).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DocumentReceipt {
     /// The tenant's revision after the write.
     pub version: u64,
-    /// What it means for each feature that it changed.
+    /// What it means for each feature that is or was in the document.
     pub features: BTreeMap<FeatureType, Receipt>,
 }
 
@@ -107,11 +110,12 @@ impl ConfigDatabaseClient {
         Ok(batch)
     }
 
-    /// The changes after a cursor; waits up to `wait` for the first (F7).
+    /// The changes after a cursor; waits up to `wait`, in whole seconds and at most 30, for the first (F7).
     ///
     /// `since` `None` starts at the oldest change kept, `"now"` at this instant. The tenants named are dropped from the
     /// cache. [`ClientError::Gone`] means that changes were missed: the whole cache is dropped.
     pub async fn get_preference_changes(&self, since: Option<&str>, wait: Duration) -> Result<ChangePage, ClientError> {
+        let wait = wait.min(LONGEST_POLL);
         let mut request = Request::new(Method::GET, "/preferences/changes").timeout(wait + POLL_GRACE);
         request = request.query("wait", wait.as_secs());
         if let Some(since) = since {
@@ -149,21 +153,21 @@ impl ConfigDatabaseClient {
     }
 
     /// Deletes one user's preference for one feature. Sent once: repeated, it could not tell its own success from 404.
-    pub async fn delete_feature_preference(&self, tenant: &str, feature: &str) -> Result<(), ClientError> {
+    pub async fn delete_feature_preference(&self, tenant: &str, feature: &str) -> Result<Receipt, ClientError> {
         let tenant = read_tenant(tenant)?;
-        self.delete(&tenant, preference_path(&tenant, feature)?).await
+        self.delete(&tenant, preference_path(&tenant, feature)?).await?.read()
     }
 
     /// Deletes one user's preferences for all features. Sent once.
-    pub async fn delete_user_preferences(&self, tenant: &str) -> Result<(), ClientError> {
+    pub async fn delete_user_preferences(&self, tenant: &str) -> Result<DocumentReceipt, ClientError> {
         let tenant = read_tenant(tenant)?;
-        self.delete(&tenant, document_path(&tenant)?).await
+        self.delete(&tenant, document_path(&tenant)?).await?.read()
     }
 
-    async fn delete(&self, tenant: &TenantId, path: String) -> Result<(), ClientError> {
+    async fn delete(&self, tenant: &TenantId, path: String) -> Result<Answer, ClientError> {
         let deleted = self.transport.once(&Request::new(Method::DELETE, path)).await;
         self.cache.drop_tenant(tenant.as_str()).await;
-        deleted.map(drop)
+        deleted
     }
 
     /// What a key that somebody presented to the caller may do; `None` if it opens nothing (W4). Not cached.

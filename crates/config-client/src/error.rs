@@ -159,7 +159,7 @@ impl ClientError {
 
 impl Problem {
     /// Reads problem+json; `None` if the body is none.
-    pub(crate) fn from_json(status: StatusCode, body: &[u8]) -> Option<Self> {
+    pub fn from_json(status: StatusCode, body: &[u8]) -> Option<Self> {
         let ProblemJson { title, detail, errors } = serde_json::from_slice(body).ok()?;
         let detail = if detail.is_empty() { title } else { detail };
         Some(Self { status, detail, errors })

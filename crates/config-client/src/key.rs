@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
@@ -37,12 +36,8 @@ impl fmt::Debug for ApiKey {
 /// What the Config Database says about a key that somebody presented.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct KeyInfo {
-    /// The key's public id.
-    pub id: String,
-    /// What it may do: `read`, `support`, `write`, `agent`, `admin` (W4).
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// When it stops to open anything; `None` if never.
-    #[serde(default)]
-    pub expires_at: Option<Timestamp>,
+    /// Who holds it.
+    pub name: String,
+    /// What it may do: `read`, `support`, `write`, `agent` or `admin` (W4).
+    pub scope: String,
 }
