@@ -3,13 +3,18 @@
 //! `main` reads the command line and ends with 0 (done), 1 (failed) or 2 (wrong usage or input). Each command is one
 //! file in `commands`, and gets what it needs of the environment from `config`, which alone reads it.
 
+mod clock;
 mod commands;
 mod config;
+mod endpoint;
 mod failure;
+mod lifecycle;
+mod table;
 mod telemetry;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 
 use crate::commands::Cli;
@@ -18,16 +23,20 @@ use crate::config::Environment;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    let environment = Environment::read();
-    let done = match telemetry::start(environment.log.as_deref().unwrap_or(cli.command.default_log())) {
-        Ok(()) => cli.run(&environment).await,
-        Err(error) => Err(error),
-    };
-    match done {
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let environment = Environment::read();
+    telemetry::start(environment.log.as_deref().unwrap_or(cli.command.default_log()))?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    let done = runtime.block_on(cli.run(&environment));
+    // A read of a terminal that still waits must not keep the program.
+    runtime.shutdown_background();
+    done
 }

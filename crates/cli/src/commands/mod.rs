@@ -1,9 +1,12 @@
 //! The commands: one file each, listed in the order of `cohort --help`.
 
+mod groups;
+mod import;
 mod next;
 
 use clap::{Parser, Subcommand};
 
+use crate::clock::HostClock;
 use crate::config::Environment;
 
 /// Runs each user's recurring work the way that user asked for it.
@@ -19,6 +22,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Import(import::Import),
+    Groups(groups::Groups),
     Next(next::Next),
 }
 
@@ -35,7 +40,7 @@ impl Command {
     /// What is logged where `COHORT_LOG` says nothing: services tell what they do, commands only what goes wrong.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
-            Self::Next(_) => "warn",
+            Self::Import(_) | Self::Groups(_) | Self::Next(_) => "warn",
         }
     }
 }
@@ -44,7 +49,9 @@ impl Cli {
     pub(crate) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let output = if self.json { Output::Json } else { Output::Text };
         match self.command {
-            Command::Next(next) => next.run(),
+            Command::Import(import) => import.run(environment, output).await,
+            Command::Groups(groups) => groups.run(environment, output).await,
+            Command::Next(next) => next.run(&HostClock),
         }
     }
 }

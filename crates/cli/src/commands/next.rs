@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
 
 use clap::Args;
-use cohort_preferences::{Defaults, FieldError, Invalid, Preference, PreferenceGroup, Schedule};
+use cohort_preferences::{Clock, Defaults, FieldError, Invalid, Preference, PreferenceGroup, Schedule};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,7 @@ pub(crate) struct Next {
     /// How many instants to print for each preference
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
-    /// The instant to start from for lines without "after"
+    /// The instant to start from for lines without "after" [default: now]
     #[arg(long, value_name = "INSTANT")]
     after: Option<Timestamp>,
 }
@@ -41,21 +41,22 @@ struct Wish {
 }
 
 impl Next {
-    pub(crate) fn run(&self) -> anyhow::Result<()> {
+    pub(crate) fn run(&self, clock: &impl Clock) -> anyhow::Result<()> {
         let input = io::stdin();
         if input.is_terminal() {
             eprintln!("reading JSON Lines from standard input; see cohort next --help");
         }
         let output = io::stdout();
-        self.answer(input.lock(), BufWriter::new(output.lock()))
+        let after = self.after.unwrap_or_else(|| clock.now());
+        self.answer(after, input.lock(), BufWriter::new(output.lock()))
     }
 
-    fn answer(&self, mut input: impl BufRead, mut output: impl Write) -> anyhow::Result<()> {
+    fn answer(&self, default_after: Timestamp, mut input: impl BufRead, mut output: impl Write) -> anyhow::Result<()> {
         let (mut number, mut wrong, mut line) = (0_u64, 0_u64, Vec::new());
         while input.read_until(b'\n', &mut line)? > 0 {
             number += 1;
             if !line.trim_ascii().is_empty() {
-                let (id, got) = self.answer_line(&line);
+                let (id, got) = self.answer_line(default_after, &line);
                 wrong += u64::from(got.is_err());
                 write_answer(&mut output, number, &id, got)?;
             }
@@ -69,13 +70,13 @@ impl Next {
     }
 
     /// The line's `id`, null where it has none, and its instants.
-    fn answer_line(&self, line: &[u8]) -> (Value, Result<Vec<String>, Invalid>) {
+    fn answer_line(&self, default_after: Timestamp, line: &[u8]) -> (Value, Result<Vec<String>, Invalid>) {
         let mut fields = match read_object(line) {
             Ok(fields) => fields,
             Err(invalid) => return (Value::Null, Err(invalid)),
         };
         let id = fields.shift_remove("id");
-        let got = Wish::read(&fields, self.after).map(|wish| wish.instants(self.count.into()));
+        let got = Wish::read(&fields, default_after).map(|wish| wish.instants(self.count.into()));
         match id {
             Some(id) => (id, got),
             None => (Value::Null, Err(Invalid::one("/id", "missing: expected any JSON value"))),
@@ -113,7 +114,7 @@ fn not_json(error: &serde_json::Error) -> String {
 }
 
 impl Wish {
-    fn read(fields: &Map<String, Value>, default_after: Option<Timestamp>) -> Result<Self, Invalid> {
+    fn read(fields: &Map<String, Value>, default_after: Timestamp) -> Result<Self, Invalid> {
         let mut wrong: Vec<FieldError> = fields
             .keys()
             .filter(|field| !["pref", "after"].contains(&field.as_str()))
@@ -153,16 +154,12 @@ impl Wish {
     }
 }
 
-fn read_after(value: Option<&Value>, default: Option<Timestamp>) -> Result<Timestamp, Invalid> {
-    let expected = "expected an instant such as 2026-12-01T00:00:00Z (RFC 3339)";
-    match (value, default) {
-        (Some(value), _) => value
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Invalid::one("/after", format!("{expected}, got {value}"))),
-        (None, Some(default)) => Ok(default),
-        (None, None) => Err(Invalid::one("/after", format!("missing: {expected}, here or as --after"))),
-    }
+fn read_after(value: Option<&Value>, default: Timestamp) -> Result<Timestamp, Invalid> {
+    let Some(value) = value else { return Ok(default) };
+    value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        let detail = format!("expected an instant such as 2026-12-01T00:00:00Z (RFC 3339), got {value}");
+        Invalid::one("/after", detail)
+    })
 }
 
 /// The preference with its group, in which T12's last resorts stand for what it leaves open.
@@ -186,7 +183,8 @@ mod tests {
     fn answers(lines: &str) -> (Vec<Value>, bool) {
         let next = Next { count: 2, after: None };
         let mut output = Vec::new();
-        let done = next.answer(lines.as_bytes(), &mut output).is_ok();
+        let default_after = "2026-12-31T00:00:00Z".parse().expect("valid");
+        let done = next.answer(default_after, lines.as_bytes(), &mut output).is_ok();
         let output = String::from_utf8(output).expect("text");
         (output.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect(), done)
     }
@@ -235,6 +233,12 @@ mod tests {
             assert!(error.contains(pointer), "{error}");
         }
         assert_eq!(answers[0]["id"], "x");
+    }
+
+    #[test]
+    fn a_line_without_after_starts_at_the_default() {
+        let (answers, _) = answers(r#"{"id":1,"pref":{"frequency":"daily"}}"#);
+        assert_eq!(answers[0]["got"][0], "2026-12-31T09:00:00Z");
     }
 
     #[test]

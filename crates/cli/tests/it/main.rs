@@ -1,4 +1,6 @@
 //! The real binary, as a shell runs it.
 
+mod folder;
 mod next;
 mod program;
+mod service;

@@ -11,9 +11,15 @@ pub(crate) struct Ended {
 
 /// Runs the binary with these arguments and this standard input, in an environment that says nothing about Cohort.
 pub(crate) fn cohort(arguments: &[&str], input: &str) -> Ended {
+    cohort_with(arguments, &[], input)
+}
+
+/// The same with these environment variables.
+pub(crate) fn cohort_with(arguments: &[&str], environment: &[(String, String)], input: &str) -> Ended {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cohort"))
         .args(arguments)
         .env_clear()
+        .envs(environment.iter().cloned())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,0 +1,197 @@
+//! How a command that looks or acts reaches the service: over HTTP, or in this process on the files of a data folder.
+//!
+//! ```text
+//! --url, CONFIG_SERVICE_URL ───────────────────────► HTTP, key from CONFIG_SERVICE_API_KEY
+//! --data DIR ─ somebody holds DIR/lock ────────────► HTTP to the holder's address, key from DIR/admin.key
+//!            └ nobody does ────────────────────────► the services' routers in this process, on the files in DIR
+//! ```
+//!
+//! Either way a request meets the same routes, so that a command has one way to ask. To look, the files are opened
+//! read-only; to change something the folder is locked first, as `cohort up` does.
+
+mod in_process;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use clap::Args;
+use cohort_config_client::Problem;
+use futures_util::{Stream, TryStreamExt};
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
+use tokio_util::io::StreamReader;
+use tower::ServiceExt;
+
+use crate::config::Environment;
+use crate::failure::WrongInput;
+use crate::lifecycle::{DataDir, read_admin_key};
+
+/// Below which path both services answer.
+const BASE: &str = "/api/v1";
+
+const URL_HELP: &str =
+    "The service's address, such as http://127.0.0.1:8000/api/v1 [default: CONFIG_SERVICE_URL]; its key is CONFIG_SERVICE_API_KEY";
+
+/// Where the service is.
+#[derive(Args)]
+pub(crate) struct EndpointArgs {
+    #[arg(long, value_name = "URL", help = URL_HELP)]
+    url: Option<String>,
+    /// The folder of `cohort up`, whether it runs or not
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    data: Option<PathBuf>,
+}
+
+/// What a command means to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Only read.
+    Look,
+    /// Write too.
+    Change,
+}
+
+/// A service that answers.
+pub(crate) enum Endpoint {
+    /// Another process.
+    Http {
+        http: reqwest::Client,
+        /// Without a slash at its end.
+        base: String,
+        key: Option<HeaderValue>,
+    },
+    /// This process, on the files of a data folder.
+    InProcess {
+        router: Router,
+        key: HeaderValue,
+        /// Held to change something.
+        _held: Option<DataDir>,
+    },
+}
+
+impl EndpointArgs {
+    /// Finds the service; nothing is asked of it yet.
+    pub(crate) async fn connect(&self, environment: &Environment, access: Access) -> anyhow::Result<Endpoint> {
+        if let Some(data) = &self.data {
+            return connect_to_folder(data, access).await;
+        }
+        let Some(url) = self.url.as_ref().or(environment.config_service_url.as_ref()) else {
+            let text = "where is the service? Give --data DIR or --url URL, or set CONFIG_SERVICE_URL";
+            return Err(WrongInput(text.into()).into());
+        };
+        Endpoint::http(url, environment.config_service_api_key.as_deref())
+    }
+}
+
+async fn connect_to_folder(data: &Path, access: Access) -> anyhow::Result<Endpoint> {
+    match DataDir::holder(data)? {
+        Some(holder) => {
+            let pid = holder.pid;
+            let address = holder
+                .address
+                .with_context(|| format!("{} is in use by process {pid}, which does not listen: try again", data.display()))?;
+            let key = read_admin_key(data)?;
+            Endpoint::http(&format!("http://{address}{BASE}"), key.as_deref())
+        }
+        None => in_process::open(data, access).await,
+    }
+}
+
+impl Endpoint {
+    fn http(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
+        // The first who installs a provider wins; whichever it is, it serves.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        if url.starts_with("http://") {
+            // Without TLS no certificates are needed, and a container without any must not fail for it.
+            http = http.tls_certs_only([]);
+        }
+        Ok(Self::Http {
+            http: http.build().context("cannot make the HTTP client ready")?,
+            base: url.trim_end_matches('/').to_owned(),
+            key: key.map(bearer).transpose()?,
+        })
+    }
+
+    /// The answer to a GET. `path` begins below `/api/v1` and is already encoded.
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let response = self.send(Method::GET, path, Body::empty()).await?;
+        let body = read_whole(response)
+            .await
+            .with_context(|| format!("GET {path}: the answer broke off"))?;
+        serde_json::from_slice(&body).with_context(|| format!("GET {path}: the answer is not what was asked for"))
+    }
+
+    /// Posts what `lines` gives, and gives the lines of the answer while it is still posting.
+    pub(crate) async fn post_lines<S, E>(&self, path: &str, lines: S) -> anyhow::Result<Lines<impl AsyncBufRead + Unpin + use<S, E>>>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        let response = self.send(Method::POST, path, Body::from_stream(lines)).await?;
+        let answer = response.into_body().into_data_stream().map_err(std::io::Error::other);
+        Ok(StreamReader::new(Box::pin(answer)).lines())
+    }
+
+    /// The head of an answer that says 2xx; another answer is the error that it describes.
+    async fn send(&self, method: Method, path: &str, body: Body) -> anyhow::Result<Response<Body>> {
+        let act = format!("{method} {path}");
+        let response = match self {
+            Self::Http { http, base, key } => {
+                let request = request(method, format!("{base}{path}"), key.as_ref(), body)?;
+                let request = request.map(|body| reqwest::Body::wrap_stream(body.into_data_stream()));
+                let sent = http.execute(request.try_into().context("cannot make the request")?).await;
+                let hint = || format!("cannot reach the service at {base}: is it running? `cohort up --data DIR` starts one");
+                Response::<reqwest::Body>::from(sent.map_err(reqwest::Error::without_url).with_context(hint)?).map(Body::new)
+            }
+            Self::InProcess { router, key, .. } => {
+                let request = request(method, format!("{BASE}{path}"), Some(key), body)?;
+                router.clone().oneshot(request).await?
+            }
+        };
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(refusal(&act, response).await)
+    }
+}
+
+fn bearer(key: &str) -> anyhow::Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", key.trim()))
+        .map_err(|_not_printable| WrongInput("the key holds characters that no key has".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn request(method: Method, uri: String, key: Option<&HeaderValue>, body: Body) -> anyhow::Result<Request<Body>> {
+    let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, "application/json");
+    if let Some(key) = key {
+        request = request.header(AUTHORIZATION, key);
+    }
+    Ok(request
+        .body(body)
+        .map_err(|error| WrongInput(format!("{uri} is no address of a service: {error}")))?)
+}
+
+async fn read_whole(response: Response<Body>) -> Result<Bytes, axum::Error> {
+    axum::body::to_bytes(response.into_body(), usize::MAX).await
+}
+
+/// What an answer that is not 2xx means, and what to do about it.
+async fn refusal(act: &str, response: Response<Body>) -> anyhow::Error {
+    let status = response.status();
+    // A body that breaks off explains nothing; the status code stands.
+    let body = read_whole(response).await.unwrap_or_default();
+    let told = Problem::from_json(status, &body).map_or_else(|| status.to_string(), |problem| problem.to_string());
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => WrongInput(format!("{act}: {told}")).into(),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            anyhow::anyhow!("{act}: {told}; set CONFIG_SERVICE_API_KEY, or give --data DIR to use the key in DIR/admin.key")
+        }
+        _ => anyhow::anyhow!("{act}: {told}"),
+    }
+}
