@@ -1,1 +1,26 @@
+//! The Config Database: what users prefer, in which groups that puts them, and who was in a group at any instant.
+//!
+//! ```text
+//! api ─► service ─► store (trait Store) ◄─ store/sqlite
+//! ```
+//!
+//! `service` decides and knows neither HTTP nor SQL; SQL stands in `store/sqlite` only and status codes in `api/error`
+//! only. A document, its group rows and its change row are one transaction, and the feed ([`preferences`] of another
+//! process learn of changes by it) is read from the same rows as the history.
+//!
+//! [`preferences`]: cohort_preferences
 
+mod api;
+mod cursor;
+mod error;
+mod import;
+mod key;
+mod precondition;
+mod receipt;
+mod service;
+mod store;
+
+pub use api::error::unknown_route;
+pub use error::ConfigServiceError;
+pub use key::Scope;
+pub use service::{ConfigService, ConfigServiceOptions};

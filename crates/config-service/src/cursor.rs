@@ -1,0 +1,114 @@
+//! Cursors: opaque outside, inside a place in the feed or in a member list of one incarnation of the database (F7, F11).
+
+use std::fmt;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::error::ConfigServiceError;
+
+/// Which life of the database this is; a database that was made anew or restored has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Incarnation(u32);
+
+/// Where a page of the feed begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// At the oldest change kept.
+    Oldest,
+    /// Behind the newest change.
+    Now,
+    /// Behind the change of this number.
+    Change(i64),
+}
+
+/// Where a page of a member list begins: the list is of one instant, so that all its pages are one list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MembersAfter {
+    /// The instant of the list.
+    pub(crate) as_of: Timestamp,
+    /// The last tenant number of the page before.
+    pub(crate) number: u64,
+}
+
+impl Incarnation {
+    /// The incarnation of a database that carries this id.
+    pub(crate) fn of(id: Uuid) -> Self {
+        Self(id.as_fields().0)
+    }
+
+    /// The feed's position behind the change of this number.
+    pub(crate) fn position(self, change: i64) -> String {
+        format!("{self}-{change}")
+    }
+
+    /// Reads `since_id`: `now`, a position, or nothing.
+    pub(crate) fn since(self, text: Option<&str>) -> Result<Since, ConfigServiceError> {
+        match text {
+            None => Ok(Since::Oldest),
+            Some("now") => Ok(Since::Now),
+            Some(position) => {
+                let change = self.own(position, "since_id")?.parse();
+                change.map(Since::Change).map_err(|_not_a_number| malformed("since_id"))
+            }
+        }
+    }
+
+    /// The cursor of the page behind `after`.
+    pub(crate) fn members_cursor(self, after: MembersAfter) -> String {
+        format!("{self}-{}-{}", after.as_of.as_microsecond(), after.number)
+    }
+
+    /// Reads a member list's cursor.
+    pub(crate) fn members_after(self, cursor: &str) -> Result<MembersAfter, ConfigServiceError> {
+        let malformed = || malformed("cursor");
+        let (as_of, number) = self.own(cursor, "cursor")?.split_once('-').ok_or_else(malformed)?;
+        let as_of = as_of.parse().ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+        Ok(MembersAfter { as_of: as_of.ok_or_else(malformed)?, number: number.parse().map_err(|_not_a_number| malformed())? })
+    }
+
+    /// What stands behind the incarnation in a cursor of this one.
+    fn own<'a>(self, cursor: &'a str, parameter: &str) -> Result<&'a str, ConfigServiceError> {
+        let (incarnation, rest) = cursor.split_once('-').ok_or_else(|| malformed(parameter))?;
+        match u32::from_str_radix(incarnation, 16) {
+            Ok(incarnation) if incarnation == self.0 => Ok(rest),
+            Ok(_) => Err(ConfigServiceError::CursorGone),
+            Err(_) => Err(malformed(parameter)),
+        }
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+fn malformed(parameter: &str) -> ConfigServiceError {
+    ConfigServiceError::Parameter(format!("{parameter}: expected a cursor that this service gave"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: Incarnation = Incarnation(0x0a0b_0c0d);
+
+    #[test]
+    fn a_position_reads_back_in_its_own_incarnation_only() {
+        let position = OURS.position(42);
+        assert!(matches!(OURS.since(Some(&position)), Ok(Since::Change(42))));
+        assert!(matches!(Incarnation(1).since(Some(&position)), Err(ConfigServiceError::CursorGone)));
+        for malformed in ["", "42", "zz-1", "0a0b0c0d-x", "0a0b0c0d-"] {
+            assert!(matches!(OURS.since(Some(malformed)), Err(ConfigServiceError::Parameter(_))), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_member_cursor_carries_the_instant_of_its_list() {
+        let after = MembersAfter { as_of: Timestamp::from_microsecond(-5).expect("in range"), number: 7 };
+        let cursor = OURS.members_cursor(MembersAfter { as_of: Timestamp::from_microsecond(5).expect("in range"), ..after });
+        assert_eq!(OURS.members_after(&cursor).expect("reads").number, 7);
+        assert!(matches!(OURS.members_after("0a0b0c0d-7"), Err(ConfigServiceError::Parameter(_))));
+    }
+}

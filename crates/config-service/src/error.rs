@@ -1,0 +1,59 @@
+//! Why the Config Database did not do what was asked.
+
+use std::time::Duration;
+
+use cohort_database::DatabaseError;
+use cohort_preferences::Invalid;
+
+/// Why the Config Database did not do what was asked. Nothing is stored after any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigServiceError {
+    /// There is no such thing.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// `If-Match` or `If-None-Match` does not hold (W2).
+    #[error("the precondition does not hold: {0}")]
+    PreconditionFailed(String),
+    /// What was sent breaks the rules (W1).
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// A parameter of the request cannot be read.
+    #[error("{0}")]
+    Parameter(String),
+    /// A cursor of another incarnation of the database, or of a time that it does not have (F7).
+    #[error("this cursor belongs to another incarnation of the database: list again, then follow from the list's position")]
+    CursorGone,
+    /// The instant asked for has not come, or a write stamped before it has not ended (M1).
+    #[error("the state as of this instant is not settled yet: ask again in {} s", retry_after.as_secs())]
+    NotSettled {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// Every write is refused.
+    #[error("read only: {0}")]
+    ReadOnly(String),
+    /// No key was sent, or one that is not known.
+    #[error("send a known key as Authorization: Bearer …")]
+    Unauthorized,
+    /// The key's scope does not allow this.
+    #[error("a key of scope {scope} may not write")]
+    Forbidden {
+        /// The key's scope.
+        scope: &'static str,
+    },
+    /// The service is being shut down.
+    #[error("the service is shutting down")]
+    ShuttingDown,
+    /// The database did not do what was asked.
+    #[error("the database failed")]
+    Database(#[from] DatabaseError),
+    /// The database holds something that this version cannot read.
+    #[error("the database holds {0}, which this version cannot read")]
+    Unreadable(String),
+}
+
+impl From<rusqlite::Error> for ConfigServiceError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}

@@ -1,0 +1,64 @@
+//! The change feed (F7): change rows by id, which the one writer gives in commit order.
+
+use cohort_preferences::{Change, ChangeKind, ChangePage, TenantId};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+
+use super::names::{Names, unreadable};
+use super::{instant, stamps};
+use crate::cursor::Incarnation;
+use crate::error::ConfigServiceError;
+use crate::store::Result;
+
+/// The number of the newest change, 0 if there is none.
+pub(super) fn newest(db: &Connection) -> Result<i64> {
+    let mut select = db.prepare_cached("SELECT coalesce(max(id), 0) FROM change")?;
+    Ok(select.query_row([], |row| row.get(0))?)
+}
+
+/// At most `limit` changes behind `after`; `settled` was settled before the snapshot was taken.
+pub(super) fn page(
+    db: &Connection,
+    names: &Names,
+    incarnation: Incarnation,
+    after: i64,
+    limit: usize,
+    settled: Timestamp,
+) -> Result<ChangePage> {
+    if !(0..=newest(db)?).contains(&after) {
+        return Err(ConfigServiceError::CursorGone);
+    }
+    let mut select = db.prepare_cached(
+        "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, left_group, joined_group FROM change
+         JOIN tenant ON tenant.id = tenant WHERE change.id > ?1 ORDER BY change.id LIMIT ?2",
+    )?;
+    let mut rows = select.query((after, limit as i64))?;
+    let (mut changes, mut last) = (Vec::new(), after);
+    while let Some(row) = rows.next()? {
+        last = row.get(0)?;
+        changes.push(change(db, names, row, incarnation.position(last))?);
+    }
+    let is_cut = changes.len() == limit;
+    let complete_until = match changes.last() {
+        // The rows that were cut off are stamped no earlier than the last that was not.
+        Some(last) if is_cut => settled.min(stamps::just_before(last.at)),
+        _ => settled,
+    };
+    Ok(ChangePage { changes, next: incarnation.position(last), complete_until })
+}
+
+fn change(db: &Connection, names: &Names, row: &Row<'_>, id: String) -> Result<Change> {
+    let group = |number: Option<i64>| number.map(|number| names.group(db, number).map(|group| (*group).clone())).transpose();
+    let tenant: String = row.get(1)?;
+    let is_deleted: bool = row.get(5)?;
+    Ok(Change {
+        id,
+        tenant_id: tenant.parse::<TenantId>().map_err(|_malformed| unreadable("tenant", &tenant))?,
+        feature_type: names.feature(db, row.get(2)?)?,
+        version: row.get::<_, i64>(3)? as u64,
+        at: instant(row.get(4)?)?,
+        kind: if is_deleted { ChangeKind::Deleted } else { ChangeKind::Set },
+        left: group(row.get(6)?)?,
+        joined: group(row.get(7)?)?,
+    })
+}

@@ -1,0 +1,162 @@
+//! Members of groups as of an instant (M1).
+//!
+//! A group's members as of T are who is in it now and joined at or before T, and who left it after T and had joined at
+//! or before T. The first kind stands in an index by group and tenant number, the second in change rows, few for an
+//! instant just past. Both are merged by number and cut to the page; only then are names and preferences read, so that
+//! a page costs what it holds and not what the group holds.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use cohort_preferences::StatedGroup;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows};
+
+use super::names::{Names, find_feature, find_group};
+use super::{feed, instant};
+use crate::cursor::Incarnation;
+use crate::store::{MemberList, MembersQuery, Result, StoredMember};
+
+/// A member before its name and preference are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    tenant: i64,
+    since: i64,
+    /// Of the preference in force now; `None` where it has to be looked up, as the user has left since.
+    change: Option<i64>,
+}
+
+/// A page of a member list. The instant must have settled.
+pub(super) fn list(db: &Connection, names: &Names, query: &MembersQuery, incarnation: Incarnation) -> Result<MemberList> {
+    let position = incarnation.position(feed::newest(db)?);
+    let mut list = MemberList { members: Vec::new(), count_as_of: 0, position, has_more: false };
+    let Some(feature) = find_feature(db, &query.feature)? else {
+        return Ok(list);
+    };
+    let groups = numbers(db, names, feature, &query.groups)?;
+    let as_of = query.as_of.as_microsecond();
+    list.count_as_of = count(db, &groups, as_of)?;
+    let mut found = find(db, &groups, as_of, query.after as i64, query.limit + 1)?;
+    list.has_more = found.len() > query.limit;
+    found.truncate(query.limit);
+    list.members = read_members(db, feature, &found)?;
+    Ok(list)
+}
+
+fn numbers(db: &Connection, names: &Names, feature: i64, groups: &[StatedGroup]) -> Result<Vec<i64>> {
+    let mut numbers = Vec::with_capacity(groups.len());
+    for group in groups {
+        let known = names.group_number(&(feature, group.clone()));
+        let number = known.map_or_else(|| find_group(db, feature, group), |number| Ok(Some(number)));
+        numbers.extend(number?);
+    }
+    Ok(numbers)
+}
+
+/// The sizes of the groups as of the instant, together, from the count rows alone (M8).
+fn count(db: &Connection, groups: &[i64], as_of: i64) -> Result<u64> {
+    let mut select = db.prepare_cached("SELECT count FROM group_count WHERE group_id = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1")?;
+    let mut total = 0;
+    for group in groups {
+        total += select.query_row((group, as_of), |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0);
+    }
+    Ok(total as u64)
+}
+
+/// The first `limit` members behind the tenant number `after`.
+fn find(db: &Connection, groups: &[i64], as_of: i64, after: i64, limit: usize) -> Result<Vec<Found>> {
+    let mut left = Vec::new();
+    for group in groups {
+        find_left(db, *group, as_of, after, &mut left)?;
+    }
+    left.sort_unstable();
+    let mut left = left.into_iter().peekable();
+    let mut statements = groups.iter().map(|_| prepare_present(db)).collect::<Result<Vec<_>>>()?;
+    let mut present = Merged::open(&mut statements, groups, as_of, after)?;
+    let mut found = Vec::with_capacity(limit.min(8_192));
+    let mut next_present = present.next()?;
+    while found.len() < limit {
+        let next_left = left.peek().copied();
+        let is_left_next = match (next_present, next_left) {
+            (None, None) => break,
+            (Some(present), Some(left)) => left.tenant < present.tenant,
+            (present, _) => present.is_none(),
+        };
+        if is_left_next {
+            found.extend(left.next());
+        } else {
+            found.extend(next_present);
+            next_present = present.next()?;
+        }
+    }
+    Ok(found)
+}
+
+/// Who was in the group at the instant and left it later.
+fn find_left(db: &Connection, group: i64, as_of: i64, after: i64, found: &mut Vec<Found>) -> Result<()> {
+    let mut select =
+        db.prepare_cached("SELECT tenant, left_since FROM change WHERE left_group = ?1 AND at > ?2 AND left_since <= ?2 AND tenant > ?3")?;
+    let mut rows = select.query((group, as_of, after))?;
+    while let Some(row) = rows.next()? {
+        found.push(Found { tenant: row.get(0)?, since: row.get(1)?, change: None });
+    }
+    Ok(())
+}
+
+fn prepare_present(db: &Connection) -> Result<CachedStatement<'_>> {
+    Ok(db.prepare_cached(
+        "SELECT tenant, group_since, change_id FROM preference INDEXED BY preference_group
+         WHERE group_id = ?1 AND tenant > ?2 AND group_since <= ?3 ORDER BY tenant",
+    )?)
+}
+
+/// Who is in the groups now and was at the instant: one cursor a group, read only as far as the page needs.
+struct Merged<'s> {
+    cursors: Vec<Rows<'s>>,
+    heads: BinaryHeap<Reverse<(Found, usize)>>,
+}
+
+impl<'s> Merged<'s> {
+    fn open(statements: &'s mut [CachedStatement<'_>], groups: &[i64], as_of: i64, after: i64) -> Result<Self> {
+        let mut merged = Self { cursors: Vec::with_capacity(groups.len()), heads: BinaryHeap::with_capacity(groups.len()) };
+        for (statement, group) in statements.iter_mut().zip(groups) {
+            merged.cursors.push(statement.query((group, after, as_of))?);
+            merged.advance(merged.cursors.len() - 1)?;
+        }
+        Ok(merged)
+    }
+
+    fn next(&mut self) -> Result<Option<Found>> {
+        let Some(Reverse((found, cursor))) = self.heads.pop() else {
+            return Ok(None);
+        };
+        self.advance(cursor)?;
+        Ok(Some(found))
+    }
+
+    fn advance(&mut self, cursor: usize) -> Result<()> {
+        if let Some(row) = self.cursors[cursor].next()? {
+            let found = Found { tenant: row.get(0)?, since: row.get(1)?, change: Some(row.get(2)?) };
+            self.heads.push(Reverse((found, cursor)));
+        }
+        Ok(())
+    }
+}
+
+fn read_members(db: &Connection, feature: i64, found: &[Found]) -> Result<Vec<StoredMember>> {
+    let mut change_of = db.prepare_cached("SELECT change_id FROM preference WHERE tenant = ?1 AND feature = ?2")?;
+    let mut name_of = db.prepare_cached("SELECT tenant_id FROM tenant WHERE id = ?1")?;
+    let mut state_of = db.prepare_cached("SELECT version, preference FROM change WHERE id = ?1")?;
+    let mut members = Vec::with_capacity(found.len());
+    for found in found {
+        let change = found.change.map_or_else(|| change_of.query_row((found.tenant, feature), |row| row.get(0)), Ok)?;
+        let (version, json): (i64, Option<String>) = state_of.query_row([change], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        members.push(StoredMember {
+            tenant_id: name_of.query_row([found.tenant], |row| row.get(0))?,
+            number: found.tenant as u64,
+            version: version as u64,
+            since: instant(found.since)?,
+            json,
+        });
+    }
+    Ok(members)
+}

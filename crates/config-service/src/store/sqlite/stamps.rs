@@ -1,0 +1,192 @@
+//! Stamps of commits, and when the state as of an instant has settled (M1).
+//!
+//! One writer takes stamps, one after another, and commits them in that order. `open_from` is the first stamp of the
+//! transaction that is not yet committed. Whoever wants to read as of T first makes sure that no later stamp can be at
+//! or before T (`pass`), then that no open transaction holds such a stamp, and only then reads:
+//!
+//! ```text
+//! pass(T) ─► open_from ≤ T? ─ yes ─► wait for the commit, look again
+//!                 └─ no ──► read: every transaction stamped ≤ T is on disk
+//! ```
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use cohort_preferences::{Clock, MonotonicStamps};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::error::ConfigServiceError;
+
+/// How long a read waits for its instant to settle, in real time.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How often a clock is asked whether the instant has come: a simulated one wakes nobody.
+const CLOCK_ASKED_EVERY: Duration = Duration::from_millis(10);
+
+/// Gives stamps and knows which are committed.
+pub(super) struct Stamps {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    commits: watch::Sender<u64>,
+}
+
+struct State {
+    stamps: MonotonicStamps,
+    open_from: Option<Timestamp>,
+}
+
+impl Stamps {
+    /// Goes on after the newest stamp of the database.
+    pub(super) fn after(newest: Timestamp, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::new(State { stamps: MonotonicStamps::after(newest), open_from: None }), commits: watch::Sender::new(0) }
+    }
+
+    /// A new stamp for the transaction that is open.
+    pub(super) fn take(&self) -> Timestamp {
+        let now = whole_micros(self.clock.now());
+        let mut state = self.lock();
+        let stamp = state.stamps.next(now);
+        state.open_from.get_or_insert(stamp);
+        stamp
+    }
+
+    /// The open transaction has ended, either way.
+    pub(super) fn ended(&self) {
+        self.lock().open_from = None;
+        self.commits.send_modify(|commits| *commits += 1);
+    }
+
+    /// Changes after every transaction.
+    pub(super) fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
+    /// An instant, as late as possible, that has settled: what is read from now on holds every change stamped at or
+    /// before it.
+    pub(super) fn settled_until(&self) -> Timestamp {
+        let now = whole_micros(self.clock.now());
+        let mut state = self.lock();
+        state.stamps.pass(now);
+        state.open_from.map_or(now, |open| now.min(just_before(open)))
+    }
+
+    /// Waits until the state as of this instant has settled.
+    pub(super) async fn settle(&self, as_of: Timestamp) -> Result<(), ConfigServiceError> {
+        let deadline = Instant::now() + LONGEST_WAIT;
+        self.come_to(as_of, deadline).await?;
+        let mut commits = self.commits();
+        while !self.has_settled(as_of) {
+            let committed = timeout_at(deadline, commits.changed()).await;
+            if committed.is_err() {
+                return Err(not_settled(Duration::from_secs(1)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn come_to(&self, as_of: Timestamp, deadline: Instant) -> Result<(), ConfigServiceError> {
+        loop {
+            let missing = as_of.duration_since(self.clock.now());
+            if !missing.is_positive() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let missing = Duration::from_secs(missing.as_secs().clamp(1, 60).unsigned_abs());
+                return Err(not_settled(missing));
+            }
+            sleep(CLOCK_ASKED_EVERY.min(missing.unsigned_abs())).await;
+        }
+    }
+
+    fn has_settled(&self, as_of: Timestamp) -> bool {
+        let mut state = self.lock();
+        state.stamps.pass(as_of);
+        state.open_from.is_none_or(|open| open > as_of)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics while holding the stamps")
+    }
+}
+
+/// The latest stamp that can be before this one.
+pub(super) fn just_before(stamp: Timestamp) -> Timestamp {
+    stamp.saturating_sub(SignedDuration::from_micros(1)).expect("a duration never fails to be subtracted")
+}
+
+/// Stamps are whole microseconds: an instant between two is settled as the earlier is.
+pub(crate) fn whole_micros(instant: Timestamp) -> Timestamp {
+    let nanos = instant.as_nanosecond().rem_euclid(1_000) as i64;
+    instant.saturating_sub(SignedDuration::from_nanos(nanos)).expect("a duration never fails to be subtracted")
+}
+
+fn not_settled(retry_after: Duration) -> ConfigServiceError {
+    ConfigServiceError::NotSettled { retry_after }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            at(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_microsecond(micros).expect("in range")
+    }
+
+    fn stamps(now: i64) -> (Arc<Hand>, Arc<Stamps>) {
+        let clock = Arc::new(Hand(AtomicI64::new(now)));
+        let stamps = Stamps::after(at(0), clock.clone());
+        (clock, Arc::new(stamps))
+    }
+
+    #[tokio::test]
+    async fn no_stamp_falls_at_or_before_an_instant_that_was_read() {
+        let (_, stamps) = stamps(100);
+        stamps.settle(at(100)).await.expect("the instant has come");
+        assert_eq!(stamps.take(), at(101));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_waits_for_the_transaction_that_is_stamped_before_its_instant() {
+        let (clock, stamps) = stamps(100);
+        stamps.take();
+        assert_eq!(stamps.settled_until(), at(99));
+        clock.0.store(200, Ordering::SeqCst);
+        let reader = tokio::spawn({
+            let stamps = Arc::clone(&stamps);
+            async move { stamps.settle(at(150)).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!reader.is_finished());
+        stamps.ended();
+        assert!(reader.await.expect("no panic").is_ok());
+        assert_eq!(stamps.settled_until(), at(200));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_instant_that_does_not_come_is_given_up_after_five_seconds() {
+        let (_, stamps) = stamps(100);
+        let began = Instant::now();
+        let error = stamps.settle(at(10_000_000)).await.expect_err("the clock stands");
+        assert!(matches!(error, ConfigServiceError::NotSettled { retry_after } if retry_after.as_secs() == 9));
+        assert!(began.elapsed() >= LONGEST_WAIT && began.elapsed() < LONGEST_WAIT * 2);
+    }
+
+    #[test]
+    fn an_instant_inside_a_microsecond_counts_as_its_start() {
+        let between = Timestamp::from_nanosecond(-1_500).expect("in range");
+        assert_eq!(whole_micros(between), at(-2));
+        assert_eq!(whole_micros(at(7)), at(7));
+    }
+}

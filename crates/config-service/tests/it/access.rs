@@ -1,0 +1,144 @@
+//! Keys, unknown routes, health, bounds of bodies.
+
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use cohort_config_service::Scope;
+use serde_json::json;
+
+use crate::{Fixture, open};
+
+const ROUTES: [(&str, &str); 17] = [
+    ("GET", "/tenants/ann/configs/feature_preferences"),
+    ("PUT", "/tenants/ann/configs/feature_preferences"),
+    ("DELETE", "/tenants/ann/configs/feature_preferences"),
+    ("GET", "/tenants/ann/preferences/posts"),
+    ("PUT", "/tenants/ann/preferences/posts"),
+    ("PATCH", "/tenants/ann/preferences/posts"),
+    ("DELETE", "/tenants/ann/preferences/posts"),
+    ("GET", "/preferences/groups?feature_type=posts"),
+    ("GET", "/features/posts/frequency-groups"),
+    ("GET", "/features/posts/frequency-groups/daily/09:00/users"),
+    ("GET", "/features/posts/frequency-groups/users?frequency=daily&time_key=09:00"),
+    ("POST", "/preferences/groups/members"),
+    ("POST", "/preferences/batch-get"),
+    ("GET", "/preferences/changes"),
+    ("POST", "/preferences/import"),
+    ("POST", "/api-keys/verify"),
+    ("OPTIONS", "/api-keys/verify"),
+];
+
+/// The routes that change something.
+fn is_write((method, path): (&str, &str)) -> bool {
+    path.ends_with("/import") || matches!(method, "PUT" | "PATCH" | "DELETE")
+}
+
+fn method(name: &str) -> Method {
+    name.parse().expect("a method")
+}
+
+#[tokio::test]
+async fn no_route_answers_without_a_known_key() {
+    let fixture = Fixture::new().await;
+    for (name, path) in ROUTES {
+        for authorization in [None, Some("Bearer cohort_guess"), Some("Basic abc"), Some("Bearer"), Some("Bearer ")] {
+            let request = Request::builder().method(method(name)).uri(format!("/api/v1{path}"));
+            let request = authorization.into_iter().fold(request, |request, value| request.header(header::AUTHORIZATION, value));
+            let answer = fixture.send(request.body(Body::empty()).expect("a request")).await;
+            if name == "OPTIONS" {
+                assert!(answer.status.is_client_error());
+            } else {
+                answer.problem(401);
+                assert_eq!(answer.header(header::WWW_AUTHENTICATE), Some("Bearer"), "{name} {path}");
+            }
+        }
+    }
+    assert!(fixture.feed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_may_only_look_writes_nothing() {
+    let mut fixture = Fixture::new().await;
+    fixture.set("ann", &json!({"frequency": "daily"})).await;
+    for scope in [Scope::Read, Scope::Support, Scope::Agent] {
+        fixture.key = fixture.service.create_key("reader", scope).await.expect("stores");
+        for (name, path) in ROUTES.into_iter().filter(|route| is_write(*route)) {
+            fixture.call(method(name), path, "{}").await.problem(403);
+        }
+        assert!(fixture.get("/tenants/ann/preferences/posts").await.status.is_success());
+    }
+    fixture.key = fixture.service.create_key("writer", Scope::Write).await.expect("stores");
+    assert_eq!(fixture.set("ann", &json!({"frequency": "weekly"})).await["version"], 2);
+}
+
+#[tokio::test]
+async fn a_key_is_verified_by_asking_with_it() {
+    let fixture = Fixture::new().await;
+    let answer = fixture.call(Method::POST, "/api-keys/verify", Body::empty()).await;
+    assert_eq!(answer.json(), json!({"name": "admin", "scope": "admin"}));
+}
+
+#[tokio::test]
+async fn the_admin_key_is_made_exactly_once() {
+    let fixture = Fixture::new().await;
+    assert!(fixture.key.starts_with("cohort_"));
+    let again = fixture.service.create_admin_key_if_none("admin").await.expect("asks");
+    assert_eq!(again, None);
+    let reopened = open(fixture.folder.path(), fixture.clock.clone(), None).await;
+    assert_eq!(reopened.create_admin_key_if_none("admin").await.expect("asks"), None);
+}
+
+#[tokio::test]
+async fn health_needs_no_key() {
+    let fixture = Fixture::new().await;
+    let get = |path: &str| Request::builder().uri(path).body(Body::empty()).expect("a request");
+    let health = fixture.send(get("/healthz")).await.json();
+    assert_eq!(health["status"], "ok");
+    assert!(health["version"].is_string() && health["time_zone_database"].is_string());
+    assert_eq!(fixture.send(get("/readyz")).await.json(), json!({"status": "ready"}));
+    fixture.service.shutdown();
+    fixture.send(get("/readyz")).await.problem(503);
+}
+
+#[tokio::test]
+async fn unknown_routes_and_wrong_methods_are_problems() {
+    let fixture = Fixture::new().await;
+    fixture.get("/nothing/here").await.problem(404);
+    let request = fixture.request(Method::GET, "/elsewhere").body(Body::empty()).expect("a request");
+    fixture.send(request).await.problem(404);
+    let answer = fixture.call(Method::POST, "/tenants/ann/preferences/posts", "{}").await;
+    answer.problem(405);
+    assert!(answer.header(header::ALLOW).is_some_and(|allow| allow.contains("PATCH")));
+    fixture.call(Method::DELETE, "/preferences/changes", "").await.problem(405);
+}
+
+#[tokio::test]
+async fn a_body_too_large_too_deep_or_broken_is_refused_with_its_place() {
+    let fixture = Fixture::new().await;
+    let path = "/tenants/ann/preferences/posts";
+    fixture.call(Method::PUT, path, vec![b' '; (1 << 20) + 1]).await.problem(413);
+    fixture.call(Method::PUT, path, "[".repeat(10_000)).await.problem(400);
+    let broken = fixture.call(Method::PUT, path, "{\"frequency\":\n daily}").await.problem(400);
+    assert!(broken["detail"].as_str().is_some_and(|detail| detail.contains("line 2 column")), "{broken}");
+    fixture.call(Method::PUT, path, vec![b'"', 0xff, b'"']).await.problem(400);
+    fixture.call(Method::PUT, path, "").await.problem(400);
+    fixture.get(path).await.problem(404);
+    assert!(fixture.feed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_read_only_service_reads_and_refuses_every_write() {
+    let fixture = Fixture::new().await;
+    fixture.set("ann", &json!({"frequency": "daily"})).await;
+    let Fixture { folder, clock, key, service, router } = fixture;
+    drop((service, router));
+    let service = open(folder.path(), clock.clone(), Some("this folder is simulated")).await;
+    let fixture = Fixture { router: service.router(), service, key, clock, folder };
+    for (name, path) in ROUTES.into_iter().filter(|route| is_write(*route)) {
+        let problem = fixture.call(method(name), path, r#"{"config_value":{}}"#).await.problem(409);
+        assert_eq!(problem["detail"], "read only: this folder is simulated", "{name} {path}");
+    }
+    assert_eq!(fixture.get("/tenants/ann/preferences/posts").await.json(), json!({"frequency": "daily"}));
+    assert_eq!(fixture.feed().await.len(), 1);
+    let users = fixture.get("/features/posts/frequency-groups/daily/-/users").await.json();
+    assert_eq!(users["count_as_of"], 1);
+}
