@@ -1,1 +1,27 @@
+//! The agent: plans when each preference group fires, processes its users in chunks, and records one outcome each.
+//!
+//! Read in this order: [`DynamicBatchScheduler`] opens runs, [`EnhancedBatchProcessor`] works on them, a [`Handler`] does
+//! the work itself, and the [`Ledger`] is the record that decides.
 
+mod api;
+mod clock;
+mod handler;
+mod handlers;
+mod identity;
+mod ledger;
+mod processor;
+mod scheduler;
+mod source;
+
+pub use api::{KeyCheck, VerifiedKeys, agent_api};
+pub use clock::{AgentClock, SimulatedClock, SystemClock};
+pub use handler::{Handler, HandlerError, ResultStatus, UserResult, UserWork, Work, handler_fn};
+pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
+pub use identity::idempotency_key;
+pub use ledger::{
+    Chunk, Claim, Counts, FailedReason, Ledger, LedgerError, Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery,
+    OutcomeRecord, Run, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, Status, StatusName, UsedSettings,
+};
+pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder};
+pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleView};
+pub use source::{PreferenceSource, SourceError};

@@ -1,0 +1,79 @@
+-- The ledger: what was to be done, what is being done, and how each user's work ended.
+-- Instants are microseconds since 1970 (UTC). Users are the Config Database's numbers; their names stand in one table.
+
+CREATE TABLE job (
+    id          INTEGER PRIMARY KEY,
+    job_id      TEXT NOT NULL UNIQUE,
+    mark        INTEGER NOT NULL,   -- everything up to here is planned (F1)
+    known_until INTEGER NOT NULL    -- groups that came to be later were not yet known when the mark was set
+) STRICT;
+
+CREATE TABLE tenant (
+    number    INTEGER PRIMARY KEY,
+    tenant_id TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE run (
+    id           INTEGER PRIMARY KEY,
+    job          INTEGER NOT NULL,
+    feature_type TEXT NOT NULL,
+    frequency    TEXT NOT NULL,
+    time_key     TEXT NOT NULL,
+    timezone     TEXT NOT NULL,
+    nominal      TEXT NOT NULL,
+    nominal_date TEXT NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    priority     INTEGER NOT NULL,  -- 0 is most urgent
+    state        TEXT NOT NULL CHECK (state IN ('reading', 'processing', 'closed')),
+    reason       TEXT,              -- why members were missed (A2)
+    stated       TEXT NOT NULL,     -- the stated groups whose members it has, as JSON
+    cursor       TEXT,              -- where in the member list the next page begins; NULL before the first
+    read_after   INTEGER NOT NULL,  -- the member list is not read again before this instant
+    read_faults  INTEGER NOT NULL DEFAULT 0,
+    members      INTEGER NOT NULL DEFAULT 0,
+    succeeded    INTEGER NOT NULL DEFAULT 0,
+    failed       INTEGER NOT NULL DEFAULT 0,
+    skipped      INTEGER NOT NULL DEFAULT 0,
+    missed       INTEGER NOT NULL DEFAULT 0,
+    opened_at    INTEGER NOT NULL,
+    closed_at    INTEGER,
+    UNIQUE (job, frequency, time_key, timezone, nominal)    -- the insert is the election (F3)
+) STRICT;
+CREATE INDEX run_reading ON run (priority, scheduled_at) WHERE state = 'reading';
+CREATE INDEX run_of_day ON run (job, nominal_date);
+
+CREATE TABLE chunk (
+    id            INTEGER PRIMARY KEY,
+    run           INTEGER NOT NULL,
+    first_tenant  INTEGER NOT NULL, -- members ascend by number, so two chunks of a run never overlap
+    last_tenant   INTEGER NOT NULL,
+    first_ordinal INTEGER NOT NULL,
+    size          INTEGER NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('ready', 'claimed', 'done')),
+    priority      INTEGER NOT NULL,
+    ready_at      INTEGER NOT NULL,
+    open_members  TEXT NOT NULL,    -- who has no outcome yet, as JSON
+    attempt       INTEGER NOT NULL, -- attempts begun
+    holder        TEXT,
+    lease_until   INTEGER,
+    token         INTEGER NOT NULL  -- grows with each claim; fences off earlier holders (F3)
+) STRICT;
+CREATE INDEX chunk_of_run ON chunk (run, first_tenant);
+CREATE INDEX chunk_ready ON chunk (priority, ready_at) WHERE state = 'ready';
+CREATE INDEX chunk_claimed ON chunk (lease_until) WHERE state = 'claimed';
+
+CREATE TABLE outcome (
+    run                INTEGER NOT NULL,
+    ordinal            INTEGER NOT NULL,
+    tenant             INTEGER NOT NULL,
+    chunk              INTEGER NOT NULL,
+    status             INTEGER NOT NULL,    -- 0 succeeded, 1 failed, 2 skipped
+    reason             TEXT,                -- A2; NULL where it succeeded
+    detail             TEXT,
+    attempts           INTEGER NOT NULL,
+    preference_version INTEGER,
+    stale              INTEGER NOT NULL,    -- 1: settings were older than the feed could vouch for (M3)
+    result             TEXT,
+    finished_at        INTEGER NOT NULL,
+    PRIMARY KEY (run, ordinal)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,79 @@
+//! The two clocks: the host's, and one that a simulation moves.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cohort_preferences::Clock;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// A clock that can be waited on.
+#[async_trait]
+pub trait AgentClock: Clock {
+    /// Returns once the clock shows `instant` or later.
+    async fn sleep_until(&self, instant: Timestamp);
+}
+
+/// The host's wall clock, to the microsecond.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+/// The longest sleep before the wall clock is read again: it may have been set meanwhile (F2).
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the host is asked for the time")]
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        Timestamp::from_microsecond(now.as_microsecond()).expect("a coarser instant is still in range")
+    }
+}
+
+#[async_trait]
+impl AgentClock for SystemClock {
+    async fn sleep_until(&self, instant: Timestamp) {
+        loop {
+            let left = instant.duration_since(self.now());
+            let Ok(left) = Duration::try_from(left) else { return };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_NAP)).await;
+        }
+    }
+}
+
+/// A clock that stands until it is moved. In simulated time all parts share one (M1).
+#[derive(Debug, Clone)]
+pub struct SimulatedClock(watch::Sender<Timestamp>);
+
+impl SimulatedClock {
+    /// A clock that shows `start`.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self(watch::Sender::new(start))
+    }
+
+    /// Moves the clock forward; a step back is not taken.
+    pub fn advance_to(&self, instant: Timestamp) {
+        self.0.send_if_modified(|now| {
+            let moves = instant > *now;
+            *now = instant.max(*now);
+            moves
+        });
+    }
+}
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+}
+
+#[async_trait]
+impl AgentClock for SimulatedClock {
+    async fn sleep_until(&self, instant: Timestamp) {
+        let mut shown = self.0.subscribe();
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _never_closed = shown.wait_for(|now| *now >= instant).await;
+    }
+}

@@ -1,0 +1,224 @@
+//! `template`: renders a text for each user into a folder.
+//!
+//! The file of a user's work is `OUTPUT_DIR/<nominal>_<zone>/<tenant>.<extension of the template>`, percent-encoded
+//! (W5), so that a repeat writes the same file. It is written beside and renamed: nobody reads half a text. It is not
+//! synced to disk: a power cut may lose texts that the ledger counts as done, and a requeue writes them again.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::handler::{Handler, HandlerError, UserResult, UserWork, Work};
+
+/// Instructions that one text may cost: a hostile or looping template ends here.
+const FUEL: u64 = 1_000_000;
+
+/// What stands in a file name as it is.
+const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'+');
+
+/// The longest encoded tenant in a file name; most file systems allow 255 bytes.
+const LONGEST_NAME: usize = 200;
+
+const TEMPLATE: &str = "brief";
+
+/// Renders a minijinja template for each user.
+pub struct TemplateHandler(Arc<Renderer>);
+
+struct Renderer {
+    environment: Environment<'static>,
+    output_dir: PathBuf,
+    extension: String,
+}
+
+/// What a template sees: the fields of the user's work and of the run, and `overrides`.
+#[derive(Serialize)]
+struct Context<'a> {
+    #[serde(flatten)]
+    work: &'a Work,
+    #[serde(flatten)]
+    user: &'a UserWork,
+    overrides: &'a Map<String, Value>,
+}
+
+/// Why a `template` purpose cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateHandlerError {
+    /// The template file cannot be read.
+    #[error("reading the template {path}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The template has a fault; the source names the line.
+    #[error("the template {path} has a fault")]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        source: minijinja::Error,
+    },
+    /// The folder for the texts cannot be made.
+    #[error("making the folder {path}")]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl TemplateHandler {
+    /// Reads the template file, checks it, and makes the folder.
+    pub fn open(template_file: &Path, output_dir: &Path) -> Result<Self, TemplateHandlerError> {
+        let text = fs::read_to_string(template_file).map_err(|source| TemplateHandlerError::Read { path: template_file.into(), source })?;
+        let extension = template_file.extension().map_or_else(|| "txt".into(), |extension| extension.to_string_lossy().into_owned());
+        Self::from_text(text, &extension, output_dir).map_err(|error| match error {
+            TemplateHandlerError::Syntax { source, .. } => TemplateHandlerError::Syntax { path: template_file.into(), source },
+            other => other,
+        })
+    }
+
+    /// The same with the template as text; `extension` is that of the files written.
+    pub fn from_text(text: String, extension: &str, output_dir: &Path) -> Result<Self, TemplateHandlerError> {
+        let mut environment = Environment::new();
+        environment.set_fuel(Some(FUEL));
+        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        environment.add_template_owned(TEMPLATE, text).map_err(|source| TemplateHandlerError::Syntax { path: TEMPLATE.into(), source })?;
+        fs::create_dir_all(output_dir).map_err(|source| TemplateHandlerError::Folder { path: output_dir.into(), source })?;
+        Ok(Self(Arc::new(Renderer { environment, output_dir: output_dir.into(), extension: extension.into() })))
+    }
+}
+
+#[async_trait]
+impl Handler for TemplateHandler {
+    async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
+        let renderer = Arc::clone(&self.0);
+        let work = work.clone();
+        tokio::task::spawn_blocking(move || renderer.write_all(&work))
+            .await
+            .map_err(|error| HandlerError::Retry { detail: format!("rendering was cut short: {error}"), retry_after_s: None })?
+    }
+}
+
+impl Renderer {
+    fn write_all(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
+        let folder = self.output_dir.join(occurrence_name(work));
+        fs::create_dir_all(&folder).map_err(|error| retry(&folder, &error))?;
+        Ok(work.users.iter().map(|user| self.write(&folder, work, user)).collect())
+    }
+
+    fn write(&self, folder: &Path, work: &Work, user: &UserWork) -> UserResult {
+        let tenant_id = user.tenant_id.clone();
+        let written = self.render(work, user).and_then(|text| {
+            let file = folder.join(format!("{}.{}", file_name(user), self.extension));
+            replace(&file, &text).map_err(|error| retry(&file, &error))
+        });
+        match written {
+            Ok(()) => UserResult::succeeded(tenant_id),
+            Err(error) => crate::handler::failed(tenant_id, error),
+        }
+    }
+
+    fn render(&self, work: &Work, user: &UserWork) -> Result<String, HandlerError> {
+        let context = Serde(Context { work, user, overrides: &user.template_overrides });
+        let rendered = self.environment.get_template(TEMPLATE).and_then(|template| template.render(context));
+        rendered.map_err(|error| HandlerError::Reject { detail: format!("the template: {error}") })
+    }
+}
+
+fn retry(path: &Path, error: &io::Error) -> HandlerError {
+    HandlerError::Retry { detail: format!("writing {}: {error}", path.display()), retry_after_s: None }
+}
+
+fn occurrence_name(work: &Work) -> String {
+    let nominal = work.nominal.to_string().replace(':', "");
+    format!("{nominal}_{}", utf8_percent_encode(&work.timezone.replace('/', "-"), FILE_NAME))
+}
+
+/// The encoded tenant; one that is too long for a file name is cut and told apart by the start of its key.
+fn file_name(user: &UserWork) -> String {
+    let encoded = utf8_percent_encode(user.tenant_id.as_str(), FILE_NAME).to_string();
+    if encoded.len() <= LONGEST_NAME { encoded } else { format!("{}-{}", &encoded[..LONGEST_NAME], &user.key[..16]) }
+}
+
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let beside = file.with_added_extension("part");
+    fs::write(&beside, text)?;
+    fs::rename(&beside, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::handler::ResultStatus;
+    use crate::ledger::RunId;
+
+    fn work(tenant: &str) -> Work {
+        let overrides = json!({"tone": "dry"});
+        Work {
+            job_id: "j".parse().expect("job"),
+            run_id: RunId(1),
+            feature_type: "posts".parse().expect("feature"),
+            purpose_id: "p".parse().expect("purpose"),
+            nominal: "2026-12-01T09:00".parse().expect("nominal"),
+            timezone: "Europe/Berlin".into(),
+            scheduled_at: "2026-12-01T08:00:00Z".parse().expect("instant"),
+            users: vec![UserWork {
+                tenant_id: tenant.parse().expect("tenant"),
+                key: "k".repeat(40),
+                attempt: 1,
+                preference_version: 1,
+                template_overrides: overrides.as_object().cloned().unwrap_or_default(),
+            }],
+            is_chunk: false,
+        }
+    }
+
+    async fn render(template: &str, tenant: &str) -> (tempfile::TempDir, Vec<UserResult>) {
+        let folder = tempfile::tempdir().expect("folder");
+        let handler = TemplateHandler::from_text(template.into(), "md", folder.path()).expect("template");
+        let results = handler.call(&work(tenant)).await.expect("called");
+        (folder, results)
+    }
+
+    #[tokio::test]
+    async fn each_user_gets_a_text_with_their_own_overrides() {
+        let (folder, results) = render("{{ tenant_id }} {{ overrides.tone }} {{ nominal }}", "ann").await;
+        assert_eq!(results[0].status, ResultStatus::Succeeded);
+        let text = fs::read_to_string(folder.path().join("2026-12-01T0900_Europe-Berlin/ann.md")).expect("written");
+        assert_eq!(text, "ann dry 2026-12-01T09:00");
+    }
+
+    #[tokio::test]
+    async fn a_tenant_is_never_a_path() {
+        let (folder, results) = render("x", "../../etc/passwd").await;
+        assert_eq!(results[0].status, ResultStatus::Succeeded);
+        assert!(folder.path().join("2026-12-01T0900_Europe-Berlin/%2E%2E%2F%2E%2E%2Fetc%2Fpasswd.md").exists());
+    }
+
+    #[tokio::test]
+    async fn a_template_that_never_ends_fails_for_good() {
+        let (_folder, results) = render("{% for i in range(9999) %}{% for j in range(9999) %}.{% endfor %}{% endfor %}", "ann").await;
+        assert_eq!(results[0].status, ResultStatus::Failed);
+    }
+
+    #[test]
+    fn a_faulty_template_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().expect("folder");
+        let error = TemplateHandler::from_text("a\n{% if %}".into(), "md", folder.path()).err().expect("refused");
+        let cause = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(cause.contains(":2"), "{cause}");
+    }
+}

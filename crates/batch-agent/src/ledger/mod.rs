@@ -1,0 +1,347 @@
+//! The ledger: the durable record of what was to be done and how it ended.
+//!
+//! ```text
+//! open_runs ──► run: reading ──add_members──► run: processing ──last outcome──► run: closed
+//!                      │ a page of members, cut into chunks
+//!                      ▼
+//!               chunk: claimed ──record_outcomes──► chunk: done
+//!                   ▲      │ some may succeed later
+//!            claim_chunks  ▼
+//!                   chunk: ready
+//! ```
+//!
+//! * Opening a run is an insert under a unique key; that insert is the election among agents (F3).
+//! * Chunks are born claimed by the agent that read the page, so that settings need not be read twice. What it cannot
+//!   finish, because it died or the lease ran out, becomes ready again and is claimed by whoever has hands (F9).
+//! * Every claim raises the chunk's token, and the statement that records outcomes checks it: an agent that was paused
+//!   past its lease records nothing (F3).
+//! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes the run (D2).
+//!
+//! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
+
+mod outcome;
+mod sqlite;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use async_trait::async_trait;
+use cohort_preferences::{FeatureType, GroupError, JobId, Occurrence, PreferenceGroup, Priority, StatedGroup, TenantId};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName};
+pub use sqlite::SqliteLedger;
+
+/// A run's number in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub i64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The processing of one occurrence of one group by one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// Which job.
+    pub job_id: JobId,
+    /// Of which feature.
+    pub feature_type: FeatureType,
+    /// Of which group.
+    #[serde(flatten)]
+    pub group: PreferenceGroup,
+    /// Of which occurrence.
+    #[serde(flatten)]
+    pub occurrence: Occurrence,
+    /// How far it is.
+    pub state: RunState,
+    /// Why members were missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<MissedReason>,
+    /// How many members ended how.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When its last outcome was recorded.
+    pub closed_at: Option<Timestamp>,
+    /// The stated groups whose members it has.
+    #[serde(skip)]
+    pub stated: Vec<StatedGroup>,
+    /// Where in the member list the next page begins; `None` before the first.
+    #[serde(skip)]
+    pub cursor: Option<String>,
+    /// How often its member list could not be read.
+    #[serde(skip)]
+    pub read_faults: u32,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Members are still to be read.
+    Reading,
+    /// All members are in chunks; some have no outcome yet.
+    Processing,
+    /// Every member has an outcome, or was missed.
+    Closed,
+}
+
+/// How many members of a run ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Members put into chunks so far.
+    pub members: u64,
+    /// Whose work succeeded.
+    pub succeeded: u64,
+    /// Whose work failed.
+    pub failed: u64,
+    /// Who were skipped.
+    pub skipped: u64,
+    /// Who were never put into a chunk; the run's reason says why.
+    pub missed: u64,
+}
+
+/// An occurrence to open a run for.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Of which feature.
+    pub feature_type: FeatureType,
+    /// Of which group.
+    pub group: PreferenceGroup,
+    /// The stated groups that make it up, as far as they are known.
+    pub stated: Vec<StatedGroup>,
+    /// Of which occurrence.
+    pub occurrence: Occurrence,
+    /// How urgent.
+    pub priority: Priority,
+    /// `Some` if it is not to be processed: why, and how many members that concerns (A1).
+    pub missed: Option<(MissedReason, u64)>,
+}
+
+/// Up to when a job's occurrences are planned (F1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Everything up to here is planned.
+    pub planned_until: Timestamp,
+    /// Groups that came to be later than this were not yet known then.
+    pub known_until: Timestamp,
+}
+
+/// At most 25 users of one run, claimed by this agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chunk {
+    /// Its number.
+    pub id: i64,
+    /// Of which run.
+    pub run: RunId,
+    /// Whose outcome is still open.
+    pub open: Vec<OpenMember>,
+    /// Attempts begun before this claim.
+    pub attempts: u32,
+    /// Proves that the claim is this one (F3).
+    pub token: i64,
+}
+
+/// A member of a chunk without an outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenMember {
+    /// The member's place in the run.
+    #[serde(rename = "o")]
+    pub ordinal: u64,
+    /// The Config Database's number for the tenant.
+    #[serde(rename = "n")]
+    pub number: u64,
+    /// The settings of the first attempt, which retries reuse (M3); `None` before it.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<UsedSettings>,
+}
+
+/// The settings that an attempt used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsedSettings {
+    /// The preference's version (W2).
+    #[serde(rename = "v")]
+    pub version: u64,
+    /// The overrides, defaults merged in.
+    #[serde(rename = "t")]
+    pub template_overrides: serde_json::Map<String, serde_json::Value>,
+    /// Whether they were older than the feed could vouch for (M3).
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+/// A page of members on its way into chunks.
+#[derive(Debug)]
+pub struct MembersRead<'a> {
+    /// Of which run; its cursor says which page.
+    pub run: &'a Run,
+    /// Every stated group whose members the run has.
+    pub stated: Vec<StatedGroup>,
+    /// The members: number and name, ascending by number.
+    pub members: Vec<(u64, TenantId)>,
+    /// Where the next page begins; `None` if this was the last.
+    pub next_cursor: Option<String>,
+    /// The most users a chunk.
+    pub chunk_size: usize,
+    /// Who holds the chunks.
+    pub claim: Claim,
+}
+
+/// Who claims chunks, when, and for how long.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The agent's name.
+    pub holder: String,
+    /// Now.
+    pub at: Timestamp,
+    /// When the claim ends if it is not renewed.
+    pub lease_until: Timestamp,
+}
+
+/// What an attempt made of a chunk.
+#[derive(Debug)]
+pub struct Settlement {
+    /// Which chunk, under which claim.
+    pub chunk: i64,
+    /// Its run.
+    pub run: RunId,
+    /// The claim's token.
+    pub token: i64,
+    /// Attempts begun, this one included.
+    pub attempts: u32,
+    /// The members that are done.
+    pub outcomes: Vec<Outcome>,
+    /// The members that may succeed later, and when to try.
+    pub rest: Option<(Vec<OpenMember>, Timestamp)>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Which outcomes to list; `None` does not restrict.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeQuery {
+    /// Of one run.
+    pub run: Option<RunId>,
+    /// Of one job.
+    pub job: Option<JobId>,
+    /// Of one user.
+    pub tenant: Option<TenantId>,
+    /// With one status.
+    pub status: Option<StatusName>,
+    /// After this place, as `run:ordinal`; from the start if not given.
+    pub cursor: Option<String>,
+    /// The most wanted, up to 5,000.
+    pub limit: Option<usize>,
+}
+
+/// Which runs to list, newest first; `None` does not restrict.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunQuery {
+    /// Of one job.
+    pub job: Option<JobId>,
+    /// In one state.
+    pub state: Option<RunState>,
+    /// Older than this run.
+    pub before: Option<RunId>,
+    /// The most wanted, up to 1,000.
+    pub limit: Option<usize>,
+}
+
+/// Why the ledger could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database failed.
+    #[error("writing or reading the ledger")]
+    Database(#[from] cohort_database::DatabaseError),
+    /// A row does not read back as what was written.
+    #[error("reading a row of the ledger: {0}")]
+    Corrupt(String),
+    /// The claim has passed to another agent: nothing was recorded (F3).
+    #[error("the claim of chunk {chunk} has passed to another agent")]
+    LostClaim {
+        /// Which chunk.
+        chunk: i64,
+    },
+    /// A cursor that no list gave out.
+    #[error("cursor: expected one that an earlier page gave, got {0:?}")]
+    Cursor(String),
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<GroupError> for LedgerError {
+    fn from(error: GroupError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+/// The durable record, whatever database holds it.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// The job's mark; a job that is new starts at `now` (F1).
+    async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;
+
+    /// Advances the job's mark and opens the runs planned up to it, in one transaction. Answers those that no other
+    /// agent had opened (F3).
+    async fn open_runs(&self, job: &JobId, mark: Mark, runs: Vec<NewRun>, now: Timestamp) -> Result<Vec<RunId>, LedgerError>;
+
+    /// The most urgent run whose members are still to be read.
+    async fn next_run_to_read(&self, now: Timestamp) -> Result<Option<Run>, LedgerError>;
+
+    /// Puts a page of members into chunks claimed by this agent; `None` if another agent already has.
+    async fn add_members(&self, read: MembersRead<'_>) -> Result<Option<Vec<Chunk>>, LedgerError>;
+
+    /// Notes that the run's members could not be read, and until when to wait.
+    async fn postpone_reading(&self, run: RunId, until: Timestamp) -> Result<(), LedgerError>;
+
+    /// Ends the reading of a run whose members cannot be read: `missed` of them get no outcome of their own.
+    async fn give_up_reading(&self, run: RunId, reason: MissedReason, missed: u64, now: Timestamp) -> Result<(), LedgerError>;
+
+    /// Claims ready chunks, most urgent first.
+    async fn claim_chunks(&self, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError>;
+
+    /// Makes this agent's claims last longer.
+    async fn renew_claims(&self, claim: Claim) -> Result<(), LedgerError>;
+
+    /// Makes chunks ready whose lease has run out. Answers how many.
+    async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError>;
+
+    /// Makes every chunk ready that this holder has claimed: for a start after its death, and for a shutdown.
+    async fn release_chunks(&self, holder: &str, now: Timestamp) -> Result<usize, LedgerError>;
+
+    /// Records what an attempt made of a chunk, if the claim still holds.
+    async fn record_outcomes(&self, settlement: Settlement) -> Result<(), LedgerError>;
+
+    /// The earliest instant at which a chunk becomes ready or a run may be read; `None` if nothing is open.
+    async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError>;
+
+    /// Which of these users the job has run, or is running, on this nominal date in another run (M6).
+    async fn already_ran(&self, job: &JobId, date: Date, except: RunId, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError>;
+
+    /// The names of these users.
+    async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError>;
+
+    /// One run.
+    async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError>;
+
+    /// A list of runs, newest first.
+    async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, LedgerError>;
+
+    /// A list of outcomes in the order of runs and places, and the cursor of the next page.
+    async fn outcomes(&self, query: OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError>;
+}

@@ -1,0 +1,545 @@
+//! The ledger on SQLite.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use async_trait::async_trait;
+use cohort_database::{Sqlite, SqliteOptions};
+use cohort_preferences::{JobId, NominalTime, Occurrence, PreferenceGroup, Priority, TenantId};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::outcome::{MissedReason, Outcome, OutcomeRecord, StatusName};
+use super::{
+    Chunk, Claim, Counts, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Run, RunId, RunQuery, RunState,
+    Settlement,
+};
+use crate::identity::idempotency_key;
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// The most outcomes a list answers at once.
+const MOST_OUTCOMES_A_PAGE: usize = 5_000;
+
+/// The most runs a list answers at once.
+const MOST_RUNS_A_PAGE: usize = 1_000;
+
+/// The ledger in one SQLite file.
+#[derive(Clone)]
+pub struct SqliteLedger {
+    db: Sqlite,
+}
+
+impl SqliteLedger {
+    /// Opens the file; creates it and brings its schema up to date unless `read_only`.
+    pub fn open(path: &Path, read_only: bool) -> Result<Self, LedgerError> {
+        let options = SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: None };
+        Ok(Self { db: Sqlite::open(options, &embedded::migrations::runner())? })
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError> {
+        let job = job.clone();
+        self.db.write(move |tx| ensure_job(tx, &job, now)).await
+    }
+
+    async fn open_runs(&self, job: &JobId, mark: Mark, runs: Vec<NewRun>, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
+        let job = job.clone();
+        self.db.write(move |tx| open_runs(tx, &job, mark, &runs, now)).await
+    }
+
+    async fn next_run_to_read(&self, now: Timestamp) -> Result<Option<Run>, LedgerError> {
+        self.db.read(move |tx| next_run_to_read(tx, now)).await
+    }
+
+    async fn add_members(&self, read: MembersRead<'_>) -> Result<Option<Vec<Chunk>>, LedgerError> {
+        let MembersRead { run, stated, members, next_cursor, chunk_size, claim } = read;
+        let page = Page { run: run.id, cursor: run.cursor.clone(), next_cursor, stated: to_json(&stated), members, chunk_size, claim };
+        self.db.write(move |tx| add_members(tx, &page)).await
+    }
+
+    async fn postpone_reading(&self, run: RunId, until: Timestamp) -> Result<(), LedgerError> {
+        self.db.write(move |tx| postpone_reading(tx, run, until)).await
+    }
+
+    async fn give_up_reading(&self, run: RunId, reason: MissedReason, missed: u64, now: Timestamp) -> Result<(), LedgerError> {
+        self.db.write(move |tx| give_up_reading(tx, run, reason, missed, now)).await
+    }
+
+    async fn claim_chunks(&self, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError> {
+        self.db.write(move |tx| claim_chunks(tx, &claim, limit)).await
+    }
+
+    async fn renew_claims(&self, claim: Claim) -> Result<(), LedgerError> {
+        self.db.write(move |tx| renew_claims(tx, &claim)).await
+    }
+
+    async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError> {
+        self.db.write(move |tx| rescue_chunks(tx, now)).await
+    }
+
+    async fn release_chunks(&self, holder: &str, now: Timestamp) -> Result<usize, LedgerError> {
+        let holder = holder.to_owned();
+        self.db.write(move |tx| release_chunks(tx, &holder, now)).await
+    }
+
+    async fn record_outcomes(&self, settlement: Settlement) -> Result<(), LedgerError> {
+        self.db.write(move |tx| record_outcomes(tx, &settlement)).await
+    }
+
+    async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.db.read(next_ready_at).await
+    }
+
+    async fn already_ran(&self, job: &JobId, date: Date, except: RunId, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError> {
+        let job = job.clone();
+        self.db.read(move |tx| already_ran(tx, &job, date, except, &numbers)).await
+    }
+
+    async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError> {
+        self.db.read(move |tx| numbers.iter().map(|number| Ok((*number, tenant_name(tx, *number)?))).collect()).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
+        self.db.read(move |tx| run(tx, id)).await
+    }
+
+    async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, LedgerError> {
+        self.db.read(move |tx| runs(tx, &query)).await
+    }
+
+    async fn outcomes(&self, query: OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
+        self.db.read(move |tx| outcomes(tx, &query)).await
+    }
+}
+
+fn ensure_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError> {
+    tx.prepare_cached("INSERT INTO job (job_id, mark, known_until) VALUES (?1, ?2, ?2) ON CONFLICT (job_id) DO NOTHING")?
+        .execute(params![job.as_str(), micros(now)])?;
+    let mark = tx
+        .prepare_cached("SELECT mark, known_until FROM job WHERE job_id = ?1")?
+        .query_row([job.as_str()], |row| Ok(Mark { planned_until: instant(row, 0)?, known_until: instant(row, 1)? }))?;
+    Ok(mark)
+}
+
+fn open_runs(tx: &Connection, job: &JobId, mark: Mark, runs: &[NewRun], now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
+    let job: i64 = tx
+        .prepare_cached("UPDATE job SET mark = max(mark, ?2), known_until = max(known_until, ?3) WHERE job_id = ?1 RETURNING id")?
+        .query_row(params![job.as_str(), micros(mark.planned_until), micros(mark.known_until)], |row| row.get(0))?;
+    let mut opened = Vec::new();
+    for new in runs {
+        opened.extend(open_run(tx, job, new, now)?);
+    }
+    Ok(opened)
+}
+
+fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<Option<RunId>, LedgerError> {
+    let (reason, missed) = new.missed.map_or((None, 0), |(reason, missed)| (Some(reason.as_str()), missed));
+    let state = if new.missed.is_some() { RunState::Closed } else { RunState::Reading };
+    let id = tx
+        .prepare_cached(
+            "INSERT INTO run (job, feature_type, frequency, time_key, timezone, nominal, nominal_date, scheduled_at, priority, state, reason, stated,
+                              read_after, missed, opened_at, closed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL))
+             ON CONFLICT DO NOTHING RETURNING id",
+        )?
+        .query_row(
+            params![
+                job,
+                new.feature_type.as_str(),
+                new.group.frequency().as_str(),
+                new.group.time_key().to_string(),
+                new.group.timezone().name(),
+                new.occurrence.nominal.to_string(),
+                new.occurrence.nominal.date().to_string(),
+                micros(new.occurrence.at),
+                urgency(new.priority),
+                state_text(state),
+                reason,
+                to_json(&new.stated),
+                missed as i64,
+                micros(now),
+            ],
+            |row| row.get(0).map(RunId),
+        )
+        .optional()?;
+    Ok(id)
+}
+
+/// The columns that `read_run` reads, in its order.
+const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_key, r.timezone, r.nominal, r.scheduled_at, r.state, r.reason, r.stated,
+    r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, r.closed_at FROM run r JOIN job j ON j.id = r.job";
+
+fn next_run_to_read(tx: &Connection, now: Timestamp) -> Result<Option<Run>, LedgerError> {
+    let sql = format!("{RUN} WHERE r.state = 'reading' AND r.read_after <= ?1 ORDER BY r.priority, r.scheduled_at LIMIT 1");
+    Ok(tx.prepare_cached(&sql)?.query_row([micros(now)], read_run).optional()?)
+}
+
+struct Page {
+    run: RunId,
+    cursor: Option<String>,
+    next_cursor: Option<String>,
+    stated: String,
+    members: Vec<(u64, TenantId)>,
+    chunk_size: usize,
+    claim: Claim,
+}
+
+fn add_members(tx: &Connection, page: &Page) -> Result<Option<Vec<Chunk>>, LedgerError> {
+    let Some((first_ordinal, priority)) = advance_cursor(tx, page)? else {
+        return Ok(None);
+    };
+    let mut tenants = tx.prepare_cached("INSERT INTO tenant (number, tenant_id) VALUES (?1, ?2) ON CONFLICT (number) DO NOTHING")?;
+    for (number, name) in &page.members {
+        tenants.execute(params![*number as i64, name.as_str()])?;
+    }
+    let mut chunks = Vec::with_capacity(page.members.len().div_ceil(page.chunk_size));
+    let mut ordinal = first_ordinal;
+    for members in page.members.chunks(page.chunk_size) {
+        chunks.push(insert_chunk(tx, page, ordinal, priority, members)?);
+        ordinal += members.len() as u64;
+    }
+    close_if_complete(tx, page.run, page.claim.at)?;
+    Ok(Some(chunks))
+}
+
+/// Moves the run's cursor past this page; `None` if it stands elsewhere, because another agent has read the page.
+fn advance_cursor(tx: &Connection, page: &Page) -> Result<Option<(u64, i64)>, LedgerError> {
+    let state = if page.next_cursor.is_some() { RunState::Reading } else { RunState::Processing };
+    let moved = tx
+        .prepare_cached(
+            "UPDATE run SET cursor = ?3, state = ?4, stated = ?5, members = members + ?6, read_faults = 0
+             WHERE id = ?1 AND state = 'reading' AND cursor IS ?2 RETURNING members - ?6, priority",
+        )?
+        .query_row(params![page.run.0, page.cursor, page.next_cursor, state_text(state), page.stated, page.members.len() as i64], |row| {
+            Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
+        })
+        .optional()?;
+    Ok(moved)
+}
+
+fn insert_chunk(
+    tx: &Connection,
+    page: &Page,
+    first_ordinal: u64,
+    priority: i64,
+    members: &[(u64, TenantId)],
+) -> Result<Chunk, LedgerError> {
+    let open: Vec<OpenMember> =
+        (first_ordinal..).zip(members).map(|(ordinal, (number, _))| OpenMember { ordinal, number: *number, settings: None }).collect();
+    let (first, last) = (open[0].number, open[open.len() - 1].number);
+    tx.prepare_cached(
+        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, holder,
+                            lease_until, token)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'claimed', ?6, ?7, ?8, 0, ?9, ?10, 1)",
+    )?
+    .execute(params![
+        page.run.0,
+        first as i64,
+        last as i64,
+        first_ordinal as i64,
+        members.len() as i64,
+        priority,
+        micros(page.claim.at),
+        to_json(&open),
+        page.claim.holder,
+        micros(page.claim.lease_until),
+    ])?;
+    Ok(Chunk { id: tx.last_insert_rowid(), run: page.run, open, attempts: 0, token: 1 })
+}
+
+fn postpone_reading(tx: &Connection, run: RunId, until: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE run SET read_after = ?2, read_faults = read_faults + 1 WHERE id = ?1")?
+        .execute(params![run.0, micros(until)])?;
+    Ok(())
+}
+
+fn give_up_reading(tx: &Connection, run: RunId, reason: MissedReason, missed: u64, now: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE run SET state = 'processing', reason = ?2, missed = ?3 WHERE id = ?1 AND state = 'reading'")?
+        .execute(params![run.0, reason.as_str(), missed as i64])?;
+    close_if_complete(tx, run, now)
+}
+
+fn claim_chunks(tx: &Connection, claim: &Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "UPDATE chunk SET state = 'claimed', holder = ?1, lease_until = ?2, token = token + 1
+         WHERE id IN (SELECT id FROM chunk WHERE state = 'ready' AND ready_at <= ?3 ORDER BY priority, ready_at LIMIT ?4)
+         RETURNING id, run, open_members, attempt, token",
+    )?;
+    let rows = statement.query_map(params![claim.holder, micros(claim.lease_until), micros(claim.at), limit as i64], |row| {
+        Ok(Chunk { id: row.get(0)?, run: RunId(row.get(1)?), open: from_json(row, 2)?, attempts: row.get(3)?, token: row.get(4)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn renew_claims(tx: &Connection, claim: &Claim) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE chunk SET lease_until = ?2 WHERE state = 'claimed' AND holder = ?1 AND lease_until >= ?3")?
+        .execute(params![claim.holder, micros(claim.lease_until), micros(claim.at)])?;
+    Ok(())
+}
+
+fn rescue_chunks(tx: &Connection, now: Timestamp) -> Result<usize, LedgerError> {
+    let rescued = tx
+        .prepare_cached("UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL WHERE state = 'claimed' AND lease_until < ?1")?
+        .execute([micros(now)])?;
+    Ok(rescued)
+}
+
+fn release_chunks(tx: &Connection, holder: &str, now: Timestamp) -> Result<usize, LedgerError> {
+    let released = tx
+        .prepare_cached(
+            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = min(ready_at, ?2)
+             WHERE state = 'claimed' AND holder = ?1",
+        )?
+        .execute(params![holder, micros(now)])?;
+    Ok(released)
+}
+
+fn record_outcomes(tx: &Connection, settlement: &Settlement) -> Result<(), LedgerError> {
+    settle_chunk(tx, settlement)?;
+    let mut counts = Counts::default();
+    for outcome in &settlement.outcomes {
+        insert_outcome(tx, settlement, outcome)?;
+        match outcome.status.name() {
+            StatusName::Succeeded => counts.succeeded += 1,
+            StatusName::Failed => counts.failed += 1,
+            StatusName::Skipped => counts.skipped += 1,
+        }
+    }
+    tx.prepare_cached("UPDATE run SET succeeded = succeeded + ?2, failed = failed + ?3, skipped = skipped + ?4 WHERE id = ?1")?
+        .execute(params![settlement.run.0, counts.succeeded as i64, counts.failed as i64, counts.skipped as i64])?;
+    close_if_complete(tx, settlement.run, settlement.at)
+}
+
+/// Takes the settled members out of the chunk, if the claim still holds (F3).
+fn settle_chunk(tx: &Connection, settlement: &Settlement) -> Result<(), LedgerError> {
+    let (state, open, ready_at) = match &settlement.rest {
+        Some((open, at)) => ("ready", to_json(open), *at),
+        None => ("done", "[]".into(), settlement.at),
+    };
+    let changed = tx
+        .prepare_cached(
+            "UPDATE chunk SET state = ?3, open_members = ?4, ready_at = ?5, attempt = ?6, holder = NULL, lease_until = NULL
+             WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
+        )?
+        .execute(params![settlement.chunk, settlement.token, state, open, micros(ready_at), settlement.attempts])?;
+    if changed == 1 { Ok(()) } else { Err(LedgerError::LostClaim { chunk: settlement.chunk }) }
+}
+
+fn insert_outcome(tx: &Connection, settlement: &Settlement, outcome: &Outcome) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO outcome (run, ordinal, tenant, chunk, status, reason, detail, attempts, preference_version, stale, result, finished_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?
+    .execute(params![
+        settlement.run.0,
+        outcome.ordinal as i64,
+        outcome.number as i64,
+        settlement.chunk,
+        outcome.status.name().code(),
+        outcome.status.reason(),
+        outcome.detail,
+        outcome.attempts,
+        outcome.preference_version.map(|version| version as i64),
+        outcome.stale,
+        outcome.result.as_ref().map(serde_json::Value::to_string),
+        micros(settlement.at),
+    ])?;
+    Ok(())
+}
+
+fn close_if_complete(tx: &Connection, run: RunId, now: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "UPDATE run SET state = 'closed', closed_at = ?2 WHERE id = ?1 AND state = 'processing' AND succeeded + failed + skipped = members",
+    )?
+    .execute(params![run.0, micros(now)])?;
+    Ok(())
+}
+
+fn next_ready_at(tx: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let earliest: Option<i64> = tx
+        .prepare_cached(
+            "SELECT min(at) FROM (SELECT min(ready_at) AS at FROM chunk WHERE state = 'ready'
+                                  UNION ALL SELECT min(read_after) FROM run WHERE state = 'reading')",
+        )?
+        .query_row([], |row| row.get(0))?;
+    earliest.map(|at| Timestamp::from_microsecond(at).map_err(|error| LedgerError::Corrupt(error.to_string()))).transpose()
+}
+
+fn already_ran(tx: &Connection, job: &JobId, date: Date, except: RunId, numbers: &[u64]) -> Result<HashSet<u64>, LedgerError> {
+    // Members ascend by number, so at most one chunk of a run can hold a user, and its range finds it.
+    let mut chunks = tx.prepare_cached(
+        "SELECT c.id, c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
+         WHERE j.job_id = ?1 AND r.nominal_date = ?2 AND r.id <> ?3 AND r.frequency NOT IN ('hourly', 'cron')
+           AND c.first_tenant <= ?4 AND c.last_tenant >= ?4",
+    )?;
+    let mut ended =
+        tx.prepare_cached("SELECT 1 FROM outcome WHERE run = ?1 AND ordinal >= ?2 AND ordinal < ?2 + ?3 AND tenant = ?4 AND status <> 2")?;
+    let mut ran = HashSet::new();
+    for number in numbers {
+        let mut rows = chunks.query(params![job.as_str(), date.to_string(), except.0, *number as i64])?;
+        while let Some(row) = rows.next()? {
+            let open: Vec<OpenMember> = from_json(row, 4)?;
+            let (run, first, size): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            if open.iter().any(|member| member.number == *number) || ended.exists(params![run, first, size, *number as i64])? {
+                ran.insert(*number);
+                break;
+            }
+        }
+    }
+    Ok(ran)
+}
+
+fn tenant_name(tx: &Connection, number: u64) -> Result<TenantId, LedgerError> {
+    let name: String = tx.prepare_cached("SELECT tenant_id FROM tenant WHERE number = ?1")?.query_row([number as i64], |row| row.get(0))?;
+    name.parse().map_err(|error| LedgerError::Corrupt(format!("the tenant {number}: {error}")))
+}
+
+fn run(tx: &Connection, id: RunId) -> Result<Option<Run>, LedgerError> {
+    Ok(tx.prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?.query_row([id.0], read_run).optional()?)
+}
+
+fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, LedgerError> {
+    let limit = query.limit.unwrap_or(MOST_RUNS_A_PAGE).min(MOST_RUNS_A_PAGE);
+    let sql = format!(
+        "{RUN} WHERE (?1 IS NULL OR j.job_id = ?1) AND (?2 IS NULL OR r.state = ?2) AND (?3 IS NULL OR r.id < ?3) ORDER BY r.id DESC LIMIT ?4"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let job = query.job.as_ref().map(JobId::as_str);
+    let rows = statement.query_map(params![job, query.state.map(state_text), query.before.map(|run| run.0), limit as i64], read_run)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
+    let limit = query.limit.unwrap_or(MOST_OUTCOMES_A_PAGE).clamp(1, MOST_OUTCOMES_A_PAGE);
+    let (after_run, after_ordinal) = query.cursor.as_deref().map_or(Ok((0, -1)), read_cursor)?;
+    let mut statement = tx.prepare_cached(
+        "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version, o.stale, o.result, o.finished_at,
+                j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at
+         FROM outcome o JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant
+         WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
+           AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6)
+         ORDER BY o.run, o.ordinal LIMIT ?7",
+    )?;
+    let parameters = params![
+        after_run,
+        after_ordinal,
+        query.run.map(|run| run.0),
+        query.job.as_ref().map(JobId::as_str),
+        query.tenant.as_ref().map(TenantId::as_str),
+        query.status.map(StatusName::code),
+        limit as i64,
+    ];
+    let rows: Vec<((i64, i64), OutcomeRecord)> = statement.query_map(parameters, read_outcome)?.collect::<Result<_, _>>()?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|((run, ordinal), _)| format!("{run}:{ordinal}"));
+    Ok((rows.into_iter().map(|(_, record)| record).collect(), next))
+}
+
+fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
+    let parts = text.split_once(':').and_then(|(run, ordinal)| Some((run.parse().ok()?, ordinal.parse().ok()?)));
+    parts.ok_or_else(|| LedgerError::Cursor(text.into()))
+}
+
+fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> {
+    let place = (row.get(0)?, row.get(1)?);
+    let (tenant_id, job_id): (TenantId, JobId) = (parsed(row, 2)?, parsed(row, 12)?);
+    let (nominal, timezone): (NominalTime, String) = (parsed(row, 14)?, row.get(15)?);
+    let result: Option<String> = row.get(10)?;
+    let record = OutcomeRecord {
+        key: idempotency_key(&job_id, &tenant_id, &nominal, &timezone),
+        job_id,
+        run_id: RunId(place.0),
+        feature_type: parsed(row, 13)?,
+        tenant_id,
+        nominal,
+        timezone,
+        scheduled_at: instant(row, 16)?,
+        status: StatusName::from_code(row.get(3)?).map_err(|error| unreadable(3, error))?,
+        reason: row.get(4)?,
+        detail: row.get(5)?,
+        attempts: row.get(6)?,
+        chunk: row.get(7)?,
+        preference_version: row.get::<_, Option<i64>>(8)?.map(|version| version as u64),
+        stale: row.get(9)?,
+        result: result.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(10, error))?,
+        finished_at: instant(row, 11)?,
+    };
+    Ok((place, record))
+}
+
+fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let (frequency, time_key, timezone): (String, String, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    let group = PreferenceGroup::parse(&frequency, &time_key, &timezone).map_err(|error| unreadable(4, error))?;
+    let reason: Option<String> = row.get(9)?;
+    let count = |index| row.get::<_, i64>(index).map(|count| count as u64);
+    Ok(Run {
+        id: RunId(row.get(0)?),
+        job_id: parsed(row, 1)?,
+        feature_type: parsed(row, 2)?,
+        group: group.ok_or_else(|| unreadable(4, "a part of the group is not stated"))?,
+        occurrence: Occurrence { nominal: parsed(row, 6)?, at: instant(row, 7)? },
+        state: read_state(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
+        reason: reason.map(|text| text.parse()).transpose().map_err(|error: LedgerError| unreadable(9, error))?,
+        stated: from_json(row, 10)?,
+        cursor: row.get(11)?,
+        read_faults: row.get(12)?,
+        counts: Counts { members: count(13)?, succeeded: count(14)?, failed: count(15)?, skipped: count(16)?, missed: count(17)? },
+        opened_at: instant(row, 18)?,
+        closed_at: row.get::<_, Option<i64>>(19)?.map(|at| micros_to_instant(19, at)).transpose()?,
+    })
+}
+
+fn state_text(state: RunState) -> &'static str {
+    match state {
+        RunState::Reading => "reading",
+        RunState::Processing => "processing",
+        RunState::Closed => "closed",
+    }
+}
+
+fn read_state(text: &str) -> Option<RunState> {
+    [RunState::Reading, RunState::Processing, RunState::Closed].into_iter().find(|state| state_text(*state) == text)
+}
+
+fn urgency(priority: Priority) -> i64 {
+    match priority {
+        Priority::Critical => 0,
+        Priority::High => 1,
+        Priority::Medium => 2,
+        Priority::Low => 3,
+    }
+}
+
+fn micros(instant: Timestamp) -> i64 {
+    instant.as_microsecond()
+}
+
+fn instant(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
+    micros_to_instant(index, row.get(index)?)
+}
+
+fn micros_to_instant(index: usize, micros: i64) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(micros).map_err(|error| unreadable(index, error))
+}
+
+fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    row.get_ref(index)?.as_str()?.parse().map_err(|error: T::Err| unreadable(index, error))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| unreadable(index, error))
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("lists of plain values always have a JSON text")
+}
+
+fn unreadable(index: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, cause.into())
+}

@@ -1,0 +1,291 @@
+//! One attempt at a chunk: who still wants it, with which settings, and what the handler said (M2, M3, D5).
+
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use cohort_preferences::{BatchGetResponse, Frequency, Job, JobType, Member, OncePer, TenantId};
+use futures_util::{FutureExt, future};
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::consent::Settings;
+use super::settle::{Ended, postpone, settle};
+use super::{Claimed, Inner, ProcessError, Purpose};
+use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
+use crate::identity::idempotency_key;
+use crate::ledger::{LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
+use crate::scheduler::{Seen, Touched, saturating_add};
+use crate::source::SourceError;
+
+/// Settings older than this are not used while the Config Database is away (M3).
+const MAX_STALE: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long a chunk waits whose settings cannot be had.
+const PAUSE_WITHOUT_SETTINGS: SignedDuration = SignedDuration::from_secs(5);
+
+/// How far before its nominal date's midnight in UTC any zone may have begun that date, with room for a gap (M6).
+const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);
+
+/// A member with the preference in force, as far as it is known.
+#[derive(Debug)]
+struct Candidate {
+    member: OpenMember,
+    tenant_id: TenantId,
+    /// Since when the user has been in the group; `None` if that was not read.
+    member_since: Option<Timestamp>,
+    version: u64,
+    /// `None` if the preference is deleted.
+    settings: Option<Settings>,
+    stale: bool,
+}
+
+/// A user who is to be called.
+struct Call {
+    member: OpenMember,
+    used: UsedSettings,
+    user: UserWork,
+}
+
+impl Inner {
+    pub(super) async fn process_chunk(&self, claimed: Claimed) -> Result<(), ProcessError> {
+        let Claimed { chunk, run, job, read } = claimed;
+        let candidates = match read {
+            Some((members, seen)) => Some(self.read_candidates(&run, &chunk.open, members, seen).await),
+            None => self.asked_candidates(&run, &chunk.open).await?,
+        };
+        let Some(candidates) = candidates else {
+            let now = self.clock.now();
+            return self.record(postpone(&chunk, saturating_add(now, PAUSE_WITHOUT_SETTINGS), now)).await;
+        };
+        let ran = self.already_ran(&run, job.once_per, &candidates, chunk.attempts).await?;
+        let expired = job.deadline.is_some_and(|deadline| self.clock.now() > saturating_add(run.occurrence.at, deadline));
+        let (mut ended, calls) = divide(candidates, &run, &job, chunk.attempts + 1, |candidate| candidate.objection(&run, &ran, expired));
+        ended.extend(self.call(&run, &job, calls).await);
+        self.record(settle(&job, &run, &chunk, ended, self.clock.now())).await
+    }
+
+    /// Records a settlement; a claim that has passed on is no fault of ours, its new holder records.
+    async fn record(&self, settlement: Settlement) -> Result<(), ProcessError> {
+        match self.ledger.record_outcomes(settlement).await {
+            Err(LedgerError::LostClaim { chunk }) => {
+                tracing::warn!(chunk, "a claim passed to another agent while its chunk was worked on; nothing was recorded");
+                Ok(())
+            }
+            recorded => Ok(recorded?),
+        }
+    }
+
+    /// The candidates of a chunk whose members were just read: only those are asked for again whom the feed has named
+    /// since (M3).
+    async fn read_candidates(&self, run: &Run, open: &[OpenMember], members: Vec<Member>, seen: Seen) -> Vec<Candidate> {
+        let is_confirmed = self.watch.confirm().await.is_ok();
+        let touched = match self.watch.touched_since(&run.feature_type, seen) {
+            Touched::Only(tenants) if is_confirmed => {
+                members.iter().map(|m| &m.tenant_id).filter(|t| tenants.contains(*t)).cloned().collect()
+            }
+            Touched::Only(_) | Touched::MaybeAll => members.iter().map(|member| member.tenant_id.clone()).collect::<Vec<_>>(),
+        };
+        let (fresh, stale) = match self.ask(run, &touched).await {
+            Ok(fresh) => (fresh, false),
+            Err(_logged) => (HashMap::new(), true),
+        };
+        let candidate = |(member, read): (&OpenMember, Member)| {
+            let (version, settings) = match fresh.get(&read.tenant_id) {
+                Some((version, settings)) => (*version, settings.clone()),
+                None => (read.version, read.preference.as_deref().and_then(|preference| readable(&read.tenant_id, preference))),
+            };
+            Candidate { member: member.clone(), tenant_id: read.tenant_id, member_since: Some(read.member_since), version, settings, stale }
+        };
+        open.iter().zip(members).map(candidate).collect()
+    }
+
+    /// The candidates of a chunk that was tried or held before: all are asked for. While the Config Database is away, the
+    /// settings of the first attempt do, unless they are too old; `None` if the chunk has to wait (M3).
+    async fn asked_candidates(&self, run: &Run, open: &[OpenMember]) -> Result<Option<Vec<Candidate>>, ProcessError> {
+        let names = self.ledger.tenant_names(open.iter().map(|member| member.number).collect()).await?;
+        let tenants: Vec<TenantId> = open.iter().map(|member| names[&member.number].clone()).collect();
+        let fresh = match self.ask(run, &tenants).await {
+            Ok(fresh) => fresh,
+            Err(_logged) if self.may_reuse(run, open) => HashMap::new(),
+            Err(_logged) => return Ok(None),
+        };
+        let is_stale = fresh.is_empty();
+        let candidate = |(member, tenant_id): (&OpenMember, TenantId)| {
+            let (version, settings) = match fresh.get(&tenant_id) {
+                Some((version, settings)) => (*version, settings.clone()),
+                None => (0, member.settings.as_ref().map(Settings::of_first_attempt)),
+            };
+            let mut member = member.clone();
+            if let Some(used) = &mut member.settings {
+                used.stale |= is_stale;
+            }
+            Candidate { member, tenant_id, member_since: None, version, settings, stale: is_stale }
+        };
+        Ok(Some(open.iter().zip(tenants).map(candidate).collect()))
+    }
+
+    fn may_reuse(&self, run: &Run, open: &[OpenMember]) -> bool {
+        let is_recent = self.clock.now().duration_since(run.opened_at) <= MAX_STALE;
+        is_recent && open.iter().all(|member| member.settings.is_some())
+    }
+
+    /// The preferences of these users as they are now; `None` settings for one that is deleted.
+    async fn ask(&self, run: &Run, tenants: &[TenantId]) -> Result<HashMap<TenantId, (u64, Option<Settings>)>, SourceError> {
+        if tenants.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let answer = self.source.preferences(&run.feature_type, tenants).await;
+        let BatchGetResponse { preferences, .. } = answer.inspect_err(|error| {
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(error, run = %run.id, "the settings of a chunk cannot be read now");
+        })?;
+        Ok(preferences
+            .into_iter()
+            .map(|entry| {
+                let settings = entry.preference.as_deref().and_then(|preference| readable(&entry.tenant_id, preference));
+                (entry.tenant_id, (entry.version, settings))
+            })
+            .collect())
+    }
+
+    /// Which candidates the job has run on this nominal date in another run (M6). Only users who joined the group so late
+    /// that another group may have fired for them on the same date are looked up, and only before their first attempt.
+    async fn already_ran(
+        &self,
+        run: &Run,
+        once_per: OncePer,
+        candidates: &[Candidate],
+        attempts: u32,
+    ) -> Result<HashSet<u64>, LedgerError> {
+        let follows_the_clock = matches!(run.group.frequency(), Frequency::Hourly | Frequency::Cron);
+        if once_per == OncePer::Off || follows_the_clock || attempts > 0 {
+            return Ok(HashSet::new());
+        }
+        let date = run.occurrence.nominal.date();
+        let midnight = TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).unwrap_or(Timestamp::MIN);
+        let date_begins = saturating_add(midnight, -EARLIEST_DATE_LEAD);
+        let joined_late = |candidate: &&Candidate| candidate.member_since.is_none_or(|since| since >= date_begins);
+        let numbers: Vec<u64> = candidates.iter().filter(joined_late).map(|candidate| candidate.member.number).collect();
+        if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(&run.job_id, date, run.id, numbers).await }
+    }
+
+    async fn call(&self, run: &Run, job: &Job, calls: Vec<Call>) -> Vec<Ended> {
+        if calls.is_empty() {
+            return Vec::new();
+        }
+        let purpose = self.purposes.get(&job.purpose_id).expect("the builder refuses a job whose purpose nobody serves");
+        match job.job_type {
+            JobType::IndividualBatch => future::join_all(calls.into_iter().map(|call| self.call_one(purpose, run, job, call))).await,
+            JobType::BatchAsObject => self.call_together(purpose, run, job, calls).await,
+        }
+    }
+
+    async fn call_one(&self, purpose: &Purpose, run: &Run, job: &Job, call: Call) -> Ended {
+        let _permits = self.permits(purpose, 1).await;
+        let tenant_id = call.user.tenant_id.clone();
+        let result = match guarded(purpose, &work(run, job, vec![call.user])).await {
+            Ok(results) => results.into_iter().find(|result| result.tenant_id == tenant_id),
+            Err(error) => Some(failed(tenant_id, error)),
+        };
+        Ended::Called(call.member, call.used, result.map(Box::new))
+    }
+
+    async fn call_together(&self, purpose: &Purpose, run: &Run, job: &Job, calls: Vec<Call>) -> Vec<Ended> {
+        let _permits = self.permits(purpose, calls.len()).await;
+        let answer = guarded(purpose, &work(run, job, calls.iter().map(|call| call.user.clone()).collect())).await;
+        let result_of = |tenant_id: &TenantId| match &answer {
+            Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
+            Err(error) => Some(failed(tenant_id.clone(), error.clone())),
+        };
+        let ended = |call: Call| {
+            let result = result_of(&call.user.tenant_id);
+            Ended::Called(call.member, call.used, result.map(Box::new))
+        };
+        calls.into_iter().map(ended).collect()
+    }
+
+    /// Permission to call for so many users: first the purpose's, then the agent's, always in this order (D3).
+    async fn permits(&self, purpose: &Purpose, users: usize) -> [OwnedSemaphorePermit; 2] {
+        let of_purpose = Arc::clone(&purpose.calls).acquire_many_owned(users.min(purpose.max_concurrency) as u32).await;
+        let of_agent = Arc::clone(&self.calls).acquire_many_owned(users.min(self.max_concurrent_items) as u32).await;
+        [of_purpose, of_agent].map(|permit| permit.expect("the semaphores are never closed"))
+    }
+}
+
+/// Parts those who are to be called from those who are skipped, and settles with which settings they are called.
+fn divide(
+    candidates: Vec<Candidate>,
+    run: &Run,
+    job: &Job,
+    attempt: u32,
+    objection: impl Fn(&Candidate) -> Option<SkippedReason>,
+) -> (Vec<Ended>, Vec<Call>) {
+    let mut skipped = Vec::new();
+    let mut calls = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        match (objection(&candidate), candidate.settings) {
+            (Some(reason), _) => skipped.push(Ended::Skipped(candidate.member, reason)),
+            (None, None) => skipped.push(Ended::Skipped(candidate.member, SkippedReason::Deleted)),
+            (None, Some(settings)) => {
+                // Retries reuse the first attempt's settings, so that the same key always carries the same body (M3).
+                let used = candidate.member.settings.clone().unwrap_or_else(|| UsedSettings {
+                    version: candidate.version,
+                    template_overrides: settings.overrides(&job.default_preferences.template_overrides),
+                    stale: candidate.stale,
+                });
+                let user = user_work(run, candidate.tenant_id, &used, attempt);
+                calls.push(Call { member: candidate.member, used, user });
+            }
+        }
+    }
+    (skipped, calls)
+}
+
+impl Candidate {
+    fn objection(&self, run: &Run, ran: &HashSet<u64>, expired: bool) -> Option<SkippedReason> {
+        let consent = self.settings.as_ref().map_or(Some(SkippedReason::Deleted), |settings| settings.objection(&run.occurrence));
+        let already = ran.contains(&self.member.number).then_some(SkippedReason::AlreadyRan);
+        consent.or(already).or(expired.then_some(SkippedReason::Expired))
+    }
+}
+
+fn work(run: &Run, job: &Job, users: Vec<UserWork>) -> Work {
+    Work {
+        job_id: job.job_id.clone(),
+        run_id: run.id,
+        feature_type: run.feature_type.clone(),
+        purpose_id: job.purpose_id.clone(),
+        nominal: run.occurrence.nominal,
+        timezone: run.group.timezone().name().to_owned(),
+        scheduled_at: run.occurrence.at,
+        users,
+        is_chunk: job.job_type == JobType::BatchAsObject,
+    }
+}
+
+fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, attempt: u32) -> UserWork {
+    UserWork {
+        key: idempotency_key(&run.job_id, &tenant_id, &run.occurrence.nominal, run.group.timezone().name()),
+        tenant_id,
+        attempt,
+        preference_version: used.version,
+        template_overrides: used.template_overrides.clone(),
+    }
+}
+
+/// A stored preference that cannot be read is not a reason to lose the other 24: the user counts as deleted, loudly.
+fn readable(tenant_id: &TenantId, preference: &RawValue) -> Option<Settings> {
+    Settings::read(preference).inspect_err(|error| tracing::error!(%tenant_id, %error, "a stored preference cannot be read")).ok()
+}
+
+/// Calls the handler; one that panics has failed this call and nothing else.
+async fn guarded(purpose: &Purpose, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
+    match AssertUnwindSafe(purpose.handler.call(work)).catch_unwind().await {
+        Ok(answer) => answer,
+        Err(_panic) => Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None }),
+    }
+}

@@ -1,0 +1,46 @@
+//! When a failed attempt is followed by the next: exponential backoff with full jitter (D4).
+
+use jiff::SignedDuration;
+
+/// The span of the first pause.
+const BASE: SignedDuration = SignedDuration::from_secs(1);
+
+/// The longest span.
+const CAP: SignedDuration = SignedDuration::from_mins(5);
+
+/// The pause after this many attempts (at least 1), between zero and a span that doubles with each.
+///
+/// `seed` picks the point in the span: what is retried together spreads out, and the same chunk always waits as long,
+/// so that a simulation repeats itself.
+pub(super) fn pause(attempts: u32, seed: u64) -> SignedDuration {
+    let doublings = attempts.saturating_sub(1).min(20);
+    let span = BASE.saturating_mul(1 << doublings).min(CAP);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes()).update(&attempts.to_le_bytes());
+    let mut sample = [0; 4];
+    hasher.finalize_xof().fill(&mut sample);
+    let fraction = f64::from(u32::from_le_bytes(sample)) / f64::from(u32::MAX);
+    SignedDuration::from_millis((span.as_millis() as f64 * fraction) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_pause_lies_within_its_span_and_the_cap(attempts in 1u32..50, seed: u64) {
+            let span = BASE.saturating_mul(1 << (attempts - 1).min(20)).min(CAP);
+            let pause = pause(attempts, seed);
+            prop_assert!(!pause.is_negative() && pause <= span);
+        }
+    }
+
+    #[test]
+    fn pauses_of_one_attempt_spread_over_the_span() {
+        let pauses: Vec<_> = (0..100).map(|seed| pause(4, seed).as_millis()).collect();
+        assert!(pauses.iter().any(|pause| *pause < 2_000) && pauses.iter().any(|pause| *pause > 6_000));
+    }
+}

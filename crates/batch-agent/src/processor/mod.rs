@@ -1,0 +1,253 @@
+//! `EnhancedBatchProcessor`: processes the users of due occurrences in chunks, each with their own settings.
+//!
+//! ```text
+//! run ─► page of members (as of the instant, M1) ─► chunks, born claimed ─┐
+//! ready chunks (retries, rescued) ───────────────────────── claimed ──────┤
+//!                                                                         ▼
+//!                           who has changed since? (M3) ─► consent (M2) ─► handler ─► settle ─► ledger
+//! ```
+//!
+//! At most two claims (a page of members, or as many ready chunks) are held at once: while one is worked on, the next is
+//! read. Everything else waits in the ledger, so memory does not grow with the number of users due (D7).
+//!
+//! What may fail: the member list, then the run waits and is read again until its catch-up window ends (F4, M8); the
+//! settings, then those of up to an hour ago are used and the outcome says so (M3); the handler, then the user is tried
+//! again (D4); the ledger, then the claim runs out and somebody else goes on (F3).
+
+mod attempt;
+mod backoff;
+mod builder;
+mod consent;
+mod read;
+mod settle;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cohort_preferences::{Job, JobId, Member, PurposeId};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+pub use self::builder::{BuildError, ProcessorBuilder};
+use crate::clock::AgentClock;
+use crate::handler::Handler;
+use crate::ledger::{Chunk, Claim, Ledger, LedgerError, Mark, NewRun, Run, RunId};
+use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
+use crate::source::PreferenceSource;
+
+/// Members read at once, and users of as many ready chunks claimed at once.
+const CLAIM_USERS: usize = 1_000;
+
+/// Claims held at once: one in work, one being read (D7).
+const CLAIMS_HELD: usize = 2;
+
+/// How long a claim holds if it is not renewed (F3).
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often claims are renewed and those of the dead are rescued.
+const RENEW_EVERY: Duration = Duration::from_secs(15);
+
+/// How long to wait before looking again for work that nobody told us of (F9).
+const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// Processes chunks; cheap to clone.
+#[derive(Clone)]
+pub struct EnhancedBatchProcessor(Arc<Inner>);
+
+struct Inner {
+    source: Arc<dyn PreferenceSource>,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn AgentClock>,
+    schedules: Arc<Schedules>,
+    watch: Watch,
+    jobs: HashMap<JobId, Arc<Job>>,
+    purposes: HashMap<PurposeId, Purpose>,
+    /// One permit a user who may be called and not yet answered (D3).
+    calls: Arc<Semaphore>,
+    max_concurrent_items: usize,
+    holder: String,
+    claiming: tokio::sync::Mutex<()>,
+    wake: Notify,
+}
+
+struct Purpose {
+    handler: Arc<dyn Handler>,
+    /// One permit a user who may be called for this purpose (D3).
+    calls: Arc<Semaphore>,
+    max_concurrency: usize,
+}
+
+/// A chunk in this agent's hands, with what is known of its members.
+struct Claimed {
+    chunk: Chunk,
+    run: Arc<Run>,
+    job: Arc<Job>,
+    /// The members as the page gave them and the watch's place before it was read; `None` if they must be asked for.
+    read: Option<(Vec<Member>, Seen)>,
+}
+
+/// Why processing could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The ledger did not take or give what was asked.
+    #[error("claiming or recording work")]
+    Ledger(#[from] LedgerError),
+}
+
+impl EnhancedBatchProcessor {
+    /// Opens the runs of these occurrences, with the job's mark, and starts on them.
+    pub async fn process_occurrences(&self, job: &JobId, mark: Mark, runs: Vec<NewRun>) -> Result<Vec<RunId>, LedgerError> {
+        let opened = self.0.ledger.open_runs(job, mark, runs, self.0.clock.now()).await?;
+        self.0.wake.notify_one();
+        Ok(opened)
+    }
+
+    /// Processes whatever is open until `shutdown` turns true; then finishes what is in hand within `grace` and hands
+    /// the rest back (F6).
+    pub async fn run(&self, mut shutdown: watch::Receiver<bool>, grace: Duration) {
+        let mut in_hand = JoinSet::new();
+        tokio::select! {
+            () = self.claim_forever(&mut in_hand) => {}
+            () = self.renew_forever() => {}
+            // A sender that is gone has nothing left to run for.
+            _ended_or_gone = shutdown.wait_for(|ended| *ended) => {}
+        }
+        let finished = tokio::time::timeout(grace, async { while in_hand.join_next().await.is_some() {} }).await;
+        if finished.is_err() {
+            tracing::warn!("work in hand did not finish in time and is handed back");
+            in_hand.shutdown().await;
+        }
+        if let Err(error) = self.0.ledger.release_chunks(&self.0.holder, self.0.clock.now()).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "work could not be handed back; its lease will run out");
+        }
+    }
+
+    /// Processes whatever is open now. Answers when the next of it becomes ready.
+    pub async fn run_until_idle(&self) -> Result<Option<Timestamp>, ProcessError> {
+        loop {
+            let claimed = self.0.claim().await?;
+            if claimed.is_empty() {
+                return Ok(self.0.ledger.next_ready_at().await?);
+            }
+            self.0.process_all(claimed).await?;
+        }
+    }
+
+    /// Takes back what this agent held before it was last stopped or killed. Only for an agent that is alone.
+    pub async fn take_back_claims(&self) -> Result<usize, LedgerError> {
+        self.0.ledger.release_chunks(&self.0.holder, self.0.clock.now()).await
+    }
+
+    pub(crate) fn schedules(&self) -> &Schedules {
+        &self.0.schedules
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.0.watch
+    }
+
+    pub(crate) fn parts(&self) -> (Arc<dyn PreferenceSource>, Arc<dyn Ledger>, Arc<dyn AgentClock>) {
+        (Arc::clone(&self.0.source), Arc::clone(&self.0.ledger), Arc::clone(&self.0.clock))
+    }
+
+    async fn claim_forever(&self, in_hand: &mut JoinSet<()>) {
+        loop {
+            while in_hand.len() < CLAIMS_HELD {
+                match self.0.claim().await {
+                    Ok(claimed) if claimed.is_empty() => break,
+                    Ok(claimed) => {
+                        let inner = Arc::clone(&self.0);
+                        in_hand.spawn(async move { inner.process_and_log(claimed).await });
+                    }
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "no work can be claimed; it is tried again");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            }
+            self.wait_for_work(in_hand).await;
+        }
+    }
+
+    async fn wait_for_work(&self, in_hand: &mut JoinSet<()>) {
+        let sweep_at = saturating_add(self.0.clock.now(), SWEEP_EVERY);
+        let ready_at = self.0.ledger.next_ready_at().await.ok().flatten().map_or(sweep_at, |at| at.min(sweep_at));
+        tokio::select! {
+            Some(_finished) = in_hand.join_next() => {}
+            () = self.0.wake.notified() => {}
+            () = self.0.clock.sleep_until(ready_at), if in_hand.len() < CLAIMS_HELD => {}
+        }
+    }
+
+    async fn renew_forever(&self) {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            let renewed = self.0.ledger.renew_claims(self.0.claim_now()).await;
+            let rescued = self.0.ledger.rescue_chunks(self.0.clock.now()).await;
+            match renewed.and(rescued) {
+                Ok(0) => {}
+                Ok(chunks) => tracing::warn!(chunks, "took over chunks whose holder has gone"),
+                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "claims could not be renewed"),
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn claim_now(&self) -> Claim {
+        let at = self.clock.now();
+        Claim { holder: self.holder.clone(), at, lease_until: saturating_add(at, LEASE) }
+    }
+
+    /// The next work: ready chunks first, else a page of members of a run. Empty if there is none.
+    async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
+        let _turn = self.claiming.lock().await;
+        let ready = self.ledger.claim_chunks(self.claim_now(), CLAIM_USERS / 25).await?;
+        if !ready.is_empty() {
+            return self.with_runs(ready).await;
+        }
+        self.read_next_page().await
+    }
+
+    async fn with_runs(&self, chunks: Vec<Chunk>) -> Result<Vec<Claimed>, ProcessError> {
+        let mut runs: HashMap<RunId, Arc<Run>> = HashMap::new();
+        let mut claimed = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            let run = match runs.get(&chunk.run) {
+                Some(run) => Arc::clone(run),
+                None => Arc::clone(runs.entry(chunk.run).or_insert(self.run_of(&chunk).await?)),
+            };
+            match self.jobs.get(&run.job_id).cloned() {
+                Some(job) => claimed.push(Claimed { chunk, run, job, read: None }),
+                None => self.leave_to_later(&run, &chunk).await?,
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn run_of(&self, chunk: &Chunk) -> Result<Arc<Run>, LedgerError> {
+        let run = self.ledger.run(chunk.run).await?;
+        run.map(Arc::new).ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))
+    }
+
+    /// Work of a job that the batch config no longer has waits for the job to come back.
+    async fn leave_to_later(&self, run: &Run, chunk: &Chunk) -> Result<(), LedgerError> {
+        tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with open work is not in the batch config; its work waits");
+        let now = self.clock.now();
+        self.ledger.record_outcomes(settle::postpone(chunk, saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB), now)).await
+    }
+
+    async fn process_and_log(&self, claimed: Vec<Claimed>) {
+        if let Err(error) = self.process_all(claimed).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "chunks could not be recorded; their claims will run out");
+        }
+    }
+
+    async fn process_all(&self, claimed: Vec<Claimed>) -> Result<(), ProcessError> {
+        let at_once = claimed.len().max(1);
+        stream::iter(claimed).map(|claimed| self.process_chunk(claimed)).buffer_unordered(at_once).try_collect().await
+    }
+}

@@ -1,0 +1,120 @@
+//! What an attempt makes of each user: done, failed for good, or to be tried again. Pure decisions (D4 to D6).
+
+use cohort_preferences::Job;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::backoff;
+use crate::handler::{ResultStatus, UserResult};
+use crate::ledger::{Chunk, FailedReason, OpenMember, Outcome, Run, Settlement, SkippedReason, Status, UsedSettings};
+use crate::scheduler::saturating_add;
+
+/// The most bytes of a handler's result that are kept (D11).
+const LONGEST_RESULT: usize = 4 << 10;
+
+/// The most characters of an error that are kept.
+const LONGEST_DETAIL: usize = 500;
+
+/// One member after an attempt.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Not called: why.
+    Skipped(OpenMember, SkippedReason),
+    /// Called, with these settings and this result; `None` if the handler said nothing of the user.
+    Called(OpenMember, UsedSettings, Option<Box<UserResult>>),
+}
+
+/// What the chunk becomes after an attempt that ended so for its members.
+pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now: Timestamp) -> Settlement {
+    let called = ended.iter().any(|ended| matches!(ended, Ended::Called(..)));
+    let attempts = chunk.attempts + u32::from(called);
+    let pause = backoff::pause(attempts.max(1), chunk.id as u64);
+    let latest = job.deadline.map_or(Timestamp::MAX, |deadline| saturating_add(run.occurrence.at, deadline));
+    let mut outcomes = Vec::with_capacity(ended.len());
+    let mut rest = Vec::new();
+    let mut retry_at = now;
+    for ended in ended {
+        let (member, used, result) = match ended {
+            Ended::Skipped(member, reason) => {
+                outcomes.push(skipped(&member, reason, chunk.attempts));
+                continue;
+            }
+            Ended::Called(member, used, result) => (member, used, result.map_or_else(|| unanswered(run), |result| *result)),
+        };
+        let next_at = next_attempt_at(&result, pause, now);
+        if result.status == ResultStatus::Retry && attempts <= job.retries() && next_at <= latest {
+            retry_at = retry_at.max(next_at);
+            rest.push(OpenMember { settings: Some(used), ..member });
+        } else {
+            outcomes.push(called_outcome(&member, &used, result, attempts));
+        }
+    }
+    let rest = (!rest.is_empty()).then_some((rest, retry_at));
+    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, at: now }
+}
+
+/// What the chunk becomes if nothing could be attempted: the same, later.
+pub(super) fn postpone(chunk: &Chunk, until: Timestamp, now: Timestamp) -> Settlement {
+    let rest = Some((chunk.open.clone(), until));
+    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts: chunk.attempts, outcomes: Vec::new(), rest, at: now }
+}
+
+/// `Retry-After` is a floor under our own pause (D4).
+fn next_attempt_at(result: &UserResult, pause: SignedDuration, now: Timestamp) -> Timestamp {
+    let asked =
+        result.retry_after_s.map_or(SignedDuration::ZERO, |seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    saturating_add(now, pause.max(asked))
+}
+
+/// A user missing from the results is tried again (D5).
+fn unanswered(run: &Run) -> UserResult {
+    UserResult {
+        tenant_id: "-".parse().expect("a tenant id; it is not read again"),
+        status: ResultStatus::Retry,
+        error: Some(format!("the handler's answer for run {} left this user out", run.id)),
+        retry_after_s: None,
+        result: None,
+        result_url: None,
+    }
+}
+
+fn skipped(member: &OpenMember, reason: SkippedReason, attempts: u32) -> Outcome {
+    Outcome {
+        ordinal: member.ordinal,
+        number: member.number,
+        status: Status::Skipped(reason),
+        detail: None,
+        attempts,
+        preference_version: member.settings.as_ref().map(|settings| settings.version),
+        stale: false,
+        result: None,
+    }
+}
+
+fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult, attempts: u32) -> Outcome {
+    let status = match result.status {
+        ResultStatus::Succeeded => Status::Succeeded,
+        ResultStatus::Failed => Status::Failed(FailedReason::Rejected),
+        ResultStatus::Retry => Status::Failed(FailedReason::RetriesExhausted),
+    };
+    Outcome {
+        ordinal: member.ordinal,
+        number: member.number,
+        status,
+        detail: result.error.filter(|_| status != Status::Succeeded).map(|error| error.chars().take(LONGEST_DETAIL).collect()),
+        attempts,
+        preference_version: Some(used.version),
+        stale: used.stale,
+        result: kept_result(result.result, result.result_url),
+    }
+}
+
+fn kept_result(result: Option<Value>, url: Option<String>) -> Option<Value> {
+    let result = url.map_or(result, |url| Some(json!({ "result_url": url })))?;
+    let size = result.to_string().len();
+    Some(if size <= LONGEST_RESULT {
+        result
+    } else {
+        json!({ "dropped": format!("the result has {size} bytes, at most {LONGEST_RESULT} are kept") })
+    })
+}

@@ -1,0 +1,274 @@
+//! `DynamicBatchScheduler`: keeps one schedule a preference group, and opens a run when one is due.
+//!
+//! ```text
+//! groups + defaults ─► schedules ◄── change feed (watch)
+//!                         │ due up to now
+//!                         ▼
+//!                  plan: fire or missed ─► ledger: runs and mark, one transaction ─► processor
+//! ```
+//!
+//! There is no leader: each agent plans everything, and the ledger's unique key lets one of them open each run (F3). The
+//! mark says up to when everything is planned; it moves in the same transaction as the runs, so that a crash loses
+//! neither (F1). What may fail: the Config Database, then the schedules known go on (F4); the ledger, then nothing is
+//! planned and the same stretch is planned again later (F5).
+//!
+//! Simulated time drives this very code: [`DynamicBatchScheduler::run_simulated_until`] moves the clock from one instant
+//! at which something is to do to the next.
+
+mod plan;
+mod schedules;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cohort_preferences::{FeatureType, Frequency, Job, JobId, TimeKey, UnresolvedGroup};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch::Receiver;
+
+use self::plan::Verdict;
+use self::schedules::Due;
+pub(crate) use self::schedules::Schedules;
+pub use self::schedules::{NominalDates, ScheduleView};
+pub(crate) use self::watch::{Seen, Touched, Watch};
+use crate::clock::{AgentClock, SimulatedClock};
+use crate::ledger::{Ledger, LedgerError, Mark, NewRun};
+use crate::processor::{EnhancedBatchProcessor, ProcessError};
+use crate::source::{PreferenceSource, SourceError};
+
+/// How long to wait before asking again what failed.
+const PAUSE_AFTER_FAULT: SignedDuration = SignedDuration::from_secs(1);
+
+/// The longest wait without looking at the clock and the schedules (F2).
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+
+/// Why scheduling could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    /// The Config Database did not answer.
+    #[error("reading groups and changes")]
+    Source(#[from] SourceError),
+    /// The ledger did not take or give what was asked.
+    #[error("planning runs")]
+    Ledger(#[from] LedgerError),
+    /// Processing failed in simulated time.
+    #[error("processing runs")]
+    Process(#[from] ProcessError),
+    /// A stated group that no default completes (T12).
+    #[error("job {job_id}")]
+    Unresolved {
+        /// Which job.
+        job_id: JobId,
+        /// What is missing.
+        source: UnresolvedGroup,
+    },
+}
+
+/// Creates schedules from preferences and fires them.
+pub struct DynamicBatchScheduler {
+    source: Arc<dyn PreferenceSource>,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn AgentClock>,
+    processor: EnhancedBatchProcessor,
+    jobs: Vec<Arc<Job>>,
+    poll_interval: Duration,
+}
+
+impl DynamicBatchScheduler {
+    /// A scheduler for these jobs; `poll_interval` is how often everything is read anew as a safety net (F8).
+    pub fn new(processor: EnhancedBatchProcessor, jobs: Vec<Job>, poll_interval: Duration) -> Self {
+        let (source, ledger, clock) = processor.parts();
+        Self { source, ledger, clock, processor, jobs: jobs.into_iter().map(Arc::new).collect(), poll_interval }
+    }
+
+    /// Reads the groups of every job and makes their schedules. To be called once, before anything else.
+    pub async fn initialize_dynamic_schedules(&self) -> Result<(), ScheduleError> {
+        self.restart_watch().await?;
+        for job in &self.jobs {
+            self.load(job).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the groups of a feature anew, for every job that serves it.
+    pub async fn refresh_feature_schedules(&self, feature: &FeatureType) -> Result<(), ScheduleError> {
+        for job in self.jobs.iter().filter(|job| job.feature_type == *feature) {
+            self.load(job).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads one group of a feature, in every zone, and makes or corrects its schedules for every job.
+    pub async fn schedule_preference_group(
+        &self,
+        feature: &FeatureType,
+        frequency: Frequency,
+        time_key: &TimeKey,
+    ) -> Result<(), ScheduleError> {
+        let list = self.source.groups(feature).await?;
+        let wanted = |group: &cohort_preferences::StatedGroup| group.frequency() == Some(frequency) && group.time_key() == *time_key;
+        for summary in list.groups.into_iter().filter(|summary| wanted(&summary.group)) {
+            for job in self.jobs.iter().filter(|job| job.feature_type == *feature) {
+                let learnt = self.processor.schedules().learn(&job.job_id, summary.clone());
+                learnt.map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every group with its size and next occurrence.
+    pub fn schedules(&self) -> Vec<ScheduleView> {
+        self.processor.schedules().view()
+    }
+
+    /// Plans what is due until `shutdown` turns true, following the feed meanwhile.
+    pub async fn run(&self, shutdown: Receiver<bool>) {
+        let mut ended = shutdown.clone();
+        tokio::select! {
+            () = self.plan_forever() => {}
+            () = self.follow_forever() => {}
+            () = self.refresh_forever() => {}
+            // A sender that is gone has nothing left to run for.
+            _ended_or_gone = ended.wait_for(|ended| *ended) => {}
+        }
+    }
+
+    /// Moves a simulated clock to `end`, doing on the way everything that becomes due.
+    pub async fn run_simulated_until(&self, clock: &SimulatedClock, end: Timestamp) -> Result<(), ScheduleError> {
+        loop {
+            self.plan_due().await?;
+            let ready_at = self.processor.run_until_idle().await?;
+            let next = self.processor.schedules().next_due().into_iter().chain(ready_at).min();
+            match next.filter(|next| *next <= end) {
+                Some(next) => clock.advance_to(next),
+                None => {
+                    clock.advance_to(end);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn restart_watch(&self) -> Result<(), ScheduleError> {
+        let start = self.source.changes("now", Duration::ZERO).await?;
+        self.processor.watch().start_at(start.next, start.complete_until);
+        Ok(())
+    }
+
+    async fn load(&self, job: &Arc<Job>) -> Result<(), ScheduleError> {
+        let mark = self.ledger.ensure_job(&job.job_id, self.clock.now()).await?;
+        let list = self.source.groups(&job.feature_type).await?;
+        let (position, complete_until) = (list.position.clone(), list.complete_until);
+        let loaded = self.processor.schedules().replace(job, mark, list);
+        loaded.map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
+        self.processor.watch().rewind_to(&position, complete_until);
+        Ok(())
+    }
+
+    async fn plan_forever(&self) {
+        loop {
+            let wake_at = match self.plan_due().await {
+                Ok(()) => self.processor.schedules().next_due().unwrap_or(Timestamp::MAX),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "planning failed; it is tried again");
+                    saturating_add(self.clock.now(), PAUSE_AFTER_FAULT)
+                }
+            };
+            let wake_at = wake_at.min(saturating_add(self.clock.now(), LONGEST_WAIT));
+            tokio::select! {
+                () = self.clock.sleep_until(wake_at) => {}
+                () = self.processor.watch().changed() => {}
+            }
+        }
+    }
+
+    async fn follow_forever(&self) {
+        loop {
+            let fault = match self.processor.watch().wait_for_changes().await {
+                Ok(()) => continue,
+                Err(SourceError::Gone) => match self.initialize_dynamic_schedules().await {
+                    Ok(()) => continue,
+                    Err(error) => Box::new(error) as Box<dyn std::error::Error + Send + Sync>,
+                },
+                Err(error) => Box::new(error),
+            };
+            tracing::warn!(error = &*fault as &dyn std::error::Error, "the change feed cannot be read; it is tried again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn refresh_forever(&self) {
+        loop {
+            tokio::time::sleep(self.poll_interval).await;
+            for job in &self.jobs {
+                if let Err(error) = self.load(job).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job_id, "reading the groups anew failed; those known go on");
+                }
+            }
+        }
+    }
+
+    /// Opens the runs of everything that is due now.
+    async fn plan_due(&self) -> Result<(), ScheduleError> {
+        let now = self.clock.now();
+        if self.processor.schedules().next_due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        // A group that came to be just now is planned with the rest; without an answer, those known go on (F4).
+        if let Err(error) = self.processor.watch().sync().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "planning with the groups known, without the latest changes");
+        }
+        for job in &self.jobs {
+            self.plan_job(job, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn plan_job(&self, job: &Job, now: Timestamp) -> Result<(), ScheduleError> {
+        let due = self.processor.schedules().due(&job.job_id, now);
+        if !due.is_empty() {
+            let mut runs = Vec::with_capacity(due.len());
+            for due in due {
+                runs.extend(self.new_run(job, due).await?);
+            }
+            let mark = Mark { planned_until: now, known_until: self.processor.watch().known_until().min(now) };
+            self.processor.process_occurrences(&job.job_id, mark, runs).await?;
+        }
+        self.processor.schedules().advance(&job.job_id, now);
+        Ok(())
+    }
+
+    /// The run that becomes of a due occurrence; `None` for a missed one that had no members (A1).
+    async fn new_run(&self, job: &Job, due: Due) -> Result<Option<NewRun>, ScheduleError> {
+        let missed = match due.verdict {
+            Verdict::Fire => None,
+            Verdict::Miss(reason) => match self.count_missed(job, &due).await? {
+                0 => return Ok(None),
+                members => Some((reason, members)),
+            },
+        };
+        Ok(Some(NewRun {
+            feature_type: job.feature_type.clone(),
+            group: due.group,
+            stated: due.stated,
+            occurrence: due.occurrence,
+            priority: job.priority,
+            missed,
+        }))
+    }
+
+    async fn count_missed(&self, job: &Job, due: &Due) -> Result<u64, ScheduleError> {
+        let request = cohort_preferences::MembersRequest {
+            feature_type: job.feature_type.clone(),
+            groups: due.stated.clone(),
+            as_of: due.occurrence.at,
+            cursor: None,
+            limit: Some(1),
+        };
+        Ok(self.source.members(&request).await?.count_as_of)
+    }
+}
+
+pub(crate) fn saturating_add(instant: Timestamp, duration: SignedDuration) -> Timestamp {
+    instant.checked_add(duration).unwrap_or(Timestamp::MAX)
+}

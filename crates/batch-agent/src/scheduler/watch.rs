@@ -1,0 +1,194 @@
+//! The watch follows the Config Database's change feed (F7, F8).
+//!
+//! ```text
+//! long poll ──► something changed ──┐
+//! due instant ──► sync ─────────────┼─► changes since the cursor ─► schedules, and the log of who changed
+//! attempt ──► confirm ──────────────┘
+//! ```
+//!
+//! One cursor, advanced by whoever reads first: a page is applied only if the cursor still stands where the page
+//! begins, so that two readers never apply a change twice. The log answers the processor's question "who has changed
+//! since I read this page?" (M3); it is bounded, and a question that reaches behind it is answered with "everybody
+//! may have".
+//!
+//! What may fail: the network, then schedules go on as they are known (F4) and the processor is told that it cannot
+//! rely on the log. A cursor that the feed no longer knows, then everything is read anew (F7).
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use cohort_preferences::{ChangePage, FeatureType, TenantId, is_later_cursor};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+use super::schedules::Schedules;
+use crate::clock::AgentClock;
+use crate::source::{PreferenceSource, SourceError};
+
+/// The most changes that the log holds.
+const LOG_LENGTH: usize = 100_000;
+
+/// How long the feed counts as up to date after it was read (M3).
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long one long poll waits.
+const LONG_POLL: Duration = Duration::from_secs(25);
+
+/// Follows the feed for the scheduler and the processor.
+pub(crate) struct Watch {
+    source: Arc<dyn PreferenceSource>,
+    clock: Arc<dyn AgentClock>,
+    schedules: Arc<Schedules>,
+    state: Mutex<State>,
+    reading: tokio::sync::Mutex<()>,
+    changed: Notify,
+}
+
+struct State {
+    cursor: Option<String>,
+    /// Every change stamped at or before this instant has been applied.
+    known_until: Timestamp,
+    /// When the feed was last asked and answered to its end.
+    confirmed_at: Timestamp,
+    log: VecDeque<(FeatureType, TenantId)>,
+    /// The number of the log's first entry; numbers are never reused.
+    log_start: u64,
+}
+
+/// A place in the watch's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen(u64);
+
+/// Who has changed since a place in the log.
+#[derive(Debug)]
+pub(crate) enum Touched {
+    /// Only these.
+    Only(HashSet<TenantId>),
+    /// Maybe everybody: the log does not reach back so far.
+    MaybeAll,
+}
+
+impl Watch {
+    pub(crate) fn new(source: Arc<dyn PreferenceSource>, clock: Arc<dyn AgentClock>, schedules: Arc<Schedules>) -> Self {
+        let never = Timestamp::MIN;
+        let state = State { cursor: None, known_until: never, confirmed_at: never, log: VecDeque::new(), log_start: 0 };
+        Self { source, clock, schedules, state: Mutex::new(state), reading: tokio::sync::Mutex::new(()), changed: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("the state is changed by code that does not panic")
+    }
+
+    /// Follows from `cursor` on, everything before it being known: what was asked of the log before is unknown now.
+    pub(crate) fn start_at(&self, cursor: String, known_until: Timestamp) {
+        let mut state = self.lock();
+        state.log_start += state.log.len() as u64 + 1;
+        state.log.clear();
+        state.cursor = Some(cursor);
+        state.known_until = known_until;
+    }
+
+    /// Goes back to an earlier cursor: groups were read anew there, and the changes behind it are not in them yet.
+    pub(crate) fn rewind_to(&self, cursor: &str, complete_until: Timestamp) {
+        let mut state = self.lock();
+        if state.cursor.as_deref().is_some_and(|current| is_later_cursor(current, cursor)) {
+            state.cursor = Some(cursor.to_owned());
+            state.known_until = state.known_until.min(complete_until);
+            state.confirmed_at = Timestamp::MIN;
+        }
+    }
+
+    /// Every change stamped at or before this instant is in the schedules.
+    pub(crate) fn known_until(&self) -> Timestamp {
+        self.lock().known_until
+    }
+
+    /// The log's present end.
+    pub(crate) fn seen(&self) -> Seen {
+        let state = self.lock();
+        Seen(state.log_start + state.log.len() as u64)
+    }
+
+    /// Who has changed their preference for a feature since then.
+    pub(crate) fn touched_since(&self, feature: &FeatureType, seen: Seen) -> Touched {
+        let state = self.lock();
+        match seen.0.checked_sub(state.log_start) {
+            Some(skip) => {
+                let of_feature = state.log.iter().skip(skip as usize).filter(|(changed, _)| changed == feature);
+                Touched::Only(of_feature.map(|(_, tenant)| tenant.clone()).collect())
+            }
+            None => Touched::MaybeAll,
+        }
+    }
+
+    /// Reads the feed to its end unless that was done within the last second (M3).
+    pub(crate) async fn confirm(&self) -> Result<(), SourceError> {
+        let is_fresh = |watch: &Self| watch.clock.now().duration_since(watch.lock().confirmed_at).abs() <= FRESH;
+        if is_fresh(self) {
+            return Ok(());
+        }
+        let _turn = self.reading.lock().await;
+        // Who waited for the turn finds the work done by whoever had it.
+        if is_fresh(self) { Ok(()) } else { self.read_to_end().await }
+    }
+
+    /// Reads the feed to its end.
+    pub(crate) async fn sync(&self) -> Result<(), SourceError> {
+        let _turn = self.reading.lock().await;
+        self.read_to_end().await
+    }
+
+    async fn read_to_end(&self) -> Result<(), SourceError> {
+        loop {
+            let Some(cursor) = self.lock().cursor.clone() else {
+                return Err(SourceError::Gone);
+            };
+            let asked_at = self.clock.now();
+            let page = self.source.changes(&cursor, Duration::ZERO).await?;
+            let is_end = page.changes.is_empty();
+            self.take(&cursor, page);
+            if is_end {
+                self.lock().confirmed_at = asked_at;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for the next change by long poll, and applies what came (F8).
+    pub(crate) async fn wait_for_changes(&self) -> Result<(), SourceError> {
+        let Some(cursor) = self.lock().cursor.clone() else {
+            return Err(SourceError::Gone);
+        };
+        let page = self.source.changes(&cursor, LONG_POLL).await?;
+        self.take(&cursor, page);
+        Ok(())
+    }
+
+    /// Returns once a change has been applied after this call began to wait.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Applies a page that begins at `cursor`, if no other reader has taken it already.
+    fn take(&self, cursor: &str, page: ChangePage) {
+        let mut state = self.lock();
+        if state.cursor.as_deref() != Some(cursor) {
+            return;
+        }
+        for change in &page.changes {
+            for (job_id, error) in self.schedules.apply(change) {
+                tracing::warn!(%job_id, tenant = %change.tenant_id, %error, "a preference cannot be scheduled");
+            }
+            state.log.push_back((change.feature_type.clone(), change.tenant_id.clone()));
+        }
+        let surplus = state.log.len().saturating_sub(LOG_LENGTH);
+        state.log.drain(..surplus);
+        state.log_start += surplus as u64;
+        state.known_until = state.known_until.max(page.complete_until);
+        state.cursor = Some(page.next);
+        if !page.changes.is_empty() {
+            self.changed.notify_one();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the agent needs of the Config Database, so that a simulation can stand in for the network.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cohort_config_client::{ClientError, ConfigDatabaseClient};
+use cohort_preferences::{BatchGetResponse, ChangePage, FeatureType, GroupList, MemberPage, MembersRequest, TenantId};
+
+/// Why the Config Database did not answer as needed.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The feed's cursor is past retention, or of another incarnation of the database: read everything anew (F7).
+    #[error("the change feed does not reach back to the cursor")]
+    Gone,
+    /// It could not be asked, or its answer made no sense.
+    #[error("asking the Config Database")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<ClientError> for SourceError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Gone { .. } => Self::Gone,
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}
+
+/// Where groups, members and changes come from.
+#[async_trait]
+pub trait PreferenceSource: Send + Sync + 'static {
+    /// All stated groups of a feature.
+    async fn groups(&self, feature: &FeatureType) -> Result<GroupList, SourceError>;
+
+    /// A page of the members of some groups as of an instant (M1).
+    async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError>;
+
+    /// The preferences of some users as they are now (M3).
+    async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError>;
+
+    /// The changes since a cursor (`now`: from here on); waits up to `wait` for the first.
+    async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError>;
+}
+
+#[async_trait]
+impl PreferenceSource for ConfigDatabaseClient {
+    async fn groups(&self, feature: &FeatureType) -> Result<GroupList, SourceError> {
+        Ok(self.get_frequency_groups(feature.as_str()).await?)
+    }
+
+    async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError> {
+        Ok(self.get_frequency_group_members(request).await?)
+    }
+
+    async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
+        Ok(self.get_preferences(feature, tenants).await?)
+    }
+
+    async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError> {
+        Ok(self.get_preference_changes(Some(since), wait).await?)
+    }
+}
