@@ -213,23 +213,11 @@ impl BatchConfig {
     /// Reads a batch config from its text.
     pub fn from_json(text: &str) -> Result<Self, BatchConfigError> {
         let config = match shape(text)? {
-            Shape::OneJob => Self {
-                jobs: vec![read(text)?],
-                purposes: BTreeMap::new(),
-            },
-            Shape::Jobs => Self {
-                jobs: read(text)?,
-                purposes: BTreeMap::new(),
-            },
+            Shape::OneJob => Self { jobs: vec![read(text)?], purposes: BTreeMap::new() },
+            Shape::Jobs => Self { jobs: read(text)?, purposes: BTreeMap::new() },
             Shape::Whole => {
-                let Whole {
-                    batch_processing_jobs,
-                    purposes,
-                } = read(text)?;
-                Self {
-                    jobs: batch_processing_jobs,
-                    purposes,
-                }
+                let Whole { batch_processing_jobs, purposes } = read(text)?;
+                Self { jobs: batch_processing_jobs, purposes }
             }
         };
         config.check()?;
@@ -279,11 +267,7 @@ impl Job {
     }
 
     fn error(&self, field: &'static str, detail: &str) -> BatchConfigError {
-        BatchConfigError::Job {
-            job_id: self.job_id.clone(),
-            field,
-            detail: detail.into(),
-        }
+        BatchConfigError::Job { job_id: self.job_id.clone(), field, detail: detail.into() }
     }
 }
 
@@ -313,11 +297,7 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, BatchConfigError>
     serde_json::from_str(text).map_err(|error| {
         let place = format!(" at line {} column {}", error.line(), error.column());
         let detail = error.to_string().replace(&place, "");
-        BatchConfigError::At {
-            line: error.line(),
-            column: error.column(),
-            detail: format!("{detail}{}", Hint::of(&detail)),
-        }
+        BatchConfigError::At { line: error.line(), column: error.column(), detail: format!("{detail}{}", Hint::of(&detail)) }
     })
 }
 
@@ -346,14 +326,9 @@ fn preference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Preference, 
 /// A duration as text, such as `12h` or `1h 30m` (jiff's friendly format).
 fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SignedDuration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let duration: SignedDuration = text
-        .parse()
-        .map_err(|_| serde::de::Error::custom(format!("expected a duration such as \"12h\", got {text:?}")))?;
-    if duration.is_negative() {
-        Err(serde::de::Error::custom("expected a duration that is not negative"))
-    } else {
-        Ok(Some(duration))
-    }
+    let duration: SignedDuration =
+        text.parse().map_err(|_| serde::de::Error::custom(format!("expected a duration such as \"12h\", got {text:?}")))?;
+    if duration.is_negative() { Err(serde::de::Error::custom("expected a duration that is not negative")) } else { Ok(Some(duration)) }
 }
 
 /// A field that is there has a value: null is a wrong one.

@@ -107,13 +107,7 @@ pub enum NoNextRun {
 impl NextRun {
     /// The next run on this zone's clock.
     pub fn at(occurrence: Occurrence, timezone: &Zone) -> Self {
-        Self::At {
-            next_run: NamedRun {
-                nominal: occurrence.nominal,
-                timezone: timezone.name().to_owned(),
-                at: occurrence.at,
-            },
-        }
+        Self::At { next_run: NamedRun { nominal: occurrence.nominal, timezone: timezone.name().to_owned(), at: occurrence.at } }
     }
 
     /// None, and why.

@@ -82,9 +82,7 @@ impl Cron {
 
     fn matches_date(&self, date: Date) -> bool {
         let on_day = self.days.map(|days| days & (1 << date.day()) != 0);
-        let on_weekday = self
-            .weekdays
-            .map(|weekdays| weekdays & (1 << date.weekday().to_sunday_zero_offset()) != 0);
+        let on_weekday = self.weekdays.map(|weekdays| weekdays & (1 << date.weekday().to_sunday_zero_offset()) != 0);
         // Both given mean either (T9).
         self.matches_month(date)
             && match (on_day, on_weekday) {
@@ -98,9 +96,7 @@ impl Cron {
         let hours = self.hours.bits();
         let minutes = self.minutes;
         (0..24i8).filter(move |hour| hours & (1 << hour) != 0).flat_map(move |hour| {
-            (0..60i8)
-                .filter(move |minute| minutes & (1 << minute) != 0)
-                .map(move |minute| Time::constant(hour, minute, 0, 0))
+            (0..60i8).filter(move |minute| minutes & (1 << minute) != 0).map(move |minute| Time::constant(hour, minute, 0, 0))
         })
     }
 }
@@ -115,15 +111,19 @@ impl Hours {
 
     /// A field of `*` or `*/n` alone is `Every`; whatever else holds a `*` is the list of its values.
     fn read(field: &str, values: &[u16]) -> Self {
-        let step = match field {
-            "*" => Some(1),
-            _ => field.strip_prefix("*/").and_then(|step| step.parse::<u16>().ok()),
-        };
-        match step {
+        match step_of_wildcard(field) {
             // A step past the end of the day leaves 00 only, like 24.
             Some(step) => Self::Every(step.clamp(1, 24) as u8),
             None => Self::Fixed(bits_of(values) as u32),
         }
+    }
+}
+
+/// The step of a field that is `*` (a step of 1) or `*/n` alone.
+fn step_of_wildcard(field: &str) -> Option<u16> {
+    match field {
+        "*" => Some(1),
+        _ => field.strip_prefix("*/").and_then(|step| step.parse().ok()),
     }
 }
 
@@ -145,8 +145,9 @@ impl FromStr for Cron {
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let read = parser.parse(text).map_err(|cause| CronError::Syntax(cause.to_string()))?.pattern;
-        let mut days = (day_field != "*").then_some(bits_of(&read.days.values()) as u32);
-        let mut weekdays = (weekday_field != "*").then_some(bits_of(&read.days_of_week.values()) as u8 & ALL_WEEKDAYS);
+        let is_given = |field| step_of_wildcard(field) != Some(1);
+        let mut days = is_given(day_field).then_some(bits_of(&read.days.values()) as u32);
+        let mut weekdays = is_given(weekday_field).then_some(bits_of(&read.days_of_week.values()) as u8 & ALL_WEEKDAYS);
         // A field that allows every day restricts nothing, and beside it neither does the other: either is enough (T9).
         if days == Some(ALL_DAYS) || weekdays == Some(ALL_WEEKDAYS) {
             (days, weekdays) = (days.filter(|_| weekdays.is_none()), weekdays.filter(|_| days.is_none()));
@@ -170,15 +171,9 @@ impl FromStr for Cron {
 
 /// `croner` reads more than the five classic fields know; what it adds is refused rather than half understood.
 fn refuse_extensions(text: &str) -> Result<(), CronError> {
-    match text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "*,-/".contains(*c)))
-    {
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "*,-/".contains(*c))) {
         Some(c) => Err(CronError::Syntax(format!("the character {c:?} is not allowed"))),
-        None if text
-            .split(char::is_whitespace)
-            .any(|field| field.split(',').any(str::is_empty) && !field.is_empty()) =>
-        {
+        None if text.split(char::is_whitespace).any(|field| field.split(',').any(str::is_empty) && !field.is_empty()) => {
             Err(CronError::Syntax("a list has an empty place".into()))
         }
         None => Ok(()),
@@ -246,6 +241,7 @@ mod tests {
         assert_eq!(normal("0 0 * JAN 7"), "0 0 * 1 0");
         assert_eq!(normal("0-59 */1 1-31 1-12 0-6"), "* * * * *");
         assert_eq!(normal("0 9 1-31 * 1"), "0 9 * * *");
+        assert_eq!(normal("0 9 */1 * 1"), "0 9 * * 1");
         assert_eq!(normal("0 8-18/5 1 * *"), "0 8,13,18 1 * *");
     }
 

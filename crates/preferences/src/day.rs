@@ -130,11 +130,8 @@ impl FromStr for Weekdays {
 
     /// Reads the canonical form only: week order, no repeats (T10).
     fn from_str(text: &str) -> Result<Self, DayError> {
-        let days = text
-            .split(',')
-            .map(|name| Self::named(name).ok_or(DayError))
-            .reduce(|set, day| Ok(set?.and(day?)))
-            .ok_or(DayError)??;
+        let days =
+            text.split(',').map(|name| Self::named(name).ok_or(DayError)).reduce(|set, day| Ok(set?.and(day?))).ok_or(DayError)??;
         if days.to_string() == text { Ok(days) } else { Err(DayError) }
     }
 }

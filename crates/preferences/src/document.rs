@@ -67,16 +67,9 @@ impl Preference {
     /// A field that the frequency does not use is refused (T1), and so are fields unknown to T1.
     pub fn from_json(value: &Value, pointer: &str) -> Result<Self, Invalid> {
         let Value::Object(fields) = value else {
-            return Err(Invalid::one(
-                pointer,
-                format!("expected a preference as an object, got {}", shown(value)),
-            ));
+            return Err(Invalid::one(pointer, format!("expected a preference as an object, got {}", shown(value))));
         };
-        let mut reader = Reader {
-            fields,
-            pointer,
-            errors: Errors::new(),
-        };
+        let mut reader = Reader { fields, pointer, errors: Errors::new() };
         reader.refuse_unknown(&FIELDS);
         let frequency = reader.text("frequency");
         let preference = Self {
@@ -84,17 +77,13 @@ impl Preference {
             frequency,
             preferred_time: reader.text("preferred_time"),
             preferred_day: reader.day(frequency),
-            anchor_date: reader.typed("anchor_date", "a date YYYY-MM-DD", |value| {
-                value.as_str().filter(|text| text.len() == 10)?.parse().ok()
-            }),
+            anchor_date: reader
+                .typed("anchor_date", "a date YYYY-MM-DD", |value| value.as_str().filter(|text| text.len() == 10)?.parse().ok()),
             cron: reader.text("cron"),
             timezone: reader.text("timezone"),
-            template_overrides: reader
-                .typed("template_overrides", "an object", |value| value.as_object().cloned())
-                .unwrap_or_default(),
-            snoozed_until: reader.typed("snoozed_until", "an instant such as 2026-12-24T00:00:00Z (RFC 3339)", |value| {
-                value.as_str()?.parse().ok()
-            }),
+            template_overrides: reader.typed("template_overrides", "an object", |value| value.as_object().cloned()).unwrap_or_default(),
+            snoozed_until: reader
+                .typed("snoozed_until", "an instant such as 2026-12-24T00:00:00Z (RFC 3339)", |value| value.as_str()?.parse().ok()),
             skip_next: reader.text("skip_next"),
         };
         reader.refuse_unused(preference.frequency);
@@ -114,11 +103,7 @@ impl Preference {
             Some(Frequency::Hourly) => time.map_or(TimeKey::Unstated, |time| TimeKey::Minute(time.minute())),
             Some(Frequency::Daily) | None => time.map_or(TimeKey::Unstated, TimeKey::Time),
             Some(Frequency::Weekly | Frequency::Monthly) => TimeKey::Day { day, time },
-            Some(Frequency::Biweekly) => TimeKey::Alternating {
-                day,
-                time,
-                parity: self.anchor_date.map(Parity::of_week),
-            },
+            Some(Frequency::Biweekly) => TimeKey::Alternating { day, time, parity: self.anchor_date.map(Parity::of_week) },
             Some(Frequency::Cron) => self.cron.map_or(TimeKey::Unstated, TimeKey::Cron),
         };
         StatedGroup::new(self.frequency, time_key, self.timezone.as_ref().or(tenant_timezone).cloned())
@@ -127,8 +112,7 @@ impl Preference {
 
     /// The day, if it is of the kind that the frequency asks for: a preference read from JSON has no other.
     pub(crate) fn preferred_day_for(&self, frequency: Option<Frequency>) -> Option<Day> {
-        self.preferred_day
-            .filter(|day| frequency.is_some_and(|frequency| day.suits(frequency)))
+        self.preferred_day.filter(|day| frequency.is_some_and(|frequency| day.suits(frequency)))
     }
 
     /// `current` changed by a JSON Merge Patch (RFC 7396). A patch that changes the frequency drops the fields that
@@ -140,10 +124,7 @@ impl Preference {
             return merged;
         };
         if patch_fields.contains_key("frequency") {
-            let frequency = merged_fields
-                .get("frequency")
-                .and_then(Value::as_str)
-                .and_then(|text| text.parse().ok());
+            let frequency = merged_fields.get("frequency").and_then(Value::as_str).and_then(|text| text.parse().ok());
             merged_fields.retain(|field, _| patch_fields.contains_key(field) || is_used(field, frequency));
             drop_day_of_other_kind(merged_fields, patch_fields, frequency);
         }
@@ -191,20 +172,13 @@ fn is_used(field: &str, frequency: Option<Frequency>) -> bool {
 fn read_day(value: &Value, frequency: Option<Frequency>) -> Option<Day> {
     match frequency {
         Some(Frequency::Monthly) => match value {
-            Value::Number(number) => number
-                .as_u64()
-                .and_then(|day| u8::try_from(day).ok())
-                .and_then(MonthDay::new)
-                .map(Day::Month),
+            Value::Number(number) => number.as_u64().and_then(|day| u8::try_from(day).ok()).and_then(MonthDay::new).map(Day::Month),
             Value::String(text) if text == "last" => Some(Day::Month(MonthDay::Last)),
             _ => None,
         },
         _ => match value {
             Value::String(name) => Weekdays::named(name),
-            Value::Array(names) => names
-                .iter()
-                .map(|name| Weekdays::named(name.as_str()?))
-                .reduce(|set, day| Some(set?.and(day?)))?,
+            Value::Array(names) => names.iter().map(|name| Weekdays::named(name.as_str()?)).reduce(|set, day| Some(set?.and(day?)))?,
             _ => None,
         }
         .map(Day::Weekdays),
@@ -221,9 +195,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn refuse_unknown(&mut self, known: &[&str]) {
         for field in self.fields.keys().filter(|field| !known.contains(&field.as_str())) {
-            let nearest = nearest(field, known)
-                .map(|name| format!("; did you mean {name:?}?"))
-                .unwrap_or_default();
+            let nearest = nearest(field, known).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
             self.errors.add(child(self.pointer, field), format!("unknown field{nearest}"));
         }
     }
@@ -246,8 +218,7 @@ impl Reader<'_> {
         let value = self.fields.get(field)?;
         let read = read(value);
         if read.is_none() {
-            self.errors
-                .add(child(self.pointer, field), format!("expected {expected}, got {}", shown(value)));
+            self.errors.add(child(self.pointer, field), format!("expected {expected}, got {}", shown(value)));
         }
         read
     }
@@ -257,8 +228,7 @@ impl Reader<'_> {
         match value.as_str().unwrap_or_default().parse::<T>() {
             Ok(read) => Some(read),
             Err(error) => {
-                self.errors
-                    .add(child(self.pointer, field), format!("{error}, got {}", shown(value)));
+                self.errors.add(child(self.pointer, field), format!("{error}, got {}", shown(value)));
                 None
             }
         }
@@ -311,26 +281,13 @@ impl PreferenceDocument {
     /// `feature_preferences`. `tenant_id` and `config_key` may be left out where the address already says them.
     pub fn from_json(value: &Value) -> Result<Self, Invalid> {
         let Value::Object(fields) = value else {
-            return Err(Invalid::one(
-                "",
-                format!("expected a preference document as an object, got {}", shown(value)),
-            ));
+            return Err(Invalid::one("", format!("expected a preference document as an object, got {}", shown(value))));
         };
-        let mut reader = Reader {
-            fields,
-            pointer: "",
-            errors: Errors::new(),
-        };
+        let mut reader = Reader { fields, pointer: "", errors: Errors::new() };
         reader.refuse_unknown(&["tenant_id", "config_key", "config_value"]);
         let tenant_id = reader.text("tenant_id");
-        if let Some(key) = reader
-            .text::<ConfigKey>("config_key")
-            .filter(|key| key.as_str() != FEATURE_PREFERENCES)
-        {
-            reader.errors.add(
-                "/config_key".into(),
-                format!("expected {FEATURE_PREFERENCES:?}, got {:?}", key.as_str()),
-            );
+        if let Some(key) = reader.text::<ConfigKey>("config_key").filter(|key| key.as_str() != FEATURE_PREFERENCES) {
+            reader.errors.add("/config_key".into(), format!("expected {FEATURE_PREFERENCES:?}, got {:?}", key.as_str()));
         }
         let mut features = BTreeMap::new();
         match fields.get("config_value") {
@@ -342,10 +299,7 @@ impl PreferenceDocument {
                     }
                 }
             }
-            Some(other) => reader.errors.add(
-                "/config_value".into(),
-                format!("expected an object of features, got {}", shown(other)),
-            ),
+            Some(other) => reader.errors.add("/config_value".into(), format!("expected an object of features, got {}", shown(other))),
             None => reader.errors.add("/config_value".into(), "missing: expected an object of features"),
         }
         reader.errors.into_result(Self { tenant_id, features })
@@ -354,9 +308,7 @@ impl PreferenceDocument {
 
 fn read_feature(name: &str, preference: &Value) -> Result<(FeatureType, Preference), Invalid> {
     let pointer = child("/config_value", name);
-    let feature = name
-        .parse()
-        .map_err(|error| Invalid::one(&pointer, format!("no feature type: {error}")))?;
+    let feature = name.parse().map_err(|error| Invalid::one(&pointer, format!("no feature type: {error}")))?;
     Ok((feature, Preference::from_json(preference, &pointer)?))
 }
 
@@ -395,55 +347,30 @@ mod tests {
         });
         let document = PreferenceDocument::from_json(&document).expect("valid");
         assert_eq!(document.tenant_id.map(|id| id.to_string()), Some("user123".into()));
-        let groups: Vec<_> = document
-            .features
-            .values()
-            .map(|(_, preference)| preference.stated_group(None).to_string())
-            .collect();
+        let groups: Vec<_> = document.features.values().map(|(_, preference)| preference.stated_group(None).to_string()).collect();
         assert_eq!(groups, ["weekly:monday:10:00 -", "daily:09:00 -"]);
     }
 
     #[test]
     fn each_wrong_field_is_named_by_its_pointer() {
-        assert_eq!(
-            pointers(&json!({"frequency": "daily", "preferred_time": "25:00"})),
-            ["/preferred_time"]
-        );
+        assert_eq!(pointers(&json!({"frequency": "daily", "preferred_time": "25:00"})), ["/preferred_time"]);
         assert_eq!(pointers(&json!({"frequency": "monthly", "preferred_day": 32})), ["/preferred_day"]);
         assert_eq!(pointers(&json!({"timezone": "Mars/Olympus"})), ["/timezone"]);
         assert_eq!(pointers(&json!({"frequency": "fortnightly"})), ["/frequency"]);
         assert_eq!(pointers(&json!({"a/b~c": 1})), ["/a~1b~0c"]);
-        assert_eq!(
-            pointers(&json!({"enabled": null, "preferred_time": null})),
-            ["/enabled", "/preferred_time"]
-        );
-        assert_eq!(
-            pointers(&json!({"enabled": "yes", "cron": "x", "frequency": "cron"})),
-            ["/enabled", "/cron"]
-        );
+        assert_eq!(pointers(&json!({"enabled": null, "preferred_time": null})), ["/enabled", "/preferred_time"]);
+        assert_eq!(pointers(&json!({"enabled": "yes", "cron": "x", "frequency": "cron"})), ["/enabled", "/cron"]);
         assert_eq!(pointers(&json!([])), [""]);
     }
 
     #[test]
     fn a_field_that_the_frequency_does_not_use_is_refused() {
-        assert_eq!(
-            pointers(&json!({"frequency": "daily", "preferred_day": "monday"})),
-            ["/preferred_day"]
-        );
-        assert_eq!(
-            pointers(&json!({"frequency": "cron", "cron": "0 9 * * *", "preferred_time": "09:00"})),
-            ["/preferred_time"]
-        );
-        assert_eq!(
-            pointers(&json!({"frequency": "weekly", "anchor_date": "2026-01-05"})),
-            ["/anchor_date"]
-        );
+        assert_eq!(pointers(&json!({"frequency": "daily", "preferred_day": "monday"})), ["/preferred_day"]);
+        assert_eq!(pointers(&json!({"frequency": "cron", "cron": "0 9 * * *", "preferred_time": "09:00"})), ["/preferred_time"]);
+        assert_eq!(pointers(&json!({"frequency": "weekly", "anchor_date": "2026-01-05"})), ["/anchor_date"]);
         assert_eq!(pointers(&json!({"preferred_day": "monday"})), ["/preferred_day"]);
         assert_eq!(pointers(&json!({"frequency": "weekly", "preferred_day": 3})), ["/preferred_day"]);
-        assert_eq!(
-            pointers(&json!({"frequency": "monthly", "preferred_day": "monday"})),
-            ["/preferred_day"]
-        );
+        assert_eq!(pointers(&json!({"frequency": "monthly", "preferred_day": "monday"})), ["/preferred_day"]);
     }
 
     #[test]
@@ -452,10 +379,7 @@ mod tests {
         let b = group(json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"], "timezone": "Europe/Berlin"}));
         assert_eq!(a, b);
         assert_eq!(a, "weekly:monday,thursday:- Europe/Berlin");
-        assert_eq!(
-            group(json!({"frequency": "biweekly", "anchor_date": "2026-01-07"})),
-            "biweekly:-:-~0 -"
-        );
+        assert_eq!(group(json!({"frequency": "biweekly", "anchor_date": "2026-01-07"})), "biweekly:-:-~0 -");
         assert_eq!(group(json!({"frequency": "hourly", "preferred_time": "13:20"})), "hourly::20 -");
         assert_eq!(group(json!({})), "-:- -");
     }
@@ -475,9 +399,6 @@ mod tests {
     fn a_patch_merges_overrides_key_by_key_and_null_removes() {
         let current = json!({"frequency": "daily", "template_overrides": {"tone": "dry", "length": "short"}});
         let patched = Preference::merge_patch(&current, &json!({"template_overrides": {"tone": null, "emoji": true}}));
-        assert_eq!(
-            patched,
-            json!({"frequency": "daily", "template_overrides": {"length": "short", "emoji": true}})
-        );
+        assert_eq!(patched, json!({"frequency": "daily", "template_overrides": {"length": "short", "emoji": true}}));
     }
 }

@@ -55,9 +55,6 @@ impl FromStr for Frequency {
     type Err = FrequencyError;
 
     fn from_str(text: &str) -> Result<Self, FrequencyError> {
-        Self::ALL
-            .into_iter()
-            .find(|frequency| frequency.as_str() == text)
-            .ok_or(FrequencyError)
+        Self::ALL.into_iter().find(|frequency| frequency.as_str() == text).ok_or(FrequencyError)
     }
 }

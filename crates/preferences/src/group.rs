@@ -94,11 +94,7 @@ impl StatedGroup {
             let frequency = frequency.map_or_else(|| "-".into(), |frequency| frequency.to_string());
             return Err(GroupError::Mismatch { frequency, time_key });
         }
-        Ok(Self {
-            frequency,
-            time_key,
-            timezone,
-        })
+        Ok(Self { frequency, time_key, timezone })
     }
 
     /// Reads the three parts as they stand in paths and tables.
@@ -135,28 +131,18 @@ impl StatedGroup {
 
     /// The preference group that these defaults make of it (T12).
     pub fn resolve(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
-        let frequency = self
-            .frequency
-            .or_else(|| defaults.first(|layer| layer.frequency))
-            .ok_or(UnresolvedGroup { field: "frequency" })?;
+        let frequency = self.frequency.or_else(|| defaults.first(|layer| layer.frequency)).ok_or(UnresolvedGroup { field: "frequency" })?;
         let (day, time, parity) = self.parts();
-        let time = || {
-            time.or_else(|| defaults.first(|layer| layer.preferred_time))
-                .unwrap_or(TimeOfDay::NINE)
-        };
+        let time = || time.or_else(|| defaults.first(|layer| layer.preferred_time)).unwrap_or(TimeOfDay::NINE);
         let day = |last_resort| {
-            day.or_else(|| defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency))))
-                .unwrap_or(last_resort)
+            day.or_else(|| defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency)))).unwrap_or(last_resort)
         };
         let time_key = match (frequency, self.time_key) {
             (Frequency::Hourly, TimeKey::Unstated) => TimeKey::Minute(time().minute()),
             (Frequency::Hourly, TimeKey::Time(time)) => TimeKey::Minute(time.minute()),
             (Frequency::Hourly | Frequency::Cron, stated @ (TimeKey::Minute(_) | TimeKey::Cron(_))) => stated,
             (Frequency::Daily, _) => TimeKey::Time(time()),
-            (Frequency::Weekly, _) => TimeKey::Day {
-                day: Some(day(Day::Weekdays(Weekdays::MONDAY))),
-                time: Some(time()),
-            },
+            (Frequency::Weekly, _) => TimeKey::Day { day: Some(day(Day::Weekdays(Weekdays::MONDAY))), time: Some(time()) },
             (Frequency::Biweekly, _) => TimeKey::Alternating {
                 day: Some(day(Day::Weekdays(Weekdays::MONDAY))),
                 time: Some(time()),
@@ -164,25 +150,13 @@ impl StatedGroup {
                     .or_else(|| defaults.first_for(frequency, |layer| layer.anchor_date.map(Parity::of_week)))
                     .or(Some(Parity::Even)),
             },
-            (Frequency::Monthly, _) => TimeKey::Day {
-                day: Some(day(Day::Month(MonthDay::Number(1)))),
-                time: Some(time()),
-            },
-            (Frequency::Cron | Frequency::Hourly, _) => defaults
-                .first_for(frequency, |layer| layer.cron)
-                .map(TimeKey::Cron)
-                .ok_or(UnresolvedGroup { field: "cron" })?,
+            (Frequency::Monthly, _) => TimeKey::Day { day: Some(day(Day::Month(MonthDay::Number(1)))), time: Some(time()) },
+            (Frequency::Cron | Frequency::Hourly, _) => {
+                defaults.first_for(frequency, |layer| layer.cron).map(TimeKey::Cron).ok_or(UnresolvedGroup { field: "cron" })?
+            }
         };
-        let timezone = self
-            .timezone
-            .clone()
-            .or_else(|| defaults.first(|layer| layer.timezone.clone()))
-            .unwrap_or(Zone::UTC);
-        Ok(PreferenceGroup {
-            frequency,
-            time_key,
-            timezone,
-        })
+        let timezone = self.timezone.clone().or_else(|| defaults.first(|layer| layer.timezone.clone())).unwrap_or(Zone::UTC);
+        Ok(PreferenceGroup { frequency, time_key, timezone })
     }
 
     fn parts(&self) -> (Option<Day>, Option<TimeOfDay>, Option<Parity>) {
@@ -224,11 +198,7 @@ impl PreferenceGroup {
     pub fn from_stated(stated: &StatedGroup) -> Option<Self> {
         let frequency = stated.frequency?;
         let timezone = stated.timezone.clone()?;
-        stated.time_key.is_complete().then_some(Self {
-            frequency,
-            time_key: stated.time_key,
-            timezone,
-        })
+        stated.time_key.is_complete().then_some(Self { frequency, time_key: stated.time_key, timezone })
     }
 
     /// How often.
@@ -269,34 +239,20 @@ struct GroupParts<F, K, Z> {
 
 impl Serialize for StatedGroup {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        GroupParts {
-            frequency: self.frequency_text(),
-            time_key: self.time_key,
-            timezone: self.timezone_text(),
-        }
-        .serialize(serializer)
+        GroupParts { frequency: self.frequency_text(), time_key: self.time_key, timezone: self.timezone_text() }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for StatedGroup {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let GroupParts {
-            frequency,
-            time_key,
-            timezone,
-        } = GroupParts::<String, String, String>::deserialize(deserializer)?;
+        let GroupParts { frequency, time_key, timezone } = GroupParts::<String, String, String>::deserialize(deserializer)?;
         Self::parse(&frequency, &time_key, &timezone).map_err(serde::de::Error::custom)
     }
 }
 
 impl Serialize for PreferenceGroup {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        GroupParts {
-            frequency: self.frequency,
-            time_key: self.time_key,
-            timezone: self.timezone.name(),
-        }
-        .serialize(serializer)
+        GroupParts { frequency: self.frequency, time_key: self.time_key, timezone: self.timezone.name() }.serialize(serializer)
     }
 }
 

@@ -20,10 +20,7 @@ pub struct Invalid(pub Vec<FieldError>);
 impl Invalid {
     /// A document with one wrong field.
     pub fn one(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self(vec![FieldError {
-            pointer: pointer.into(),
-            detail: detail.into(),
-        }])
+        Self(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
     }
 }
 
@@ -47,10 +44,7 @@ impl Errors {
     }
 
     pub(crate) fn add(&mut self, pointer: String, detail: impl Into<String>) {
-        self.0.push(FieldError {
-            pointer,
-            detail: detail.into(),
-        });
+        self.0.push(FieldError { pointer, detail: detail.into() });
     }
 
     pub(crate) fn extend(&mut self, invalid: Invalid) {

@@ -30,10 +30,7 @@ impl NominalTime {
 
     /// One showing of the local clock (T9).
     pub fn showing(local: DateTime, offset: Offset) -> Self {
-        Self {
-            local,
-            offset: Some(offset),
-        }
+        Self { local, offset: Some(offset) }
     }
 
     /// The nominal local date (M6).
@@ -75,11 +72,7 @@ impl FromStr for NominalTime {
             "" => Self::once(local),
             offset => Self::showing(local, read_offset(offset).ok_or(NominalError)?),
         };
-        if nominal.to_string() == text {
-            Ok(nominal)
-        } else {
-            Err(NominalError)
-        }
+        if nominal.to_string() == text { Ok(nominal) } else { Err(NominalError) }
     }
 }
 
@@ -116,12 +109,7 @@ mod tests {
 
     #[test]
     fn a_nominal_time_reads_back_from_its_own_text_only() {
-        for good in [
-            "2026-12-07T10:00",
-            "2026-10-25T02:30+02:00",
-            "1883-11-18T12:00-07:52:58",
-            "-000044-03-15T12:00+00:49:56",
-        ] {
+        for good in ["2026-12-07T10:00", "2026-10-25T02:30+02:00", "1883-11-18T12:00-07:52:58", "-000044-03-15T12:00+00:49:56"] {
             assert_eq!(good.parse::<NominalTime>().map(|nominal| nominal.to_string()), Ok(good.into()));
         }
         for bad in [

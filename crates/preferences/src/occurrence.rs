@@ -64,28 +64,17 @@ impl Schedule {
         let rule = match group.time_key() {
             TimeKey::Minute(minute) => Rule::Minute(minute as i8),
             TimeKey::Time(time) => Rule::Daily(time.to_civil()),
-            TimeKey::Day {
-                day: Some(Day::Weekdays(days)),
-                time: Some(time),
-            } => Rule::Weekly(days, time.to_civil()),
-            TimeKey::Day {
-                day: Some(Day::Month(day)),
-                time: Some(time),
-            } => Rule::Monthly(day, time.to_civil()),
-            TimeKey::Alternating {
-                day: Some(Day::Weekdays(days)),
-                time: Some(time),
-                parity: Some(parity),
-            } => Rule::Biweekly(days, time.to_civil(), parity),
+            TimeKey::Day { day: Some(Day::Weekdays(days)), time: Some(time) } => Rule::Weekly(days, time.to_civil()),
+            TimeKey::Day { day: Some(Day::Month(day)), time: Some(time) } => Rule::Monthly(day, time.to_civil()),
+            TimeKey::Alternating { day: Some(Day::Weekdays(days)), time: Some(time), parity: Some(parity) } => {
+                Rule::Biweekly(days, time.to_civil(), parity)
+            }
             TimeKey::Cron(cron) => Rule::Cron(cron),
             TimeKey::Unstated | TimeKey::Day { .. } | TimeKey::Alternating { .. } => {
                 unreachable!("every part of a preference group is stated")
             }
         };
-        Self {
-            rule,
-            zone: group.timezone().rules().clone(),
-        }
+        Self { rule, zone: group.timezone().rules().clone() }
     }
 
     /// The first occurrence strictly later than `t` (T2); `None` past the end of the calendar (year 9999).
@@ -103,10 +92,9 @@ impl Schedule {
                 let dates = dates_near(self.local_date(t)).filter(|date| days.contains(date.weekday()) && Parity::of_week(*date) == parity);
                 self.next_fixed(t, dates.map(|date| date.to_datetime(time)))
             }
-            Rule::Monthly(day, time) => self.next_fixed(
-                t,
-                months_near(self.local_date(t)).map(|month| day.in_month_of(month).to_datetime(time)),
-            ),
+            Rule::Monthly(day, time) => {
+                self.next_fixed(t, months_near(self.local_date(t)).map(|month| day.in_month_of(month).to_datetime(time)))
+            }
         }
     }
 
@@ -135,10 +123,7 @@ impl Schedule {
             }
             // Nominals grow, so an equal instant belongs to the later name (T8).
             if best.is_none_or(|best| at <= best.at) {
-                best = Some(Occurrence {
-                    at,
-                    nominal: NominalTime::once(local),
-                });
+                best = Some(Occurrence { at, nominal: NominalTime::once(local) });
             }
             if !in_gap {
                 break;
@@ -176,10 +161,7 @@ impl Schedule {
             let found = next_match(offset.to_datetime(from)).and_then(|local| Some((local, offset.to_timestamp(local).ok()?)));
             match (found, end) {
                 (Some((local, at)), end) if end.as_ref().is_none_or(|end| at < end.timestamp()) => {
-                    return Some(Occurrence {
-                        at,
-                        nominal: NominalTime::showing(local, offset),
-                    });
+                    return Some(Occurrence { at, nominal: NominalTime::showing(local, offset) });
                 }
                 (_, None) => return None,
                 (_, Some(end)) => (from, offset) = (end.timestamp(), end.offset()),
@@ -191,11 +173,7 @@ impl Schedule {
 /// The first local time at or after `from` that shows this minute with zero seconds.
 fn next_minute(from: DateTime, minute: i8) -> Option<DateTime> {
     let this_hour = from.date().at(from.hour(), minute, 0, 0);
-    if this_hour >= from {
-        Some(this_hour)
-    } else {
-        this_hour.checked_add(1.hour()).ok()
-    }
+    if this_hour >= from { Some(this_hour) } else { this_hour.checked_add(1.hour()).ok() }
 }
 
 /// Dates from the day before: a gap around midnight may have moved its nominal time behind `t`.

@@ -229,10 +229,7 @@ mod tests {
     fn a_key_fits_the_frequencies_whose_parts_it_states() {
         let fits = |text: &str| {
             let key: TimeKey = text.parse().expect("canonical");
-            Frequency::ALL
-                .into_iter()
-                .filter(|frequency| key.fits(Some(*frequency)))
-                .collect::<Vec<_>>()
+            Frequency::ALL.into_iter().filter(|frequency| key.fits(Some(*frequency))).collect::<Vec<_>>()
         };
         assert_eq!(fits("09:00"), [Frequency::Daily]);
         assert_eq!(fits("monday:10:00"), [Frequency::Weekly]);

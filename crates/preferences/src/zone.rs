@@ -30,9 +30,7 @@ impl Zone {
 
     /// The name, in the database's own spelling.
     pub fn name(&self) -> &str {
-        self.0
-            .iana_name()
-            .expect("zones are only made from the names of the bundled database")
+        self.0.iana_name().expect("zones are only made from the names of the bundled database")
     }
 
     /// The rules behind the name.

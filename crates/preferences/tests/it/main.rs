@@ -1,0 +1,24 @@
+//! Proof of the vocabulary: what a preference means, and when it fires.
+//!
+//! * `oracle` derives occurrences by brute force, from the words of the rules T2 to T9 alone.
+//! * `against_the_oracle` compares the two over all zones, mostly around changes of the clock.
+//! * `worked_examples` is the same in readable tables, each line checked by hand.
+//! * `texts` proves T10 and T11: equal wishes are equal text, and every text reads back.
+//! * `defaults` proves T12 against a model of its own.
+//! * `hostile_input` feeds what nobody should send: no panic, and each error names its place.
+//!
+//! The suite was seen to fail. Each of these was planted alone, in a copy of the crate, and turned the named tests red:
+//!
+//! | planted | caught by |
+//! | --- | --- |
+//! | `earlier` or `later` instead of `compatible` (T6, T7) | the oracle, and the tables of T6, T8 and T9, or of T7 |
+//! | no look back to the day before (T6) | the oracle on the hardest days, and the tables of T6 and T8 |
+//! | the search ends at a hit inside a gap (T6, T8) | the oracle, and the tables of T6 and T8 |
+//! | parity by the remainder instead of `div_euclid` (T4) | the oracle, and the table of T4 |
+
+mod against_the_oracle;
+mod defaults;
+mod hostile_input;
+mod oracle;
+mod texts;
+mod worked_examples;
