@@ -37,3 +37,30 @@ impl MonotonicStamps {
         self.last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(nanoseconds: i128) -> Timestamp {
+        Timestamp::from_nanosecond(nanoseconds).expect("inside the calendar")
+    }
+
+    #[test]
+    fn stamps_are_whole_microseconds_and_grow_where_the_clock_stands_or_steps_back() {
+        let mut stamps = MonotonicStamps::after(Timestamp::UNIX_EPOCH);
+        assert_eq!(stamps.next(at(5_000_900)), at(5_000_000));
+        assert_eq!(stamps.next(at(5_000_900)), at(5_001_000));
+        assert_eq!(stamps.next(at(1_000)), at(5_002_000));
+        assert_eq!(stamps.last(), at(5_002_000));
+    }
+
+    #[test]
+    fn no_stamp_is_at_or_before_what_was_passed() {
+        let mut stamps = MonotonicStamps::after(Timestamp::UNIX_EPOCH);
+        stamps.pass(at(7_000_300));
+        assert_eq!(stamps.next(at(1_000)), at(7_001_000));
+        stamps.pass(at(1_000));
+        assert_eq!(stamps.next(at(1_000)), at(7_002_000));
+    }
+}
