@@ -31,7 +31,5 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 fn is_closed_output(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

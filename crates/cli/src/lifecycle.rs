@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use cohort_config_service::{ConfigService, Scope};
 use serde::{Deserialize, Serialize};
 
 const LOCK: &str = "lock";
@@ -54,10 +55,7 @@ impl DataDir {
         for _ in 0..TRIES {
             match lock.try_lock() {
                 Ok(()) => {
-                    let held = Self {
-                        path: path.to_owned(),
-                        lock,
-                    };
+                    let held = Self { path: path.to_owned(), lock };
                     held.write_holder(None)?;
                     return Ok(held);
                 }
@@ -69,16 +67,12 @@ impl DataDir {
     }
 
     /// Says in the lock file where this process listens.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the command that serves the folder"))]
     pub(crate) fn announce(&self, address: SocketAddr) -> anyhow::Result<()> {
         self.write_holder(Some(address))
     }
 
     fn write_holder(&self, address: Option<SocketAddr>) -> anyhow::Result<()> {
-        let holder = Holder {
-            pid: std::process::id(),
-            address,
-        };
+        let holder = Holder { pid: std::process::id(), address };
         let text = serde_json::to_vec(&holder)?;
         let mut file = &self.lock;
         let written = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text));
@@ -96,9 +90,7 @@ impl DataDir {
             Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => {
                 let holder = read_holder(&lock)?;
-                holder
-                    .map(Some)
-                    .with_context(|| format!("{} is in use by a process that does not say who it is", path.display()))
+                holder.map(Some).with_context(|| format!("{} is in use by a process that does not say who it is", path.display()))
             }
             Err(TryLockError::Error(error)) => Err(error).context("cannot look at the lock of the data folder"),
         }
@@ -130,6 +122,16 @@ pub(crate) fn read_admin_key(folder: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
+/// The folder's admin key, made if the folder has none. Who may write the folder may do everything anyway.
+pub(crate) async fn admin_key(held: &DataDir, service: &ConfigService) -> anyhow::Result<String> {
+    if let Some(key) = read_admin_key(held.path())? {
+        return Ok(key);
+    }
+    let key = service.create_key("admin", Scope::Admin).await.context("cannot make an admin key")?;
+    held.write_admin_key(&key)?;
+    Ok(key)
+}
+
 /// A new file that nobody else can open at any moment; one of that name is replaced.
 fn private_file(path: &Path) -> io::Result<File> {
     match std::fs::remove_file(path) {
@@ -146,18 +148,13 @@ fn private_file(path: &Path) -> io::Result<File> {
 /// What the lock file says; `None` if nothing that can be read.
 fn read_holder(mut lock: &File) -> anyhow::Result<Option<Holder>> {
     let mut text = Vec::new();
-    lock.rewind()
-        .and_then(|()| lock.read_to_end(&mut text))
-        .context("cannot read the lock file")?;
+    lock.rewind().and_then(|()| lock.read_to_end(&mut text)).context("cannot read the lock file")?;
     Ok(serde_json::from_slice(&text).ok())
 }
 
 fn in_words(holder: Option<&Holder>) -> String {
     match holder {
-        Some(Holder {
-            pid,
-            address: Some(address),
-        }) => format!("process {pid} at {address}"),
+        Some(Holder { pid, address: Some(address) }) => format!("process {pid} at {address}"),
         Some(Holder { pid, address: None }) => format!("process {pid}"),
         None => "another process".into(),
     }

@@ -108,14 +108,13 @@ impl Inner {
     /// The run is read again after a pause, until its catch-up window ends; then its members are missed (F4).
     async fn wait_or_give_up(&self, run: &Run, window: SignedDuration, error: &PageError) -> Result<(), ProcessError> {
         let now = self.clock.now();
-        let error: &dyn std::error::Error = error;
         if now <= saturating_add(run.occurrence.at, window) {
-            tracing::warn!(error, run = %run.id, group = %run.group, "the members of a run cannot be read yet");
+            tracing::warn!(error = error as &dyn std::error::Error, run = %run.id, group = %run.group, "the members of a run cannot be read yet");
             let pause = PAUSE.saturating_mul(1 << run.read_faults.min(10)).min(LONGEST_PAUSE);
             self.ledger.postpone_reading(run.id, saturating_add(now, pause)).await?;
             return Ok(());
         }
-        tracing::error!(error, run = %run.id, group = %run.group, "the members of a run could not be read within its catch-up window");
+        tracing::error!(error = error as &dyn std::error::Error, run = %run.id, group = %run.group, "the members of a run could not be read within its catch-up window");
         self.ledger.give_up_reading(run.id, MissedReason::MembersUnreadable, self.unread_members(run).await, now).await?;
         Ok(())
     }

@@ -63,10 +63,6 @@ impl Groups {
             let since = since.strftime("%Y-%m-%d %H:%M UTC").to_string();
             [frequency, group.time_key().to_string(), timezone, count.to_string(), since]
         });
-        writeln!(
-            stdout,
-            "{}",
-            table(["FREQUENCY", "TIME KEY", "TIMEZONE", "USERS", "SINCE"], &[3], rows)
-        )
+        writeln!(stdout, "{}", table(["FREQUENCY", "TIME KEY", "TIMEZONE", "USERS", "SINCE"], &[3], rows))
     }
 }

@@ -106,18 +106,10 @@ impl Summary {
     }
 
     fn print(&self, output: Output) -> anyhow::Result<()> {
-        let Self {
-            lines,
-            stored,
-            unchanged,
-            refused,
-        } = self;
+        let Self { lines, stored, unchanged, refused } = self;
         match output {
             Output::Json => writeln!(io::stdout(), "{}", serde_json::to_string(self)?)?,
-            Output::Text => writeln!(
-                io::stdout(),
-                "{lines} lines: {stored} stored, {unchanged} unchanged, {refused} refused"
-            )?,
+            Output::Text => writeln!(io::stdout(), "{lines} lines: {stored} stored, {unchanged} unchanged, {refused} refused")?,
         }
         match refused {
             0 => Ok(()),
@@ -136,12 +128,7 @@ struct Progress {
 
 impl Progress {
     fn of(size: Option<u64>) -> Self {
-        Self {
-            started: Instant::now(),
-            size,
-            read: Arc::default(),
-            bar: None,
-        }
+        Self { started: Instant::now(), size, read: Arc::default(), bar: None }
     }
 
     fn after(&mut self, line: &ImportLine) {
@@ -169,10 +156,7 @@ impl Progress {
 
 fn bar(size: Option<u64>) -> ProgressBar {
     let (bar, template) = match size {
-        Some(size) => (
-            ProgressBar::new(size),
-            "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
-        ),
+        Some(size) => (ProgressBar::new(size), "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"),
         None => (ProgressBar::new_spinner(), "{spinner} {bytes}, {bytes_per_sec}"),
     };
     bar.with_style(ProgressStyle::with_template(template).expect("the templates above are well formed"))

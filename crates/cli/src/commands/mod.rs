@@ -1,12 +1,16 @@
 //! The commands: one file each, listed in the order of `cohort --help`.
 
+mod demo;
 mod groups;
 mod import;
 mod next;
+mod outcomes;
+mod runs;
+mod up;
 
 use clap::{Parser, Subcommand};
+use cohort_batch_agent::SystemClock;
 
-use crate::clock::HostClock;
 use crate::config::Environment;
 
 /// Runs each user's recurring work the way that user asked for it.
@@ -22,8 +26,12 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Demo),
+    Up(up::Up),
     Import(import::Import),
     Groups(groups::Groups),
+    Runs(runs::Runs),
+    Outcomes(outcomes::Outcomes),
     Next(next::Next),
 }
 
@@ -40,7 +48,8 @@ impl Command {
     /// What is logged where `COHORT_LOG` says nothing: services tell what they do, commands only what goes wrong.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
-            Self::Import(_) | Self::Groups(_) | Self::Next(_) => "warn",
+            Self::Up(_) => "info",
+            _ => "warn",
         }
     }
 }
@@ -49,9 +58,13 @@ impl Cli {
     pub(crate) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let output = if self.json { Output::Json } else { Output::Text };
         match self.command {
+            Command::Demo(demo) => demo.run(output).await,
+            Command::Up(up) => up.run(environment).await,
             Command::Import(import) => import.run(environment, output).await,
             Command::Groups(groups) => groups.run(environment, output).await,
-            Command::Next(next) => next.run(&HostClock),
+            Command::Runs(runs) => runs.run(environment, output).await,
+            Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
+            Command::Next(next) => next.run(&SystemClock),
         }
     }
 }

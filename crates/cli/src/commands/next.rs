@@ -123,11 +123,7 @@ impl Wish {
         let after = read_after(fields.get("after"), default_after);
         let preference = read_preference(fields.get("pref"));
         match (preference, after) {
-            (Ok((preference, group)), Ok(after)) if wrong.is_empty() => Ok(Self {
-                schedule: Schedule::of(&group),
-                preference,
-                after,
-            }),
+            (Ok((preference, group)), Ok(after)) if wrong.is_empty() => Ok(Self { schedule: Schedule::of(&group), preference, after }),
             (preference, after) => {
                 wrong.extend(preference.err().into_iter().chain(after.err()).flat_map(|invalid| invalid.0));
                 Err(Invalid(wrong))
@@ -140,10 +136,7 @@ impl Wish {
         if !self.preference.is_enabled() {
             return Vec::new();
         }
-        let awake = self
-            .preference
-            .snoozed_until
-            .map(|until| until.saturating_sub(SignedDuration::from_nanos(1)));
+        let awake = self.preference.snoozed_until.map(|until| until.saturating_sub(SignedDuration::from_nanos(1)));
         let from = awake.and_then(Result::ok).map_or(self.after, |awake| awake.max(self.after));
         self.schedule
             .after(from)
@@ -244,9 +237,6 @@ mod tests {
     #[test]
     fn a_preference_without_a_frequency_has_no_last_resort() {
         let error = answer(json!({"preferred_time": "09:00"}));
-        assert!(
-            error["error"].as_str().expect("text").starts_with("/pref/frequency: missing"),
-            "{error}"
-        );
+        assert!(error["error"].as_str().expect("text").starts_with("/pref/frequency: missing"), "{error}");
     }
 }

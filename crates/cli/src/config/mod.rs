@@ -1,11 +1,19 @@
 //! The environment: read here, once, and nowhere else.
 
+use std::time::Duration;
+
+use crate::failure::WrongInput;
+
 /// What the environment says. An empty variable counts as not set.
 pub(crate) struct Environment {
     /// `CONFIG_SERVICE_URL`: the Config Database, such as `http://config-service:8000/api/v1`.
     pub(crate) config_service_url: Option<String>,
     /// `CONFIG_SERVICE_API_KEY`: what opens it. A secret.
     pub(crate) config_service_api_key: Option<String>,
+    /// `CONFIG_POLL_INTERVAL`: seconds between full readings of the groups.
+    poll_interval: Option<String>,
+    /// `BATCH_MAX_CONCURRENT_ITEMS`: users called and not yet answered at once.
+    max_concurrent_items: Option<String>,
     /// `COHORT_LOG`: which logs are written.
     pub(crate) log: Option<String>,
 }
@@ -15,9 +23,31 @@ impl Environment {
         Self {
             config_service_url: variable("CONFIG_SERVICE_URL"),
             config_service_api_key: variable("CONFIG_SERVICE_API_KEY"),
+            poll_interval: variable("CONFIG_POLL_INTERVAL"),
+            max_concurrent_items: variable("BATCH_MAX_CONCURRENT_ITEMS"),
             log: variable("COHORT_LOG"),
         }
     }
+
+    /// How often the groups are read in full as a safety net; a minute if not set (F8).
+    pub(crate) fn poll_interval(&self) -> anyhow::Result<Duration> {
+        Ok(Duration::from_secs(whole_number("CONFIG_POLL_INTERVAL", self.poll_interval.as_deref())?.unwrap_or(60)))
+    }
+
+    /// How many users may be called and not yet answered; 25 if not set (D3).
+    pub(crate) fn max_concurrent_items(&self) -> anyhow::Result<usize> {
+        Ok(whole_number("BATCH_MAX_CONCURRENT_ITEMS", self.max_concurrent_items.as_deref())?.unwrap_or(25) as usize)
+    }
+}
+
+/// A secret whose variable an operator's config names.
+pub(crate) fn secret(name: &str) -> Option<String> {
+    variable(name)
+}
+
+fn whole_number(name: &str, text: Option<&str>) -> anyhow::Result<Option<u64>> {
+    let number = text.map(|text| text.parse().ok().filter(|number| *number > 0).ok_or(text)).transpose();
+    number.map_err(|text| WrongInput(format!("{name}: expected a whole number above 0, got {text:?}")).into())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

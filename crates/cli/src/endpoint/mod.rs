@@ -21,6 +21,7 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use clap::Args;
 use cohort_config_client::Problem;
 use futures_util::{Stream, TryStreamExt};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
 use tokio_util::io::StreamReader;
@@ -29,9 +30,7 @@ use tower::ServiceExt;
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, read_admin_key};
-
-/// Below which path both services answer.
-const BASE: &str = "/api/v1";
+use crate::services::BASE;
 
 const URL_HELP: &str =
     "The service's address, such as http://127.0.0.1:8000/api/v1 [default: CONFIG_SERVICE_URL]; its key is CONFIG_SERVICE_API_KEY";
@@ -120,9 +119,7 @@ impl Endpoint {
     /// The answer to a GET. `path` begins below `/api/v1` and is already encoded.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let response = self.send(Method::GET, path, Body::empty()).await?;
-        let body = read_whole(response)
-            .await
-            .with_context(|| format!("GET {path}: the answer broke off"))?;
+        let body = read_whole(response).await.with_context(|| format!("GET {path}: the answer broke off"))?;
         serde_json::from_slice(&body).with_context(|| format!("GET {path}: the answer is not what was asked for"))
     }
 
@@ -160,6 +157,15 @@ impl Endpoint {
     }
 }
 
+/// A path with those of these query parameters that have a value, percent-encoded.
+pub(crate) fn query(path: &str, parameters: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
+    let encoded = parameters.into_iter().filter_map(|(name, value)| {
+        let value = value?;
+        Some(format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)))
+    });
+    format!("{path}?{}", encoded.collect::<Vec<_>>().join("&"))
+}
+
 fn bearer(key: &str) -> anyhow::Result<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", key.trim()))
         .map_err(|_not_printable| WrongInput("the key holds characters that no key has".into()))?;
@@ -172,9 +178,7 @@ fn request(method: Method, uri: String, key: Option<&HeaderValue>, body: Body) -
     if let Some(key) = key {
         request = request.header(AUTHORIZATION, key);
     }
-    Ok(request
-        .body(body)
-        .map_err(|error| WrongInput(format!("{uri} is no address of a service: {error}")))?)
+    Ok(request.body(body).map_err(|error| WrongInput(format!("{uri} is no address of a service: {error}")))?)
 }
 
 async fn read_whole(response: Response<Body>) -> Result<Bytes, axum::Error> {

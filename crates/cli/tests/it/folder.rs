@@ -60,16 +60,8 @@ fn groups_are_a_plain_table() {
     cohort(&["import", "-", "--data", data], LINES);
     let listed = cohort(&["groups", "--feature", "posts", "--data", data], "");
     let lines: Vec<&str> = listed.stdout.lines().collect();
-    assert!(
-        lines[0].starts_with("FREQUENCY  TIME KEY  TIMEZONE  USERS  SINCE"),
-        "{}",
-        listed.stdout
-    );
-    assert!(
-        lines[1].starts_with("daily      09:00     UTC           2  20"),
-        "{}",
-        listed.stdout
-    );
+    assert!(lines[0].starts_with("FREQUENCY  TIME KEY  TIMEZONE  USERS  SINCE"), "{}", listed.stdout);
+    assert!(lines[1].starts_with("daily      09:00     UTC           2  20"), "{}", listed.stdout);
     assert!(!listed.stdout.contains('\u{1b}'), "no colours");
     let none = cohort(&["groups", "--feature", "others", "--data", data], "");
     assert_eq!(none.stdout, "nobody has stated a preference for others\n");

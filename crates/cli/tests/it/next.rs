@@ -5,11 +5,7 @@ use crate::program::cohort;
 #[test]
 fn next_answers_the_example_of_its_help() {
     let help = cohort(&["next", "--help"], "");
-    let line = help
-        .stdout
-        .split('\'')
-        .find(|part| part.starts_with("{\"id\""))
-        .expect("an example");
+    let line = help.stdout.split('\'').find(|part| part.starts_with("{\"id\"")).expect("an example");
     let ended = cohort(&["next", "--count", "2"], line);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(help.stdout.contains(ended.stdout.trim()), "{}", ended.stdout);
@@ -22,11 +18,7 @@ fn next_names_line_and_pointer_of_what_is_wrong_and_answers_the_rest() {
     let bad = r#"{"id":2,"pref":{"frequency":"daily","timezone":"Europe/Atlantis"},"after":"2026-12-01T00:00:00Z"}"#;
     let ended = cohort(&["next", "--count", "1"], &format!("{good}\n{bad}\n{good}\n"));
     assert_eq!(ended.code, 2);
-    assert!(
-        ended.stderr.contains("line 2: /pref/timezone: expected an IANA time zone"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("line 2: /pref/timezone: expected an IANA time zone"), "{}", ended.stderr);
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[0], r#"{"id":1,"got":["2026-12-01T09:00:00Z"]}"#);

@@ -22,11 +22,7 @@ impl Clock for AtTheEpoch {
 
 /// A service on the folder, in this process: its base address and an admin key.
 async fn serve(folder: &Path) -> (String, String) {
-    let options = ConfigServiceOptions {
-        path: folder.join("config.db"),
-        clock: Arc::new(AtTheEpoch),
-        read_only: None,
-    };
+    let options = ConfigServiceOptions { path: folder.join("config.db"), clock: Arc::new(AtTheEpoch), read_only: None };
     let service = ConfigService::open(options).await.expect("opened");
     let key = service.create_key("test", Scope::Admin).await.expect("made");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -54,11 +50,7 @@ async fn the_environment_of_the_specification_names_service_and_key() {
     let url = format!("http://{address}/api/v1");
     let environment = [("CONFIG_SERVICE_URL", url.as_str()), ("CONFIG_SERVICE_API_KEY", key.as_str())];
     let imported = run(&["import", "-", "--json"], &environment, LINES).await;
-    assert_eq!(
-        imported.stdout, "{\"lines\":4,\"stored\":3,\"unchanged\":0,\"refused\":1}\n",
-        "{}",
-        imported.stderr
-    );
+    assert_eq!(imported.stdout, "{\"lines\":4,\"stored\":3,\"unchanged\":0,\"refused\":1}\n", "{}", imported.stderr);
     let listed = run(&["groups", "--feature", "posts", "--json"], &environment, "").await;
     assert_eq!(groups(&listed.stdout), groups_of_lines());
 }
@@ -70,19 +62,11 @@ async fn a_folder_in_use_is_reached_through_its_holder() {
     let (address, key) = serve(data).await;
     let lock = File::create(data.join("lock")).expect("made");
     lock.try_lock().expect("free");
-    std::fs::write(
-        data.join("lock"),
-        json!({"pid": std::process::id(), "address": address}).to_string(),
-    )
-    .expect("written");
+    std::fs::write(data.join("lock"), json!({"pid": std::process::id(), "address": address}).to_string()).expect("written");
     std::fs::write(data.join("admin.key"), key).expect("written");
     let data = data.to_str().expect("text");
     let imported = run(&["import", "-", "--data", data], &[], LINES).await;
-    assert_eq!(
-        imported.stdout, "4 lines: 3 stored, 0 unchanged, 1 refused\n",
-        "{}",
-        imported.stderr
-    );
+    assert_eq!(imported.stdout, "4 lines: 3 stored, 0 unchanged, 1 refused\n", "{}", imported.stderr);
     let listed = run(&["groups", "--feature", "posts", "--data", data, "--json"], &[], "").await;
     assert_eq!(groups(&listed.stdout), groups_of_lines());
 }
@@ -92,12 +76,7 @@ async fn a_refused_key_and_a_service_that_is_away_say_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let (address, _key) = serve(folder.path()).await;
     let url = format!("http://{address}/api/v1");
-    let refused = run(
-        &["groups", "--feature", "posts", "--url", &url],
-        &[("CONFIG_SERVICE_API_KEY", "hunter2")],
-        "",
-    )
-    .await;
+    let refused = run(&["groups", "--feature", "posts", "--url", &url], &[("CONFIG_SERVICE_API_KEY", "hunter2")], "").await;
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("set CONFIG_SERVICE_API_KEY"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("hunter2"));

@@ -1,0 +1,82 @@
+//! What should happen, counted from the calendar alone: not from schedules, runs or groups.
+
+use std::collections::HashSet;
+
+use cohort_preferences::{Frequency, TenantId};
+use jiff::civil::{Date, Weekday};
+
+use super::users::User;
+
+/// The dates of the demo, both included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) first: Date,
+    pub(super) last: Date,
+}
+
+/// The user who moves from daily to weekly, at noon of a day on their own clock.
+#[derive(Debug, Clone)]
+pub(super) struct Move {
+    pub(super) tenant_id: TenantId,
+    pub(super) on: Date,
+}
+
+/// Who should be processed on which local dates.
+pub(super) type Expected = HashSet<(TenantId, Date)>;
+
+impl Stretch {
+    /// Every date, in order.
+    pub(super) fn dates(self) -> impl Iterator<Item = Date> {
+        self.first.series(jiff::Span::new().days(1)).take_while(move |date| *date <= self.last)
+    }
+}
+
+/// Every (user, local date) on which the user should be processed once.
+pub(super) fn expected(users: &[User], stretch: Stretch, moved: Option<&Move>) -> Expected {
+    let frequency_on = |user: &User, date: Date| match moved {
+        // The daily post of nine o'clock is out when the user moves at noon.
+        Some(moved) if moved.tenant_id == user.tenant_id && date > moved.on => Frequency::Weekly,
+        _ => user.frequency,
+    };
+    stretch
+        .dates()
+        .flat_map(|date| users.iter().map(move |user| (user, date)))
+        .filter(|(user, date)| fires_on(frequency_on(user, *date), *date))
+        .map(|(user, date)| (user.tenant_id.clone(), date))
+        .collect()
+}
+
+fn fires_on(frequency: Frequency, date: Date) -> bool {
+    match frequency {
+        Frequency::Weekly => date.weekday() == Weekday::Monday,
+        Frequency::Monthly => date.day() == 1,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::users;
+    use super::*;
+
+    fn count(first: &str, last: &str) -> usize {
+        let stretch = Stretch { first: first.parse().expect("date"), last: last.parse().expect("date") };
+        expected(&users::all(), stretch, None).len()
+    }
+
+    #[test]
+    fn a_month_holds_its_days_mondays_and_one_first() {
+        assert_eq!(count("2026-12-01", "2026-12-31"), 31 * 2_000 + 4 * 100 + 900);
+        assert_eq!(count("2028-02-01", "2028-02-29"), 29 * 2_000 + 4 * 100 + 900);
+        assert_eq!(count("2026-03-02", "2026-03-02"), 2_000 + 100);
+    }
+
+    #[test]
+    fn the_moved_user_is_daily_up_to_the_move_and_weekly_behind_it() {
+        let users = users::all();
+        let stretch = Stretch { first: "2026-12-01".parse().expect("date"), last: "2026-12-31".parse().expect("date") };
+        let moved = Move { tenant_id: users[0].tenant_id.clone(), on: "2026-12-16".parse().expect("date") };
+        let of_moved = expected(&users, stretch, Some(&moved)).into_iter().filter(|(tenant, _)| *tenant == moved.tenant_id).count();
+        assert_eq!(of_moved, 16 + 2);
+    }
+}

@@ -1,0 +1,54 @@
+//! The demo's folder: made anew each time, and never over somebody's data.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::failure::WrongInput;
+use crate::lifecycle::DataDir;
+use crate::services::{CONFIG_DATABASE, LEDGER};
+use crate::simulated::SIMULATED;
+
+/// The job of the specification, as a file to look at.
+pub(super) const BATCH_CONFIG: &str = "batch.json";
+
+/// Where the texts go.
+pub(super) const BRIEFS: &str = "briefs";
+
+const TEMPLATE: &str = "brief.md.j2";
+
+/// Takes the folder for this demo: what an earlier demo left in it is removed, anything else is refused.
+pub(super) async fn take(path: &Path) -> anyhow::Result<DataDir> {
+    let is_used = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    if is_used && !path.join(SIMULATED).exists() {
+        let text = format!("{} is not empty and no demo made it; --dir takes another folder", path.display());
+        return Err(WrongInput(text).into());
+    }
+    let held = DataDir::lock(path).await?;
+    remove_earlier(path).with_context(|| format!("cannot empty {}", path.display()))?;
+    let files = [(BATCH_CONFIG, include_str!("batch.json")), (TEMPLATE, include_str!("brief.md.j2"))];
+    for (name, text) in files {
+        fs::write(path.join(name), text).with_context(|| format!("cannot write {}", path.join(name).display()))?;
+    }
+    Ok(held)
+}
+
+fn remove_earlier(path: &Path) -> io::Result<()> {
+    gone(fs::remove_dir_all(path.join(BRIEFS)))?;
+    for database in [CONFIG_DATABASE, LEDGER] {
+        for suffix in ["", "-wal", "-shm"] {
+            gone(fs::remove_file(path.join(format!("{database}{suffix}"))))?;
+        }
+    }
+    gone(fs::remove_file(path.join("admin.key")))
+}
+
+/// What was not there need not be removed.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _gone => Ok(()),
+    }
+}

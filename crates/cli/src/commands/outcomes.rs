@@ -1,0 +1,128 @@
+//! `cohort outcomes`: how each user's work ended.
+
+use std::io::{self, BufWriter, Write};
+
+use clap::{Args, ValueEnum};
+use cohort_preferences::{JobId, TenantId};
+use serde::Deserialize;
+
+use crate::commands::Output;
+use crate::config::Environment;
+use crate::endpoint::{Access, EndpointArgs, query};
+use crate::table::table;
+
+const EXAMPLE: &str = r#"Examples:
+  cohort outcomes --data ./data --tenant user123
+  cohort outcomes --data ./data --status failed --json
+
+With --json each outcome is a line {"job_id","feature_type","tenant_id","nominal","timezone","scheduled_at","status","reason",
+"attempts","key","chunk","preference_version","run_id","finished_at"}, all of them unless --limit is given."#;
+
+/// How many outcomes the table shows, if not told otherwise.
+const ROWS: usize = 50;
+
+/// List outcomes, one a user and occurrence
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Outcomes {
+    /// Of one job
+    #[arg(long, value_name = "JOB")]
+    job: Option<JobId>,
+    /// Of one user
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<TenantId>,
+    /// Of one run
+    #[arg(long, value_name = "RUN")]
+    run: Option<i64>,
+    /// With one status
+    #[arg(long, value_name = "STATUS")]
+    status: Option<Status>,
+    /// At most so many [default: 50, with --json all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Status {
+    Succeeded,
+    Failed,
+    Skipped,
+}
+
+#[derive(Deserialize)]
+struct OutcomePage {
+    outcomes: Vec<serde_json::Value>,
+    next_cursor: Option<String>,
+}
+
+/// The fields of an outcome that the table shows.
+#[derive(Deserialize)]
+struct Row {
+    tenant_id: String,
+    nominal: String,
+    timezone: String,
+    job_id: String,
+    status: String,
+    reason: Option<String>,
+    detail: Option<String>,
+    attempts: u32,
+    chunk: i64,
+}
+
+impl Outcomes {
+    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let endpoint = self.endpoint.connect(environment, Access::Look).await?;
+        let limit = self.limit.unwrap_or(if output == Output::Json { usize::MAX } else { ROWS });
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let mut rows = Vec::new();
+        let (mut left, mut cursor) = (limit, None);
+        while left > 0 {
+            let page: OutcomePage = endpoint.get_json(&query("/outcomes", self.parameters(left, cursor.take()))).await?;
+            left -= page.outcomes.len().min(left);
+            match output {
+                Output::Json => page.outcomes.iter().try_for_each(|outcome| writeln!(stdout, "{outcome}"))?,
+                Output::Text => rows.extend(page.outcomes),
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        if output == Output::Text {
+            print_table(&mut stdout, rows, cursor.is_some())?;
+        }
+        Ok(stdout.flush()?)
+    }
+
+    fn parameters(&self, left: usize, cursor: Option<String>) -> [(&'static str, Option<String>); 6] {
+        let status = self.status.and_then(|status| status.to_possible_value()).map(|value| value.get_name().to_owned());
+        [
+            ("job", self.job.as_ref().map(ToString::to_string)),
+            ("tenant", self.tenant.as_ref().map(ToString::to_string)),
+            ("run", self.run.map(|run| run.to_string())),
+            ("status", status),
+            ("cursor", cursor),
+            ("limit", Some(left.min(5_000).to_string())),
+        ]
+    }
+}
+
+fn print_table(stdout: &mut impl Write, outcomes: Vec<serde_json::Value>, is_cut: bool) -> anyhow::Result<()> {
+    if outcomes.is_empty() {
+        writeln!(stdout, "no such outcomes")?;
+        return Ok(());
+    }
+    let rows: Vec<Row> = outcomes.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
+    let cells = rows.into_iter().map(|row| {
+        let why = row.reason.into_iter().chain(row.detail).collect::<Vec<_>>().join(": ");
+        [row.tenant_id, row.nominal, row.timezone, row.job_id, row.status, row.attempts.to_string(), row.chunk.to_string(), why]
+    });
+    let headings = ["TENANT", "NOMINAL", "TIMEZONE", "JOB", "STATUS", "ATTEMPTS", "CHUNK", "REASON"];
+    writeln!(stdout, "{}", table(headings, &[5, 6], cells))?;
+    if is_cut {
+        writeln!(stdout, "There are more: --limit N shows them, --json all.")?;
+    }
+    Ok(())
+}
