@@ -87,11 +87,7 @@ fn signing_secret(variable: &str) -> anyhow::Result<SigningSecret> {
 
 /// What the user wrote is wrong, with its causes in one text.
 pub(crate) fn wrong_input(error: impl std::error::Error) -> anyhow::Error {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
+    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    let text = std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ");
     WrongInput(text).into()
 }

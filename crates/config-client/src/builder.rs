@@ -36,11 +36,7 @@ impl fmt::Debug for Secret {
 impl ConfigDatabaseClient {
     /// Starts a client of the Config Database at `base_url`, such as `http://config-service:8000/api/v1`.
     pub fn builder(base_url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder {
-            base_url: base_url.into(),
-            api_key: None,
-            cache_ttl: DEFAULT_TTL,
-        }
+        ClientBuilder { base_url: base_url.into(), api_key: None, cache_ttl: DEFAULT_TTL }
     }
 
     /// A client as the environment says: `CONFIG_SERVICE_URL`, `CONFIG_SERVICE_API_KEY` and `CONFIG_CACHE_TTL` (seconds).
@@ -61,20 +57,14 @@ impl ConfigDatabaseClient {
 }
 
 fn required(name: &'static str, value: Option<String>) -> Result<String, ClientError> {
-    value.filter(|value| !value.is_empty()).ok_or_else(|| ClientError::Setting {
-        name,
-        detail: "not set".into(),
-    })
+    value.filter(|value| !value.is_empty()).ok_or_else(|| ClientError::Setting { name, detail: "not set".into() })
 }
 
 fn read_ttl(seconds: &str) -> Result<Duration, ClientError> {
-    seconds
-        .parse()
-        .map(Duration::from_secs)
-        .map_err(|_not_a_number| ClientError::Setting {
-            name: "CONFIG_CACHE_TTL",
-            detail: format!("expected seconds as a whole number, got {seconds:?}"),
-        })
+    seconds.parse().map(Duration::from_secs).map_err(|_not_a_number| ClientError::Setting {
+        name: "CONFIG_CACHE_TTL",
+        detail: format!("expected seconds as a whole number, got {seconds:?}"),
+    })
 }
 
 impl ClientBuilder {
@@ -97,10 +87,7 @@ impl ClientBuilder {
         let base_url = read_address(&self.base_url)?;
         let key = self.api_key.as_ref().map(read_key).transpose()?;
         let transport = Transport::new(base_url, key)?;
-        Ok(ConfigDatabaseClient {
-            transport,
-            cache: Arc::new(DocumentCache::new(self.cache_ttl)),
-        })
+        Ok(ConfigDatabaseClient { transport, cache: Arc::new(DocumentCache::new(self.cache_ttl)) })
     }
 }
 
@@ -131,20 +118,10 @@ mod tests {
 
     #[test]
     fn a_base_address_is_http_without_query_or_password() {
-        for good in [
-            "http://config-service:8000/api/v1",
-            "https://example.com/api/v1/",
-            "http://[::1]:8000",
-        ] {
+        for good in ["http://config-service:8000/api/v1", "https://example.com/api/v1/", "http://[::1]:8000"] {
             assert!(read_address(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "config-service:8000",
-            "ftp://x/api/v1",
-            "http://x/api/v1?a=b",
-            "http://u:p@x/api/v1",
-        ] {
+        for bad in ["", "config-service:8000", "ftp://x/api/v1", "http://x/api/v1?a=b", "http://u:p@x/api/v1"] {
             assert!(read_address(bad).is_err(), "{bad}");
         }
     }

@@ -52,11 +52,7 @@ impl DocumentCache {
     /// A cache that keeps a document for `ttl`; zero: none.
     pub(crate) fn new(ttl: Duration) -> Self {
         let documents = (!ttl.is_zero()).then(|| Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build());
-        Self {
-            documents,
-            generations: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
-            slots: RandomState::new(),
-        }
+        Self { documents, generations: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(), slots: RandomState::new() }
     }
 
     /// The document if it is there.
@@ -75,10 +71,7 @@ impl DocumentCache {
             return load.await;
         };
         let generation = self.generation(tenant.as_str()).load(Ordering::Acquire);
-        documents
-            .try_get_with(Key { tenant, generation }, load)
-            .await
-            .map_err(|shared| ClientError::clone(&shared))
+        documents.try_get_with(Key { tenant, generation }, load).await.map_err(|shared| ClientError::clone(&shared))
     }
 
     /// From now on nobody gets a document of this tenant that was asked for before.

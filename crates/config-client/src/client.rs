@@ -69,10 +69,7 @@ impl ConfigDatabaseClient {
         let answer = self.transport.retried(&request).await?;
         let list: GroupList = answer.read()?;
         if list.feature_type != feature {
-            return Err(answer.garbage(format!(
-                "the answer lists the groups of another feature, {:?}",
-                list.feature_type.as_str()
-            )));
+            return Err(answer.garbage(format!("the answer lists the groups of another feature, {:?}", list.feature_type.as_str())));
         }
         Ok(list)
     }
@@ -98,10 +95,8 @@ impl ConfigDatabaseClient {
     }
 
     async fn get_preference_batch(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, ClientError> {
-        let request = Request::new(Method::POST, "/preferences/batch-get").json(&BatchGetRequest {
-            feature_type: feature.clone(),
-            tenant_ids: tenants.to_vec(),
-        });
+        let request = Request::new(Method::POST, "/preferences/batch-get")
+            .json(&BatchGetRequest { feature_type: feature.clone(), tenant_ids: tenants.to_vec() });
         let answer = self.transport.retried(&request).await?;
         let batch: BatchGetResponse = answer.read()?;
         if !batch.preferences.iter().map(|entry| &entry.tenant_id).eq(tenants) {
@@ -178,10 +173,7 @@ impl ConfigDatabaseClient {
         let request = Request::new(Method::POST, "/api-keys/verify").presenting(key);
         match self.transport.retried(&request).await {
             Ok(answer) => answer.read().map(Some),
-            Err(ClientError::Denied {
-                status: StatusCode::UNAUTHORIZED,
-                ..
-            }) => Ok(None),
+            Err(ClientError::Denied { status: StatusCode::UNAUTHORIZED, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -189,26 +181,16 @@ impl ConfigDatabaseClient {
 
 impl fmt::Debug for ConfigDatabaseClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigDatabaseClient")
-            .field("base_url", &self.transport.base_url().as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("ConfigDatabaseClient").field("base_url", &self.transport.base_url().as_str()).finish_non_exhaustive()
     }
 }
 
 fn read_tenant(name: &str) -> Result<TenantId, ClientError> {
-    name.parse().map_err(|source| ClientError::Name {
-        kind: "tenant id",
-        name: name.to_owned(),
-        source,
-    })
+    name.parse().map_err(|source| ClientError::Name { kind: "tenant id", name: name.to_owned(), source })
 }
 
 fn read_feature(name: &str) -> Result<FeatureType, ClientError> {
-    name.parse().map_err(|source| ClientError::Name {
-        kind: "feature type",
-        name: name.to_owned(),
-        source,
-    })
+    name.parse().map_err(|source| ClientError::Name { kind: "feature type", name: name.to_owned(), source })
 }
 
 fn document_path(tenant: &TenantId) -> Result<String, ClientError> {
@@ -222,9 +204,7 @@ fn preference_path(tenant: &TenantId, feature: &str) -> Result<String, ClientErr
 
 fn tenant_path(tenant: &TenantId) -> Result<String, ClientError> {
     match tenant.as_str() {
-        "." | ".." => Err(ClientError::Unaddressable {
-            tenant: tenant.to_string(),
-        }),
+        "." | ".." => Err(ClientError::Unaddressable { tenant: tenant.to_string() }),
         name => Ok(format!("/tenants/{}", segment(name))),
     }
 }

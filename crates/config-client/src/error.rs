@@ -167,11 +167,7 @@ impl Problem {
 
     /// An error answer without a word of explanation.
     pub(crate) fn bare(status: StatusCode) -> Self {
-        Self {
-            status,
-            detail: String::new(),
-            errors: Vec::new(),
-        }
+        Self { status, detail: String::new(), errors: Vec::new() }
     }
 }
 

@@ -61,9 +61,7 @@ impl ConfigDatabaseClient {
         let bytes = response.bytes_stream().map_err(io::Error::other).boxed();
         let results = StreamReader::new(bytes).lines();
         let (client, act) = (self.clone(), request.act());
-        Ok(stream::try_unfold(results, move |results| {
-            client.clone().next_result(act.clone(), results)
-        }))
+        Ok(stream::try_unfold(results, move |results| client.clone().next_result(act.clone(), results)))
     }
 
     async fn next_result<R: AsyncBufRead + Unpin>(
@@ -75,16 +73,11 @@ impl ConfigDatabaseClient {
             Ok(Some(text)) => text,
             Ok(None) => return Ok(None),
             Err(source) => {
-                return Err(ClientError::BrokenOff {
-                    act,
-                    source: Arc::new(source),
-                });
+                return Err(ClientError::BrokenOff { act, source: Arc::new(source) });
             }
         };
-        let result: ImportLine = serde_json::from_str(&text).map_err(|error| ClientError::Garbage {
-            act,
-            what: format!("a line of the answer is no import result: {error}"),
-        })?;
+        let result: ImportLine = serde_json::from_str(&text)
+            .map_err(|error| ClientError::Garbage { act, what: format!("a line of the answer is no import result: {error}") })?;
         if let Some(tenant) = &result.tenant_id {
             self.cache.drop_tenant(tenant.as_str()).await;
         }

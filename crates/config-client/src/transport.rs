@@ -127,35 +127,23 @@ impl Transport {
 
 fn meaning(act: String, status: StatusCode, problem: Option<Problem>, retry_after: Option<Duration>, has_key: bool) -> ClientError {
     match (status, problem) {
-        (StatusCode::UNAUTHORIZED, _) if !has_key => ClientError::Denied {
-            act,
-            status,
-            detail: "a key is needed and none was sent".into(),
-        },
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, problem) => ClientError::Denied {
-            act,
-            status,
-            detail: problem.map_or_else(|| "the key was refused".into(), |problem| problem.detail),
-        },
+        (StatusCode::UNAUTHORIZED, _) if !has_key => {
+            ClientError::Denied { act, status, detail: "a key is needed and none was sent".into() }
+        }
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, problem) => {
+            ClientError::Denied { act, status, detail: problem.map_or_else(|| "the key was refused".into(), |problem| problem.detail) }
+        }
         (StatusCode::GONE, _) => ClientError::Gone { act },
-        (status, problem) if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => ClientError::Unavailable {
-            act,
-            problem: problem.unwrap_or_else(|| Problem::bare(status)),
-            retry_after,
-        },
+        (status, problem) if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
+            ClientError::Unavailable { act, problem: problem.unwrap_or_else(|| Problem::bare(status)), retry_after }
+        }
         (_, Some(problem)) => ClientError::Refused { act, problem },
-        (status, None) => ClientError::Garbage {
-            act,
-            what: format!("the answer is {status} without an explanation (no problem+json)"),
-        },
+        (status, None) => ClientError::Garbage { act, what: format!("the answer is {status} without an explanation (no problem+json)") },
     }
 }
 
 fn unreachable(act: &str, source: reqwest::Error) -> ClientError {
-    ClientError::Unreachable {
-        act: act.to_owned(),
-        source: Arc::new(source.without_url()),
-    }
+    ClientError::Unreachable { act: act.to_owned(), source: Arc::new(source.without_url()) }
 }
 
 fn header_text(response: &Response, name: reqwest::header::HeaderName) -> Option<String> {
@@ -165,14 +153,7 @@ fn header_text(response: &Response, name: reqwest::header::HeaderName) -> Option
 impl Request {
     /// A request to a path below the base, whose segments are already encoded by [`segment`].
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self {
-            method,
-            path: path.into(),
-            query: Vec::new(),
-            body: None,
-            timeout: REQUEST_TIMEOUT,
-            key: None,
-        }
+        Self { method, path: path.into(), query: Vec::new(), body: None, timeout: REQUEST_TIMEOUT, key: None }
     }
 
     pub(crate) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -210,10 +191,7 @@ impl Answer {
     }
 
     pub(crate) fn garbage(&self, what: String) -> ClientError {
-        ClientError::Garbage {
-            act: self.act.clone(),
-            what,
-        }
+        ClientError::Garbage { act: self.act.clone(), what }
     }
 }
 

@@ -27,11 +27,7 @@ impl UserPreferences {
             Some(of) => return Err(format!("the answer is the document of another tenant, {:?}", of.as_str())),
             None => return Err("the answer is a document without tenant_id".into()),
         }
-        Ok(Self(Arc::new(Document {
-            tenant_id: tenant.clone(),
-            etag,
-            features: document.features,
-        })))
+        Ok(Self(Arc::new(Document { tenant_id: tenant.clone(), etag, features: document.features })))
     }
 
     /// Whose they are.

@@ -59,12 +59,7 @@ trait WriteJob: Send {
 impl Sqlite {
     /// Opens the file and brings its schema up to date.
     pub fn open(options: SqliteOptions, migrations: &refinery::Runner) -> Result<Self, DatabaseError> {
-        let SqliteOptions {
-            path,
-            readers,
-            read_only,
-            on_commit,
-        } = options;
+        let SqliteOptions { path, readers, read_only, on_commit } = options;
         if !read_only {
             migrate(&path, migrations)?;
         }
@@ -78,10 +73,7 @@ impl Sqlite {
         let (writer, writer_queue) = channel();
         let connection = connect(&path, read_only)?;
         thread::spawn(move || write_loop(&connection, &writer_queue, on_commit.as_deref()));
-        Ok(Self {
-            writer,
-            readers: reader_jobs,
-        })
+        Ok(Self { writer, readers: reader_jobs })
     }
 
     /// Runs a job in a transaction, maybe together with others that wait, and answers once it is on disk.
@@ -95,11 +87,7 @@ impl Sqlite {
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let pending = Pending {
-            job: Some(job),
-            result: None,
-            answer,
-        };
+        let pending = Pending { job: Some(job), result: None, answer };
         self.writer.send(Box::new(pending)).map_err(|_closed| DatabaseError::Closed)?;
         answered.await.map_err(|_closed| DatabaseError::Closed)?
     }
@@ -123,19 +111,13 @@ impl Sqlite {
 
 fn migrate(path: &Path, migrations: &refinery::Runner) -> Result<(), DatabaseError> {
     let mut connection = connect(path, false)?;
-    migrations.run(&mut connection).map_err(|source| DatabaseError::Migrate {
-        path: path.into(),
-        source: Box::new(source),
-    })?;
+    migrations.run(&mut connection).map_err(|source| DatabaseError::Migrate { path: path.into(), source: Box::new(source) })?;
     Ok(())
 }
 
 fn connect(path: &Path, read_only: bool) -> Result<Connection, DatabaseError> {
-    let access = if read_only {
-        OpenFlags::SQLITE_OPEN_READ_ONLY
-    } else {
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
-    };
+    let access =
+        if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
     let opened = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).and_then(|connection| {
         if !read_only {
             connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -258,23 +240,12 @@ mod tests {
 
     fn open(folder: &Path, on_commit: Option<Box<dyn Fn() + Send>>) -> Sqlite {
         let no_migrations = refinery::Runner::new(&[]);
-        Sqlite::open(
-            SqliteOptions {
-                path: folder.join("test.db"),
-                readers: 2,
-                read_only: false,
-                on_commit,
-            },
-            &no_migrations,
-        )
-        .expect("opens")
+        Sqlite::open(SqliteOptions { path: folder.join("test.db"), readers: 2, read_only: false, on_commit }, &no_migrations)
+            .expect("opens")
     }
 
     fn run<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("runtime")
-            .block_on(future)
+        tokio::runtime::Builder::new_current_thread().build().expect("runtime").block_on(future)
     }
 
     async fn insert(db: &Sqlite, value: i64, fail: bool) -> Result<(), DatabaseError> {
@@ -297,9 +268,7 @@ mod tests {
 
     async fn with_table(folder: &Path, on_commit: Option<Box<dyn Fn() + Send>>) -> Sqlite {
         let db = open(folder, on_commit);
-        db.write(|tx| Ok::<_, DatabaseError>(tx.execute_batch("CREATE TABLE t (v INTEGER UNIQUE)")?))
-            .await
-            .expect("creates");
+        db.write(|tx| Ok::<_, DatabaseError>(tx.execute_batch("CREATE TABLE t (v INTEGER UNIQUE)")?)).await.expect("creates");
         db
     }
 
@@ -350,12 +319,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         run(async {
             with_table(folder.path(), None).await;
-            let options = SqliteOptions {
-                path: folder.path().join("test.db"),
-                readers: 1,
-                read_only: true,
-                on_commit: None,
-            };
+            let options = SqliteOptions { path: folder.path().join("test.db"), readers: 1, read_only: true, on_commit: None };
             let db = Sqlite::open(options, &refinery::Runner::new(&[])).expect("opens");
             assert!(insert(&db, 1, false).await.is_err());
             assert!(values(&db).await.is_empty());

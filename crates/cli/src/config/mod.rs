@@ -40,6 +40,11 @@ impl Environment {
     }
 }
 
+/// How this program was called.
+pub(crate) fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "cohort".into())
+}
+
 /// A secret whose variable an operator's config names.
 pub(crate) fn secret(name: &str) -> Option<String> {
     variable(name)

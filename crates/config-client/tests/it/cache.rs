@@ -49,10 +49,7 @@ async fn a_hundred_calls_at_once_make_one_request() {
 #[tokio::test]
 async fn a_document_older_than_the_ttl_is_asked_for_again() {
     let server = counting().await;
-    let client = ConfigDatabaseClient::builder(&server.url)
-        .cache_ttl(Duration::from_millis(1))
-        .build()
-        .expect("valid");
+    let client = ConfigDatabaseClient::builder(&server.url).cache_ttl(Duration::from_millis(1)).build().expect("valid");
     let newer = async { while time_of(&client).await == "09:00" {} };
     tokio::time::timeout(Duration::from_secs(10), newer).await.expect("it expires");
 }
@@ -60,10 +57,7 @@ async fn a_document_older_than_the_ttl_is_asked_for_again() {
 #[tokio::test]
 async fn a_ttl_of_zero_keeps_nothing() {
     let server = counting().await;
-    let client = ConfigDatabaseClient::builder(&server.url)
-        .cache_ttl(Duration::ZERO)
-        .build()
-        .expect("valid");
+    let client = ConfigDatabaseClient::builder(&server.url).cache_ttl(Duration::ZERO).build().expect("valid");
     assert_eq!(time_of(&client).await, "09:00");
     assert_eq!(time_of(&client).await, "09:01");
 }
@@ -83,15 +77,9 @@ async fn a_write_drops_the_document() {
     let client = server.client();
     time_of(&client).await;
     let preference = json!({"frequency": "weekly"});
-    client
-        .set_feature_preference("user123", "instagram_posts", &preference)
-        .await
-        .expect("stored");
+    client.set_feature_preference("user123", "instagram_posts", &preference).await.expect("stored");
     assert_eq!(time_of(&client).await, "09:02");
-    client
-        .delete_feature_preference("user123", "instagram_posts")
-        .await
-        .expect("deleted");
+    client.delete_feature_preference("user123", "instagram_posts").await.expect("deleted");
     assert_eq!(time_of(&client).await, "09:04");
 }
 

@@ -55,16 +55,10 @@ async fn a_refusal_is_final_and_names_the_fields() {
     })
     .await;
     let preference = json!({"frequency": "daily", "preferred_time": "25:00"});
-    let error = server
-        .client()
-        .set_feature_preference("user123", "instagram_posts", &preference)
-        .await
-        .expect_err("wrong");
+    let error = server.client().set_feature_preference("user123", "instagram_posts", &preference).await.expect_err("wrong");
     assert_eq!(server.seen().len(), 1);
     assert!(!error.is_transient());
-    let ClientError::Refused { problem, .. } = error else {
-        panic!("{error:?}")
-    };
+    let ClientError::Refused { problem, .. } = error else { panic!("{error:?}") };
     assert_eq!(problem.errors[0].pointer, "/preferred_time");
 }
 
@@ -72,10 +66,7 @@ async fn a_refusal_is_final_and_names_the_fields() {
 async fn a_put_is_tried_again_and_a_delete_is_not() {
     let server = Server::answering(|_| StatusCode::BAD_GATEWAY.into_response()).await;
     let client = server.client();
-    client
-        .set_feature_preference("user123", "f", &json!({}))
-        .await
-        .expect_err("unavailable");
+    client.set_feature_preference("user123", "f", &json!({})).await.expect_err("unavailable");
     assert_eq!(server.seen().len(), 3);
     client.delete_user_preferences("user123").await.expect_err("unavailable");
     assert_eq!(server.seen().len(), 4);

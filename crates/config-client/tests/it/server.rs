@@ -69,12 +69,7 @@ async fn respond(request: Request, log: Arc<Mutex<Vec<Seen>>>, answering: Answer
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole request");
     let seen = {
         let mut log = log.lock().expect("no panic holds it");
-        let seen = Seen {
-            line: format!("{} {}", head.method, head.uri),
-            headers: head.headers,
-            body,
-            before: log.len(),
-        };
+        let seen = Seen { line: format!("{} {}", head.method, head.uri), headers: head.headers, body, before: log.len() };
         log.push(seen.clone());
         seen
     };

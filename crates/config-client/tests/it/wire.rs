@@ -19,10 +19,7 @@ async fn a_tenant_is_encoded_in_the_path_and_the_key_goes_as_bearer() {
     let server = Server::answering(|_| ok(&document("user/ü ../x?", "09:00"))).await;
     server.client().get_user_preferences("user/ü ../x?").await.expect("answered");
     let seen = server.seen().remove(0);
-    assert_eq!(
-        seen.line,
-        "GET /api/v1/tenants/user%2F%C3%BC%20..%2Fx%3F/configs/feature_preferences"
-    );
+    assert_eq!(seen.line, "GET /api/v1/tenants/user%2F%C3%BC%20..%2Fx%3F/configs/feature_preferences");
     assert_eq!(seen.headers["authorization"], "Bearer hunter2");
 }
 
@@ -59,26 +56,17 @@ async fn members_are_asked_for_by_groups_and_instant() {
         limit: Some(500),
     };
     let page = server.client().get_frequency_group_members(&request).await.expect("answered");
-    assert_eq!(
-        page.members[0].preference.as_ref().expect("set").get(),
-        r#"{"frequency": "daily"}"#.replace(' ', "")
-    );
+    assert_eq!(page.members[0].preference.as_ref().expect("set").get(), r#"{"frequency": "daily"}"#.replace(' ', ""));
     let seen = server.seen().remove(0);
     assert_eq!(seen.line, "POST /api/v1/preferences/groups/members");
-    assert_eq!(
-        body_of(&seen)["groups"],
-        json!([{"frequency": "daily", "time_key": "09:00", "timezone": "UTC"}])
-    );
+    assert_eq!(body_of(&seen)["groups"], json!([{"frequency": "daily", "time_key": "09:00", "timezone": "UTC"}]));
 }
 
 #[tokio::test]
 async fn preferences_of_many_users_are_asked_for_in_thousands() {
     let server = Server::answering(|seen| {
         let asked = body_of(&seen)["tenant_ids"].as_array().expect("a list").clone();
-        let entries: Vec<Value> = asked
-            .iter()
-            .map(|tenant| json!({"tenant_id": tenant, "version": 1, "preference": null}))
-            .collect();
+        let entries: Vec<Value> = asked.iter().map(|tenant| json!({"tenant_id": tenant, "version": 1, "preference": null})).collect();
         ok(&json!({"preferences": entries, "position": seen.before.to_string()}))
     })
     .await;
@@ -102,19 +90,10 @@ async fn settings_of_other_users_than_those_asked_for_are_refused() {
 async fn changes_are_asked_for_since_a_cursor_and_waited_for() {
     let server = Server::answering(|_| ok(&change_of("user123"))).await;
     let client = server.client();
-    let page = client
-        .get_preference_changes(Some("6"), Duration::from_mins(5))
-        .await
-        .expect("answered");
+    let page = client.get_preference_changes(Some("6"), Duration::from_mins(5)).await.expect("answered");
     assert_eq!((page.next.as_str(), page.changes.len()), ("7", 1));
     client.get_preference_changes(None, Duration::ZERO).await.expect("answered");
-    assert_eq!(
-        server.lines(),
-        [
-            "GET /api/v1/preferences/changes?wait=30&since_id=6",
-            "GET /api/v1/preferences/changes?wait=0"
-        ]
-    );
+    assert_eq!(server.lines(), ["GET /api/v1/preferences/changes?wait=30&since_id=6", "GET /api/v1/preferences/changes?wait=0"]);
 }
 
 #[tokio::test]

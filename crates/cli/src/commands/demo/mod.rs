@@ -30,6 +30,7 @@ use self::calendar::{Move, Stretch};
 use self::report::{Report, Setting};
 use self::users::User;
 use crate::commands::Output;
+use crate::config;
 use crate::failure::WrongInput;
 use crate::lifecycle::admin_key;
 use crate::purposes::Jobs;
@@ -112,7 +113,7 @@ impl Demo {
         server.stop().await?;
         match output {
             Output::Json => println!("{}", serde_json::to_string(&report)?),
-            Output::Text => report.print(&self.dir),
+            Output::Text => report.print(&self.dir, &config::program()),
         }
         report.check()
     }

@@ -39,7 +39,7 @@ pub(super) struct Report {
 struct Group {
     feature_type: FeatureType,
     #[serde(flatten)]
-    group: PreferenceGroup,
+    wish: PreferenceGroup,
     members: u64,
 }
 
@@ -112,7 +112,9 @@ impl Report {
     }
 
     /// The report for people.
-    pub(super) fn print(&self, folder: &Path) {
+    ///
+    /// `program` is how this program was called, so that the commands it names can be copied.
+    pub(super) fn print(&self, folder: &Path, program: &str) {
         println!("Scenario 1: {} users from {} to {}, in simulated time.\n", grouped(self.users as u64), self.from, self.to);
         println!("{}\n", self.groups_table());
         println!("{}\n", self.runs_table());
@@ -131,18 +133,18 @@ impl Report {
             println!("  first weekly run  {}", first_weekly.clone().unwrap_or_else(none));
         }
         println!("\nDone in {:.1} s. Each text is in {}/{}; look further with", self.seconds, folder.display(), super::folder::BRIEFS);
-        println!("  cohort outcomes --data {} --tenant user-0001", folder.display());
-        println!("  cohort up --data {}", folder.display());
+        println!("  {program} outcomes --data {} --tenant user-0001", folder.display());
+        println!("  {program} up --data {}", folder.display());
     }
 
     fn groups_table(&self) -> String {
         let mut by_wish: BTreeMap<(Frequency, String), Vec<&Group>> = BTreeMap::new();
         for group in &self.groups {
-            by_wish.entry((group.group.frequency(), group.group.time_key().to_string())).or_default().push(group);
+            by_wish.entry((group.wish.frequency(), group.wish.time_key().to_string())).or_default().push(group);
         }
         let rows = by_wish.into_iter().map(|((frequency, time_key), groups)| {
             let members: u64 = groups.iter().map(|group| group.members).sum();
-            let zones: Vec<&str> = groups.iter().map(|group| group.group.timezone().name()).collect();
+            let zones: Vec<&str> = groups.iter().map(|group| group.wish.timezone().name()).collect();
             [
                 frequency.to_string(),
                 time_key,
@@ -165,7 +167,7 @@ impl Report {
 
 impl From<ScheduleView> for Group {
     fn from(view: ScheduleView) -> Self {
-        Self { feature_type: view.feature_type, group: view.group, members: view.members }
+        Self { feature_type: view.feature_type, wish: view.group, members: view.members }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The users of scenario 1: 2,000 want daily posts at 9, 100 weekly on Monday, 900 monthly on the 1st.
 
-use cohort_preferences::{FeatureType, Frequency, TenantId};
+use cohort_preferences::{Frequency, TenantId};
 use serde_json::{Value, json};
 
 /// The feature that they want.
@@ -73,9 +73,4 @@ impl User {
         });
         format!("{document}\n")
     }
-}
-
-/// The feature as a type.
-pub(super) fn feature() -> FeatureType {
-    FEATURE.parse().expect("a plain name")
 }
