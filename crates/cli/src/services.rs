@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
+use axum::serve::ListenerExt;
 use cohort_batch_agent::{KeyCheck, Ledger, SourceError, SqliteLedger, VerifiedKeys, agent_api};
 use cohort_config_client::ConfigDatabaseClient;
 use cohort_config_service::{ConfigService, ConfigServiceOptions, unknown_route};
@@ -64,6 +65,10 @@ impl Server {
         let routes = router(&config, ledger, Arc::new(VerifiedKeys::new(client.clone())));
         let (stop, mut stopped) = watch::channel(false);
         let until_stopped = async move { _ = stopped.wait_for(|stopped| *stopped).await };
+        let listener = listener.tap_io(|connection| {
+            // Without it small answers wait for the reader's acknowledgement; a connection that refuses is merely slower.
+            let _slower = connection.set_nodelay(true);
+        });
         let serving = tokio::spawn(axum::serve(listener, routes).with_graceful_shutdown(until_stopped).into_future());
         Ok(Self { address, client, serving, stop, config })
     }

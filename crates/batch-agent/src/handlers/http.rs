@@ -84,6 +84,8 @@ impl HttpHandler {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, HttpHandlerError> {
         let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        // The first who installs a provider wins; whichever it is, it serves.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .dns_resolver(Arc::new(PublicResolver))

@@ -315,8 +315,8 @@ pub trait Ledger: Send + Sync {
     /// Claims ready chunks, most urgent first.
     async fn claim_chunks(&self, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError>;
 
-    /// Makes this agent's claims last longer.
-    async fn renew_claims(&self, claim: Claim) -> Result<(), LedgerError>;
+    /// Makes this agent's claims of these chunks last longer; one that has run out already does not come back.
+    async fn renew_claims(&self, claim: Claim, chunks: Vec<i64>) -> Result<(), LedgerError>;
 
     /// Makes chunks ready whose lease has run out. Answers how many.
     async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError>;

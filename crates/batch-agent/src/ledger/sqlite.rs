@@ -76,8 +76,8 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| claim_chunks(tx, &claim, limit)).await
     }
 
-    async fn renew_claims(&self, claim: Claim) -> Result<(), LedgerError> {
-        self.db.write(move |tx| renew_claims(tx, &claim)).await
+    async fn renew_claims(&self, claim: Claim, chunks: Vec<i64>) -> Result<(), LedgerError> {
+        self.db.write(move |tx| renew_claims(tx, &claim, &chunks)).await
     }
 
     async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError> {
@@ -278,9 +278,12 @@ fn claim_chunks(tx: &Connection, claim: &Claim, limit: usize) -> Result<Vec<Chun
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn renew_claims(tx: &Connection, claim: &Claim) -> Result<(), LedgerError> {
-    tx.prepare_cached("UPDATE chunk SET lease_until = ?2 WHERE state = 'claimed' AND holder = ?1 AND lease_until >= ?3")?
-        .execute(params![claim.holder, micros(claim.lease_until), micros(claim.at)])?;
+fn renew_claims(tx: &Connection, claim: &Claim, chunks: &[i64]) -> Result<(), LedgerError> {
+    let mut statement =
+        tx.prepare_cached("UPDATE chunk SET lease_until = ?2 WHERE id = ?4 AND state = 'claimed' AND holder = ?1 AND lease_until >= ?3")?;
+    for chunk in chunks {
+        statement.execute(params![claim.holder, micros(claim.lease_until), micros(claim.at), chunk])?;
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Putting a processor together.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use cohort_preferences::{Job, JobId, PurposeId};
 use tokio::sync::{Notify, Semaphore};
@@ -141,6 +141,7 @@ impl ProcessorBuilder {
             calls: Arc::new(Semaphore::new(most)),
             max_concurrent_items: most,
             holder: self.holder,
+            in_work: Mutex::default(),
             claiming: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
         })))

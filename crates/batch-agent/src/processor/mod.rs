@@ -21,12 +21,12 @@ mod consent;
 mod read;
 mod settle;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cohort_preferences::{Job, JobId, Member, PurposeId};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -69,6 +69,9 @@ struct Inner {
     calls: Arc<Semaphore>,
     max_concurrent_items: usize,
     holder: String,
+    /// The chunks in work, whose claims are renewed. One that could not be recorded is not among them: its claim runs
+    /// out, and it is done again (F3).
+    in_work: Mutex<HashSet<i64>>,
     claiming: tokio::sync::Mutex<()>,
     wake: Notify,
 }
@@ -185,7 +188,8 @@ impl EnhancedBatchProcessor {
     async fn renew_forever(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            let renewed = self.0.ledger.renew_claims(self.0.claim_now()).await;
+            let in_work = self.0.in_work().iter().copied().collect();
+            let renewed = self.0.ledger.renew_claims(self.0.claim_now(), in_work).await;
             let rescued = self.0.ledger.rescue_chunks(self.0.clock.now()).await;
             match renewed.and(rescued) {
                 Ok(0) => {}
@@ -246,8 +250,19 @@ impl Inner {
         }
     }
 
+    /// Processes all of these to their end, also where one of them fails. Answers the first failure.
     async fn process_all(&self, claimed: Vec<Claimed>) -> Result<(), ProcessError> {
-        let at_once = claimed.len().max(1);
-        stream::iter(claimed).map(|claimed| self.process_chunk(claimed)).buffer_unordered(at_once).try_collect().await
+        self.in_work().extend(claimed.iter().map(|claimed| claimed.chunk.id));
+        let process = async |claimed: Claimed| {
+            let chunk = claimed.chunk.id;
+            let processed = self.process_chunk(claimed).await;
+            self.in_work().remove(&chunk);
+            processed
+        };
+        future::join_all(claimed.into_iter().map(process)).await.into_iter().collect()
+    }
+
+    fn in_work(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.in_work.lock().expect("the set is changed by code that does not panic")
     }
 }

@@ -11,7 +11,7 @@ use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs, query};
 use crate::table::table;
 
-const EXAMPLE: &str = r#"Examples:
+const EXAMPLE: &str = r#"Example:
   cohort outcomes --data ./data --tenant user123
   cohort outcomes --data ./data --status failed --json
 

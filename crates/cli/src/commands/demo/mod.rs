@@ -37,7 +37,7 @@ use crate::purposes::Jobs;
 use crate::services::{Server, open_config_service, open_ledger};
 use crate::simulated::Simulated;
 
-const EXAMPLE: &str = r#"Examples:
+const EXAMPLE: &str = r#"Example:
   cohort demo
   cohort demo --from 2028-02-01 --days 29 --static --json
 
