@@ -1,6 +1,11 @@
 //! The real binary, as a shell runs it.
 
+mod bad_input;
+mod contract;
+mod demo;
 mod folder;
+mod kill;
 mod next;
 mod program;
 mod service;
+mod serving;

@@ -1,0 +1,196 @@
+//! `cohort up` as a child process that cannot outlive its test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::program::Ended;
+
+/// Far longer than anything takes that does not hang.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `cohort up`; killed when it is dropped.
+pub(crate) struct Up {
+    child: Child,
+    data: PathBuf,
+    address: String,
+    /// The lines of standard output; closed when the process has ended.
+    lines: Receiver<String>,
+    stdout: String,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Up {
+    /// Starts it on the folder and a free port, and waits until it says where it listens.
+    pub(crate) fn start(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cohort"))
+            .args(["up", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .args(arguments)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary is built");
+        let lines = lines_of(child.stdout.take().expect("piped"));
+        let stderr = all_of(child.stderr.take().expect("piped"));
+        let mut up = Self { child, data: data.into(), address: String::new(), lines, stdout: String::new(), stderr: Some(stderr) };
+        let first = up.next_line().unwrap_or_else(|| panic!("it did not start: {}", up.collected_stderr()));
+        let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        up.address = address.unwrap_or_else(|| panic!("no address in {first:?}")).to_owned();
+        up
+    }
+
+    /// The next line of its standard output; `None` once it has ended.
+    pub(crate) fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.stdout.push_str(&line);
+                self.stdout.push('\n');
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it hangs; so far it said {:?}", self.stdout),
+        }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The base address of its API.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}/api/v1", self.address)
+    }
+
+    /// The folder's admin key.
+    pub(crate) fn key(&self) -> String {
+        std::fs::read_to_string(self.data.join("admin.key")).expect("written before it listens").trim().to_owned()
+    }
+
+    /// A client that knows address and key.
+    pub(crate) fn rest(&self) -> Rest {
+        Rest { http: http(), base: self.base(), key: self.key() }
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it has ended");
+    }
+
+    /// Asks it to end, and says how it did and after how long.
+    pub(crate) fn terminate(mut self) -> (Ended, Duration) {
+        let asked = Instant::now();
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid())]).status().expect("sh is there");
+        assert!(sent.success());
+        while self.next_line().is_some() {}
+        let status = self.child.wait().expect("it has ended");
+        let took = asked.elapsed();
+        let code = status.code().unwrap_or_else(|| panic!("{status}"));
+        (Ended { code, stdout: std::mem::take(&mut self.stdout), stderr: self.collected_stderr() }, took)
+    }
+
+    fn collected_stderr(&mut self) -> String {
+        self.stderr.take().expect("taken once").join().expect("no panic")
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn lines_of(stdout: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // A test that no longer listens has seen enough.
+            drop(sender.send(line));
+        }
+    });
+    lines
+}
+
+fn all_of(mut stderr: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).expect("text");
+        text
+    })
+}
+
+/// An HTTP client for loopback.
+pub(crate) fn http() -> reqwest::Client {
+    // The first who installs a provider wins; whichever it is, it serves.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build().expect("a client")
+}
+
+/// Requests to a running `cohort up` with its admin key.
+#[derive(Clone)]
+pub(crate) struct Rest {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) kind: String,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl Rest {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: impl Into<String>) -> Answer {
+        let request = self.http.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+        self.send(request.body(body.into())).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.bearer_auth(&self.key).send().await.expect("it answers");
+        let kind = response.headers().get("content-type").map(|kind| kind.to_str().expect("text").to_owned());
+        Answer { status: response.status().as_u16(), kind: kind.unwrap_or_default(), text: response.text().await.expect("a whole answer") }
+    }
+
+    /// Every outcome, page by page.
+    pub(crate) async fn outcomes(&self) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/outcomes?limit=1000{cursor}")).await.json();
+            all.extend(page["outcomes"].as_array().expect("a list").iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+}
