@@ -89,7 +89,9 @@ async fn a_cursor_outlives_a_restart() {
 #[tokio::test]
 async fn a_waiting_poll_answers_as_soon_as_there_is_a_change() {
     let fixture = Fixture::new().await;
-    let poll = page(&fixture, "?since_id=now&wait=30");
+    let start = page(&fixture, "").await.next;
+    let query = format!("?since_id={start}&wait=30");
+    let poll = page(&fixture, &query);
     let write = async {
         tokio::task::yield_now().await;
         fixture.set("ann", &json!({})).await
