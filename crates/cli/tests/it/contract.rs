@@ -288,8 +288,16 @@ async fn an_import_answers_a_result_a_line_and_stores_the_good_ones() {
     let results = fixture.client.import(std::io::Cursor::new(lines.join("\n").into_bytes())).await.expect("taken");
     let results: Vec<_> = results.try_collect().await.expect("answered");
     let told: Vec<(u64, ImportStatus)> = results.iter().map(|line| (line.line, line.status)).collect();
-    use ImportStatus::{Refused, Stored, Unchanged};
-    assert_eq!(told, [(1, Stored), (2, Stored), (3, Refused), (4, Refused), (5, Unchanged)]);
+    assert_eq!(
+        told,
+        [
+            (1, ImportStatus::Stored),
+            (2, ImportStatus::Stored),
+            (3, ImportStatus::Refused),
+            (4, ImportStatus::Refused),
+            (5, ImportStatus::Unchanged)
+        ]
+    );
     assert_eq!(results[2].tenant_id.as_ref().map(TenantId::as_str), Some("eve"));
     assert_eq!(results[2].errors[0].pointer, "/preference/preferred_time");
     assert!(results[3].detail.is_some() || !results[3].errors.is_empty());

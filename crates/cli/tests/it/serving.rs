@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::program::Ended;
 
 /// Far longer than anything takes that does not hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running `cohort up`; killed when it is dropped.
 pub(crate) struct Up {
@@ -44,7 +44,7 @@ impl Up {
         let mut up = Self { child, data: data.into(), address: String::new(), lines, stdout: String::new(), stderr: Some(stderr) };
         let first = up.next_line().unwrap_or_else(|| panic!("it did not start: {}", up.collected_stderr()));
         let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        up.address = address.unwrap_or_else(|| panic!("no address in {first:?}")).to_owned();
+        address.unwrap_or_else(|| panic!("no address in {first:?}")).clone_into(&mut up.address);
         up
     }
 
