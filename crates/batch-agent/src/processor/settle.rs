@@ -79,10 +79,15 @@ fn unanswered(run: &Run) -> UserResult {
 }
 
 fn skipped(member: &OpenMember, reason: SkippedReason, attempts: u32) -> Outcome {
+    // Work that was begun and ran out of time has failed; only what was never begun has expired (A2).
+    let status = match reason {
+        SkippedReason::Expired if attempts > 0 => Status::Failed(FailedReason::RetriesExhausted),
+        reason => Status::Skipped(reason),
+    };
     Outcome {
         ordinal: member.ordinal,
         number: member.number,
-        status: Status::Skipped(reason),
+        status,
         detail: None,
         attempts,
         preference_version: member.settings.as_ref().map(|settings| settings.version),
