@@ -218,10 +218,12 @@ impl DynamicBatchScheduler {
         if let Err(error) = self.processor.watch().sync().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "planning with the groups known, without the latest changes");
         }
+        // One job that cannot be planned does not hold up the others; it stays due.
+        let mut planned = Ok(());
         for job in &self.jobs {
-            self.plan_job(job, now).await?;
+            planned = planned.and(self.plan_job(job, now).await);
         }
-        Ok(())
+        planned
     }
 
     async fn plan_job(&self, job: &Job, now: Timestamp) -> Result<(), ScheduleError> {
