@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::program::{Ended, cohort};
-use crate::serving::Up;
+use crate::serving::{PATIENCE, Up};
 
 fn demo(folder: &Path, arguments: &[&str]) -> Ended {
     let folder = folder.to_str().expect("text");
@@ -141,6 +143,21 @@ fn dates_and_lengths_that_are_none_are_wrong_usage() {
     }
 }
 
+#[test]
+fn a_demo_that_was_killed_can_be_run_again_in_its_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = ["demo", "--json", "--from", "2026-12-01", "--days", "31", "--dir", folder.path().to_str().expect("text")];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cohort")).args(arguments).stdout(Stdio::piped()).spawn().expect("the binary is built");
+    let began = Instant::now();
+    while !folder.path().join("ledger.db").exists() && began.elapsed() < PATIENCE {
+        std::thread::yield_now();
+    }
+    child.kill().expect("it runs");
+    assert!(!child.wait().expect("ended").success());
+    assert_all_succeeded(&report(folder.path(), &["--from", "2026-12-07", "--days", "1", "--static"]), 2_100);
+    assert_eq!(briefs(folder.path()).len(), 2_100);
+}
+
 const LOOKS: [&[&str]; 6] = [
     &["runs", "--json"],
     &["runs", "--limit", "3"],
@@ -187,6 +204,9 @@ async fn the_folder_of_a_demo_can_be_looked_at_and_not_changed() {
     assert_ne!(refused.code, 0, "{}", refused.stdout);
     assert!(refused.stderr.contains("simulation"), "{}", refused.stderr);
 
+    let busy = demo(folder.path(), &["--days", "1"]);
+    assert_eq!(busy.code, 1, "{}", busy.stdout);
+    assert!(busy.stderr.contains("is in use by"), "{}", busy.stderr);
     assert_eq!(look(data), from_files, "the same with and without a service");
     let (ended, _) = up.terminate();
     assert_eq!(ended.code, 0, "{}", ended.stderr);

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use cohort_config_client::ConfigDatabaseClient;
 use serde_json::Value;
 
 use crate::program::Ended;
@@ -22,7 +22,9 @@ pub(crate) struct Up {
     /// The lines of standard output; closed when the process has ended.
     lines: Receiver<String>,
     stdout: String,
-    stderr: Option<JoinHandle<String>>,
+    /// The lines of standard error; closed likewise.
+    logs: Receiver<String>,
+    stderr: String,
 }
 
 impl Up {
@@ -40,9 +42,10 @@ impl Up {
             .spawn()
             .expect("the binary is built");
         let lines = lines_of(child.stdout.take().expect("piped"));
-        let stderr = all_of(child.stderr.take().expect("piped"));
-        let mut up = Self { child, data: data.into(), address: String::new(), lines, stdout: String::new(), stderr: Some(stderr) };
-        let first = up.next_line().unwrap_or_else(|| panic!("it did not start: {}", up.collected_stderr()));
+        let logs = lines_of(child.stderr.take().expect("piped"));
+        let (address, stdout, stderr) = (String::new(), String::new(), String::new());
+        let mut up = Self { child, data: data.into(), address, lines, stdout, logs, stderr };
+        let first = up.next_line().unwrap_or_else(|| panic!("it did not start: {}", up.all_logs()));
         let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next());
         address.unwrap_or_else(|| panic!("no address in {first:?}")).clone_into(&mut up.address);
         up
@@ -50,15 +53,22 @@ impl Up {
 
     /// The next line of its standard output; `None` once it has ended.
     pub(crate) fn next_line(&mut self) -> Option<String> {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                self.stdout.push_str(&line);
-                self.stdout.push('\n');
-                Some(line)
+        next(&self.lines, &mut self.stdout)
+    }
+
+    /// Waits until it logs a line that contains this.
+    pub(crate) fn until_logged(&mut self, part: &str) {
+        while let Some(line) = next(&self.logs, &mut self.stderr) {
+            if line.contains(part) {
+                return;
             }
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("it hangs; so far it said {:?}", self.stdout),
         }
+        panic!("it ended without {part:?}: {}", self.stderr);
+    }
+
+    fn all_logs(&mut self) -> String {
+        while next(&self.logs, &mut self.stderr).is_some() {}
+        std::mem::take(&mut self.stderr)
     }
 
     /// Its process id.
@@ -86,26 +96,37 @@ impl Up {
         Rest { http: http(), base: self.base(), key: self.key() }
     }
 
-    /// Ends it as a power cut would.
+    /// The client of its Config Database.
+    pub(crate) fn client(&self) -> ConfigDatabaseClient {
+        ConfigDatabaseClient::builder(self.base()).api_key(self.key()).build().expect("a client")
+    }
+
+    /// Ends it without a chance to do anything before.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it has ended");
     }
 
     /// Asks it to end, and says how it did and after how long.
-    pub(crate) fn terminate(mut self) -> (Ended, Duration) {
-        let asked = Instant::now();
+    pub(crate) fn terminate(self) -> (Ended, Duration) {
+        self.ask_to_end();
+        self.ended()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn ask_to_end(&self) {
         let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid())]).status().expect("sh is there");
         assert!(sent.success());
+    }
+
+    /// Waits until it has ended, and says how it did and after how long.
+    pub(crate) fn ended(mut self) -> (Ended, Duration) {
+        let asked = Instant::now();
         while self.next_line().is_some() {}
         let status = self.child.wait().expect("it has ended");
         let took = asked.elapsed();
         let code = status.code().unwrap_or_else(|| panic!("{status}"));
-        (Ended { code, stdout: std::mem::take(&mut self.stdout), stderr: self.collected_stderr() }, took)
-    }
-
-    fn collected_stderr(&mut self) -> String {
-        self.stderr.take().expect("taken once").join().expect("no panic")
+        (Ended { code, stdout: std::mem::take(&mut self.stdout), stderr: self.all_logs() }, took)
     }
 }
 
@@ -117,10 +138,10 @@ impl Drop for Up {
     }
 }
 
-fn lines_of(stdout: impl Read + Send + 'static) -> Receiver<String> {
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
             // A test that no longer listens has seen enough.
             drop(sender.send(line));
         }
@@ -128,12 +149,17 @@ fn lines_of(stdout: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-fn all_of(mut stderr: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        stderr.read_to_string(&mut text).expect("text");
-        text
-    })
+/// The next line, which is added to what was said before; `None` once there are no more.
+fn next(lines: &Receiver<String>, said: &mut String) -> Option<String> {
+    match lines.recv_timeout(PATIENCE) {
+        Ok(line) => {
+            said.push_str(&line);
+            said.push('\n');
+            Some(line)
+        }
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs; so far it said {said}"),
+    }
 }
 
 /// An HTTP client for loopback.
