@@ -1,0 +1,160 @@
+//! The ledger on its own, and under two agents (D2, F3, M6).
+
+use cohort_batch_agent::{
+    Chunk, Claim, FailedReason, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Run, Settlement, SkippedReason,
+    SqliteLedger, Status,
+};
+use cohort_preferences::{Occurrence, PreferenceGroup, StatedGroup, TenantId};
+use serde_json::json;
+
+use crate::stage::{Stage, instant};
+
+const NOW: &str = "2026-12-01T09:00:00Z";
+
+fn claim(holder: &str) -> Claim {
+    Claim { holder: holder.into(), at: instant(NOW), lease_until: instant("2026-12-01T09:01:00Z") }
+}
+
+/// Opens the run of nine or ten o'clock; `None` if it was open already.
+async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
+    let job = &stage.job.job_id;
+    ledger.ensure_job(job, instant("2026-12-01T00:00:00Z")).await.expect("a job");
+    let group = PreferenceGroup::parse("daily", time, "UTC").expect("a group").expect("everything is stated");
+    let run = NewRun {
+        feature_type: stage.job.feature_type.clone(),
+        group,
+        stated: vec![StatedGroup::parse("daily", time, "UTC").expect("a group")],
+        occurrence: Occurrence { at: instant(NOW), nominal: format!("2026-12-01T{time}").parse().expect("a nominal time") },
+        priority: stage.job.priority,
+        missed: None,
+    };
+    let mark = Mark { planned_until: instant(NOW), known_until: instant(NOW) };
+    let opened = ledger.open_runs(job, mark, vec![run], instant(NOW)).await.expect("runs");
+    ledger.run(*opened.first()?).await.expect("a run")
+}
+
+fn members(numbers: &[u64]) -> Vec<(u64, TenantId)> {
+    numbers.iter().map(|number| (*number, format!("t{number}").parse().expect("a tenant"))).collect()
+}
+
+async fn read(ledger: &SqliteLedger, run: &Run, numbers: &[u64], chunk_size: usize) -> Option<Vec<Chunk>> {
+    let stated = run.stated.clone();
+    let read = MembersRead { run, stated, members: members(numbers), next_cursor: None, chunk_size, claim: claim("a") };
+    ledger.add_members(read).await.expect("chunks")
+}
+
+fn outcome(chunk: &Chunk, place: usize, status: Status) -> Outcome {
+    let member = &chunk.open[place];
+    Outcome {
+        ordinal: member.ordinal,
+        number: member.number,
+        status,
+        detail: None,
+        attempts: 1,
+        preference_version: Some(1),
+        stale: false,
+        result: None,
+    }
+}
+
+fn settlement(chunk: &Chunk, outcomes: Vec<Outcome>) -> Settlement {
+    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts: 1, outcomes, rest: None, at: instant(NOW) }
+}
+
+#[tokio::test]
+async fn an_agent_whose_claim_has_passed_on_records_nothing() {
+    let stage = Stage::at(NOW, &json!({}));
+    let ledger = stage.ledger();
+    let run = open(&stage, &ledger, "09:00").await.expect("opened");
+    let old = read(&ledger, &run, &[1, 2], 25).await.expect("chunks").remove(0);
+    assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:00:59Z")).await.expect("rescued"), 0, "the lease still holds");
+    assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:01:01Z")).await.expect("rescued"), 1);
+    let new = ledger.claim_chunks(claim("b"), 10).await.expect("claimed").remove(0);
+    assert!(new.token > old.token);
+
+    let both = |chunk: &Chunk| vec![outcome(chunk, 0, Status::Succeeded), outcome(chunk, 1, Status::Succeeded)];
+    let refused = ledger.record_outcomes(settlement(&old, both(&old))).await;
+    assert!(matches!(refused, Err(LedgerError::LostClaim { chunk }) if chunk == old.id), "{refused:?}");
+    assert_eq!(stage.outcomes().await.len(), 0);
+    assert_eq!(ledger.run(run.id).await.expect("a run").expect("there").counts.succeeded, 0);
+    ledger.record_outcomes(settlement(&new, both(&new))).await.expect("recorded");
+    let again = ledger.record_outcomes(settlement(&new, both(&new))).await;
+    assert!(matches!(again, Err(LedgerError::LostClaim { .. })), "{again:?}");
+    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=2 missed=0 -"]);
+}
+
+#[tokio::test]
+async fn a_run_is_opened_once_and_a_page_is_taken_once() {
+    let stage = Stage::at(NOW, &json!({}));
+    let ledger = stage.ledger();
+    let run = open(&stage, &ledger, "09:00").await.expect("opened");
+    assert!(open(&stage, &ledger, "09:00").await.is_none());
+    assert!(read(&ledger, &run, &[1, 2], 25).await.is_some());
+    assert!(read(&ledger, &run, &[1, 2], 25).await.is_none());
+    assert_eq!(ledger.run(run.id).await.expect("a run").expect("there").counts.members, 2);
+}
+
+#[tokio::test]
+async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
+    let stage = Stage::at(NOW, &json!({}));
+    let ledger = stage.ledger();
+    let first = open(&stage, &ledger, "09:00").await.expect("opened");
+    let chunks = read(&ledger, &first, &[10, 20, 30, 40, 50], 2).await.expect("chunks");
+    let rejected = Status::Failed(FailedReason::Rejected);
+    let skipped = Status::Skipped(SkippedReason::Disabled);
+    let one = vec![outcome(&chunks[0], 0, Status::Succeeded), outcome(&chunks[0], 1, Status::Succeeded)];
+    ledger.record_outcomes(settlement(&chunks[0], one)).await.expect("recorded");
+    let two = vec![outcome(&chunks[1], 0, rejected), outcome(&chunks[1], 1, skipped)];
+    ledger.record_outcomes(settlement(&chunks[1], two)).await.expect("recorded");
+
+    let second = open(&stage, &ledger, "10:00").await.expect("opened");
+    let asked = vec![9, 10, 15, 20, 25, 30, 35, 40, 45, 50, 51];
+    let date = "2026-12-01".parse().expect("a date");
+    let ran = |date, except, numbers| ledger.already_ran(&stage.job.job_id, date, except, numbers);
+    let mut found: Vec<_> = ran(date, second.id, asked.clone()).await.expect("looked up").into_iter().collect();
+    found.sort_unstable();
+    assert_eq!(found, [10, 20, 30, 50]);
+    assert!(ran(date, first.id, asked.clone()).await.expect("looked up").is_empty(), "a run does not count against itself");
+    assert!(ran("2026-12-02".parse().expect("a date"), second.id, asked).await.expect("looked up").is_empty());
+}
+
+#[tokio::test]
+async fn pages_of_outcomes_neither_repeat_nor_lose_while_more_are_written() {
+    let stage = Stage::with_daily_users(10, &json!({}));
+    let agent = stage.agent().await;
+    agent.until("2026-12-01T12:00:00Z").await;
+    let ledger = stage.ledger();
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    for page in 0.. {
+        let query = OutcomeQuery { limit: Some(4), cursor: cursor.take(), ..OutcomeQuery::default() };
+        let (outcomes, next) = ledger.outcomes(query).await.expect("outcomes");
+        seen.extend(outcomes.into_iter().map(|outcome| (outcome.run_id, outcome.tenant_id.to_string())));
+        if page == 0 {
+            agent.until("2026-12-02T12:00:00Z").await;
+        }
+        cursor = next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let all: Vec<_> = stage.outcomes().await.into_iter().map(|outcome| (outcome.run_id, outcome.tenant_id.to_string())).collect();
+    assert_eq!(seen.len(), 20);
+    assert_eq!(seen, all);
+    let wrong = OutcomeQuery { cursor: Some("yesterday".into()), ..OutcomeQuery::default() };
+    assert!(matches!(ledger.outcomes(wrong).await, Err(LedgerError::Cursor(_))));
+}
+
+#[tokio::test]
+async fn two_agents_on_one_ledger_open_each_run_once_and_call_each_user_once() {
+    let stage = Stage::with_daily_users(200, &json!({}));
+    for user in 0..50 {
+        stage.source.set(&format!("u{user}"), json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "Europe/Berlin"}));
+    }
+    let a = stage.agent_of(stage.builder().holder("a")).await;
+    let b = stage.agent_of(stage.builder().holder("b")).await;
+    tokio::join!(a.until("2026-12-03T12:00:00Z"), b.until("2026-12-03T12:00:00Z"));
+
+    stage.assert_each_succeeded_once(200, &["2026-12-01T09:00", "2026-12-02T09:00", "2026-12-03T09:00"]).await;
+    assert_eq!(stage.runs().await.len(), 6);
+    assert_eq!(stage.handler.calls().len(), 600);
+}

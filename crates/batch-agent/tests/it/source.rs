@@ -1,0 +1,258 @@
+//! A Config Database in memory: membership as intervals, a change feed, pages, and faults that a test switches.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cohort_batch_agent::{PreferenceSource, SimulatedClock, SourceError};
+use cohort_preferences::{
+    BatchGetResponse, Change, ChangeKind, ChangePage, Clock, FeatureType, GroupList, GroupSummary, Member, MemberPage, MembersRequest,
+    Preference, PreferenceEntry, StatedGroup, TenantId,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+use tokio::sync::Notify;
+
+/// The one feature that it knows.
+pub const FEATURE: &str = "posts";
+
+/// Changes in one page of the feed: few, so that the feed is read in several.
+const CHANGES_A_PAGE: usize = 400;
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// Cheap to clone; all clones are the same database.
+#[derive(Clone)]
+pub struct TestSource {
+    state: Arc<Mutex<State>>,
+    clock: SimulatedClock,
+    /// Told when a request begins to hang.
+    pub hung: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    users: BTreeMap<u64, User>,
+    numbers: HashMap<TenantId, u64>,
+    changes: Vec<Change>,
+    last_stamp: Option<Timestamp>,
+    pages: Vec<usize>,
+    faults: Faults,
+    after_page: Option<Hook>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Every request fails.
+    pub away: bool,
+    /// The count is off by so much.
+    pub count_off: i64,
+    /// Member lists come back empty, with the right count.
+    pub lists_nothing: bool,
+    /// Member requests that begin at or behind this user's number never come back.
+    pub hangs_from: Option<u64>,
+    /// The most members a page.
+    pub page_limit: Option<usize>,
+}
+
+struct User {
+    tenant_id: TenantId,
+    version: u64,
+    preference: Option<Value>,
+    stays: Vec<Stay>,
+}
+
+struct Stay {
+    group: StatedGroup,
+    from: Timestamp,
+    to: Option<Timestamp>,
+}
+
+impl TestSource {
+    pub fn new(clock: SimulatedClock) -> Self {
+        Self { state: Arc::default(), clock, hung: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it holds the source")
+    }
+
+    /// Writes a user's preference.
+    pub fn set(&self, tenant: &str, preference: Value) {
+        let parsed = Preference::from_json(&preference, "").expect("a valid preference");
+        let group = parsed.is_enabled().then(|| parsed.stated_group(None));
+        self.write(tenant, Some(preference), group);
+    }
+
+    /// Deletes a user's preference.
+    pub fn delete(&self, tenant: &str) {
+        self.write(tenant, None, None);
+    }
+
+    fn write(&self, tenant: &str, preference: Option<Value>, group: Option<StatedGroup>) {
+        let mut state = self.lock();
+        let at = state.last_stamp.unwrap_or(Timestamp::MIN).max(self.clock.now()) + SignedDuration::from_micros(1);
+        state.last_stamp = Some(at);
+        let tenant_id: TenantId = tenant.parse().expect("a tenant id");
+        let kind = if preference.is_some() { ChangeKind::Set } else { ChangeKind::Deleted };
+        let next_number = state.users.len() as u64 + 1;
+        let number = *state.numbers.entry(tenant_id.clone()).or_insert(next_number);
+        let new = || User { tenant_id: tenant_id.clone(), version: 0, preference: None, stays: Vec::new() };
+        let user = state.users.entry(number).or_insert_with(new);
+        user.version += 1;
+        user.preference = preference;
+        let (left, joined) = user.move_to(group, at);
+        let (version, feature_type) = (user.version, feature());
+        let id = (state.changes.len() + 1).to_string();
+        state.changes.push(Change { id, tenant_id, feature_type, version, at, kind, left, joined });
+    }
+
+    /// Switches faults on and off.
+    pub fn faults(&self, faults: Faults) {
+        self.lock().faults = faults;
+    }
+
+    /// Does something once, right after the next page of members was read.
+    pub fn after_next_page(&self, hook: impl FnOnce() + Send + 'static) {
+        self.lock().after_page = Some(Box::new(hook));
+    }
+
+    /// The sizes of the member pages that were given out.
+    pub fn pages(&self) -> Vec<usize> {
+        self.lock().pages.clone()
+    }
+
+    fn reach(&self) -> Result<MutexGuard<'_, State>, SourceError> {
+        let state = self.lock();
+        if state.faults.away { Err(SourceError::Unavailable("away".into())) } else { Ok(state) }
+    }
+
+    async fn hang_if_told(&self, after: u64) {
+        if self.lock().faults.hangs_from.is_some_and(|from| after >= from) {
+            self.hung.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl User {
+    /// Moves the user's membership; answers the group left and the group joined.
+    fn move_to(&mut self, group: Option<StatedGroup>, at: Timestamp) -> (Option<StatedGroup>, Option<StatedGroup>) {
+        let current = self.stays.last().filter(|stay| stay.to.is_none()).map(|stay| stay.group.clone());
+        if current == group {
+            return (None, None);
+        }
+        if let Some(open) = self.stays.last_mut().filter(|stay| stay.to.is_none()) {
+            open.to = Some(at);
+        }
+        self.stays.extend(group.clone().map(|group| Stay { group, from: at, to: None }));
+        (current, group)
+    }
+
+    fn stay_at(&self, at: Timestamp, groups: &[StatedGroup]) -> Option<&Stay> {
+        self.stays.iter().find(|stay| stay.from <= at && stay.to.is_none_or(|to| at < to) && groups.contains(&stay.group))
+    }
+
+    fn raw_preference(&self) -> Option<Box<serde_json::value::RawValue>> {
+        self.preference.as_ref().map(|value| to_raw_value(value).expect("JSON"))
+    }
+}
+
+impl State {
+    fn position(&self) -> String {
+        self.changes.len().to_string()
+    }
+
+    fn complete_until(&self, now: Timestamp) -> Timestamp {
+        self.last_stamp.map_or(now, |last| last.max(now))
+    }
+
+    fn summaries(&self) -> Vec<GroupSummary> {
+        let mut groups: BTreeMap<StatedGroup, GroupSummary> = BTreeMap::new();
+        for stay in self.users.values().flat_map(|user| &user.stays) {
+            let new = || GroupSummary { group: stay.group.clone(), count: 0, since: stay.from, empty_since: None };
+            let summary = groups.entry(stay.group.clone()).or_insert_with(new);
+            summary.since = summary.since.min(stay.from);
+            summary.count += u64::from(stay.to.is_none());
+            summary.empty_since = summary.empty_since.max(stay.to);
+        }
+        let without_false_end = |mut summary: GroupSummary| {
+            summary.empty_since = summary.empty_since.filter(|_| summary.count == 0);
+            summary
+        };
+        groups.into_values().map(without_false_end).collect()
+    }
+
+    fn page(&self, request: &MembersRequest) -> MemberPage {
+        let after: u64 = request.cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
+        let limit = request.limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
+        let all = self.users.iter().filter_map(|(number, user)| Some((*number, user, user.stay_at(request.as_of, &request.groups)?)));
+        let count = all.clone().count() as i64 + self.faults.count_off;
+        let shown = all.filter(|(number, ..)| *number > after && !self.faults.lists_nothing);
+        let mut members: Vec<_> = shown.take(limit + 1).map(|(number, user, stay)| member(number, user, stay)).collect();
+        let has_more = members.len() > limit;
+        members.truncate(limit);
+        let next_cursor = members.last().filter(|_| has_more).map(|last| last.number.to_string());
+        MemberPage { members, count_as_of: u64::try_from(count).expect("a count"), position: self.position(), next_cursor }
+    }
+}
+
+fn member(number: u64, user: &User, stay: &Stay) -> Member {
+    let tenant_id = user.tenant_id.clone();
+    Member { tenant_id, number, version: user.version, member_since: stay.from, preference: user.raw_preference() }
+}
+
+fn feature() -> FeatureType {
+    FEATURE.parse().expect("a feature")
+}
+
+#[async_trait]
+impl PreferenceSource for TestSource {
+    async fn groups(&self, _feature: &FeatureType) -> Result<GroupList, SourceError> {
+        let state = self.reach()?;
+        let complete_until = state.complete_until(self.clock.now());
+        Ok(GroupList { feature_type: feature(), groups: state.summaries(), position: state.position(), complete_until })
+    }
+
+    async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError> {
+        self.hang_if_told(request.cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor"))).await;
+        let (page, hook) = {
+            let mut state = self.reach()?;
+            assert!(request.as_of <= self.clock.now(), "nobody knows the members of an instant to come (M1)");
+            let page = state.page(request);
+            state.pages.push(page.members.len());
+            (page, state.after_page.take())
+        };
+        if let Some(hook) = hook {
+            hook();
+        }
+        Ok(page)
+    }
+
+    async fn preferences(&self, _feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
+        let state = self.reach()?;
+        let entry = |tenant_id: &TenantId| {
+            let user = state.numbers.get(tenant_id).map(|number| &state.users[number]);
+            PreferenceEntry {
+                tenant_id: tenant_id.clone(),
+                version: user.map_or(0, |user| user.version),
+                preference: user.and_then(User::raw_preference),
+            }
+        };
+        Ok(BatchGetResponse { preferences: tenants.iter().map(entry).collect(), position: state.position() })
+    }
+
+    async fn changes(&self, since: &str, _wait: Duration) -> Result<ChangePage, SourceError> {
+        let state = self.reach()?;
+        let from = if since == "now" { state.changes.len() } else { since.parse().expect("a cursor of this source") };
+        let until = state.changes.len().min(from + CHANGES_A_PAGE);
+        let changes = state.changes[from..until].to_vec();
+        let is_end = until == state.changes.len();
+        let last_at = changes.last().map_or(Timestamp::MIN, |change| change.at);
+        let complete_until = if is_end { state.complete_until(self.clock.now()) } else { last_at };
+        Ok(ChangePage { changes, next: until.to_string(), complete_until })
+    }
+}

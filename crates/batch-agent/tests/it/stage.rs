@@ -1,0 +1,173 @@
+//! One job, its users, its handler and its ledger, and agents that come and go between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cohort_batch_agent::{
+    DynamicBatchScheduler, EnhancedBatchProcessor, Handler, Ledger, OutcomeQuery, OutcomeRecord, ProcessorBuilder, Run, RunQuery,
+    SimulatedClock, SqliteLedger,
+};
+use cohort_preferences::{BatchConfig, Clock, Job};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::handler::RecordingHandler;
+use crate::source::{Faults, TestSource};
+
+pub struct Stage {
+    pub clock: SimulatedClock,
+    pub source: TestSource,
+    pub handler: Arc<RecordingHandler>,
+    pub job: Job,
+    folder: TempDir,
+}
+
+/// An agent between its start and its death.
+pub struct Agent {
+    scheduler: DynamicBatchScheduler,
+    clock: SimulatedClock,
+}
+
+/// An instant from its text.
+pub fn instant(text: &str) -> Timestamp {
+    text.parse().expect("an instant")
+}
+
+/// The job of the stage, with some of its fields set.
+pub fn job(fields: &Value) -> Job {
+    let mut job = json!({
+        "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts"
+    });
+    let fields = fields.as_object().expect("fields").clone();
+    job.as_object_mut().expect("an object").extend(fields);
+    BatchConfig::from_json(&job.to_string()).expect("a valid job").jobs.remove(0)
+}
+
+/// A daily preference.
+pub fn daily(time: &str) -> Value {
+    json!({"frequency": "daily", "preferred_time": time, "timezone": "UTC"})
+}
+
+impl Stage {
+    /// A stage whose clock shows `start`.
+    pub fn at(start: &str, fields: &Value) -> Self {
+        let clock = SimulatedClock::starting_at(instant(start));
+        let source = TestSource::new(clock.clone());
+        let handler = Arc::new(RecordingHandler::new(clock.clone()));
+        Self { clock, source, handler, job: job(fields), folder: TempDir::new().expect("a folder") }
+    }
+
+    /// A stage with so many users (`u0`, `u1` …) at nine o'clock, six hours before it.
+    pub fn with_daily_users(users: usize, fields: &Value) -> Self {
+        let stage = Self::at("2026-12-01T03:00:00Z", fields);
+        for user in 0..users {
+            stage.source.set(&format!("u{user}"), daily("09:00"));
+        }
+        stage
+    }
+
+    pub fn ledger(&self) -> SqliteLedger {
+        SqliteLedger::open(&self.folder.path().join("ledger.db"), false).expect("a ledger")
+    }
+
+    pub fn builder(&self) -> ProcessorBuilder {
+        let handler: Arc<dyn Handler> = self.handler.clone();
+        EnhancedBatchProcessor::builder(self.source.clone(), self.ledger())
+            .clock(Arc::new(self.clock.clone()))
+            .handler("write".parse().expect("a purpose"), handler)
+            .jobs([self.job.clone()])
+    }
+
+    /// Starts an agent as after the death of an earlier one.
+    pub async fn agent(&self) -> Agent {
+        self.agent_of(self.builder()).await
+    }
+
+    pub async fn agent_of(&self, builder: ProcessorBuilder) -> Agent {
+        let processor = builder.build().expect("a processor");
+        processor.take_back_claims().await.expect("claims taken back");
+        let scheduler = DynamicBatchScheduler::new(processor, vec![self.job.clone()], Duration::from_secs(60));
+        scheduler.initialize_dynamic_schedules().await.expect("schedules");
+        Agent { scheduler, clock: self.clock.clone() }
+    }
+
+    /// A life of one agent, from now to `end`.
+    pub async fn run_until(&self, end: &str) {
+        self.agent().await.until(end).await;
+    }
+
+    /// Runs an agent until the handler or the source hangs, and lets it die there.
+    pub async fn run_until_killed(&self) {
+        let agent = self.agent().await;
+        tokio::select! {
+            () = agent.until("2027-01-01T00:00:00Z") => panic!("the agent finished although something should hang"),
+            () = self.handler.hung.notified() => {}
+            () = self.source.hung.notified() => {}
+        }
+    }
+
+    pub fn now_away(&self) {
+        self.source.faults(Faults { away: true, ..Faults::default() });
+    }
+
+    pub fn now_well(&self) {
+        self.source.faults(Faults::default());
+    }
+
+    pub async fn outcomes(&self) -> Vec<OutcomeRecord> {
+        self.ledger().outcomes(OutcomeQuery::default()).await.expect("outcomes").0
+    }
+
+    /// One user's outcomes, as `2026-12-01T09:00 skipped(disabled)`.
+    pub async fn told_of(&self, tenant: &str) -> Vec<String> {
+        self.outcomes().await.iter().filter(|outcome| outcome.tenant_id.as_str() == tenant).map(told).collect()
+    }
+
+    /// All runs, oldest first.
+    pub async fn runs(&self) -> Vec<Run> {
+        let mut runs = self.ledger().runs(RunQuery::default()).await.expect("runs");
+        runs.sort_by_key(|run| run.occurrence.at);
+        runs
+    }
+
+    /// All runs, as `2026-12-01T09:00 closed succeeded=5 missed=0 -`.
+    pub async fn told_runs(&self) -> Vec<String> {
+        let reason = |run: &Run| run.reason.map_or("-", |reason| reason.as_str());
+        let told = |run: &Run| {
+            let state = json!(run.state);
+            let state = state.as_str().expect("a text").to_owned();
+            format!("{} {state} succeeded={} missed={} {}", run.occurrence.nominal, run.counts.succeeded, run.counts.missed, reason(run))
+        };
+        self.runs().await.iter().map(told).collect()
+    }
+
+    /// Asserts that each user has exactly one outcome a nominal time, and each of them succeeded.
+    pub async fn assert_each_succeeded_once(&self, users: usize, nominals: &[&str]) {
+        let mut got: Vec<_> = self.outcomes().await.iter().map(|outcome| format!("{} {}", outcome.tenant_id, told(outcome))).collect();
+        got.sort();
+        let all = (0..users).flat_map(|user| nominals.iter().map(move |nominal| format!("u{user} {nominal} succeeded")));
+        let mut expected: Vec<_> = all.collect();
+        expected.sort();
+        assert_eq!(got, expected);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Agent {
+    pub async fn until(&self, end: &str) {
+        self.scheduler.run_simulated_until(&self.clock, instant(end)).await.expect("simulated time goes on");
+    }
+}
+
+fn told(outcome: &OutcomeRecord) -> String {
+    let status = json!(outcome.status);
+    let status = status.as_str().expect("a text");
+    match &outcome.reason {
+        Some(reason) => format!("{} {status}({reason})", outcome.nominal),
+        None => format!("{} {status}", outcome.nominal),
+    }
+}
