@@ -260,6 +260,11 @@ async fn finish(folder: &Folder, up: Up) {
     let runs = rest.get("/runs").await.json();
     let runs = runs["runs"].as_array().expect("a list");
     assert_eq!(runs.len(), ZONES.len());
+    assert!(runs.iter().all(|run| run["state"] == "closed"), "{runs:?}");
+    for count in ["members", "succeeded"] {
+        let sum: u64 = runs.iter().map(|run| run[count].as_u64().expect("a count")).sum();
+        assert_eq!(sum, folder.expected.len() as u64, "{count}: {runs:?}");
+    }
     let (ended, _) = up.terminate();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(folder.recorded(), folder.expected.keys().cloned().collect());
