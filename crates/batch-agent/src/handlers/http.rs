@@ -15,17 +15,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_preferences::Clock;
+use cohort_preferences::{Clock, TenantId};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::public_address::PublicResolver;
 use super::signature::SigningSecret;
-use crate::handler::{Handler, HandlerError, UserResult, Work};
+use crate::handler::{Handler, HandlerError, UserResult, UserWork, Work};
 use crate::identity::chunk_key;
 
 /// The most bytes of an answer that are read.
@@ -64,10 +65,27 @@ struct Event<'a> {
     source: String,
     #[serde(rename = "type")]
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     time: Timestamp,
     datacontenttype: &'static str,
-    data: &'a Work,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    #[serde(flatten)]
+    work: &'a Work,
+    /// Only in chunk calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    override_groups: Option<Vec<OverrideGroup<'a>>>,
+}
+
+/// The users of a chunk whose overrides are the same.
+#[derive(Serialize)]
+struct OverrideGroup<'a> {
+    template_overrides: &'a Map<String, Value>,
+    tenant_ids: Vec<&'a TenantId>,
 }
 
 #[derive(Deserialize)]
@@ -146,9 +164,21 @@ fn event(work: &Work, id: &str, now: Timestamp) -> Vec<u8> {
         subject: work.users.first().filter(|_| !work.is_chunk).map(|user| user.tenant_id.as_str()),
         time: now,
         datacontenttype: "application/json",
-        data: work,
+        data: Data { work, override_groups: work.is_chunk.then(|| override_groups(&work.users)) },
     };
     serde_json::to_vec(&event).expect("work is made of values that always have a JSON text")
+}
+
+/// The distinct override sets with their users, in the order of the users.
+fn override_groups(users: &[UserWork]) -> Vec<OverrideGroup<'_>> {
+    let mut groups: Vec<OverrideGroup<'_>> = Vec::new();
+    for user in users {
+        match groups.iter_mut().find(|group| *group.template_overrides == user.template_overrides) {
+            Some(group) => group.tenant_ids.push(&user.tenant_id),
+            None => groups.push(OverrideGroup { template_overrides: &user.template_overrides, tenant_ids: vec![&user.tenant_id] }),
+        }
+    }
+    groups
 }
 
 /// What a status other than 2xx means (D4).

@@ -119,7 +119,7 @@ impl Inner {
         Ok(())
     }
 
-    /// How many members were never read; 0 if not even their count can be had.
+    /// How many members were never read: by their count as of the occurrence, or as last known if that cannot be had.
     async fn unread_members(&self, run: &Run) -> u64 {
         let request = MembersRequest {
             feature_type: run.feature_type.clone(),
@@ -128,7 +128,9 @@ impl Inner {
             cursor: None,
             limit: Some(1),
         };
-        self.source.members(&request).await.map_or(0, |page| page.count_as_of.saturating_sub(run.counts.members))
+        let counted = self.source.members(&request).await.map(|page| page.count_as_of);
+        let members = counted.unwrap_or_else(|_away| self.schedules.members(&run.job_id, &run.group));
+        members.saturating_sub(run.counts.members)
     }
 }
 

@@ -138,6 +138,8 @@ impl DynamicBatchScheduler {
         loop {
             self.plan_due().await?;
             let ready_at = self.processor.run_until_idle().await?;
+            // In real time the long poll does it: a group that came to be meanwhile may be due before those known.
+            self.learn_changes().await;
             let next = self.processor.schedules().next_due().into_iter().chain(ready_at).min();
             match next.filter(|next| *next <= end) {
                 Some(next) => clock.advance_to(next),
@@ -214,16 +216,21 @@ impl DynamicBatchScheduler {
         if self.processor.schedules().next_due().is_none_or(|due| due > now) {
             return Ok(());
         }
-        // A group that came to be just now is planned with the rest; without an answer, those known go on (F4).
-        if let Err(error) = self.processor.watch().sync().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "planning with the groups known, without the latest changes");
-        }
+        // A group that came to be just now is planned with the rest.
+        self.learn_changes().await;
         // One job that cannot be planned does not hold up the others; it stays due.
         let mut planned = Ok(());
         for job in &self.jobs {
             planned = planned.and(self.plan_job(job, now).await);
         }
         planned
+    }
+
+    /// Reads the feed to its end; without an answer, the groups known go on (F4).
+    async fn learn_changes(&self) {
+        if let Err(error) = self.processor.watch().sync().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "planning with the groups known, without the latest changes");
+        }
     }
 
     async fn plan_job(&self, job: &Job, now: Timestamp) -> Result<(), ScheduleError> {

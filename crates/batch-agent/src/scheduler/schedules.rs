@@ -165,6 +165,13 @@ impl Schedules {
         scheduled.map(|scheduled| scheduled.stated.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// How many users a preference group of a job has, as far as is known.
+    pub(crate) fn members(&self, job: &JobId, group: &PreferenceGroup) -> u64 {
+        let jobs = self.lock();
+        let scheduled = jobs.iter().find(|schedules| schedules.job.job_id == *job).and_then(|schedules| schedules.groups.get(group));
+        scheduled.map_or(0, Scheduled::members)
+    }
+
     /// Every group with its size and next occurrence.
     pub(crate) fn view(&self) -> Vec<ScheduleView> {
         let jobs = self.lock();
@@ -172,7 +179,7 @@ impl Schedules {
             job_id: schedules.job.job_id.clone(),
             feature_type: schedules.job.feature_type.clone(),
             group: group.clone(),
-            members: scheduled.stated.values().map(|members| members.count).sum(),
+            members: scheduled.members(),
             next: scheduled.next,
         };
         let mut views: Vec<_> = jobs
@@ -275,6 +282,10 @@ impl JobSchedules {
 }
 
 impl Scheduled {
+    fn members(&self) -> u64 {
+        self.stated.values().map(|members| members.count).sum()
+    }
+
     /// Since when it has had no user; `None` while it has.
     fn empty_since(&self) -> Option<Timestamp> {
         self.stated.values().map(|members| members.empty_since).collect::<Option<Vec<_>>>()?.into_iter().max()

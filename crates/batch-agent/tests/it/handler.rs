@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 /// What the handler does with one user; anybody without a script succeeds.
 #[derive(Debug, Clone, Copy)]
-pub enum Script {
+pub(crate) enum Script {
     /// Refuses for good.
     Fail,
     /// Asks to be tried again in this many attempts.
@@ -29,15 +29,15 @@ pub enum Script {
 
 /// One call, as it came.
 #[derive(Debug, Clone)]
-pub struct Call {
-    pub at: Timestamp,
-    pub is_chunk: bool,
-    pub users: Vec<UserWork>,
+pub(crate) struct Call {
+    pub(crate) at: Timestamp,
+    pub(crate) is_chunk: bool,
+    pub(crate) users: Vec<UserWork>,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
 
-pub struct RecordingHandler {
+pub(crate) struct RecordingHandler {
     clock: SimulatedClock,
     calls: Mutex<Vec<Call>>,
     scripts: Mutex<HashMap<String, Script>>,
@@ -45,42 +45,42 @@ pub struct RecordingHandler {
     in_flight: AtomicUsize,
     peak: AtomicUsize,
     /// Told when a call begins to hang.
-    pub hung: Notify,
+    pub(crate) hung: Notify,
 }
 
 impl RecordingHandler {
-    pub fn new(clock: SimulatedClock) -> Self {
+    pub(crate) fn new(clock: SimulatedClock) -> Self {
         let (in_flight, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (calls, scripts, on_call) = (Mutex::default(), Mutex::default(), Mutex::default());
         Self { clock, calls, scripts, on_call, in_flight, peak, hung: Notify::new() }
     }
 
-    pub fn script(&self, tenant: &str, script: Script) {
+    pub(crate) fn script(&self, tenant: &str, script: Script) {
         locked(&self.scripts).insert(tenant.into(), script);
     }
 
-    pub fn forget_scripts(&self) {
+    pub(crate) fn forget_scripts(&self) {
         locked(&self.scripts).clear();
     }
 
     /// Does something once, at the next call.
-    pub fn on_next_call(&self, hook: impl FnOnce() + Send + 'static) {
+    pub(crate) fn on_next_call(&self, hook: impl FnOnce() + Send + 'static) {
         *locked(&self.on_call) = Some(Box::new(hook));
     }
 
-    pub fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         locked(&self.calls).clone()
     }
 
     /// The calls for one user, with their instants.
-    pub fn calls_of(&self, tenant: &str) -> Vec<(Timestamp, UserWork)> {
+    pub(crate) fn calls_of(&self, tenant: &str) -> Vec<(Timestamp, UserWork)> {
         let calls = self.calls();
         let of_tenant = |call: &Call| call.users.iter().find(|user| user.tenant_id.as_str() == tenant).map(|user| (call.at, user.clone()));
         calls.iter().filter_map(of_tenant).collect()
     }
 
     /// The most users that were called and not yet answered at once.
-    pub fn peak(&self) -> usize {
+    pub(crate) fn peak(&self) -> usize {
         self.peak.load(Ordering::SeqCst)
     }
 

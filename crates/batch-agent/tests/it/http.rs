@@ -149,7 +149,7 @@ async fn what_can_succeed_later_is_retried_and_what_cannot_is_not() {
         let endpoint = Endpoint::answering(move || StatusCode::from_u16(status).expect("a status").into_response()).await;
         match endpoint.answer_to(&one()).await {
             Err(HandlerError::Retry { detail, retry_after_s: None }) => {
-                assert!(may_retry && detail.contains(&status.to_string()), "{detail}")
+                assert!(may_retry && detail.contains(&status.to_string()), "{detail}");
             }
             Err(HandlerError::Reject { detail }) => assert!(!may_retry && detail.contains(&status.to_string()), "{detail}"),
             other => panic!("{status}: {other:?}"),

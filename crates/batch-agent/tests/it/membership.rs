@@ -117,3 +117,34 @@ async fn a_user_who_joins_a_new_group_just_before_it_fires_is_in_the_run() {
     assert_eq!(stage.told_of("late").await, ["2026-12-01T10:00 succeeded"]);
     assert_eq!(stage.told_of("other").await, ["2026-12-01T10:00 succeeded"]);
 }
+
+#[tokio::test]
+async fn a_user_moved_during_a_downtime_is_caught_up_once_for_the_day() {
+    let stage = Stage::at("2026-12-01T03:00:00Z", &json!({}));
+    stage.source.set("u", daily("09:00"));
+    stage.run_until("2026-12-01T08:00:00Z").await;
+    stage.clock.advance_to(crate::stage::instant("2026-12-01T09:30:00Z"));
+    stage.source.set("u", daily("10:00"));
+    stage.clock.advance_to(crate::stage::instant("2026-12-01T10:30:00Z"));
+    stage.run_until("2026-12-01T12:00:00Z").await;
+
+    assert_eq!(stage.told_of("u").await, ["2026-12-01T09:00 succeeded", "2026-12-01T10:00 skipped(already_ran)"]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_read_late_does_not_repeat_who_has_meanwhile_run_in_a_later_group() {
+    let stage = Stage::at("2026-11-20T03:00:00Z", &json!({}));
+    stage.source.set("u", daily("09:00"));
+    stage.source.set("stays", daily("10:00"));
+    stage.clock.advance_to(crate::stage::instant("2026-12-01T03:00:00Z"));
+    let agent = stage.agent().await;
+    stage.now_away();
+    agent.until("2026-12-01T09:30:00Z").await;
+    stage.source.set("u", daily("10:00"));
+    agent.until("2026-12-01T09:59:59Z").await;
+    stage.now_well();
+    agent.until("2026-12-01T12:00:00Z").await;
+
+    assert_eq!(stage.told_of("u").await, ["2026-12-01T09:00 skipped(already_ran)", "2026-12-01T10:00 succeeded"]);
+    assert_eq!(stage.told_of("stays").await, ["2026-12-01T10:00 succeeded"]);
+}

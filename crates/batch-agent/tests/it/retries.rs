@@ -137,3 +137,27 @@ async fn a_user_whose_first_attempt_would_be_past_the_deadline_is_skipped_as_exp
     assert_eq!(stage.runs().await[0].counts.skipped, 3);
     assert_eq!(stage.handler.calls().len(), 0);
 }
+
+#[tokio::test]
+async fn work_that_was_begun_and_ran_out_of_time_has_failed() {
+    let stage = Stage::with_daily_users(1, &json!({"deadline": "10m"}));
+    stage.handler.script("u0", Script::Retry { times: 1, after_s: Some(30) });
+    let agent = stage.agent().await;
+    agent.until("2026-12-01T09:00:10Z").await;
+    stage.clock.advance_to(crate::stage::instant("2026-12-01T09:20:00Z"));
+    agent.until(END).await;
+
+    assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 failed(retries_exhausted)"]);
+    assert_eq!(stage.handler.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_users_own_retries_go_on_where_an_agent_died() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    stage.handler.script("u0", Script::Retry { times: u32::MAX, after_s: Some(600) });
+    stage.run_until("2026-12-01T09:15:00Z").await;
+    stage.run_until(END).await;
+
+    assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 failed(retries_exhausted)"]);
+    assert_eq!(stage.handler.calls().iter().map(|call| call.users[0].attempt).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}

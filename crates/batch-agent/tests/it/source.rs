@@ -16,7 +16,7 @@ use serde_json::value::to_raw_value;
 use tokio::sync::Notify;
 
 /// The one feature that it knows.
-pub const FEATURE: &str = "posts";
+pub(crate) const FEATURE: &str = "posts";
 
 /// Changes in one page of the feed: few, so that the feed is read in several.
 const CHANGES_A_PAGE: usize = 400;
@@ -25,11 +25,11 @@ type Hook = Box<dyn FnOnce() + Send>;
 
 /// Cheap to clone; all clones are the same database.
 #[derive(Clone)]
-pub struct TestSource {
+pub(crate) struct TestSource {
     state: Arc<Mutex<State>>,
     clock: SimulatedClock,
     /// Told when a request begins to hang.
-    pub hung: Arc<Notify>,
+    pub(crate) hung: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -45,17 +45,17 @@ struct State {
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// Every request fails.
-    pub away: bool,
+    pub(crate) away: bool,
     /// The count is off by so much.
-    pub count_off: i64,
+    pub(crate) count_off: i64,
     /// Member lists come back empty, with the right count.
-    pub lists_nothing: bool,
+    pub(crate) lists_nothing: bool,
     /// Member requests that begin at or behind this user's number never come back.
-    pub hangs_from: Option<u64>,
+    pub(crate) hangs_from: Option<u64>,
     /// The most members a page.
-    pub page_limit: Option<usize>,
+    pub(crate) page_limit: Option<usize>,
 }
 
 struct User {
@@ -72,7 +72,7 @@ struct Stay {
 }
 
 impl TestSource {
-    pub fn new(clock: SimulatedClock) -> Self {
+    pub(crate) fn new(clock: SimulatedClock) -> Self {
         Self { state: Arc::default(), clock, hung: Arc::default() }
     }
 
@@ -81,14 +81,14 @@ impl TestSource {
     }
 
     /// Writes a user's preference.
-    pub fn set(&self, tenant: &str, preference: Value) {
+    pub(crate) fn set(&self, tenant: &str, preference: Value) {
         let parsed = Preference::from_json(&preference, "").expect("a valid preference");
         let group = parsed.is_enabled().then(|| parsed.stated_group(None));
         self.write(tenant, Some(preference), group);
     }
 
     /// Deletes a user's preference.
-    pub fn delete(&self, tenant: &str) {
+    pub(crate) fn delete(&self, tenant: &str) {
         self.write(tenant, None, None);
     }
 
@@ -111,17 +111,17 @@ impl TestSource {
     }
 
     /// Switches faults on and off.
-    pub fn faults(&self, faults: Faults) {
+    pub(crate) fn faults(&self, faults: Faults) {
         self.lock().faults = faults;
     }
 
     /// Does something once, right after the next page of members was read.
-    pub fn after_next_page(&self, hook: impl FnOnce() + Send + 'static) {
+    pub(crate) fn after_next_page(&self, hook: impl FnOnce() + Send + 'static) {
         self.lock().after_page = Some(Box::new(hook));
     }
 
     /// The sizes of the member pages that were given out.
-    pub fn pages(&self) -> Vec<usize> {
+    pub(crate) fn pages(&self) -> Vec<usize> {
         self.lock().pages.clone()
     }
 

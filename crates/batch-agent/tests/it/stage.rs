@@ -7,7 +7,7 @@ use cohort_batch_agent::{
     DynamicBatchScheduler, EnhancedBatchProcessor, Handler, Ledger, OutcomeQuery, OutcomeRecord, ProcessorBuilder, Run, RunQuery,
     SimulatedClock, SqliteLedger,
 };
-use cohort_preferences::{BatchConfig, Clock, Job};
+use cohort_preferences::{BatchConfig, Job};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,27 +15,27 @@ use tempfile::TempDir;
 use crate::handler::RecordingHandler;
 use crate::source::{Faults, TestSource};
 
-pub struct Stage {
-    pub clock: SimulatedClock,
-    pub source: TestSource,
-    pub handler: Arc<RecordingHandler>,
-    pub job: Job,
+pub(crate) struct Stage {
+    pub(crate) clock: SimulatedClock,
+    pub(crate) source: TestSource,
+    pub(crate) handler: Arc<RecordingHandler>,
+    pub(crate) job: Job,
     folder: TempDir,
 }
 
 /// An agent between its start and its death.
-pub struct Agent {
+pub(crate) struct Agent {
     scheduler: DynamicBatchScheduler,
     clock: SimulatedClock,
 }
 
 /// An instant from its text.
-pub fn instant(text: &str) -> Timestamp {
+pub(crate) fn instant(text: &str) -> Timestamp {
     text.parse().expect("an instant")
 }
 
 /// The job of the stage, with some of its fields set.
-pub fn job(fields: &Value) -> Job {
+pub(crate) fn job(fields: &Value) -> Job {
     let mut job = json!({
         "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts"
     });
@@ -45,13 +45,13 @@ pub fn job(fields: &Value) -> Job {
 }
 
 /// A daily preference.
-pub fn daily(time: &str) -> Value {
+pub(crate) fn daily(time: &str) -> Value {
     json!({"frequency": "daily", "preferred_time": time, "timezone": "UTC"})
 }
 
 impl Stage {
     /// A stage whose clock shows `start`.
-    pub fn at(start: &str, fields: &Value) -> Self {
+    pub(crate) fn at(start: &str, fields: &Value) -> Self {
         let clock = SimulatedClock::starting_at(instant(start));
         let source = TestSource::new(clock.clone());
         let handler = Arc::new(RecordingHandler::new(clock.clone()));
@@ -59,7 +59,7 @@ impl Stage {
     }
 
     /// A stage with so many users (`u0`, `u1` …) at nine o'clock, six hours before it.
-    pub fn with_daily_users(users: usize, fields: &Value) -> Self {
+    pub(crate) fn with_daily_users(users: usize, fields: &Value) -> Self {
         let stage = Self::at("2026-12-01T03:00:00Z", fields);
         for user in 0..users {
             stage.source.set(&format!("u{user}"), daily("09:00"));
@@ -67,11 +67,11 @@ impl Stage {
         stage
     }
 
-    pub fn ledger(&self) -> SqliteLedger {
+    pub(crate) fn ledger(&self) -> SqliteLedger {
         SqliteLedger::open(&self.folder.path().join("ledger.db"), false).expect("a ledger")
     }
 
-    pub fn builder(&self) -> ProcessorBuilder {
+    pub(crate) fn builder(&self) -> ProcessorBuilder {
         let handler: Arc<dyn Handler> = self.handler.clone();
         EnhancedBatchProcessor::builder(self.source.clone(), self.ledger())
             .clock(Arc::new(self.clock.clone()))
@@ -80,25 +80,25 @@ impl Stage {
     }
 
     /// Starts an agent as after the death of an earlier one.
-    pub async fn agent(&self) -> Agent {
+    pub(crate) async fn agent(&self) -> Agent {
         self.agent_of(self.builder()).await
     }
 
-    pub async fn agent_of(&self, builder: ProcessorBuilder) -> Agent {
+    pub(crate) async fn agent_of(&self, builder: ProcessorBuilder) -> Agent {
         let processor = builder.build().expect("a processor");
         processor.take_back_claims().await.expect("claims taken back");
-        let scheduler = DynamicBatchScheduler::new(processor, vec![self.job.clone()], Duration::from_secs(60));
+        let scheduler = DynamicBatchScheduler::new(processor, vec![self.job.clone()], Duration::from_mins(1));
         scheduler.initialize_dynamic_schedules().await.expect("schedules");
         Agent { scheduler, clock: self.clock.clone() }
     }
 
     /// A life of one agent, from now to `end`.
-    pub async fn run_until(&self, end: &str) {
+    pub(crate) async fn run_until(&self, end: &str) {
         self.agent().await.until(end).await;
     }
 
     /// Runs an agent until the handler or the source hangs, and lets it die there.
-    pub async fn run_until_killed(&self) {
+    pub(crate) async fn run_until_killed(&self) {
         let agent = self.agent().await;
         tokio::select! {
             () = agent.until("2027-01-01T00:00:00Z") => panic!("the agent finished although something should hang"),
@@ -107,32 +107,32 @@ impl Stage {
         }
     }
 
-    pub fn now_away(&self) {
+    pub(crate) fn now_away(&self) {
         self.source.faults(Faults { away: true, ..Faults::default() });
     }
 
-    pub fn now_well(&self) {
+    pub(crate) fn now_well(&self) {
         self.source.faults(Faults::default());
     }
 
-    pub async fn outcomes(&self) -> Vec<OutcomeRecord> {
+    pub(crate) async fn outcomes(&self) -> Vec<OutcomeRecord> {
         self.ledger().outcomes(OutcomeQuery::default()).await.expect("outcomes").0
     }
 
     /// One user's outcomes, as `2026-12-01T09:00 skipped(disabled)`.
-    pub async fn told_of(&self, tenant: &str) -> Vec<String> {
+    pub(crate) async fn told_of(&self, tenant: &str) -> Vec<String> {
         self.outcomes().await.iter().filter(|outcome| outcome.tenant_id.as_str() == tenant).map(told).collect()
     }
 
     /// All runs, oldest first.
-    pub async fn runs(&self) -> Vec<Run> {
+    pub(crate) async fn runs(&self) -> Vec<Run> {
         let mut runs = self.ledger().runs(RunQuery::default()).await.expect("runs");
         runs.sort_by_key(|run| run.occurrence.at);
         runs
     }
 
     /// All runs, as `2026-12-01T09:00 closed succeeded=5 missed=0 -`.
-    pub async fn told_runs(&self) -> Vec<String> {
+    pub(crate) async fn told_runs(&self) -> Vec<String> {
         let reason = |run: &Run| run.reason.map_or("-", |reason| reason.as_str());
         let told = |run: &Run| {
             let state = json!(run.state);
@@ -143,22 +143,20 @@ impl Stage {
     }
 
     /// Asserts that each user has exactly one outcome a nominal time, and each of them succeeded.
-    pub async fn assert_each_succeeded_once(&self, users: usize, nominals: &[&str]) {
+    pub(crate) async fn assert_each_succeeded_once(&self, users: usize, nominals: &[&str]) {
         let mut got: Vec<_> = self.outcomes().await.iter().map(|outcome| format!("{} {}", outcome.tenant_id, told(outcome))).collect();
         got.sort();
         let all = (0..users).flat_map(|user| nominals.iter().map(move |nominal| format!("u{user} {nominal} succeeded")));
         let mut expected: Vec<_> = all.collect();
         expected.sort();
-        assert_eq!(got, expected);
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        let lacking: Vec<_> = expected.iter().filter(|outcome| !got.contains(outcome)).collect();
+        let strange: Vec<_> = got.iter().filter(|outcome| !expected.contains(outcome)).collect();
+        assert_eq!((lacking, strange, got.len()), (Vec::new(), Vec::new(), expected.len()), "lacking, strange, how many");
     }
 }
 
 impl Agent {
-    pub async fn until(&self, end: &str) {
+    pub(crate) async fn until(&self, end: &str) {
         self.scheduler.run_simulated_until(&self.clock, instant(end)).await.expect("simulated time goes on");
     }
 }
