@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -21,6 +22,9 @@ pub(crate) const CONFIG_DATABASE: &str = "config.db";
 
 /// The ledger of a data folder.
 pub(crate) const LEDGER: &str = "ledger.db";
+
+/// How long requests that have come may take once the server ends: a client that sends half a request keeps nobody.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Below which path both services answer.
 pub(crate) const BASE: &str = "/api/v1";
@@ -73,11 +77,15 @@ impl Server {
         Ok(Self { address, client, serving, stop, config })
     }
 
-    /// Ends waiting polls, answers what was asked, and closes.
+    /// Ends waiting polls, answers what was asked, and closes; after [`LAST_ANSWERS`] it closes in any case.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.config.shutdown();
         self.stop.send_replace(true);
-        self.serving.await.context("the HTTP server broke down")?.context("the HTTP server failed")
+        let Ok(served) = tokio::time::timeout(LAST_ANSWERS, self.serving).await else {
+            tracing::warn!("requests that did not come to an end are cut off");
+            return Ok(());
+        };
+        served.context("the HTTP server broke down")?.context("the HTTP server failed")
     }
 }
 

@@ -84,6 +84,7 @@ impl Demo {
         let clock = SimulatedClock::starting_at(midnight(stretch.first)? - LEAD);
         let end = midnight(stretch.last.tomorrow()?)? + TAIL;
 
+        let progress = Progress::start(stretch, output);
         let held = folder::take(&self.dir).await?;
         Simulated { end }.write(held.path())?;
         let config = open_config_service(held.path(), Arc::new(clock.clone()), None).await?;
@@ -93,7 +94,6 @@ impl Demo {
         import(&server.client, &users).await?;
         let scheduler = self.scheduler(&server.client, ledger.clone(), &clock, stretch)?;
         scheduler.initialize_dynamic_schedules().await?;
-        let progress = Progress::start(stretch, output);
         if let Some(moved) = &moved {
             let noon = zoned_noon(users[0].timezone, moved.on)?;
             progress.run(&scheduler, &clock, noon).await?;
@@ -187,7 +187,10 @@ impl Progress {
             Output::Text => ProgressBar::new(stretch.dates().count() as u64),
         };
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} days").expect("the template is well formed");
-        Self { bar: bar.with_style(style), stretch }
+        let bar = bar.with_style(style).with_message("getting ready");
+        // Emptying the folder of a long demo takes a while too.
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        Self { bar, stretch }
     }
 
     /// Runs up to `until`, a day at a time.
