@@ -330,8 +330,9 @@ pub trait Ledger: Send + Sync {
     /// The earliest instant at which a chunk becomes ready or a run may be read; `None` if nothing is open.
     async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError>;
 
-    /// Which of these users the job has run, or is running, on this nominal date in another run (M6).
-    async fn already_ran(&self, job: &JobId, date: Date, except: RunId, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError>;
+    /// Which of these users of a chunk the job has run on this nominal date in another run, or is to run there (M6). Of
+    /// two chunks in which a user is open the one that was made first counts, so that exactly one of them gives way.
+    async fn already_ran(&self, job: &JobId, date: Date, chunk: &Chunk, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError>;
 
     /// The names of these users.
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError>;

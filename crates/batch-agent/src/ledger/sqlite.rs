@@ -97,9 +97,9 @@ impl Ledger for SqliteLedger {
         self.db.read(next_ready_at).await
     }
 
-    async fn already_ran(&self, job: &JobId, date: Date, except: RunId, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError> {
-        let job = job.clone();
-        self.db.read(move |tx| already_ran(tx, &job, date, except, &numbers)).await
+    async fn already_ran(&self, job: &JobId, date: Date, chunk: &Chunk, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError> {
+        let (job, run, chunk) = (job.clone(), chunk.run, chunk.id);
+        self.db.read(move |tx| already_ran(tx, &job, date, (run, chunk), &numbers)).await
     }
 
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError> {
@@ -375,7 +375,13 @@ fn next_ready_at(tx: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     earliest.map(|at| Timestamp::from_microsecond(at).map_err(|error| LedgerError::Corrupt(error.to_string()))).transpose()
 }
 
-fn already_ran(tx: &Connection, job: &JobId, date: Date, except: RunId, numbers: &[u64]) -> Result<HashSet<u64>, LedgerError> {
+fn already_ran(
+    tx: &Connection,
+    job: &JobId,
+    date: Date,
+    (own_run, own_chunk): (RunId, i64),
+    numbers: &[u64],
+) -> Result<HashSet<u64>, LedgerError> {
     // Members ascend by number, so at most one chunk of a run can hold a user, and its range finds it.
     let mut chunks = tx.prepare_cached(
         "SELECT c.id, c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
@@ -386,11 +392,13 @@ fn already_ran(tx: &Connection, job: &JobId, date: Date, except: RunId, numbers:
         tx.prepare_cached("SELECT 1 FROM outcome WHERE run = ?1 AND ordinal >= ?2 AND ordinal < ?2 + ?3 AND tenant = ?4 AND status <> 2")?;
     let mut ran = HashSet::new();
     for number in numbers {
-        let mut rows = chunks.query(params![job.as_str(), date.to_string(), except.0, *number as i64])?;
+        let mut rows = chunks.query(params![job.as_str(), date.to_string(), own_run.0, *number as i64])?;
         while let Some(row) = rows.next()? {
             let open: Vec<OpenMember> = from_json(row, 4)?;
             let (run, first, size): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            if open.iter().any(|member| member.number == *number) || ended.exists(params![run, first, size, *number as i64])? {
+            let was_first = row.get::<_, i64>(0)? < own_chunk;
+            let is_open = was_first && open.iter().any(|member| member.number == *number);
+            if is_open || ended.exists(params![run, first, size, *number as i64])? {
                 ran.insert(*number);
                 break;
             }

@@ -12,12 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::consent::Settings;
+use super::consent::{Settings, states_any};
 use super::settle::{Ended, postpone, settle};
 use super::{Claimed, Inner, ProcessError, Purpose};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
 use crate::identity::idempotency_key;
-use crate::ledger::{LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
+use crate::ledger::{Chunk, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
 use crate::scheduler::{Seen, Touched, saturating_add};
 use crate::source::SourceError;
 
@@ -30,12 +30,15 @@ const PAUSE_WITHOUT_SETTINGS: SignedDuration = SignedDuration::from_secs(5);
 /// How far before its nominal date's midnight in UTC any zone may have begun that date, with room for a gap (M6).
 const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);
 
+/// Nominal times are whole minutes, so two groups that fire at different instants are this far apart.
+const LEAST_BETWEEN_GROUPS: SignedDuration = SignedDuration::from_mins(1);
+
 /// A member with the preference in force, as far as it is known.
 #[derive(Debug)]
 struct Candidate {
     member: OpenMember,
     tenant_id: TenantId,
-    /// Since when the user has been in the group; `None` if that was not read.
+    /// Since when the user has been in the group; `None` if that was not read, or if they may have left it since.
     member_since: Option<Timestamp>,
     version: u64,
     /// `None` if the preference is deleted.
@@ -61,7 +64,7 @@ impl Inner {
             let now = self.clock.now();
             return self.record(postpone(&chunk, saturating_add(now, PAUSE_WITHOUT_SETTINGS), now)).await;
         };
-        let ran = self.already_ran(&run, job.once_per, &candidates, chunk.attempts).await?;
+        let ran = self.already_ran(&run, &chunk, job.once_per, &candidates).await?;
         let expired = job.deadline.is_some_and(|deadline| self.clock.now() > saturating_add(run.occurrence.at, deadline));
         let (mut ended, calls) = divide(candidates, &run, &job, chunk.attempts + 1, |candidate| candidate.objection(&run, &ran, expired));
         ended.extend(self.call(&run, &job, calls).await);
@@ -93,12 +96,16 @@ impl Inner {
             Ok(fresh) => (fresh, false),
             Err(_logged) => (HashMap::new(), true),
         };
+        // No group fires for them in between while the run is younger than that.
+        let is_late = self.clock.now().duration_since(run.occurrence.at) >= LEAST_BETWEEN_GROUPS;
         let candidate = |(member, read): (&OpenMember, Member)| {
+            let stays = fresh.get(&read.tenant_id).is_none() && read.preference.as_deref().is_some_and(|p| states_any(p, &run.stated));
+            let member_since = (stays || !is_late).then_some(read.member_since);
             let (version, settings) = match fresh.get(&read.tenant_id) {
                 Some((version, settings)) => (*version, settings.clone()),
                 None => (read.version, read.preference.as_deref().and_then(|preference| readable(&read.tenant_id, preference))),
             };
-            Candidate { member: member.clone(), tenant_id: read.tenant_id, member_since: Some(read.member_since), version, settings, stale }
+            Candidate { member: member.clone(), tenant_id: read.tenant_id, member_since, version, settings, stale }
         };
         open.iter().zip(members).map(candidate).collect()
     }
@@ -152,17 +159,18 @@ impl Inner {
             .collect())
     }
 
-    /// Which candidates the job has run on this nominal date in another run (M6). Only users who joined the group so late
-    /// that another group may have fired for them on the same date are looked up, and only before their first attempt.
+    /// Which candidates the job has run on this nominal date in another run (M6). Only users are looked up for whom another
+    /// group may have fired on the same date, because they joined this one late or have left it, and only before their
+    /// first attempt.
     async fn already_ran(
         &self,
         run: &Run,
+        chunk: &Chunk,
         once_per: OncePer,
         candidates: &[Candidate],
-        attempts: u32,
     ) -> Result<HashSet<u64>, LedgerError> {
         let follows_the_clock = matches!(run.group.frequency(), Frequency::Hourly | Frequency::Cron);
-        if once_per == OncePer::Off || follows_the_clock || attempts > 0 {
+        if once_per == OncePer::Off || follows_the_clock || chunk.attempts > 0 {
             return Ok(HashSet::new());
         }
         let date = run.occurrence.nominal.date();
@@ -170,7 +178,7 @@ impl Inner {
         let date_begins = saturating_add(midnight, -EARLIEST_DATE_LEAD);
         let joined_late = |candidate: &&Candidate| candidate.member_since.is_none_or(|since| since >= date_begins);
         let numbers: Vec<u64> = candidates.iter().filter(joined_late).map(|candidate| candidate.member.number).collect();
-        if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(&run.job_id, date, run.id, numbers).await }
+        if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(&run.job_id, date, chunk, numbers).await }
     }
 
     async fn call(&self, run: &Run, job: &Job, calls: Vec<Call>) -> Vec<Ended> {

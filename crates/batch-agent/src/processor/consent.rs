@@ -1,6 +1,6 @@
 //! Whether a user still wants the work, asked before each attempt (M2).
 
-use cohort_preferences::{NominalTime, Occurrence};
+use cohort_preferences::{NominalTime, Occurrence, Preference, StatedGroup};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -56,6 +56,12 @@ impl Settings {
         merged.extend(self.template_overrides);
         merged
     }
+}
+
+/// Whether a preference surely states one of these groups. One that leaves the zone to the tenant's own cannot be told.
+pub(super) fn states_any(preference: &RawValue, groups: &[StatedGroup]) -> bool {
+    let value = serde_json::from_str(preference.get()).unwrap_or(Value::Null);
+    Preference::from_json(&value, "").is_ok_and(|preference| groups.contains(&preference.stated_group(None)))
 }
 
 #[cfg(test)]

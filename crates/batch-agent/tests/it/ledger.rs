@@ -1,5 +1,7 @@
 //! The ledger on its own, and under two agents (D2, F3, M6).
 
+use std::collections::BTreeSet;
+
 use cohort_batch_agent::{
     Chunk, Claim, FailedReason, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Run, Settlement, SkippedReason,
     SqliteLedger, Status,
@@ -108,14 +110,19 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     ledger.record_outcomes(settlement(&chunks[1], two)).await.expect("recorded");
 
     let second = open(&stage, &ledger, "10:00").await.expect("opened");
+    let own = read(&ledger, &second, &[50], 2).await.expect("chunks").remove(0);
     let asked = vec![9, 10, 15, 20, 25, 30, 35, 40, 45, 50, 51];
     let date = "2026-12-01".parse().expect("a date");
-    let ran = |date, except, numbers| ledger.already_ran(&stage.job.job_id, date, except, numbers);
-    let mut found: Vec<_> = ran(date, second.id, asked.clone()).await.expect("looked up").into_iter().collect();
-    found.sort_unstable();
-    assert_eq!(found, [10, 20, 30, 50]);
-    assert!(ran(date, first.id, asked.clone()).await.expect("looked up").is_empty(), "a run does not count against itself");
-    assert!(ran("2026-12-02".parse().expect("a date"), second.id, asked).await.expect("looked up").is_empty());
+    let ran = async |date, chunk: &Chunk| {
+        let found = ledger.already_ran(&stage.job.job_id, date, chunk, asked.clone()).await.expect("looked up");
+        found.into_iter().collect::<BTreeSet<_>>()
+    };
+    assert_eq!(ran(date, &own).await, BTreeSet::from([10, 20, 30, 50]));
+    assert_eq!(ran("2026-12-02".parse().expect("a date"), &own).await, BTreeSet::new());
+    let of_first = ran(date, &chunks[2]).await;
+    assert_eq!(of_first, BTreeSet::new(), "neither its own run counts, nor work that was opened after it");
+    ledger.record_outcomes(settlement(&own, vec![outcome(&own, 0, Status::Succeeded)])).await.expect("recorded");
+    assert_eq!(ran(date, &chunks[2]).await, BTreeSet::from([50]));
 }
 
 #[tokio::test]
