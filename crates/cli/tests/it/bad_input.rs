@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 
 use crate::program::{Ended, cohort};
 use crate::serving::{Up, http};
@@ -339,4 +340,25 @@ async fn a_waiting_poll_is_answered_when_the_service_ends() {
     assert!(took < PROMPTLY, "{took:?}");
     let answer = poll.await.expect("no panic");
     assert_eq!((answer.status, &answer.json()["changes"]), (200, &json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_half_a_request_does_not_keep_the_service_from_ending() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let up = Up::start(folder.path(), &[], &[]);
+    let head = format!("PUT /api/v1{DOCUMENT} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {}\r\n", up.key());
+    let half_a_body = format!("{head}content-length: 100\r\n\r\n{{");
+    let mut clients = Vec::new();
+    for half in [head, half_a_body] {
+        let mut client = tokio::net::TcpStream::connect(up.address()).await.expect("connects");
+        client.write_all(half.as_bytes()).await.expect("sent");
+        clients.push(client);
+    }
+    let rest = up.rest();
+    for _ in 0..5 {
+        assert_eq!(rest.get("/runs").await.status, 200);
+    }
+    let (ended, took) = up.terminate();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(took < PROMPTLY, "{took:?}");
 }
