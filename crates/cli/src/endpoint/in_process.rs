@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use cohort_batch_agent::SystemClock;
+use cohort_batch_agent::{SimulatedClock, SystemClock};
+use cohort_preferences::Clock;
 
 use super::{Access, Endpoint, bearer};
 use crate::failure::WrongInput;
@@ -28,9 +29,17 @@ async fn open_to_look(folder: &Path) -> anyhow::Result<Endpoint> {
     }
     let key = read_admin_key(folder)?;
     let key = key.with_context(|| format!("{folder_text} holds no admin.key; `cohort up --data {folder_text}` makes one"))?;
-    let config = open_config_service(folder, Arc::new(SystemClock), Some("opened to look".into())).await?;
+    let config = open_config_service(folder, clock_of(folder)?, Some("opened to look".into())).await?;
     let router = router(&config, open_ledger(folder, true)?, Arc::new(OwnKey(key.clone())));
     Ok(Endpoint::InProcess { router, key: bearer(&key)?, _held: None })
+}
+
+/// A simulated folder is looked at as of its end.
+fn clock_of(folder: &Path) -> anyhow::Result<Arc<dyn Clock>> {
+    Ok(match Simulated::read(folder)? {
+        Some(simulated) => Arc::new(SimulatedClock::starting_at(simulated.end)),
+        None => Arc::new(SystemClock),
+    })
 }
 
 async fn open_to_change(folder: &Path) -> anyhow::Result<Endpoint> {
