@@ -9,3 +9,4 @@ mod next;
 mod program;
 mod service;
 mod serving;
+mod walk;
