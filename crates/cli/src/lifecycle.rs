@@ -15,8 +15,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::body::Body;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{Request, StatusCode};
 use cohort_config_service::{ConfigService, Scope};
 use serde::{Deserialize, Serialize};
+use tower::ServiceExt;
 
 const LOCK: &str = "lock";
 const ADMIN_KEY: &str = "admin.key";
@@ -112,24 +116,34 @@ impl DataDir {
     }
 }
 
-/// The folder's admin key; `None` if it has none yet.
+/// The folder's admin key; `None` if it has none yet, or an empty one of a process that was killed before it wrote it.
 pub(crate) fn read_admin_key(folder: &Path) -> anyhow::Result<Option<String>> {
     let path = folder.join(ADMIN_KEY);
     match std::fs::read_to_string(&path) {
-        Ok(key) => Ok(Some(key.trim().to_owned())),
+        Ok(key) => Ok(Some(key.trim().to_owned()).filter(|key| !key.is_empty())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 
-/// The folder's admin key, made if the folder has none. Who may write the folder may do everything anyway.
+/// The folder's admin key, made if the folder has none that opens it. Who may write the folder may do everything anyway.
 pub(crate) async fn admin_key(held: &DataDir, service: &ConfigService) -> anyhow::Result<String> {
     if let Some(key) = read_admin_key(held.path())? {
-        return Ok(key);
+        if is_known(service, &key).await? {
+            return Ok(key);
+        }
+        tracing::warn!("the key in {ADMIN_KEY} is none of this Config Database; a new one is written");
     }
     let key = service.create_key("admin", Scope::Admin).await.context("cannot make an admin key")?;
     held.write_admin_key(&key)?;
     Ok(key)
+}
+
+/// Whether the service knows the key: its database may have been restored or made anew since.
+async fn is_known(service: &ConfigService, key: &str) -> anyhow::Result<bool> {
+    let request = Request::get("/api/v1/preferences/changes?limit=1").header(AUTHORIZATION, format!("Bearer {key}"));
+    let Ok(request) = request.body(Body::empty()) else { return Ok(false) };
+    Ok(service.router().oneshot(request).await?.status() != StatusCode::UNAUTHORIZED)
 }
 
 /// A new file that nobody else can open at any moment; one of that name is replaced.

@@ -310,6 +310,24 @@ async fn keys_are_readable_by_the_owner_only_and_never_said() {
     }
 }
 
+#[tokio::test]
+async fn a_key_file_that_opens_nothing_is_replaced_by_one_that_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("admin.key");
+    Up::start(folder.path(), &[], &[]).terminate();
+    for useless in ["", "\n", "key-of-another-database\n", "no key at all\n"] {
+        std::fs::write(&file, useless).expect("written");
+        let up = Up::start(folder.path(), &[], &[]);
+        assert_eq!(up.rest().get("/runs").await.status, 200, "{useless:?}");
+        #[cfg(unix)]
+        assert_eq!(mode(&file), 0o600);
+        let key = up.key();
+        up.terminate();
+        let again = Up::start(folder.path(), &[], &[]);
+        assert_eq!(again.key(), key, "one that opens it stays");
+    }
+}
+
 #[test]
 fn an_idle_service_ends_promptly_with_0() {
     let folder = tempfile::tempdir().expect("a folder");
