@@ -99,7 +99,7 @@ impl Inner {
         // No group fires for them in between while the run is younger than that.
         let is_late = self.clock.now().duration_since(run.occurrence.at) >= LEAST_BETWEEN_GROUPS;
         let candidate = |(member, read): (&OpenMember, Member)| {
-            let stays = fresh.get(&read.tenant_id).is_none() && read.preference.as_deref().is_some_and(|p| states_any(p, &run.stated));
+            let stays = !fresh.contains_key(&read.tenant_id) && read.preference.as_deref().is_some_and(|p| states_any(p, &run.stated));
             let member_since = (stays || !is_late).then_some(read.member_since);
             let (version, settings) = match fresh.get(&read.tenant_id) {
                 Some((version, settings)) => (*version, settings.clone()),

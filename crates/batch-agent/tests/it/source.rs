@@ -30,6 +30,7 @@ pub(crate) struct TestSource {
     clock: SimulatedClock,
     /// Told when a request begins to hang.
     pub(crate) hung: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -73,7 +74,7 @@ struct Stay {
 
 impl TestSource {
     pub(crate) fn new(clock: SimulatedClock) -> Self {
-        Self { state: Arc::default(), clock, hung: Arc::default() }
+        Self { state: Arc::default(), clock, hung: Arc::default(), changed: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -108,6 +109,8 @@ impl TestSource {
         let (version, feature_type) = (user.version, feature());
         let id = (state.changes.len() + 1).to_string();
         state.changes.push(Change { id, tenant_id, feature_type, version, at, kind, left, joined });
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// Switches faults on and off.
@@ -123,6 +126,14 @@ impl TestSource {
     /// The sizes of the member pages that were given out.
     pub(crate) fn pages(&self) -> Vec<usize> {
         self.lock().pages.clone()
+    }
+
+    /// Every stay of a user in a group: who, where, from when, until when.
+    pub(crate) fn stays(&self) -> Vec<(TenantId, StatedGroup, Timestamp, Option<Timestamp>)> {
+        let state = self.lock();
+        let of_user =
+            |user: &User| user.stays.iter().map(|stay| (user.tenant_id.clone(), stay.group.clone(), stay.from, stay.to)).collect();
+        state.users.values().flat_map(|user| -> Vec<_> { of_user(user) }).collect()
     }
 
     fn reach(&self) -> Result<MutexGuard<'_, State>, SourceError> {
@@ -245,7 +256,11 @@ impl PreferenceSource for TestSource {
         Ok(BatchGetResponse { preferences: tenants.iter().map(entry).collect(), position: state.position() })
     }
 
-    async fn changes(&self, since: &str, _wait: Duration) -> Result<ChangePage, SourceError> {
+    async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError> {
+        let changed = self.changed.notified();
+        if !wait.is_zero() && self.lock().position() == since {
+            changed.await;
+        }
         let state = self.reach()?;
         let from = if since == "now" { state.changes.len() } else { since.parse().expect("a cursor of this source") };
         let until = state.changes.len().min(from + CHANGES_A_PAGE);

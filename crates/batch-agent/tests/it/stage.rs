@@ -7,7 +7,7 @@ use cohort_batch_agent::{
     DynamicBatchScheduler, EnhancedBatchProcessor, Handler, Ledger, OutcomeQuery, OutcomeRecord, ProcessorBuilder, Run, RunQuery,
     SimulatedClock, SqliteLedger,
 };
-use cohort_preferences::{BatchConfig, Job};
+use cohort_preferences::{BatchConfig, Clock, Job};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,7 +25,8 @@ pub(crate) struct Stage {
 
 /// An agent between its start and its death.
 pub(crate) struct Agent {
-    scheduler: DynamicBatchScheduler,
+    pub(crate) scheduler: DynamicBatchScheduler,
+    pub(crate) processor: EnhancedBatchProcessor,
     clock: SimulatedClock,
 }
 
@@ -87,9 +88,9 @@ impl Stage {
     pub(crate) async fn agent_of(&self, builder: ProcessorBuilder) -> Agent {
         let processor = builder.build().expect("a processor");
         processor.take_back_claims().await.expect("claims taken back");
-        let scheduler = DynamicBatchScheduler::new(processor, vec![self.job.clone()], Duration::from_mins(1));
+        let scheduler = DynamicBatchScheduler::new(processor.clone(), vec![self.job.clone()], Duration::from_mins(1));
         scheduler.initialize_dynamic_schedules().await.expect("schedules");
-        Agent { scheduler, clock: self.clock.clone() }
+        Agent { scheduler, processor, clock: self.clock.clone() }
     }
 
     /// A life of one agent, from now to `end`.
@@ -105,6 +106,10 @@ impl Stage {
             () = self.handler.hung.notified() => {}
             () = self.source.hung.notified() => {}
         }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(crate) fn now_away(&self) {

@@ -1,0 +1,77 @@
+//! The loops of real time, on a clock that the test moves (F6, F8, F9).
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{oneshot, watch};
+
+use crate::handler::Script;
+use crate::stage::{Agent, Stage, daily, instant};
+
+/// Runs an agent's loops until `script` has come to its end; then it shuts down with so much grace.
+async fn live(agent: &Agent, grace: Duration, script: impl Future<Output = ()>) {
+    let (shut_down, shutdown) = watch::channel(false);
+    let script = async {
+        script.await;
+        shut_down.send(true).expect("the loops listen");
+    };
+    tokio::join!(agent.scheduler.run(shutdown.clone()), agent.processor.run(shutdown, grace), script);
+}
+
+/// Resolves at the handler's next call.
+fn next_call(stage: &Stage) -> oneshot::Receiver<()> {
+    let (called, told) = oneshot::channel();
+    stage.handler.on_next_call(move || called.send(()).expect("the test waits"));
+    told
+}
+
+#[tokio::test]
+async fn what_the_clock_reaches_is_fired_and_finished_before_the_shutdown() {
+    let stage = Stage::with_daily_users(60, &json!({}));
+    let called = next_call(&stage);
+    let agent = stage.agent().await;
+    live(&agent, Duration::from_secs(25), async {
+        stage.clock.advance_to(instant("2026-12-01T09:00:00Z"));
+        called.await.expect("a call");
+    })
+    .await;
+
+    stage.assert_each_succeeded_once(60, &["2026-12-01T09:00"]).await;
+}
+
+#[tokio::test]
+async fn a_group_that_the_feed_tells_of_is_scheduled_without_being_asked_for() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    let called = next_call(&stage);
+    let agent = stage.agent().await;
+    live(&agent, Duration::from_secs(25), async {
+        stage.source.set("u1", daily("08:30"));
+        while agent.scheduler.schedules().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        stage.clock.advance_to(instant("2026-12-01T08:30:00Z"));
+        called.await.expect("a call");
+    })
+    .await;
+
+    assert_eq!(stage.told_of("u1").await, ["2026-12-01T08:30 succeeded"]);
+    assert_eq!(stage.told_of("u0").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_not_finished_within_the_grace_is_handed_to_another_agent() {
+    let stage = Stage::with_daily_users(60, &json!({}));
+    stage.handler.script("u30", Script::Hang);
+    let agent = stage.agent_of(stage.builder().holder("a")).await;
+    live(&agent, Duration::ZERO, async {
+        stage.clock.advance_to(instant("2026-12-01T09:00:00Z"));
+        stage.handler.hung.notified().await;
+    })
+    .await;
+    assert!(stage.outcomes().await.len() < 60);
+    stage.handler.forget_scripts();
+    // This agent takes back only what it held itself, which is nothing.
+    stage.agent_of(stage.builder().holder("b")).await.until("2026-12-01T09:00:10Z").await;
+
+    stage.assert_each_succeeded_once(60, &["2026-12-01T09:00"]).await;
+}
