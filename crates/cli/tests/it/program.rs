@@ -32,7 +32,7 @@ pub(crate) fn cohort_with(arguments: &[&str], environment: &[(String, String)], 
     // A program that refuses its arguments does not read; only its answer counts.
     drop(writing.join().expect("no panic"));
     Ended {
-        code: output.status.code().expect("it ends by itself"),
+        code: output.status.code().unwrap_or_else(|| panic!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))),
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
     }
