@@ -175,3 +175,24 @@ async fn a_group_that_emptied_during_the_downtime_is_accounted_for_up_to_its_end
     let expected = ["2026-12-01T09:00 closed succeeded=1 missed=0 -", "2026-12-02T09:00 closed succeeded=0 missed=1 downtime"];
     assert_eq!(stage.told_runs().await, expected);
 }
+
+#[tokio::test]
+async fn a_group_that_came_to_be_unheard_before_the_mark_is_planned_from_its_own_start() {
+    for dies in [false, true] {
+        let stage = Stage::with_daily_users(1, &json!({}));
+        let mut agent = stage.agent().await;
+        agent.until("2026-12-01T08:59:00Z").await;
+        stage.now_away();
+        stage.source.set("unheard", json!({"frequency": "daily", "preferred_time": "10:00", "timezone": "Europe/Berlin"}));
+        // The mark moves to nine o'clock with the run of the group known, a minute past what the feed has told.
+        agent.until("2026-12-01T09:05:00Z").await;
+        stage.now_well();
+        if dies {
+            agent = stage.agent().await;
+        }
+        agent.until("2026-12-01T12:00:00Z").await;
+
+        assert_eq!(stage.told_of("unheard").await, ["2026-12-01T10:00 succeeded"], "dies: {dies}");
+        assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 succeeded"]);
+    }
+}
