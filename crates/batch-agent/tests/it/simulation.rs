@@ -66,7 +66,7 @@ async fn live_through(stage: &Stage, dice: &mut Dice) {
                 stage.handler.script(&dice.user(), Script::Fail);
                 let agent = stage.agent().await;
                 stage.now_away();
-                agent.until(&dice.later(now, 1)).await;
+                agent.until(&(now + SignedDuration::from_mins(15)).to_string()).await;
                 stage.now_well();
                 agent.until(&dice.later(stage.now(), 10)).await;
             }
