@@ -15,6 +15,7 @@ mod table;
 mod telemetry;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -24,6 +25,9 @@ use crate::config::Environment;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long threads may take to end with the program: a read of a terminal that still waits must not keep it.
+const LAST_THREADS: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -38,7 +42,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     telemetry::start(environment.log.as_deref().unwrap_or(cli.command.default_log()))?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     let done = runtime.block_on(cli.run(&environment));
-    // A read of a terminal that still waits must not keep the program.
-    runtime.shutdown_background();
+    // Threads are joined and not left to themselves: glibc before 2.37 can crash in detaching a thread that is just ending.
+    runtime.shutdown_timeout(LAST_THREADS);
     done
 }
