@@ -1,9 +1,10 @@
 //! `template`: renders a text for each user into a folder.
 //!
-//! The file of a user's work is `OUTPUT_DIR/<nominal>_<zone>/<tenant>.<extension of the template>`, percent-encoded
+//! The file of a user's work is `OUTPUT_DIR/<nominal>_<zone>/<tenant>.<extension>`, percent-encoded
 //! (W5), so that a repeat writes the same file. It is written beside and renamed: nobody reads half a text. It is not
 //! synced to disk: a power cut may lose texts that the ledger counts as done, and a requeue writes them again.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -81,8 +82,7 @@ impl TemplateHandler {
     /// Reads the template file, checks it, and makes the folder.
     pub fn open(template_file: &Path, output_dir: &Path) -> Result<Self, TemplateHandlerError> {
         let text = fs::read_to_string(template_file).map_err(|source| TemplateHandlerError::Read { path: template_file.into(), source })?;
-        let extension = template_file.extension().map_or_else(|| "txt".into(), |extension| extension.to_string_lossy().into_owned());
-        Self::from_text(text, &extension, output_dir).map_err(|error| match error {
+        Self::from_text(text, &extension_of_texts(template_file), output_dir).map_err(|error| match error {
             TemplateHandlerError::Syntax { source, .. } => TemplateHandlerError::Syntax { path: template_file.into(), source },
             other => other,
         })
@@ -97,6 +97,13 @@ impl TemplateHandler {
         fs::create_dir_all(output_dir).map_err(|source| TemplateHandlerError::Folder { path: output_dir.into(), source })?;
         Ok(Self(Arc::new(Renderer { environment, output_dir: output_dir.into(), extension: extension.into() })))
     }
+}
+
+/// The extension of the template, `txt` if it has none; `brief.md.j2` is a template of `md` texts.
+fn extension_of_texts(template_file: &Path) -> String {
+    let is_mark = |extension: &OsStr| extension == "j2" || extension == "jinja";
+    let unmarked = if template_file.extension().is_some_and(is_mark) { template_file.with_extension("") } else { template_file.into() };
+    unmarked.extension().map_or_else(|| "txt".into(), |extension| extension.to_string_lossy().into_owned())
 }
 
 #[async_trait]
@@ -199,6 +206,13 @@ mod tests {
         assert_eq!(results[0].status, ResultStatus::Succeeded);
         let text = fs::read_to_string(folder.path().join("2026-12-01T0900_Europe-Berlin/ann.md")).expect("written");
         assert_eq!(text, "ann dry 2026-12-01T09:00");
+    }
+
+    #[test]
+    fn texts_have_the_extension_of_what_the_template_makes() {
+        let extensions =
+            ["brief.md", "brief.md.j2", "mail.html.jinja", "brief.j2", "brief"].map(|name| extension_of_texts(Path::new(name)));
+        assert_eq!(extensions, ["md", "md", "html", "txt", "txt"]);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use cohort_preferences::{Job, JobId, PurposeId};
+use cohort_preferences::{Job, JobId, JobType, PurposeId};
 use tokio::sync::{Notify, Semaphore};
 
 use super::{EnhancedBatchProcessor, Inner, Purpose};
@@ -50,6 +50,20 @@ pub enum BuildError {
         chunk_size: usize,
         /// What there is.
         max_concurrent_items: usize,
+    },
+    /// A chunk that is one call would be more users at once than its purpose allows (D3).
+    #[error(
+        "job {job_id}: chunk_size: expected at most {max_concurrency}, the max_concurrency of the purpose {purpose_id}, got {chunk_size}"
+    )]
+    ChunkOverPurpose {
+        /// Which job.
+        job_id: JobId,
+        /// Which purpose.
+        purpose_id: PurposeId,
+        /// What the job asks for.
+        chunk_size: usize,
+        /// What the purpose allows.
+        max_concurrency: usize,
     },
 }
 
@@ -153,11 +167,17 @@ fn check(
     handlers: &HashMap<PurposeId, (Arc<dyn Handler>, Option<usize>)>,
     max_concurrent_items: usize,
 ) -> Result<(), BuildError> {
-    if !handlers.contains_key(&job.purpose_id) {
-        return Err(BuildError::NoHandler { job_id: job.job_id.clone(), purpose_id: job.purpose_id.clone() });
+    let (job_id, purpose_id, chunk_size) = (job.job_id.clone(), job.purpose_id.clone(), job.chunk_size);
+    let Some((_, limit)) = handlers.get(&purpose_id) else {
+        return Err(BuildError::NoHandler { job_id, purpose_id });
+    };
+    if chunk_size > max_concurrent_items {
+        return Err(BuildError::ChunkTooLarge { job_id, chunk_size, max_concurrent_items });
     }
-    if job.chunk_size > max_concurrent_items {
-        return Err(BuildError::ChunkTooLarge { job_id: job.job_id.clone(), chunk_size: job.chunk_size, max_concurrent_items });
+    match *limit {
+        Some(max_concurrency) if job.job_type == JobType::BatchAsObject && chunk_size > max_concurrency => {
+            Err(BuildError::ChunkOverPurpose { job_id, purpose_id, chunk_size, max_concurrency })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -118,6 +118,10 @@ async fn a_job_that_cannot_be_served_is_refused_before_anything_runs() {
     assert!(matches!(too_large, Some(BuildError::ChunkTooLarge { chunk_size: 25, max_concurrent_items: 24, .. })), "{too_large:?}");
     let nobody = EnhancedBatchProcessor::builder(stage.source.clone(), stage.ledger()).jobs([job(&json!({}))]).build().err();
     assert!(matches!(nobody, Some(BuildError::NoHandler { .. })), "{nobody:?}");
+    let stage = Stage::at("2026-12-01T00:00:00Z", &json!({"type": "batch_as_object"}));
+    let limited = stage.builder().limited_handler("write".parse().expect("a purpose"), stage.handler.clone(), Some(24));
+    let over = limited.build().err();
+    assert!(matches!(over, Some(BuildError::ChunkOverPurpose { chunk_size: 25, max_concurrency: 24, .. })), "{over:?}");
 }
 
 #[tokio::test]

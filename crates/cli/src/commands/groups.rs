@@ -14,7 +14,8 @@ use crate::table::table;
 const EXAMPLE: &str = r#"Example:
   cohort groups --feature instagram_posts --data ./data
 
-With --json each group is a line {"feature_type","frequency","time_key","timezone","count","since"}."#;
+With --json each group is a line {"feature_type", "frequency", "time_key", "timezone",
+"count", "since"}."#;
 
 /// List the groups of a feature with their users' count
 ///

@@ -25,8 +25,8 @@ const EXAMPLE: &str = r#"Example:
   cohort import preferences.jsonl --data ./data
 
 Each line is a document of one user, or one user's preference for one feature:
-  {"tenant_id":"user123","config_key":"feature_preferences","config_value":{"instagram_posts":{"frequency":"daily","preferred_time":"09:00"}}}
-  {"tenant_id":"user123","feature_type":"instagram_posts","preference":{"frequency":"weekly","preferred_day":"monday"}}
+{"tenant_id":"user123","config_key":"feature_preferences","config_value":{"instagram_posts":{"frequency":"daily","preferred_time":"09:00"}}}
+{"tenant_id":"user123","feature_type":"instagram_posts","preference":{"frequency":"weekly","preferred_day":"monday"}}
 
 With --json the summary is {"lines","stored","unchanged","refused"}."#;
 

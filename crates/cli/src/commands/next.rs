@@ -14,8 +14,8 @@ const EXAMPLE: &str = r#"Example:
     | cohort next --count 2
   {"id":1,"got":["2026-12-07T09:00:00Z","2026-12-14T09:00:00Z"]}
 
-A line that is wrong gives {"id":…,"error":"…"} in its place and a message on standard error; the others are
-answered, and the exit code is 2."#;
+A line that is wrong gives {"id":…,"error":"…"} in its place and a message on standard
+error; the others are answered, and the exit code is 2."#;
 
 /// Print the next instants of preferences read from standard input
 ///

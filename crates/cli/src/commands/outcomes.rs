@@ -15,8 +15,9 @@ const EXAMPLE: &str = r#"Example:
   cohort outcomes --data ./data --tenant user123
   cohort outcomes --data ./data --status failed --json
 
-With --json each outcome is a line {"job_id","feature_type","tenant_id","nominal","timezone","scheduled_at","status","reason",
-"attempts","key","chunk","preference_version","run_id","finished_at"}, all of them unless --limit is given."#;
+With --json each outcome is a line {"job_id", "feature_type", "tenant_id", "nominal",
+"timezone", "scheduled_at", "status", "reason", "attempts", "key", "chunk",
+"preference_version", "run_id", "finished_at"}, all of them unless --limit is given."#;
 
 /// How many outcomes the table shows, if not told otherwise.
 const ROWS: usize = 50;

@@ -14,8 +14,9 @@ use crate::table::table;
 const EXAMPLE: &str = r#"Example:
   cohort runs --data ./data --limit 10
 
-With --json each run is a line {"id","job_id","feature_type","frequency","time_key","timezone","nominal","scheduled_at","state",
-"members","succeeded","failed","skipped","missed","opened_at","closed_at"}."#;
+With --json each run is a line {"id", "job_id", "feature_type", "frequency", "time_key",
+"timezone", "nominal", "scheduled_at", "state", "members", "succeeded", "failed",
+"skipped", "missed", "opened_at", "closed_at"}."#;
 
 /// List runs, newest first
 #[derive(Args)]

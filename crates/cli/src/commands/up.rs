@@ -25,8 +25,9 @@ use crate::simulated::Simulated;
 const EXAMPLE: &str = "Example:
   cohort up --data ./data --batch-config batch.json
 
-The folder is made if it is not there; its admin key is written to DIR/admin.key. SIGTERM or Ctrl-C stops it: work in hand
-is finished within 25 seconds, the rest is done after the next start. A second signal stops it at once.";
+The folder is made if it is not there; its admin key is written to DIR/admin.key.
+SIGTERM or Ctrl-C stops it: work in hand is finished within 25 seconds, the rest is done
+after the next start. A second signal stops it at once.";
 
 /// The agent's name in the claims of its ledger; a data folder has one agent at a time.
 const HOLDER: &str = "embedded";

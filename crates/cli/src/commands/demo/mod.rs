@@ -41,9 +41,11 @@ const EXAMPLE: &str = r#"Example:
   cohort demo
   cohort demo --from 2028-02-01 --days 29 --static --json
 
-With --json the last line is {"users","from","to","groups":[{"feature_type","frequency","time_key","timezone","members"}],"runs",
-"outcomes":{"succeeded","failed","skipped","missed"},"expected","unaccounted","moved_user":{"tenant_id","last_daily",
-"first_weekly"},"seconds"}; "expected" is counted from the calendar, "moved_user" is null with --static."#;
+With --json the last line is {"users", "from", "to", "groups":[{"feature_type",
+"frequency", "time_key", "timezone", "members"}], "runs", "outcomes":{"succeeded",
+"failed", "skipped", "missed"}, "expected", "unaccounted", "moved_user":{"tenant_id",
+"last_daily", "first_weekly"}, "seconds"}; "expected" is counted from the calendar,
+"moved_user" is null with --static."#;
 
 /// How long before the first date begins in UTC the clock starts: no zone is further east than 14 h.
 const LEAD: SignedDuration = SignedDuration::from_hours(15);
