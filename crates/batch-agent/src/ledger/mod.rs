@@ -160,9 +160,17 @@ pub struct OpenMember {
     /// The Config Database's number for the tenant.
     #[serde(rename = "n")]
     pub number: u64,
+    /// How often the handler was called for the member.
+    #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
     /// The settings of the first attempt, which retries reuse (M3); `None` before it.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<UsedSettings>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(attempts: &u32) -> bool {
+    *attempts == 0
 }
 
 /// The settings that an attempt used.

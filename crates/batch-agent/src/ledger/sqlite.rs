@@ -231,8 +231,10 @@ fn insert_chunk(
     priority: i64,
     members: &[(u64, TenantId)],
 ) -> Result<Chunk, LedgerError> {
-    let open: Vec<OpenMember> =
-        (first_ordinal..).zip(members).map(|(ordinal, (number, _))| OpenMember { ordinal, number: *number, settings: None }).collect();
+    let open: Vec<OpenMember> = (first_ordinal..)
+        .zip(members)
+        .map(|(ordinal, (number, _))| OpenMember { ordinal, number: *number, attempts: 0, settings: None })
+        .collect();
     let (first, last) = (open[0].number, open[open.len() - 1].number);
     tx.prepare_cached(
         "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, holder,

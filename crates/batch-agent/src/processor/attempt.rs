@@ -66,7 +66,7 @@ impl Inner {
         };
         let ran = self.already_ran(&run, &chunk, job.once_per, &candidates).await?;
         let expired = job.deadline.is_some_and(|deadline| self.clock.now() > saturating_add(run.occurrence.at, deadline));
-        let (mut ended, calls) = divide(candidates, &run, &job, chunk.attempts + 1, |candidate| candidate.objection(&run, &ran, expired));
+        let (mut ended, calls) = divide(candidates, &run, &job, |candidate| candidate.objection(&run, &ran, expired));
         ended.extend(self.call(&run, &job, calls).await);
         self.record(settle(&job, &run, &chunk, ended, self.clock.now())).await
     }
@@ -170,14 +170,15 @@ impl Inner {
         candidates: &[Candidate],
     ) -> Result<HashSet<u64>, LedgerError> {
         let follows_the_clock = matches!(run.group.frequency(), Frequency::Hourly | Frequency::Cron);
-        if once_per == OncePer::Off || follows_the_clock || chunk.attempts > 0 {
+        if once_per == OncePer::Off || follows_the_clock {
             return Ok(HashSet::new());
         }
         let date = run.occurrence.nominal.date();
         let midnight = TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).unwrap_or(Timestamp::MIN);
         let date_begins = saturating_add(midnight, -EARLIEST_DATE_LEAD);
         let joined_late = |candidate: &&Candidate| candidate.member_since.is_none_or(|since| since >= date_begins);
-        let numbers: Vec<u64> = candidates.iter().filter(joined_late).map(|candidate| candidate.member.number).collect();
+        let is_unbegun = |candidate: &&Candidate| candidate.member.attempts == 0;
+        let numbers: Vec<u64> = candidates.iter().filter(is_unbegun).filter(joined_late).map(|candidate| candidate.member.number).collect();
         if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(&run.job_id, date, chunk, numbers).await }
     }
 
@@ -193,7 +194,7 @@ impl Inner {
     }
 
     async fn call_one(&self, purpose: &Purpose, run: &Run, job: &Job, call: Call) -> Ended {
-        let _permits = self.permits(purpose, 1).await;
+        let Some(_permits) = self.permits(purpose, 1).await else { return Ended::Unstarted(call.member) };
         let tenant_id = call.user.tenant_id.clone();
         let result = match guarded(purpose, &work(run, job, vec![call.user])).await {
             Ok(results) => results.into_iter().find(|result| result.tenant_id == tenant_id),
@@ -203,7 +204,9 @@ impl Inner {
     }
 
     async fn call_together(&self, purpose: &Purpose, run: &Run, job: &Job, calls: Vec<Call>) -> Vec<Ended> {
-        let _permits = self.permits(purpose, calls.len()).await;
+        let Some(_permits) = self.permits(purpose, calls.len()).await else {
+            return calls.into_iter().map(|call| Ended::Unstarted(call.member)).collect();
+        };
         let answer = guarded(purpose, &work(run, job, calls.iter().map(|call| call.user.clone()).collect())).await;
         let result_of = |tenant_id: &TenantId| match &answer {
             Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
@@ -216,8 +219,18 @@ impl Inner {
         calls.into_iter().map(ended).collect()
     }
 
-    /// Permission to call for so many users: first the purpose's, then the agent's, always in this order (D3).
-    async fn permits(&self, purpose: &Purpose, users: usize) -> [OwnedSemaphorePermit; 2] {
+    /// Permission to call for so many users; `None` once the agent is stopping, which begins no calls any more (F6).
+    async fn permits(&self, purpose: &Purpose, users: usize) -> Option<[OwnedSemaphorePermit; 2]> {
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            _stopping = stopping.wait_for(|stopping| *stopping) => None,
+            permits = self.acquire(purpose, users) => Some(permits),
+        }
+    }
+
+    /// First the purpose's permits, then the agent's, always in this order (D3).
+    async fn acquire(&self, purpose: &Purpose, users: usize) -> [OwnedSemaphorePermit; 2] {
         let of_purpose = Arc::clone(&purpose.calls).acquire_many_owned(users.min(purpose.max_concurrency) as u32).await;
         let of_agent = Arc::clone(&self.calls).acquire_many_owned(users.min(self.max_concurrent_items) as u32).await;
         [of_purpose, of_agent].map(|permit| permit.expect("the semaphores are never closed"))
@@ -229,7 +242,6 @@ fn divide(
     candidates: Vec<Candidate>,
     run: &Run,
     job: &Job,
-    attempt: u32,
     objection: impl Fn(&Candidate) -> Option<SkippedReason>,
 ) -> (Vec<Ended>, Vec<Call>) {
     let mut skipped = Vec::new();
@@ -245,7 +257,7 @@ fn divide(
                     template_overrides: settings.overrides(&job.default_preferences.template_overrides),
                     stale: candidate.stale,
                 });
-                let user = user_work(run, candidate.tenant_id, &used, attempt);
+                let user = user_work(run, candidate.tenant_id, &used, candidate.member.attempts + 1);
                 calls.push(Call { member: candidate.member, used, user });
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use cohort_preferences::{Job, JobId, JobType, PurposeId};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{EnhancedBatchProcessor, Inner, Purpose};
 use crate::clock::{AgentClock, SystemClock};
@@ -156,6 +156,7 @@ impl ProcessorBuilder {
             max_concurrent_items: most,
             holder: self.holder,
             in_work: Mutex::default(),
+            stopping: watch::Sender::new(false),
             claiming: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
         })))

@@ -72,6 +72,7 @@ struct Inner {
     /// The chunks in work, whose claims are renewed. One that could not be recorded is not among them: its claim runs
     /// out, and it is done again (F3).
     in_work: Mutex<HashSet<i64>>,
+    stopping: watch::Sender<bool>,
     claiming: tokio::sync::Mutex<()>,
     wake: Notify,
 }
@@ -108,8 +109,8 @@ impl EnhancedBatchProcessor {
         Ok(opened)
     }
 
-    /// Processes whatever is open until `shutdown` turns true; then finishes what is in hand within `grace` and hands
-    /// the rest back (F6).
+    /// Processes whatever is open until `shutdown` turns true; then begins no more calls, finishes those that are open
+    /// within `grace`, and hands the rest back (F6).
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>, grace: Duration) {
         let mut in_hand = JoinSet::new();
         tokio::select! {
@@ -118,6 +119,7 @@ impl EnhancedBatchProcessor {
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = shutdown.wait_for(|ended| *ended) => {}
         }
+        self.0.stopping.send_replace(true);
         let finished = tokio::time::timeout(grace, async { while in_hand.join_next().await.is_some() {} }).await;
         if finished.is_err() {
             tracing::warn!("work in hand did not finish in time and is handed back");

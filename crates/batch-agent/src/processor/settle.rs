@@ -20,6 +20,8 @@ const LONGEST_DETAIL: usize = 500;
 pub(super) enum Ended {
     /// Not called: why.
     Skipped(OpenMember, SkippedReason),
+    /// Not called, because the agent is stopping (F6).
+    Unstarted(OpenMember),
     /// Called, with these settings and this result; `None` if the handler said nothing of the user.
     Called(OpenMember, UsedSettings, Option<Box<UserResult>>),
 }
@@ -36,17 +38,22 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
     for ended in ended {
         let (member, used, result) = match ended {
             Ended::Skipped(member, reason) => {
-                outcomes.push(skipped(&member, reason, chunk.attempts));
+                outcomes.push(skipped(&member, reason));
+                continue;
+            }
+            Ended::Unstarted(member) => {
+                rest.push(member);
                 continue;
             }
             Ended::Called(member, used, result) => (member, used, result.map_or_else(|| unanswered(run), |result| *result)),
         };
         let next_at = next_attempt_at(&result, pause, now);
-        if result.status == ResultStatus::Retry && attempts <= job.retries() && next_at <= latest {
+        let member = OpenMember { attempts: member.attempts + 1, ..member };
+        if result.status == ResultStatus::Retry && member.attempts <= job.retries() && next_at <= latest {
             retry_at = retry_at.max(next_at);
             rest.push(OpenMember { settings: Some(used), ..member });
         } else {
-            outcomes.push(called_outcome(&member, &used, result, attempts));
+            outcomes.push(called_outcome(&member, &used, result));
         }
     }
     let rest = (!rest.is_empty()).then_some((rest, retry_at));
@@ -78,10 +85,10 @@ fn unanswered(run: &Run) -> UserResult {
     }
 }
 
-fn skipped(member: &OpenMember, reason: SkippedReason, attempts: u32) -> Outcome {
+fn skipped(member: &OpenMember, reason: SkippedReason) -> Outcome {
     // Work that was begun and ran out of time has failed; only what was never begun has expired (A2).
     let status = match reason {
-        SkippedReason::Expired if attempts > 0 => Status::Failed(FailedReason::RetriesExhausted),
+        SkippedReason::Expired if member.attempts > 0 => Status::Failed(FailedReason::RetriesExhausted),
         reason => Status::Skipped(reason),
     };
     Outcome {
@@ -89,14 +96,14 @@ fn skipped(member: &OpenMember, reason: SkippedReason, attempts: u32) -> Outcome
         number: member.number,
         status,
         detail: None,
-        attempts,
+        attempts: member.attempts,
         preference_version: member.settings.as_ref().map(|settings| settings.version),
         stale: false,
         result: None,
     }
 }
 
-fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult, attempts: u32) -> Outcome {
+fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult) -> Outcome {
     let status = match result.status {
         ResultStatus::Succeeded => Status::Succeeded,
         ResultStatus::Failed => Status::Failed(FailedReason::Rejected),
@@ -107,7 +114,7 @@ fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult, 
         number: member.number,
         status,
         detail: result.error.filter(|_| status != Status::Succeeded).map(|error| error.chars().take(LONGEST_DETAIL).collect()),
-        attempts,
+        attempts: member.attempts,
         preference_version: Some(used.version),
         stale: used.stale,
         result: kept_result(result.result, result.result_url),

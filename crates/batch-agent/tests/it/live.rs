@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cohort_batch_agent::handler_fn;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
@@ -26,7 +27,7 @@ fn next_call(stage: &Stage) -> oneshot::Receiver<()> {
 }
 
 #[tokio::test]
-async fn what_the_clock_reaches_is_fired_and_finished_before_the_shutdown() {
+async fn what_the_clock_reaches_is_fired_and_nothing_begun_is_repeated_after_the_shutdown() {
     let stage = Stage::with_daily_users(60, &json!({}));
     let called = next_call(&stage);
     let agent = stage.agent().await;
@@ -35,8 +36,40 @@ async fn what_the_clock_reaches_is_fired_and_finished_before_the_shutdown() {
         called.await.expect("a call");
     })
     .await;
+    stage.agent().await.until("2026-12-01T09:00:10Z").await;
 
     stage.assert_each_succeeded_once(60, &["2026-12-01T09:00"]).await;
+    assert_eq!(stage.handler.calls().len(), 60);
+}
+
+#[tokio::test]
+async fn a_shutdown_begins_no_more_calls_and_finishes_those_that_are_open() {
+    let stage = Stage::with_daily_users(60, &json!({}));
+    let (begun, gate) = (watch::Sender::new(0), watch::Sender::new(false));
+    let (count, opened) = (begun.clone(), gate.subscribe());
+    let handler = handler_fn(move |_user| {
+        count.send_modify(|begun| *begun += 1);
+        let mut opened = opened.clone();
+        async move { opened.wait_for(|open| *open).await.map(|_open| ()).map_err(|_gone| unreachable!("the gate outlives the calls")) }
+    });
+    let agent = stage.agent_of(stage.builder().handler("write".parse().expect("a purpose"), handler)).await;
+    let (shut_down, shutdown) = watch::channel(false);
+    let script = async {
+        stage.clock.advance_to(instant("2026-12-01T09:00:00Z"));
+        begun.subscribe().wait_for(|begun| *begun == 25).await.expect("the handler counts");
+        shut_down.send(true).expect("the loops listen");
+        // The loops are polled in this task: they hear of the shutdown before the gate opens.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        gate.send_replace(true);
+    };
+    tokio::join!(agent.scheduler.run(shutdown.clone()), agent.processor.run(shutdown, Duration::from_secs(25)), script);
+
+    assert_eq!((*begun.borrow(), stage.outcomes().await.len()), (25, 25));
+    stage.agent().await.until("2026-12-01T09:00:10Z").await;
+    stage.assert_each_succeeded_once(60, &["2026-12-01T09:00"]).await;
+    assert!(stage.outcomes().await.iter().all(|outcome| outcome.attempts == 1));
 }
 
 #[tokio::test]
