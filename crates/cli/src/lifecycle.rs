@@ -22,7 +22,8 @@ use cohort_config_service::{ConfigService, Scope};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
-const LOCK: &str = "lock";
+/// The lock's file in the data folder.
+pub(crate) const LOCK: &str = "lock";
 const ADMIN_KEY: &str = "admin.key";
 
 /// How often taking the lock is tried, and the wait between: far longer than a look at it takes.

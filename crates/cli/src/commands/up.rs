@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Environment;
+use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key};
 use crate::purposes::{Jobs, wrong_input};
 use crate::services::{Server, open_config_service, open_ledger};
@@ -26,8 +27,8 @@ const EXAMPLE: &str = "Example:
   cohort up --data ./data --batch-config batch.json
 
 The folder is made if it is not there; its admin key is written to DIR/admin.key.
-SIGTERM or Ctrl-C stops it: work in hand is finished within 25 seconds, the rest is done
-after the next start. A second signal stops it at once.";
+SIGTERM or Ctrl-C stops it: calls that are open are finished within 25 seconds, the rest
+is done after the next start. A second signal stops it at once.";
 
 /// The agent's name in the claims of its ledger; a data folder has one agent at a time.
 const HOLDER: &str = "embedded";
@@ -61,6 +62,10 @@ impl Up {
 
     /// Serves a simulated folder as it ended.
     async fn show(&self, simulated: Simulated, signals: &mut Signals) -> anyhow::Result<()> {
+        if !self.batch_config.is_empty() {
+            let text = format!("--batch-config: nothing runs in {}: {}", self.data.display(), simulated.reason());
+            return Err(WrongInput(text).into());
+        }
         let held = DataDir::lock(&self.data).await?;
         let clock = Arc::new(SimulatedClock::starting_at(simulated.end));
         let config = open_config_service(held.path(), clock, Some(simulated.reason())).await?;

@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::failure::WrongInput;
-use crate::lifecycle::DataDir;
+use crate::lifecycle::{DataDir, LOCK};
 use crate::services::{CONFIG_DATABASE, LEDGER};
-use crate::simulated::SIMULATED;
+use crate::simulated::{SIMULATED, Simulated};
 
 /// The job of the specification, as a file to look at.
 pub(super) const BATCH_CONFIG: &str = "batch.json";
@@ -20,19 +20,25 @@ pub(super) const BRIEFS: &str = "briefs";
 const TEMPLATE: &str = "brief.md.j2";
 
 /// Takes the folder for this demo: what an earlier demo left in it is removed, anything else is refused.
-pub(super) async fn take(path: &Path) -> anyhow::Result<DataDir> {
-    let is_used = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-    if is_used && !path.join(SIMULATED).exists() {
+pub(super) async fn take(path: &Path, mark: Simulated) -> anyhow::Result<DataDir> {
+    if is_used(path) && !path.join(SIMULATED).exists() {
         let text = format!("{} is not empty and no demo made it; --dir takes another folder", path.display());
         return Err(WrongInput(text).into());
     }
     let held = DataDir::lock(path).await?;
+    // First of all, so that a demo that is killed leaves a folder which the next one knows.
+    mark.write(path)?;
     remove_earlier(path).with_context(|| format!("cannot empty {}", path.display()))?;
     let files = [(BATCH_CONFIG, include_str!("batch.json")), (TEMPLATE, include_str!("brief.md.j2"))];
     for (name, text) in files {
         fs::write(path.join(name), text).with_context(|| format!("cannot write {}", path.join(name).display()))?;
     }
     Ok(held)
+}
+
+/// Whether the folder holds anything but the lock that taking it leaves behind.
+fn is_used(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != LOCK))
 }
 
 fn remove_earlier(path: &Path) -> io::Result<()> {

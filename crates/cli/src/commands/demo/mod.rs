@@ -87,8 +87,7 @@ impl Demo {
         let end = midnight(stretch.last.tomorrow()?)? + TAIL;
 
         let progress = Progress::start(stretch, output);
-        let held = folder::take(&self.dir).await?;
-        Simulated { end }.write(held.path())?;
+        let held = folder::take(&self.dir, Simulated { end }).await?;
         let config = open_config_service(held.path(), Arc::new(clock.clone()), None).await?;
         let key = admin_key(&held, &config).await?;
         let ledger = open_ledger(held.path(), false)?;
