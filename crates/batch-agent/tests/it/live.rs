@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
 use crate::handler::Script;
+use crate::source::Faults;
 use crate::stage::{Agent, Stage, daily, instant};
 
 /// Runs an agent's loops until `script` has come to its end; then it shuts down with so much grace.
@@ -89,6 +90,25 @@ async fn a_group_that_the_feed_tells_of_is_scheduled_without_being_asked_for() {
 
     assert_eq!(stage.told_of("u1").await, ["2026-12-01T08:30 succeeded"]);
     assert_eq!(stage.told_of("u0").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_feed_that_no_longer_knows_the_cursor_leads_to_reading_everything_anew() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    let called = next_call(&stage);
+    let agent = stage.agent().await;
+    live(&agent, Duration::from_secs(25), async {
+        stage.source.faults(Faults { forgotten_changes: 2, ..Faults::default() });
+        stage.source.set("u1", daily("08:30"));
+        while agent.scheduler.schedules().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        stage.clock.advance_to(instant("2026-12-01T08:30:00Z"));
+        called.await.expect("a call");
+    })
+    .await;
+
+    assert_eq!(stage.told_of("u1").await, ["2026-12-01T08:30 succeeded"]);
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ struct State {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
+    /// The feed's oldest changes, which it no longer keeps: a cursor before their end is gone.
+    pub(crate) forgotten_changes: usize,
     /// Every request fails.
     pub(crate) away: bool,
     /// The count is off by so much.
@@ -263,6 +265,9 @@ impl PreferenceSource for TestSource {
         }
         let state = self.reach()?;
         let from = if since == "now" { state.changes.len() } else { since.parse().expect("a cursor of this source") };
+        if from < state.faults.forgotten_changes {
+            return Err(SourceError::Gone);
+        }
         let until = state.changes.len().min(from + CHANGES_A_PAGE);
         let changes = state.changes[from..until].to_vec();
         let is_end = until == state.changes.len();
