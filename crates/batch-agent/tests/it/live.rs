@@ -73,12 +73,13 @@ async fn a_shutdown_begins_no_more_calls_and_finishes_those_that_are_open() {
     assert!(stage.outcomes().await.iter().all(|outcome| outcome.attempts == 1));
 }
 
-#[tokio::test]
-async fn a_group_that_the_feed_tells_of_is_scheduled_without_being_asked_for() {
+/// Runs an agent while a second user makes a new group, until that group has fired.
+async fn hear_of_a_new_group(faults: Faults) -> Stage {
     let stage = Stage::with_daily_users(1, &json!({}));
     let called = next_call(&stage);
     let agent = stage.agent().await;
     live(&agent, Duration::from_secs(25), async {
+        stage.source.faults(faults);
         stage.source.set("u1", daily("08:30"));
         while agent.scheduler.schedules().len() < 2 {
             tokio::task::yield_now().await;
@@ -87,27 +88,19 @@ async fn a_group_that_the_feed_tells_of_is_scheduled_without_being_asked_for() {
         called.await.expect("a call");
     })
     .await;
+    stage
+}
 
+#[tokio::test]
+async fn a_group_that_the_feed_tells_of_is_scheduled_without_being_asked_for() {
+    let stage = hear_of_a_new_group(Faults::default()).await;
     assert_eq!(stage.told_of("u1").await, ["2026-12-01T08:30 succeeded"]);
     assert_eq!(stage.told_of("u0").await, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_feed_that_no_longer_knows_the_cursor_leads_to_reading_everything_anew() {
-    let stage = Stage::with_daily_users(1, &json!({}));
-    let called = next_call(&stage);
-    let agent = stage.agent().await;
-    live(&agent, Duration::from_secs(25), async {
-        stage.source.faults(Faults { forgotten_changes: 2, ..Faults::default() });
-        stage.source.set("u1", daily("08:30"));
-        while agent.scheduler.schedules().len() < 2 {
-            tokio::task::yield_now().await;
-        }
-        stage.clock.advance_to(instant("2026-12-01T08:30:00Z"));
-        called.await.expect("a call");
-    })
-    .await;
-
+    let stage = hear_of_a_new_group(Faults { forgotten_changes: 2, ..Faults::default() }).await;
     assert_eq!(stage.told_of("u1").await, ["2026-12-01T08:30 succeeded"]);
 }
 
