@@ -32,6 +32,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
 pub use self::builder::{BuildError, ProcessorBuilder};
+pub(crate) use self::read::GroupAt;
 use crate::clock::AgentClock;
 use crate::handler::Handler;
 use crate::ledger::{Chunk, Claim, Ledger, LedgerError, Mark, NewRun, Run, RunId};
@@ -144,6 +145,11 @@ impl EnhancedBatchProcessor {
     /// Takes back what this agent held before it was last stopped or killed. Only for an agent that is alone.
     pub async fn take_back_claims(&self) -> Result<usize, LedgerError> {
         self.0.ledger.release_chunks(&self.0.holder, self.0.clock.now()).await
+    }
+
+    /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4).
+    pub(crate) async fn count_members(&self, asked: GroupAt<'_>) -> u64 {
+        self.0.count_members(asked).await
     }
 
     pub(crate) fn schedules(&self) -> &Schedules {

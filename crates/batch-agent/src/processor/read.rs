@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cohort_preferences::{Member, MemberPage, MembersRequest, StatedGroup};
-use jiff::SignedDuration;
+use cohort_preferences::{FeatureType, JobId, Member, MemberPage, MembersRequest, PreferenceGroup, StatedGroup};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{CLAIM_USERS, Claimed, Inner, ProcessError};
 use crate::ledger::{Chunk, MembersRead, MissedReason, Run};
@@ -27,6 +27,15 @@ enum PageError {
     FeedBehind,
     #[error("the list has {listed} members, the group counted {counted} as of the same instant")]
     CountDiffers { listed: u64, counted: u64 },
+}
+
+/// A preference group of a job at an instant.
+pub(crate) struct GroupAt<'a> {
+    pub(crate) job_id: &'a JobId,
+    pub(crate) feature_type: &'a FeatureType,
+    pub(crate) group: &'a PreferenceGroup,
+    pub(crate) stated: &'a [StatedGroup],
+    pub(crate) instant: Timestamp,
 }
 
 impl Inner {
@@ -119,18 +128,29 @@ impl Inner {
         Ok(())
     }
 
-    /// How many members were never read: by their count as of the occurrence, or as last known if that cannot be had.
+    /// How many members were never read.
     async fn unread_members(&self, run: &Run) -> u64 {
+        let (job_id, feature_type, group, stated) = (&run.job_id, &run.feature_type, &run.group, &run.stated);
+        let members = self.count_members(GroupAt { job_id, feature_type, group, stated, instant: run.occurrence.at }).await;
+        members.saturating_sub(run.counts.members)
+    }
+
+    /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4).
+    pub(super) async fn count_members(&self, asked: GroupAt<'_>) -> u64 {
         let request = MembersRequest {
-            feature_type: run.feature_type.clone(),
-            groups: run.stated.clone(),
-            as_of: run.occurrence.at,
+            feature_type: asked.feature_type.clone(),
+            groups: asked.stated.to_vec(),
+            as_of: asked.instant,
             cursor: None,
             limit: Some(1),
         };
-        let counted = self.source.members(&request).await.map(|page| page.count_as_of);
-        let members = counted.unwrap_or_else(|_away| self.schedules.members(&run.job_id, &run.group));
-        members.saturating_sub(run.counts.members)
+        match self.source.members(&request).await {
+            Ok(page) => page.count_as_of,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, group = %asked.group, "missed members are counted as last known");
+                self.schedules.members(asked.job_id, asked.group)
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub use self::schedules::{NominalDates, ScheduleView};
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
 use crate::ledger::{Ledger, LedgerError, Mark, NewRun};
-use crate::processor::{EnhancedBatchProcessor, ProcessError};
+use crate::processor::{EnhancedBatchProcessor, GroupAt, ProcessError};
 use crate::source::{PreferenceSource, SourceError};
 
 /// How long to wait before asking again what failed.
@@ -238,7 +238,7 @@ impl DynamicBatchScheduler {
         if !due.is_empty() {
             let mut runs = Vec::with_capacity(due.len());
             for due in due {
-                runs.extend(self.new_run(job, due).await?);
+                runs.extend(self.new_run(job, due).await);
             }
             let mark = Mark { planned_until: now, known_until: self.processor.watch().known_until().min(now) };
             self.processor.process_occurrences(&job.job_id, mark, runs).await?;
@@ -248,33 +248,20 @@ impl DynamicBatchScheduler {
     }
 
     /// The run that becomes of a due occurrence; `None` for a missed one that had no members (A1).
-    async fn new_run(&self, job: &Job, due: Due) -> Result<Option<NewRun>, ScheduleError> {
-        let missed = match due.verdict {
+    async fn new_run(&self, job: &Job, due: Due) -> Option<NewRun> {
+        let Due { group, stated, occurrence, verdict } = due;
+        let missed = match verdict {
             Verdict::Fire => None,
-            Verdict::Miss(reason) => match self.count_missed(job, &due).await? {
-                0 => return Ok(None),
-                members => Some((reason, members)),
-            },
+            Verdict::Miss(reason) => {
+                let (job_id, feature_type) = (&job.job_id, &job.feature_type);
+                let asked = GroupAt { job_id, feature_type, group: &group, stated: &stated, instant: occurrence.at };
+                match self.processor.count_members(asked).await {
+                    0 => return None,
+                    members => Some((reason, members)),
+                }
+            }
         };
-        Ok(Some(NewRun {
-            feature_type: job.feature_type.clone(),
-            group: due.group,
-            stated: due.stated,
-            occurrence: due.occurrence,
-            priority: job.priority,
-            missed,
-        }))
-    }
-
-    async fn count_missed(&self, job: &Job, due: &Due) -> Result<u64, ScheduleError> {
-        let request = cohort_preferences::MembersRequest {
-            feature_type: job.feature_type.clone(),
-            groups: due.stated.clone(),
-            as_of: due.occurrence.at,
-            cursor: None,
-            limit: Some(1),
-        };
-        Ok(self.source.members(&request).await?.count_as_of)
+        Some(NewRun { feature_type: job.feature_type.clone(), group, stated, occurrence, priority: job.priority, missed })
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::source::Faults;
-use crate::stage::Stage;
+use crate::stage::{Stage, instant};
 
 #[tokio::test]
 async fn a_config_database_that_is_back_within_the_window_costs_time_and_no_run() {
@@ -30,6 +30,22 @@ async fn a_config_database_that_stays_away_makes_the_run_missed_with_the_members
 
     assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]);
     assert_eq!(stage.handler.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_clock_set_forward_while_the_config_database_is_away_counts_the_missed_as_last_known_and_holds_up_nobody() {
+    let stage = Stage::with_daily_users(5, &json!({}));
+    let agent = stage.agent().await;
+    stage.now_away();
+    stage.clock.advance_to(instant("2026-12-03T09:00:00Z"));
+    agent.until("2026-12-03T09:00:05Z").await;
+    let missed = ["2026-12-01T09:00 closed succeeded=0 missed=5 downtime", "2026-12-02T09:00 closed succeeded=0 missed=5 downtime"];
+    let told = stage.told_runs().await;
+    assert_eq!(told, [missed[0], missed[1], "2026-12-03T09:00 reading succeeded=0 missed=0 -"]);
+    stage.now_well();
+    agent.until("2026-12-03T09:10:00Z").await;
+
+    assert_eq!(stage.told_runs().await.last().map(String::as_str), Some("2026-12-03T09:00 closed succeeded=5 missed=0 -"));
 }
 
 #[tokio::test]
