@@ -97,7 +97,7 @@ impl ProcessorBuilder {
         self
     }
 
-    /// The jobs whose runs are processed.
+    /// The jobs that are scheduled and whose runs are processed.
     #[must_use]
     pub fn jobs(mut self, jobs: impl IntoIterator<Item = Job>) -> Self {
         self.jobs.extend(jobs);

@@ -21,7 +21,7 @@ mod consent;
 mod read;
 mod settle;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ struct Inner {
     clock: Arc<dyn AgentClock>,
     schedules: Arc<Schedules>,
     watch: Watch,
-    jobs: HashMap<JobId, Arc<Job>>,
+    jobs: BTreeMap<JobId, Arc<Job>>,
     purposes: HashMap<PurposeId, Purpose>,
     /// One permit a user who may be called and not yet answered (D3).
     calls: Arc<Semaphore>,
@@ -150,6 +150,10 @@ impl EnhancedBatchProcessor {
     /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4).
     pub(crate) async fn count_members(&self, asked: GroupAt<'_>) -> u64 {
         self.0.count_members(asked).await
+    }
+
+    pub(crate) fn jobs(&self) -> Vec<Arc<Job>> {
+        self.0.jobs.values().cloned().collect()
     }
 
     pub(crate) fn schedules(&self) -> &Schedules {

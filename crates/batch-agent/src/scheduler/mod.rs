@@ -75,10 +75,11 @@ pub struct DynamicBatchScheduler {
 }
 
 impl DynamicBatchScheduler {
-    /// A scheduler for these jobs; `poll_interval` is how often everything is read anew as a safety net (F8).
-    pub fn new(processor: EnhancedBatchProcessor, jobs: Vec<Job>, poll_interval: Duration) -> Self {
+    /// A scheduler for the processor's jobs; `poll_interval` is how often everything is read anew as a safety net (F8).
+    pub fn new(processor: EnhancedBatchProcessor, poll_interval: Duration) -> Self {
         let (source, ledger, clock) = processor.parts();
-        Self { source, ledger, clock, processor, jobs: jobs.into_iter().map(Arc::new).collect(), poll_interval }
+        let jobs = processor.jobs();
+        Self { source, ledger, clock, processor, jobs, poll_interval }
     }
 
     /// Reads the groups of every job and makes their schedules. To be called once, before anything else.

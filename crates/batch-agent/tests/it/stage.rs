@@ -88,7 +88,7 @@ impl Stage {
     pub(crate) async fn agent_of(&self, builder: ProcessorBuilder) -> Agent {
         let processor = builder.build().expect("a processor");
         processor.take_back_claims().await.expect("claims taken back");
-        let scheduler = DynamicBatchScheduler::new(processor.clone(), vec![self.job.clone()], Duration::from_mins(1));
+        let scheduler = DynamicBatchScheduler::new(processor.clone(), Duration::from_mins(1));
         scheduler.initialize_dynamic_schedules().await.expect("schedules");
         Agent { scheduler, processor, clock: self.clock.clone() }
     }

@@ -118,7 +118,7 @@ async fn agent(
     clock: Arc<dyn AgentClock>,
     environment: &Environment,
 ) -> anyhow::Result<(DynamicBatchScheduler, EnhancedBatchProcessor)> {
-    let mut builder = EnhancedBatchProcessor::builder(client, ledger).clock(clock).holder(HOLDER).jobs(jobs.jobs.iter().cloned());
+    let mut builder = EnhancedBatchProcessor::builder(client, ledger).clock(clock).holder(HOLDER).jobs(jobs.jobs);
     builder = builder.max_concurrent_items(environment.max_concurrent_items()?);
     for (id, purpose) in jobs.handlers {
         builder = builder.limited_handler(id, purpose.handler, purpose.max_concurrency);
@@ -129,7 +129,7 @@ async fn agent(
     if taken_back > 0 {
         tracing::warn!(chunks = taken_back, "work that was in hand when the last process ended is done again");
     }
-    let scheduler = DynamicBatchScheduler::new(processor.clone(), jobs.jobs, environment.poll_interval()?);
+    let scheduler = DynamicBatchScheduler::new(processor.clone(), environment.poll_interval()?);
     match scheduler.initialize_dynamic_schedules().await {
         Err(error @ ScheduleError::Unresolved { .. }) => Err(wrong_input(error)),
         started => {

@@ -144,11 +144,11 @@ impl Demo {
         let clock: Arc<dyn AgentClock> = Arc::new(clock.clone());
         let Jobs { jobs, handlers } = Jobs::read(&[self.dir.join(folder::BATCH_CONFIG)], &clock)?;
         let dates = NominalDates { first: stretch.first, last: stretch.last };
-        let mut builder = EnhancedBatchProcessor::builder(client.clone(), ledger).clock(clock).jobs(jobs.iter().cloned()).horizon(dates);
+        let mut builder = EnhancedBatchProcessor::builder(client.clone(), ledger).clock(clock).jobs(jobs).horizon(dates);
         for (id, purpose) in handlers {
             builder = builder.limited_handler(id, purpose.handler, purpose.max_concurrency);
         }
-        Ok(DynamicBatchScheduler::new(builder.build()?, jobs, POLL_INTERVAL))
+        Ok(DynamicBatchScheduler::new(builder.build()?, POLL_INTERVAL))
     }
 }
 
