@@ -49,6 +49,22 @@ async fn a_clock_set_forward_while_the_config_database_is_away_counts_the_missed
 }
 
 #[tokio::test]
+async fn a_run_waits_for_the_feed_to_reach_its_instant_since_a_new_group_may_be_part_of_it() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    let agent = stage.agent().await;
+    agent.until("2026-12-01T08:59:00Z").await;
+    stage.source.faults(Faults { feed_away: true, ..Faults::default() });
+    // The same wish, with the zone left to the last resort: another stated group of the same preference group.
+    stage.source.set("u1", json!({"frequency": "daily", "preferred_time": "09:00"}));
+    agent.until("2026-12-01T09:00:05Z").await;
+    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 reading succeeded=0 missed=0 -"]);
+    stage.now_well();
+    agent.until("2026-12-01T09:10:00Z").await;
+
+    stage.assert_each_succeeded_once(2, &["2026-12-01T09:00"]).await;
+}
+
+#[tokio::test]
 async fn a_list_that_differs_from_its_count_is_not_believed_and_read_again() {
     for count_off in [-1, 1] {
         let stage = Stage::with_daily_users(30, &json!({}));

@@ -13,6 +13,7 @@
 //! | a list shorter than its count is believed (M8) | three of `faults` |
 //! | a run read late looks nobody up (M6) | `membership::a_run_that_is_read_late_does_not_repeat_who_has_meanwhile_run_in_a_later_group` |
 //! | every group is planned from the mark on (F1) | `restart::a_group_that_came_to_be_unheard_before_the_mark_is_planned_from_its_own_start` |
+//! | a run is read before the feed has reached its instant | `faults::a_run_waits_for_the_feed_to_reach_its_instant_since_a_new_group_may_be_part_of_it` |
 //! | a retry takes today's settings (M3) | `consent::a_retry_reuses_the_first_attempts_settings_and_the_next_run_reads_anew` |
 
 mod chunks;

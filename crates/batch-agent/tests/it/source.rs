@@ -47,6 +47,8 @@ struct State {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
+    /// The feed fails, and nothing else.
+    pub(crate) feed_away: bool,
     /// The feed's oldest changes, which it no longer keeps: a cursor before their end is gone.
     pub(crate) forgotten_changes: usize,
     /// Every request fails.
@@ -264,6 +266,9 @@ impl PreferenceSource for TestSource {
             changed.await;
         }
         let state = self.reach()?;
+        if state.faults.feed_away {
+            return Err(SourceError::Unavailable("the feed is away".into()));
+        }
         let from = if since == "now" { state.changes.len() } else { since.parse().expect("a cursor of this source") };
         if from < state.faults.forgotten_changes {
             return Err(SourceError::Gone);
