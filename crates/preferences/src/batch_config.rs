@@ -12,10 +12,11 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::document::{Preference, nearest};
+use crate::document::Preference;
 use crate::frequency::Frequency;
 use crate::group::Defaults;
 use crate::id::{FeatureType, JobId, PurposeId};
+use crate::reader::nearest;
 
 /// All jobs and purposes of one file.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, Time};
+
+use crate::time_of_day::TimeOfDay;
+
+const MINUTES_A_DAY: i64 = 24 * 60;
 
 const ALL_MINUTES: u64 = (1 << 60) - 1;
 const ALL_DAYS: u32 = 0xFFFF_FFFE;
@@ -64,6 +69,34 @@ impl Cron {
         self.dates_from(from.date())
             .flat_map(move |date| self.times().map(move |time| date.to_datetime(time)))
             .skip_while(move |nominal| *nominal < from)
+    }
+
+    /// The times of day at which it fires, in order.
+    pub(crate) fn times_of_day(self) -> impl Iterator<Item = TimeOfDay> {
+        self.times().filter_map(|time| TimeOfDay::new(time.hour() as u8, time.minute() as u8))
+    }
+
+    /// The least time between two nominal times, on a clock that never changes.
+    pub(crate) fn least_interval(self) -> SignedDuration {
+        let minutes: Vec<i64> = self.times_of_day().map(|time| time.minute_of_day().into()).collect();
+        let overnight = self.least_days_between() * MINUTES_A_DAY + minutes[0] - minutes[minutes.len() - 1];
+        SignedDuration::from_mins(minutes.windows(2).map(|pair| pair[1] - pair[0]).fold(overnight, i64::min))
+    }
+
+    /// The fewest days from a matching date to the next.
+    ///
+    /// The years 1996 to 2028 tell: among them each weekday begins a year of either length after a year of either
+    /// length, and only 29 February alone is ever waited for across a whole year.
+    fn least_days_between(self) -> i64 {
+        let mut dates = self.dates_from(Date::constant(1996, 1, 1)).take_while(|date| date.year() <= 2028).peekable();
+        let mut least = i64::MAX / MINUTES_A_DAY - 1;
+        while let (Some(date), Some(next)) = (dates.next(), dates.peek()) {
+            least = least.min(next.duration_since(date).as_hours() / 24);
+            if least == 1 {
+                break;
+            }
+        }
+        least
     }
 
     fn dates_from(self, first: Date) -> impl Iterator<Item = Date> {

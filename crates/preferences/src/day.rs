@@ -72,6 +72,13 @@ impl Weekdays {
     pub fn contains(self, day: Weekday) -> bool {
         self.0 & bit(day) != 0
     }
+
+    /// The fewest days from one of them to the next, where the days are asked for in every `weeks`th week.
+    pub(crate) fn least_days_between(self, weeks: i64) -> i64 {
+        let days: Vec<i64> = (0..7).filter(|index| self.0 & (1 << index) != 0).collect();
+        let over_the_end = days[0] + 7 * weeks - days[days.len() - 1];
+        days.windows(2).map(|pair| pair[1] - pair[0]).fold(over_the_end, i64::min)
+    }
 }
 
 fn bit(day: Weekday) -> u8 {

@@ -1,8 +1,6 @@
 //! Preferences as users state them, and the specification's document that holds them (T1).
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,8 +11,9 @@ use crate::day::{Day, MonthDay, Weekdays};
 use crate::frequency::Frequency;
 use crate::group::StatedGroup;
 use crate::id::{ConfigKey, FeatureType, TenantId};
-use crate::invalid::{Errors, Invalid, child, shown};
+use crate::invalid::{Invalid, child, shown};
 use crate::nominal::NominalTime;
+use crate::reader::Reader;
 use crate::time_key::{Parity, TimeKey};
 use crate::time_of_day::TimeOfDay;
 use crate::zone::Zone;
@@ -66,10 +65,7 @@ impl Preference {
     ///
     /// A field that the frequency does not use is refused (T1), and so are fields unknown to T1.
     pub fn from_json(value: &Value, pointer: &str) -> Result<Self, Invalid> {
-        let Value::Object(fields) = value else {
-            return Err(Invalid::one(pointer, format!("expected a preference as an object, got {}", shown(value))));
-        };
-        let mut reader = Reader { fields, pointer, errors: Errors::new() };
+        let mut reader = Reader::of(value, pointer, "a preference as an object")?;
         reader.refuse_unknown(&FIELDS);
         let frequency = reader.text("frequency");
         let preference = Self {
@@ -185,21 +181,8 @@ fn read_day(value: &Value, frequency: Option<Frequency>) -> Option<Day> {
     }
 }
 
-/// Takes the fields of one object, one by one, and notes what is wrong with them.
-struct Reader<'a> {
-    fields: &'a Map<String, Value>,
-    pointer: &'a str,
-    errors: Errors,
-}
-
+/// What only a preference's fields know: which of them the frequency uses.
 impl Reader<'_> {
-    fn refuse_unknown(&mut self, known: &[&str]) {
-        for field in self.fields.keys().filter(|field| !known.contains(&field.as_str())) {
-            let nearest = nearest(field, known).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
-            self.errors.add(child(self.pointer, field), format!("unknown field{nearest}"));
-        }
-    }
-
     fn refuse_unused(&mut self, frequency: Option<Frequency>) {
         // A frequency that could not be read says nothing about the other fields.
         if frequency.is_none() && self.fields.contains_key("frequency") {
@@ -214,26 +197,6 @@ impl Reader<'_> {
         }
     }
 
-    fn typed<T>(&mut self, field: &str, expected: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        let value = self.fields.get(field)?;
-        let read = read(value);
-        if read.is_none() {
-            self.errors.add(child(self.pointer, field), format!("expected {expected}, got {}", shown(value)));
-        }
-        read
-    }
-
-    fn text<T: FromStr<Err: fmt::Display>>(&mut self, field: &str) -> Option<T> {
-        let value = self.fields.get(field)?;
-        match value.as_str().unwrap_or_default().parse::<T>() {
-            Ok(read) => Some(read),
-            Err(error) => {
-                self.errors.add(child(self.pointer, field), format!("{error}, got {}", shown(value)));
-                None
-            }
-        }
-    }
-
     fn day(&mut self, frequency: Option<Frequency>) -> Option<Day> {
         if !is_used("preferred_day", frequency) {
             return None;
@@ -244,16 +207,6 @@ impl Reader<'_> {
         };
         self.typed("preferred_day", expected, |value| read_day(value, frequency))
     }
-}
-
-/// The known name that a wrong one most likely means, if any is near.
-pub(crate) fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|name| (strsim::normalized_damerau_levenshtein(wrong, name), *name))
-        .filter(|(likeness, _)| *likeness >= 0.5)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, name)| name)
 }
 
 /// The specification's document: one tenant's preferences, by feature.
@@ -280,17 +233,14 @@ impl PreferenceDocument {
     /// Reads the specification's document, exactly: unknown fields are refused, and so is any `config_key` but
     /// `feature_preferences`. `tenant_id` and `config_key` may be left out where the address already says them.
     pub fn from_json(value: &Value) -> Result<Self, Invalid> {
-        let Value::Object(fields) = value else {
-            return Err(Invalid::one("", format!("expected a preference document as an object, got {}", shown(value))));
-        };
-        let mut reader = Reader { fields, pointer: "", errors: Errors::new() };
+        let mut reader = Reader::of(value, "", "a preference document as an object")?;
         reader.refuse_unknown(&["tenant_id", "config_key", "config_value"]);
         let tenant_id = reader.text("tenant_id");
         if let Some(key) = reader.text::<ConfigKey>("config_key").filter(|key| key.as_str() != FEATURE_PREFERENCES) {
             reader.errors.add("/config_key".into(), format!("expected {FEATURE_PREFERENCES:?}, got {:?}", key.as_str()));
         }
         let mut features = BTreeMap::new();
-        match fields.get("config_value") {
+        match reader.fields.get("config_value") {
             Some(Value::Object(stated)) => {
                 for (name, preference) in stated {
                     match read_feature(name, preference) {

@@ -178,12 +178,12 @@ fn stated(text: &str) -> Option<&str> {
 pub struct Defaults(pub Vec<Preference>);
 
 impl Defaults {
-    fn first<T>(&self, field: impl Fn(&Preference) -> Option<T>) -> Option<T> {
+    pub(crate) fn first<T>(&self, field: impl Fn(&Preference) -> Option<T>) -> Option<T> {
         self.0.iter().find_map(field)
     }
 
     /// Day, anchor and cron of a default count only if its own frequency is the resulting one (T12).
-    fn first_for<T>(&self, frequency: Frequency, field: impl Fn(&Preference) -> Option<T>) -> Option<T> {
+    pub(crate) fn first_for<T>(&self, frequency: Frequency, field: impl Fn(&Preference) -> Option<T>) -> Option<T> {
         self.0.iter().filter(|layer| layer.frequency == Some(frequency)).find_map(field)
     }
 }

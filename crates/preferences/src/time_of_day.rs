@@ -31,6 +31,11 @@ impl TimeOfDay {
         self.minute
     }
 
+    /// Minutes after midnight, 0 to 1439.
+    pub fn minute_of_day(self) -> u16 {
+        u16::from(self.hour) * 60 + u16::from(self.minute)
+    }
+
     /// The same time as civil time, with zero seconds.
     pub fn to_civil(self) -> Time {
         Time::constant(self.hour as i8, self.minute as i8, 0, 0)
