@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohort_preferences::{
-    BatchGetRequest, BatchGetResponse, ChangePage, FEATURE_PREFERENCES, FeatureType, GroupList, MemberPage, MembersRequest, Receipt,
-    TenantId,
+    BatchGetRequest, BatchGetResponse, ChangeKind, ChangePage, FEATURE_PREFERENCES, FeatureType, GroupList, MemberPage, MembersRequest,
+    Receipt, TenantId,
 };
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -123,7 +123,12 @@ impl ConfigDatabaseClient {
         })?;
         let page: ChangePage = answer.read()?;
         for change in &page.changes {
-            self.cache.drop_tenant(change.tenant_id.as_str()).await;
+            match (&change.tenant_id, change.kind) {
+                (Some(tenant), _) => self.cache.drop_tenant(tenant.as_str()).await,
+                (None, ChangeKind::Defaults) => {}
+                // Whoever was erased, their document may be in the cache (W8).
+                (None, ChangeKind::Set | ChangeKind::Deleted) => self.cache.drop_all(),
+            }
         }
         Ok(page)
     }

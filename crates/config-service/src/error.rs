@@ -35,11 +35,11 @@ pub enum ConfigServiceError {
     /// No key was sent, or one that is not known.
     #[error("send a known key as Authorization: Bearer …")]
     Unauthorized,
-    /// The key's scope does not allow this.
-    #[error("a key of scope {scope} may not write")]
+    /// The key's scopes do not allow this.
+    #[error("a key with the scopes {scopes} may not do this")]
     Forbidden {
-        /// The key's scope.
-        scope: &'static str,
+        /// The key's scopes.
+        scopes: String,
     },
     /// The service is being shut down.
     #[error("the service is shutting down")]

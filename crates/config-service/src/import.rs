@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::ConfigServiceError;
-use crate::store::{ImportRow, Stated};
+use crate::store::edit::{ImportRow, Stated};
 
 /// The longest line, in bytes (W5).
 pub(crate) const LONGEST_LINE: usize = 1 << 20;

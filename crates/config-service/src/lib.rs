@@ -17,6 +17,7 @@ mod import;
 mod key;
 mod precondition;
 mod receipt;
+mod registry;
 mod service;
 mod store;
 

@@ -9,16 +9,19 @@ use crate::nominal::NominalTime;
 use crate::occurrence::Occurrence;
 use crate::zone::Zone;
 
-/// One committed change of one user's preference for one feature.
+/// One committed change of one user's preference for one feature, or of a feature's defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Its place in the feed: opaque, growing.
     pub id: String,
-    /// Whose preference.
-    pub tenant_id: TenantId,
+    /// Whose preference; `None` where the defaults changed, and for a user who has been erased since (W8).
+    pub tenant_id: Option<TenantId>,
+    /// The tenant's number, as in member lists; `None` where the defaults changed.
+    #[serde(default)]
+    pub number: Option<u64>,
     /// For which feature.
     pub feature_type: FeatureType,
-    /// The preference's version after the change (W2).
+    /// The version after the change, of the preference (W2) or of the feature's definition.
     pub version: u64,
     /// The commit instant on the Config Database's clock (M1).
     pub at: Timestamp,
@@ -38,6 +41,8 @@ pub enum ChangeKind {
     Set,
     /// The preference was deleted; its version lives on.
     Deleted,
+    /// The feature was defined anew, and with it maybe its default preferences (T12).
+    Defaults,
 }
 
 /// A stretch of the feed.

@@ -18,7 +18,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use cohort_preferences::{ChangePage, FeatureType, TenantId, is_later_cursor};
+use cohort_preferences::{Change, ChangeKind, ChangePage, FeatureType, TenantId, is_later_cursor};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
@@ -51,6 +51,7 @@ struct State {
     known_until: Timestamp,
     /// When the feed was last asked and answered to its end.
     confirmed_at: Timestamp,
+    /// Who changed for which feature.
     log: VecDeque<(FeatureType, TenantId)>,
     /// The number of the log's first entry; numbers are never reused.
     log_start: u64,
@@ -69,6 +70,23 @@ pub(crate) enum Touched {
     MaybeAll,
 }
 
+impl State {
+    /// Notes who changed. A change without a name, as of a user who was erased (W8), may be anybody's.
+    fn note(&mut self, change: &Change) {
+        match (&change.tenant_id, change.kind) {
+            (Some(tenant), _) => self.log.push_back((change.feature_type.clone(), tenant.clone())),
+            (None, ChangeKind::Defaults) => {}
+            (None, ChangeKind::Set | ChangeKind::Deleted) => self.forget_log(),
+        }
+    }
+
+    /// Whoever asks what was noted before is told that everybody may have changed.
+    fn forget_log(&mut self) {
+        self.log_start += self.log.len() as u64 + 1;
+        self.log.clear();
+    }
+}
+
 impl Watch {
     pub(crate) fn new(source: Arc<dyn PreferenceSource>, clock: Arc<dyn AgentClock>, schedules: Arc<Schedules>) -> Self {
         let never = Timestamp::MIN;
@@ -83,8 +101,7 @@ impl Watch {
     /// Follows from `cursor` on, everything before it being known: what was asked of the log before is unknown now.
     pub(crate) fn start_at(&self, cursor: String, known_until: Timestamp) {
         let mut state = self.lock();
-        state.log_start += state.log.len() as u64 + 1;
-        state.log.clear();
+        state.forget_log();
         state.cursor = Some(cursor);
         state.known_until = known_until;
     }
@@ -178,9 +195,9 @@ impl Watch {
         }
         for change in &page.changes {
             for (job_id, error) in self.schedules.apply(change) {
-                tracing::warn!(%job_id, tenant = %change.tenant_id, %error, "a preference cannot be scheduled");
+                tracing::warn!(%job_id, change = %change.id, %error, "a preference cannot be scheduled");
             }
-            state.log.push_back((change.feature_type.clone(), change.tenant_id.clone()));
+            state.note(change);
         }
         let surplus = state.log.len().saturating_sub(LOG_LENGTH);
         state.log.drain(..surplus);

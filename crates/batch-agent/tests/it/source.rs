@@ -112,7 +112,8 @@ impl TestSource {
         let (left, joined) = user.move_to(group, at);
         let (version, feature_type) = (user.version, feature());
         let id = (state.changes.len() + 1).to_string();
-        state.changes.push(Change { id, tenant_id, feature_type, version, at, kind, left, joined });
+        let (tenant_id, number) = (Some(tenant_id), Some(number));
+        state.changes.push(Change { id, tenant_id, number, feature_type, version, at, kind, left, joined });
         drop(state);
         self.changed.notify_waiters();
     }

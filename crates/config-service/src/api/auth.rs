@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::error::ApiError;
 use crate::error::ConfigServiceError;
-use crate::key::ApiKey;
+use crate::key::{ApiKey, Scope};
 use crate::service::ConfigService;
 
 /// Who holds the request's key.
@@ -46,9 +46,8 @@ impl FromRequestParts<ConfigService> for Writer {
 
     async fn from_request_parts(parts: &mut Parts, service: &ConfigService) -> Result<Self, ApiError> {
         let Caller(key) = Caller::from_request_parts(parts, service).await?;
-        if !key.scope.may_write() {
-            let scope = key.scope.as_str();
-            return Err(ConfigServiceError::Forbidden { scope }.into());
+        if !key.scopes.hold_any(&[Scope::Write, Scope::Admin]) {
+            return Err(ConfigServiceError::Forbidden { scopes: key.scopes.text() }.into());
         }
         service.refuse_if_read_only()?;
         Ok(Self(key.name))

@@ -18,7 +18,7 @@ use super::preferences::{etag, not_modified};
 use crate::error::ConfigServiceError;
 use crate::precondition::Precondition;
 use crate::service::{ConfigService, Written};
-use crate::store::Tenant;
+use crate::store::edit::Tenant;
 
 /// `{tenant_id}` of a path whose `{config_key}` is the one there is.
 pub(super) struct DocumentOf(TenantId);

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::extract::{PathText, QueryOf, TypedBody, parameter};
 use crate::error::ConfigServiceError;
 use crate::service::{ConfigService, ListRequest, MembersAnswer};
-use crate::store::StoredMember;
+use crate::store::list::StoredMember;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,7 +169,7 @@ mod tests {
     use cohort_preferences::MemberPage;
 
     use super::*;
-    use crate::store::MemberList;
+    use crate::store::list::MemberList;
 
     fn member(tenant_id: &str, since: i64, json: Option<&str>) -> StoredMember {
         StoredMember {

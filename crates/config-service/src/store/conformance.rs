@@ -11,8 +11,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use super::Store;
+use super::edit::{Current, Edit, ImportRow, Stated, Wanted};
+use super::list::{GroupPage, GroupsQuery, MemberList, MembersQuery};
 use super::sqlite::stamps::whole_micros;
-use super::{Current, Edit, ImportRow, MemberList, MembersQuery, Stated, Store};
 use crate::error::ConfigServiceError;
 
 /// A clock that moves a microsecond each time that it is asked, and otherwise by hand.
@@ -80,7 +82,7 @@ async fn write(store: &dyn Store, name: &str, wanted: Option<Stated>) -> Option<
         tenant: tenant(name),
         feature: Some(feature()),
         actor: "test".into(),
-        decide: Box::new(|_| Ok(BTreeMap::from([(feature(), wanted)]))),
+        decide: Box::new(|_| Ok(Wanted::preference(feature(), wanted))),
     };
     store.edit(edit).await.expect("edits").after.preferences.remove(FEATURE)
 }
@@ -113,6 +115,15 @@ async fn names(store: &dyn Store, hours: &[u32], as_of: Timestamp) -> BTreeSet<S
 
 async fn everything(store: &dyn Store) -> Vec<cohort_preferences::Change> {
     store.changes(0, 1_000_000).await.expect("reads").changes
+}
+
+fn is_of(change: &cohort_preferences::Change, name: &str) -> bool {
+    change.tenant_id.as_ref().is_some_and(|tenant| tenant.as_str() == name)
+}
+
+async fn listed_groups(store: &dyn Store, emptied_after: Timestamp) -> GroupPage {
+    let query = GroupsQuery { feature: feature(), emptied_after, after: 0, limit: 1_000 };
+    store.groups(query).await.expect("lists")
 }
 
 async fn a_refused_edit_writes_nothing(store: Arc<dyn Store>) {
@@ -150,7 +161,7 @@ async fn an_import_keeps_the_order_of_each_user(store: Arc<dyn Store>) {
     assert_eq!(store.import(rows, "test".into()).await.expect("imports"), [true, true, true, false, true]);
     let feed = everything(&*store).await;
     for name in ["ann", "zoe"] {
-        let own: Vec<_> = feed.iter().filter(|change| change.tenant_id.as_str() == name).collect();
+        let own: Vec<_> = feed.iter().filter(|change| is_of(change, name)).collect();
         assert_eq!(own.iter().map(|change| change.version).collect::<Vec<_>>(), [1, 2]);
         assert!(own[0].at < own[1].at, "a membership is never an empty interval");
     }
@@ -202,7 +213,7 @@ async fn lists_as_of_any_past_instant_equal_a_simple_model(store: Arc<dyn Store>
         assert_eq!(paged, expected(&model, &hours, as_of), "pages of one list, with edits between them");
     }
     let now = whole_micros(clock.now());
-    let groups = store.groups(&feature(), Timestamp::MIN).await.expect("lists").groups;
+    let groups = listed_groups(&*store, Timestamp::MIN).await.groups;
     for group in groups {
         let hour = (0..6).find(|hour| daily_group(*hour) == group.group).expect("one of ours");
         assert_eq!(group.count as usize, expected(&model, &[hour], now).len());
@@ -282,7 +293,7 @@ async fn the_feed_holds_every_change_once_under_sixteen_writers(store: Arc<dyn S
     assert_eq!(ids.len(), feed.len());
     assert!(feed.is_sorted_by_key(|change| change.at));
     for writer in 0..WRITERS {
-        let own = feed.iter().filter(|change| change.tenant_id.as_str() == format!("user{writer}"));
+        let own = feed.iter().filter(|change| is_of(change, &format!("user{writer}")));
         let versions: Vec<u64> = own.map(|change| change.version).collect();
         assert_eq!(versions, (1..=EDITS).collect::<Vec<_>>());
     }
@@ -292,14 +303,14 @@ async fn an_emptied_group_is_listed_until_it_is_forgotten(store: Arc<dyn Store>,
     let joined = put(&*store, "ann", &daily(9)).await.at;
     clock.set("2026-12-02T00:00:00Z");
     let left = put(&*store, "ann", &daily(10)).await.at;
-    let groups = store.groups(&feature(), joined).await.expect("lists");
+    let groups = listed_groups(&*store, joined).await;
     assert!(groups.complete_until >= left);
     let emptied = groups.groups.iter().find(|group| group.count == 0).expect("the emptied group");
     assert_eq!((emptied.since, emptied.empty_since), (joined, Some(left)));
-    let later = store.groups(&feature(), left).await.expect("lists");
+    let later = listed_groups(&*store, left).await;
     assert_eq!(later.groups.len(), 1);
     let back = put(&*store, "ann", &daily(9)).await.at;
-    let again = store.groups(&feature(), back).await.expect("lists").groups;
+    let again = listed_groups(&*store, back).await.groups;
     assert_eq!((again[0].since, again[0].empty_since), (joined, None), "it came to be when its first user ever joined");
 }
 

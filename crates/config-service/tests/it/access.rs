@@ -74,7 +74,7 @@ async fn a_key_that_may_only_look_writes_nothing() {
 async fn a_key_is_verified_by_asking_with_it() {
     let fixture = Fixture::new().await;
     let answer = fixture.call(Method::POST, "/api-keys/verify", Body::empty()).await;
-    assert_eq!(answer.json(), json!({"name": "admin", "scope": "admin"}));
+    assert_eq!(answer.json(), json!({"name": "admin", "scopes": ["admin"]}));
 }
 
 #[tokio::test]

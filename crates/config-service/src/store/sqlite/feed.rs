@@ -1,11 +1,11 @@
 //! The change feed (F7): change rows by id, which the one writer gives in commit order.
 
-use cohort_preferences::{Change, ChangeKind, ChangePage, TenantId};
+use cohort_preferences::{Change, ChangeKind, ChangePage};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::names::{Names, unreadable};
-use super::{instant, stamps};
+use super::{instant, read, stamps};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::Result;
@@ -14,6 +14,13 @@ use crate::store::Result;
 pub(super) fn newest(db: &Connection) -> Result<i64> {
     let mut select = db.prepare_cached("SELECT coalesce(max(id), 0) FROM change")?;
     Ok(select.query_row([], |row| row.get(0))?)
+}
+
+/// The number below which changes may have been removed; 0 while none was.
+pub(super) fn oldest_kept(db: &Connection) -> Result<i64> {
+    let mut select = db.prepare_cached("SELECT value FROM meta WHERE key = 'oldest_kept'")?;
+    let kept: Option<String> = select.query_row([], |row| row.get(0)).optional()?;
+    kept.map_or(Ok(0), |kept| kept.parse().map_err(|_no_number| unreadable("oldest change kept", &kept)))
 }
 
 /// At most `limit` changes behind `after`; `settled` was settled before the snapshot was taken.
@@ -25,12 +32,13 @@ pub(super) fn page(
     limit: usize,
     settled: Timestamp,
 ) -> Result<ChangePage> {
-    if !(0..=newest(db)?).contains(&after) {
+    if !(oldest_kept(db)?..=newest(db)?).contains(&after) {
         return Err(ConfigServiceError::CursorGone);
     }
+    // A change of timezone or labels alone is no change of a preference.
     let mut select = db.prepare_cached(
-        "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, left_group, joined_group FROM change
-         JOIN tenant ON tenant.id = tenant WHERE change.id > ?1 ORDER BY change.id LIMIT ?2",
+        "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, left_group, joined_group, tenant FROM change
+         LEFT JOIN tenant ON tenant.id = tenant WHERE change.id > ?1 AND feature IS NOT NULL ORDER BY change.id LIMIT ?2",
     )?;
     let mut rows = select.query((after, limit as i64))?;
     let (mut changes, mut last) = (Vec::new(), after);
@@ -49,15 +57,21 @@ pub(super) fn page(
 
 fn change(db: &Connection, names: &Names, row: &Row<'_>, id: String) -> Result<Change> {
     let group = |number: Option<i64>| number.map(|number| names.group(db, number).map(|group| (*group).clone())).transpose();
-    let tenant: String = row.get(1)?;
-    let is_deleted: bool = row.get(5)?;
+    let (tenant, number): (Option<String>, Option<i64>) = (row.get(1)?, row.get(8)?);
+    let is_empty: bool = row.get(5)?;
+    let kind = match number {
+        None => ChangeKind::Defaults,
+        Some(_) if is_empty => ChangeKind::Deleted,
+        Some(_) => ChangeKind::Set,
+    };
     Ok(Change {
         id,
-        tenant_id: tenant.parse::<TenantId>().map_err(|_malformed| unreadable("tenant", &tenant))?,
+        tenant_id: tenant.map(|tenant| read::tenant_id(&tenant)).transpose()?,
+        number: number.map(|number| number as u64),
         feature_type: names.feature(db, row.get(2)?)?,
         version: row.get::<_, i64>(3)? as u64,
         at: instant(row.get(4)?)?,
-        kind: if is_deleted { ChangeKind::Deleted } else { ChangeKind::Set },
+        kind,
         left: group(row.get(6)?)?,
         joined: group(row.get(7)?)?,
     })

@@ -12,9 +12,11 @@ use cohort_preferences::StatedGroup;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows};
 
 use super::names::{Names, find_feature, find_group};
-use super::{feed, instant};
+use super::{feed, instant, read};
 use crate::cursor::Incarnation;
-use crate::store::{MemberList, MembersQuery, Result, StoredMember};
+use crate::error::ConfigServiceError;
+use crate::store::Result;
+use crate::store::list::{MemberList, MembersQuery, MovedList, MovedQuery, StoredMember};
 
 /// A member before its name and preference are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +47,7 @@ pub(super) fn list(db: &Connection, names: &Names, query: &MembersQuery, incarna
 fn numbers(db: &Connection, names: &Names, feature: i64, groups: &[StatedGroup]) -> Result<Vec<i64>> {
     let mut numbers = Vec::with_capacity(groups.len());
     for group in groups {
-        let known = names.group_number(&(feature, group.clone()));
+        let known = names.group_number(feature, group);
         let number = known.map_or_else(|| find_group(db, feature, group), |number| Ok(Some(number)));
         numbers.extend(number?);
     }
@@ -151,7 +153,7 @@ fn read_members(db: &Connection, feature: i64, found: &[Found]) -> Result<Vec<St
         let change = found.change.map_or_else(|| change_of.query_row((found.tenant, feature), |row| row.get(0)), Ok)?;
         let (version, json): (i64, Option<String>) = state_of.query_row([change], |row| Ok((row.get(0)?, row.get(1)?)))?;
         members.push(StoredMember {
-            tenant_id: name_of.query_row([found.tenant], |row| row.get(0))?,
+            tenant_id: read::name_or_number(name_of.query_row([found.tenant], |row| row.get(0))?, found.tenant),
             number: found.tenant as u64,
             version: version as u64,
             since: instant(found.since)?,
@@ -159,4 +161,62 @@ fn read_members(db: &Connection, feature: i64, found: &[Found]) -> Result<Vec<St
         });
     }
     Ok(members)
+}
+
+/// What became of members since a change. The instant must have settled.
+pub(super) fn moved(db: &Connection, names: &Names, query: &MovedQuery, incarnation: Incarnation) -> Result<MovedList> {
+    let newest = feed::newest(db)?;
+    if !(feed::oldest_kept(db)?..=newest).contains(&query.since) {
+        return Err(ConfigServiceError::CursorGone);
+    }
+    let mut list = MovedList { members: Vec::new(), gone: Vec::new(), count_as_of: 0, position: incarnation.position(newest) };
+    let Some(feature) = find_feature(db, &query.feature)? else {
+        return Ok(list);
+    };
+    let groups = numbers(db, names, feature, &query.groups)?;
+    let as_of = query.as_of.as_microsecond();
+    list.count_as_of = count(db, &groups, as_of)?;
+    let mut found = Vec::new();
+    for tenant in changed_since(db, feature, query.since, query.limit)? {
+        match member_as_of(db, feature, &groups, as_of, tenant)? {
+            Some(since) => found.push(Found { tenant, since, change: None }),
+            None => list.gone.push(tenant as u64),
+        }
+    }
+    list.members = read_members(db, feature, &found)?;
+    Ok(list)
+}
+
+/// The tenants that changed, ascending.
+fn changed_since(db: &Connection, feature: i64, since: i64, limit: usize) -> Result<Vec<i64>> {
+    let mut select = db.prepare_cached(
+        "SELECT DISTINCT tenant FROM change WHERE id > ?1 AND feature = ?2 AND tenant IS NOT NULL ORDER BY tenant LIMIT ?3",
+    )?;
+    let tenants = select.query_map((since, feature, limit as i64 + 1), |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    if tenants.len() > limit { Err(ConfigServiceError::CursorGone) } else { Ok(tenants) }
+}
+
+/// Since when the tenant is in one of the groups as of the instant; `None` if it is in none. Walks the preference's changes
+/// back from now.
+fn member_as_of(db: &Connection, feature: i64, groups: &[i64], as_of: i64, tenant: i64) -> Result<Option<i64>> {
+    let mut now = db.prepare_cached("SELECT group_id, group_since, change_id FROM preference WHERE tenant = ?1 AND feature = ?2")?;
+    let (mut group, mut since, mut change): (Option<i64>, Option<i64>, Option<i64>) =
+        now.query_row((tenant, feature), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut row = db.prepare_cached("SELECT at, left_group, left_since, joined_group, previous FROM change WHERE id = ?1")?;
+    while let Some(id) = change {
+        let found = row.query_row([id], |row| {
+            let left: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+            Ok((row.get::<_, i64>(0)?, left, row.get::<_, Option<i64>>(3)?, row.get::<_, Option<i64>>(4)?))
+        });
+        let Some((at, left, joined, previous)) = found.optional()? else { break };
+        if at <= as_of {
+            break;
+        }
+        if left.0.is_some() || joined.is_some() {
+            (group, since) = left;
+        }
+        change = previous;
+    }
+    let is_in = group.is_some_and(|group| groups.contains(&group)) && since.is_some_and(|since| since <= as_of);
+    Ok(since.filter(|_| is_in))
 }

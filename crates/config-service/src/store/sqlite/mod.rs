@@ -3,20 +3,27 @@
 //! The writer takes its stamp inside the transaction and transactions end in stamp order, so the id of a change row
 //! alone is the feed's cursor. `names` keeps what never changes once committed: numbers of features and groups.
 
+mod definitions;
 mod feed;
+mod history;
 mod keys;
 mod members;
 mod names;
 mod read;
 pub(crate) mod stamps;
+mod tenants;
+mod upkeep;
 mod write;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cohort_database::{DatabaseError, Sqlite, SqliteOptions};
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, GroupList, TenantId};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
@@ -26,8 +33,14 @@ use self::names::Names;
 use self::stamps::Stamps;
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
-use crate::key::{ApiKey, KeyHash};
-use crate::store::{Current, Edit, Edited, ImportRow, MemberList, MembersQuery, Result, Store, Tenant};
+use crate::key::{ApiKey, KeyHash, KeyUse, NewKey};
+use crate::registry::{Definition, Registration};
+use crate::store::edit::{Current, Edit, Edited, Erased, ImportRow, Tenant};
+use crate::store::list::{
+    Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
+    StoredTenant, TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery,
+};
+use crate::store::{Result, Store};
 
 mod embedded {
     use cohort_database::embed_migrations;
@@ -41,9 +54,18 @@ const READERS: usize = 4;
 /// A Config Database in one SQLite file.
 pub(crate) struct SqliteStore {
     db: Sqlite,
-    incarnation: Incarnation,
+    identity: Identity,
     stamps: Arc<Stamps>,
     names: Arc<Names>,
+    /// Counts changes of keys and definitions.
+    admissions: watch::Sender<u64>,
+}
+
+/// What a database was given when it was made.
+#[derive(Clone, Copy)]
+struct Identity {
+    incarnation: Incarnation,
+    link_secret: [u8; 32],
 }
 
 impl SqliteStore {
@@ -54,10 +76,10 @@ impl SqliteStore {
         let ended = Arc::clone(&stamps);
         let db = open(path, read_only, Some(Box::new(move || ended.ended())))?;
         if !read_only {
-            db.write(write_incarnation).await?;
+            db.write(write_identity).await?;
         }
-        let incarnation = db.read(read_incarnation).await?;
-        Ok(Self { db, incarnation, stamps, names: Arc::default() })
+        let identity = db.read(read_identity).await?;
+        Ok(Self { db, identity, stamps, names: Arc::default(), admissions: watch::Sender::new(0) })
     }
 
     /// Runs a read on one snapshot.
@@ -67,7 +89,7 @@ impl SqliteStore {
         F: FnOnce(&Connection, &Names, Incarnation) -> Result<T> + Send + 'static,
     {
         let names = Arc::clone(&self.names);
-        let incarnation = self.incarnation;
+        let incarnation = self.identity.incarnation;
         self.db.read(move |connection| job(connection, &names, incarnation)).await
     }
 
@@ -83,11 +105,40 @@ impl SqliteStore {
             .write(move |tx| {
                 let mut writer = write::Writer::new(tx, &names, &stamps);
                 let result = job(&mut writer)?;
-                Ok::<_, ConfigServiceError>((result, writer.finish()?))
+                Ok::<_, ConfigServiceError>((result, writer.finish()))
             })
             .await?;
         self.names.keep(learned);
         Ok(result)
+    }
+
+    /// Runs a write job that changes keys or definitions.
+    async fn admit<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut write::Writer<'_>) -> Result<T> + Send + 'static,
+    {
+        let done = self.write(job).await;
+        self.admissions.send_modify(|changes| *changes += 1);
+        done
+    }
+
+    async fn misplaced(&self, repair: bool, drift: &mut Drift) -> Result<()> {
+        let mut after = Some(0);
+        while let Some(behind) = after {
+            let mut looked = std::mem::take(drift);
+            let (misplaced, next, looked) = self
+                .read(move |db, _, _| {
+                    let (misplaced, next) = upkeep::misplaced(db, behind, &mut looked)?;
+                    Ok((misplaced, next, looked))
+                })
+                .await?;
+            (*drift, after) = (looked, next);
+            for (tenant, feature) in misplaced.into_iter().filter(|_| repair) {
+                self.write(move |writer| upkeep::put_right(writer, tenant, feature)).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -107,16 +158,19 @@ async fn newest_stamp(path: &Path, read_only: bool) -> Result<Timestamp> {
     newest.map_or(Ok(Timestamp::MIN), instant)
 }
 
-fn write_incarnation(tx: &Connection) -> Result<()> {
-    let id = Uuid::new_v4().to_string();
-    tx.execute("INSERT INTO meta (key, value) VALUES ('incarnation', ?1) ON CONFLICT DO NOTHING", [id])?;
+fn write_identity(tx: &Connection) -> Result<()> {
+    let mut insert = tx.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    insert.execute(("incarnation", Uuid::new_v4().to_string()))?;
+    insert.execute(("link_secret", STANDARD.encode(rand::random::<[u8; 32]>())))?;
     Ok(())
 }
 
-fn read_incarnation(connection: &Connection) -> Result<Incarnation> {
-    let id: String = connection.query_row("SELECT value FROM meta WHERE key = 'incarnation'", [], |row| row.get(0))?;
-    let id = id.parse().map_err(|_malformed| ConfigServiceError::Unreadable(format!("the incarnation {id:?}")))?;
-    Ok(Incarnation::of(id))
+fn read_identity(connection: &Connection) -> Result<Identity> {
+    let value = |key: &str| connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get::<_, String>(0));
+    let unreadable = |what: &str| ConfigServiceError::Unreadable(format!("the {what} of the database"));
+    let incarnation = value("incarnation")?.parse().map_err(|_malformed| unreadable("incarnation"))?;
+    let secret = STANDARD.decode(value("link_secret")?).ok().and_then(|secret| secret.try_into().ok());
+    Ok(Identity { incarnation: Incarnation::of(incarnation), link_secret: secret.ok_or_else(|| unreadable("link secret"))? })
 }
 
 /// The instant of a column.
@@ -127,11 +181,19 @@ fn instant(micros: i64) -> Result<Timestamp> {
 #[async_trait]
 impl Store for SqliteStore {
     fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.identity.incarnation
+    }
+
+    fn link_secret(&self) -> [u8; 32] {
+        self.identity.link_secret
     }
 
     fn commits(&self) -> watch::Receiver<u64> {
         self.stamps.commits()
+    }
+
+    fn admissions(&self) -> watch::Receiver<u64> {
+        self.admissions.subscribe()
     }
 
     async fn edit(&self, edit: Edit) -> Result<Edited> {
@@ -139,7 +201,12 @@ impl Store for SqliteStore {
     }
 
     async fn import(&self, rows: Vec<ImportRow>, actor: String) -> Result<Vec<bool>> {
-        self.write(move |writer| write::import(writer, &rows, &actor)).await
+        self.write(move |writer| write::import(writer, rows, &actor)).await
+    }
+
+    async fn erase(&self, tenant: &TenantId, actor: String) -> Result<Option<Erased>> {
+        let tenant = tenant.clone();
+        self.write(move |writer| write::erase(writer, &tenant, &actor)).await
     }
 
     async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<Current>> {
@@ -149,25 +216,39 @@ impl Store for SqliteStore {
 
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>> {
         let tenant = tenant.clone();
-        self.read(move |db, _, _| read::tenant(db, &tenant)).await
+        self.read(move |db, _, _| read::tenant(db, &tenant, None)).await
     }
 
     async fn preferences(&self, request: BatchGetRequest) -> Result<BatchGetResponse> {
         self.read(move |db, _, incarnation| read::preferences(db, request, incarnation)).await
     }
 
-    async fn groups(&self, feature: &FeatureType, emptied_after: Timestamp) -> Result<GroupList> {
+    async fn documents(&self, after: u64, limit: usize) -> Result<Vec<StoredTenant>> {
+        self.read(move |db, _, _| read::documents(db, after, limit)).await
+    }
+
+    async fn tenants(&self, query: TenantsQuery) -> Result<Vec<TenantSummary>> {
+        self.read(move |db, _, _| tenants::list(db, &query)).await
+    }
+
+    async fn unstated(&self, query: UnstatedQuery) -> Result<UnstatedPage> {
+        self.stamps.settle(query.as_of).await?;
+        self.read(move |db, _, incarnation| tenants::unstated(db, &query, incarnation)).await
+    }
+
+    async fn history(&self, tenant: &TenantId, feature: Option<FeatureType>, before: i64, limit: usize) -> Result<Vec<HistoryEntry>> {
+        let tenant = tenant.clone();
+        self.read(move |db, _, _| history::list(db, &tenant, feature.as_ref(), before, limit)).await
+    }
+
+    async fn stated(&self, feature: &FeatureType, after: u64, limit: usize) -> Result<Vec<StoredPreference>> {
         let feature = feature.clone();
+        self.read(move |db, _, _| read::stated(db, &feature, after, limit)).await
+    }
+
+    async fn groups(&self, query: GroupsQuery) -> Result<GroupPage> {
         let complete_until = self.stamps.settled_until();
-        self.read(move |db, _, incarnation| {
-            Ok(GroupList {
-                groups: read::groups(db, &feature, emptied_after)?,
-                feature_type: feature,
-                position: incarnation.position(feed::newest(db)?),
-                complete_until,
-            })
-        })
-        .await
+        self.read(move |db, _, incarnation| read::groups(db, &query, incarnation, complete_until)).await
     }
 
     async fn members(&self, query: MembersQuery) -> Result<MemberList> {
@@ -175,8 +256,37 @@ impl Store for SqliteStore {
         self.read(move |db, names, incarnation| members::list(db, names, &query, incarnation)).await
     }
 
+    async fn moved(&self, query: MovedQuery) -> Result<MovedList> {
+        self.stamps.settle(query.as_of).await?;
+        self.read(move |db, names, incarnation| members::moved(db, names, &query, incarnation)).await
+    }
+
+    async fn drift(&self, repair: bool) -> Result<Drift> {
+        let mut drift = Drift::default();
+        self.misplaced(repair, &mut drift).await?;
+        if !repair {
+            return self
+                .read(move |db, _, _| {
+                    upkeep::miscounted(db, &mut drift)?;
+                    Ok(drift)
+                })
+                .await;
+        }
+        self.write(move |writer| {
+            let counts = upkeep::miscounted(writer.db(), &mut drift)?;
+            upkeep::recount(writer, &counts)?;
+            drift.is_repaired = true;
+            Ok(drift)
+        })
+        .await
+    }
+
     async fn newest_change(&self) -> Result<i64> {
         self.read(|db, _, _| feed::newest(db)).await
+    }
+
+    async fn oldest_kept(&self) -> Result<i64> {
+        self.read(|db, _, _| feed::oldest_kept(db)).await
     }
 
     async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage> {
@@ -184,12 +294,56 @@ impl Store for SqliteStore {
         self.read(move |db, names, incarnation| feed::page(db, names, incarnation, after, limit, settled)).await
     }
 
+    async fn feed_lag(&self) -> Result<Duration> {
+        Ok(self.stamps.open_for())
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<Forgotten> {
+        let mut forgotten = Forgotten::default();
+        let mut after = Some(0);
+        while let Some(behind) = after {
+            let (outdated, next) = self.read(move |db, _, _| upkeep::outdated(db, behind, before)).await?;
+            after = next;
+            forgotten.changes += outdated.len() as u64;
+            if !outdated.is_empty() {
+                self.write(move |writer| upkeep::remove(writer.db(), &outdated)).await?;
+            }
+        }
+        loop {
+            let removed = self.write(move |writer| upkeep::remove_counts(writer.db(), before)).await?;
+            forgotten.counts += removed;
+            if removed == 0 {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    async fn definitions(&self) -> Result<Vec<Definition>> {
+        self.read(|db, _, _| definitions::all(db)).await
+    }
+
+    async fn register(&self, registration: Registration) -> Result<Definition> {
+        self.admit(|writer| definitions::register(writer, registration)).await
+    }
+
     async fn key(&self, hash: KeyHash) -> Result<Option<ApiKey>> {
         self.read(move |db, _, _| keys::find(db, &hash)).await
     }
 
-    async fn add_key(&self, hash: KeyHash, key: ApiKey, only_first: bool) -> Result<bool> {
-        self.write(move |writer| keys::add(writer, &hash, &key, only_first)).await
+    async fn keys(&self) -> Result<Vec<ApiKey>> {
+        self.read(|db, _, _| keys::all(db)).await
+    }
+
+    async fn add_key(&self, key: NewKey, only_first: bool) -> Result<Option<ApiKey>> {
+        self.admit(move |writer| keys::add(writer, &key, only_first)).await
+    }
+
+    async fn revoke_key(&self, id: u64) -> Result<Option<ApiKey>> {
+        self.admit(move |writer| keys::revoke(writer, id)).await
+    }
+
+    async fn note_key_uses(&self, uses: Vec<KeyUse>) -> Result<()> {
+        self.write(move |writer| keys::note_uses(writer, &uses)).await
     }
 }
 

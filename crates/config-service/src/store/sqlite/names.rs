@@ -17,7 +17,7 @@ pub(super) struct Names(Mutex<Learned>);
 #[derive(Default)]
 pub(super) struct Learned {
     features: HashMap<FeatureType, i64>,
-    groups: HashMap<(i64, StatedGroup), i64>,
+    groups: HashMap<i64, HashMap<StatedGroup, i64>>,
     groups_by_number: HashMap<i64, Arc<StatedGroup>>,
     features_by_number: HashMap<i64, FeatureType>,
 }
@@ -30,7 +30,7 @@ impl Learned {
 
     /// Notes a group.
     pub(super) fn group(&mut self, feature: i64, group: &StatedGroup, number: i64) {
-        self.groups.insert((feature, group.clone()), number);
+        self.groups.entry(feature).or_default().insert(group.clone(), number);
     }
 
     /// The number of a feature met before.
@@ -39,8 +39,8 @@ impl Learned {
     }
 
     /// The number of a group met before.
-    pub(super) fn group_number(&self, key: &(i64, StatedGroup)) -> Option<i64> {
-        self.groups.get(key).copied()
+    pub(super) fn group_number(&self, feature: i64, group: &StatedGroup) -> Option<i64> {
+        self.groups.get(&feature)?.get(group).copied()
     }
 }
 
@@ -49,7 +49,9 @@ impl Names {
     pub(super) fn keep(&self, learned: Learned) {
         let mut known = self.lock();
         known.features.extend(learned.features);
-        known.groups.extend(learned.groups);
+        for (feature, groups) in learned.groups {
+            known.groups.entry(feature).or_default().extend(groups);
+        }
     }
 
     /// The number of a feature, if it is known to be committed.
@@ -58,8 +60,8 @@ impl Names {
     }
 
     /// The number of a group, if it is known to be committed.
-    pub(super) fn group_number(&self, key: &(i64, StatedGroup)) -> Option<i64> {
-        self.lock().group_number(key)
+    pub(super) fn group_number(&self, feature: i64, group: &StatedGroup) -> Option<i64> {
+        self.lock().group_number(feature, group)
     }
 
     /// The group of a number that stands in a committed row.

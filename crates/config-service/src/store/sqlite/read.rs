@@ -2,72 +2,107 @@
 
 use std::collections::BTreeMap;
 
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, PreferenceEntry, TenantId, Zone};
-use jiff::Timestamp;
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, Labels, PreferenceEntry, TenantId, Zone};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::names::{find_feature, parse_group, unreadable};
 use super::{feed, instant};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
-use crate::store::{Current, Result, Tenant};
+use crate::store::Result;
+use crate::store::edit::{Current, Membership, Profile, Tenant};
+use crate::store::list::{GroupPage, GroupsQuery, StoredPreference, StoredTenant};
 
-/// A tenant's number, if it ever wrote.
+/// A tenant's number, if it is there.
 pub(super) fn tenant_number(db: &Connection, tenant: &TenantId) -> Result<Option<i64>> {
     let mut select = db.prepare_cached("SELECT id FROM tenant WHERE tenant_id = ?1")?;
     Ok(select.query_row([tenant.as_str()], |row| row.get(0)).optional()?)
 }
 
-/// The zone that the tenant gave for preferences that state none (T12).
-pub(super) fn timezone(db: &Connection, tenant: i64) -> Result<Option<Zone>> {
-    let mut select = db.prepare_cached("SELECT timezone FROM tenant WHERE id = ?1")?;
-    let name: Option<String> = select.query_row([tenant], |row| row.get(0))?;
-    let parse = |name: String| name.parse().map_err(|_no_such_zone| unreadable("zone", &name));
-    name.map(parse).transpose()
-}
-
-/// Everything of a tenant.
-pub(super) fn tenant(db: &Connection, tenant: &TenantId) -> Result<Option<Tenant>> {
-    let number = tenant_number(db, tenant)?;
-    number.map(|number| tenant_of(db, number, None)).transpose()
-}
-
-/// What is known of a tenant: all of its preferences, or the one of `feature`.
-pub(super) fn tenant_of(db: &Connection, number: i64, feature: Option<&FeatureType>) -> Result<Tenant> {
-    let preferences = match feature {
+/// A tenant with the preference of `feature`, or all of them.
+pub(super) fn tenant(db: &Connection, tenant: &TenantId, feature: Option<&FeatureType>) -> Result<Option<Tenant>> {
+    let Some(number) = tenant_number(db, tenant)? else { return Ok(None) };
+    let mut tenant = profile_of(db, number)?;
+    tenant.preferences = match feature {
         Some(feature) => find(db, number, feature)?.map(|current| (feature.clone(), current)).into_iter().collect(),
         None => all(db, number)?,
     };
-    Ok(Tenant { timezone: timezone(db, number)?, preferences })
+    Ok(Some(tenant))
 }
 
+/// A tenant that is there, without preferences.
+pub(super) fn profile_of(db: &Connection, number: i64) -> Result<Tenant> {
+    let mut select = db.prepare_cached("SELECT created_at, timezone, profile_version, profile_change FROM tenant WHERE id = ?1")?;
+    let (created_at, timezone, version, change): (i64, Option<String>, i64, Option<i64>) =
+        select.query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    // Without a change there are no labels to look for.
+    let labels = if change.is_some() { labels(db, number)? } else { Labels::default() };
+    Ok(Tenant {
+        number: Some(number),
+        created_at: Some(instant(created_at)?),
+        profile: Profile { timezone: timezone.map(|name| zone(&name)).transpose()?, labels },
+        profile_version: version as u64,
+        profile_change: change,
+        preferences: BTreeMap::new(),
+    })
+}
+
+/// The zone of a column.
+pub(super) fn zone(name: &str) -> Result<Zone> {
+    name.parse().map_err(|_no_such_zone| unreadable("zone", name))
+}
+
+/// A tenant's labels.
+pub(super) fn labels(db: &Connection, tenant: i64) -> Result<Labels> {
+    let mut select = db.prepare_cached("SELECT name, value FROM tenant_label WHERE tenant = ?1")?;
+    let label = |row: &Row<'_>| Ok((row.get(0)?, Value::String(row.get(1)?)));
+    let labels = select.query_map([tenant], label)?.collect::<Result<Map<String, Value>, _>>()?;
+    Labels::from_json(&labels.into(), "").map_err(|invalid| unreadable("labels", &invalid.to_string()))
+}
+
+const CURRENT: &str = "SELECT change.version, change.at, change.preference, change.id, stated_since, group_since,
+    frequency, time_key, timezone, feature_type FROM preference
+    JOIN change ON change.id = change_id JOIN feature ON feature.id = preference.feature
+    LEFT JOIN stated_group ON stated_group.id = group_id WHERE preference.tenant = ?1";
+
 fn all(db: &Connection, tenant: i64) -> Result<BTreeMap<FeatureType, Current>> {
-    let mut select = db.prepare_cached(
-        "SELECT change.version, change.at, change.preference, feature_type FROM preference
-         JOIN change ON change.id = change_id JOIN feature ON feature.id = preference.feature WHERE preference.tenant = ?1",
-    )?;
+    let mut select = db.prepare_cached(CURRENT)?;
     let mut rows = select.query([tenant])?;
     let mut all = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let feature: String = row.get(3)?;
-        let feature = feature.parse().map_err(|_malformed| unreadable("feature", &feature))?;
-        all.insert(feature, current(row)?);
+        all.insert(feature_type(&row.get::<_, String>(9)?)?, current(row)?);
     }
     Ok(all)
 }
 
-fn find(db: &Connection, tenant: i64, feature: &FeatureType) -> Result<Option<Current>> {
-    let mut select = db.prepare_cached(
-        "SELECT change.version, change.at, change.preference FROM preference JOIN change ON change.id = change_id
-         WHERE preference.tenant = ?1 AND preference.feature = (SELECT id FROM feature WHERE feature_type = ?2)",
-    )?;
+/// The feature of a column.
+pub(super) fn feature_type(text: &str) -> Result<FeatureType> {
+    text.parse().map_err(|_malformed| unreadable("feature", text))
+}
+
+/// A tenant's preference for one feature; `None` if there never was one.
+pub(super) fn find(db: &Connection, tenant: i64, feature: &FeatureType) -> Result<Option<Current>> {
+    let mut select = db.prepare_cached(&format!("{CURRENT} AND feature_type = ?2"))?;
     let mut rows = select.query((tenant, feature.as_str()))?;
     rows.next()?.map(current).transpose()
 }
 
 fn current(row: &Row<'_>) -> Result<Current> {
-    Ok(Current { version: row.get::<_, i64>(0)? as u64, at: instant(row.get(1)?)?, json: row.get(2)? })
+    Ok(Current {
+        version: row.get::<_, i64>(0)? as u64,
+        at: instant(row.get(1)?)?,
+        json: row.get(2)?,
+        change: row.get(3)?,
+        stated_since: instant(row.get(4)?)?,
+        member: row.get::<_, Option<i64>>(5)?.map(|since| membership(row, since)).transpose()?,
+    })
+}
+
+fn membership(row: &Row<'_>, since: i64) -> Result<Membership> {
+    let (frequency, time_key, timezone): (String, String, String) = (row.get(6)?, row.get(7)?, row.get(8)?);
+    Ok(Membership { group: parse_group(&frequency, &time_key, &timezone)?, since: instant(since)? })
 }
 
 /// One preference; `None` if there never was one.
@@ -86,31 +121,83 @@ pub(super) fn preferences(db: &Connection, request: BatchGetRequest, incarnation
 }
 
 fn entry(db: &Connection, tenant_id: TenantId, feature: &FeatureType) -> Result<PreferenceEntry> {
-    let current = preference(db, &tenant_id, feature)?;
-    let version = current.as_ref().map_or(0, |current| current.version);
-    let json = current.and_then(|current| current.json).map(RawValue::from_string);
+    let mut select = db.prepare_cached(
+        "SELECT change.version, change.preference FROM preference JOIN change ON change.id = change_id
+         WHERE preference.tenant = (SELECT id FROM tenant WHERE tenant_id = ?1)
+           AND preference.feature = (SELECT id FROM feature WHERE feature_type = ?2)",
+    )?;
+    let found: Option<(i64, Option<String>)> =
+        select.query_row((tenant_id.as_str(), feature.as_str()), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (version, json) = found.unwrap_or_default();
+    let json = json.map(RawValue::from_string);
     Ok(PreferenceEntry {
         tenant_id,
-        version,
+        version: version as u64,
         preference: json.transpose().map_err(|error| ConfigServiceError::Unreadable(format!("a preference that is no JSON ({error})")))?,
     })
 }
 
-/// The groups of a feature that have members, and those that lost their last after `emptied_after`.
-pub(super) fn groups(db: &Connection, feature: &FeatureType, emptied_after: Timestamp) -> Result<Vec<GroupSummary>> {
-    let Some(feature) = find_feature(db, feature)? else {
-        return Ok(Vec::new());
-    };
-    let mut select = db.prepare_cached(
-        "SELECT frequency, time_key, timezone, count, since, empty_since FROM stated_group
-         WHERE feature = ?1 AND (count > 0 OR empty_since > ?2) ORDER BY frequency, time_key, timezone",
-    )?;
-    let mut rows = select.query((feature, emptied_after.as_microsecond()))?;
-    let mut groups = Vec::new();
+/// Tenants with everything, behind the one of this number.
+pub(super) fn documents(db: &Connection, after: u64, limit: usize) -> Result<Vec<StoredTenant>> {
+    let mut select = db.prepare_cached("SELECT id, tenant_id FROM tenant WHERE id > ?1 AND tenant_id IS NOT NULL ORDER BY id LIMIT ?2")?;
+    let mut rows = select.query((after as i64, limit as i64))?;
+    let mut documents = Vec::new();
     while let Some(row) = rows.next()? {
-        groups.push(summary(row)?);
+        let (number, name): (i64, String) = (row.get(0)?, row.get(1)?);
+        let tenant = Tenant { preferences: all(db, number)?, ..profile_of(db, number)? };
+        documents.push(StoredTenant { tenant_id: tenant_id(&name)?, tenant });
     }
-    Ok(groups)
+    Ok(documents)
+}
+
+/// The tenant id of a column.
+pub(super) fn tenant_id(text: &str) -> Result<TenantId> {
+    text.parse().map_err(|_malformed| unreadable("tenant", text))
+}
+
+/// The preferences of a feature that are there, behind the tenant of this number.
+pub(super) fn stated(db: &Connection, feature: &FeatureType, after: u64, limit: usize) -> Result<Vec<StoredPreference>> {
+    let Some(feature) = find_feature(db, feature)? else { return Ok(Vec::new()) };
+    let mut select = db.prepare_cached(
+        "SELECT tenant.id, tenant_id, change.version, change.preference FROM tenant
+         JOIN preference ON preference.tenant = tenant.id AND preference.feature = ?1 JOIN change ON change.id = change_id
+         WHERE tenant.id > ?2 AND tenant_id IS NOT NULL AND change.preference IS NOT NULL ORDER BY tenant.id LIMIT ?3",
+    )?;
+    let mut rows = select.query((feature, after as i64, limit as i64))?;
+    let mut stated = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        stated.push(StoredPreference {
+            tenant_id: tenant_id(&row.get::<_, String>(1)?)?,
+            number: number as u64,
+            profile: profile_of(db, number)?.profile,
+            version: row.get::<_, i64>(2)? as u64,
+            json: row.get(3)?,
+        });
+    }
+    Ok(stated)
+}
+
+/// A stretch of a feature's groups.
+pub(super) fn groups(db: &Connection, query: &GroupsQuery, incarnation: Incarnation, complete_until: jiff::Timestamp) -> Result<GroupPage> {
+    let position = incarnation.position(feed::newest(db)?);
+    let mut page = GroupPage { groups: Vec::new(), more_after: None, position, complete_until };
+    let Some(feature) = find_feature(db, &query.feature)? else { return Ok(page) };
+    let mut select = db.prepare_cached(
+        "SELECT frequency, time_key, timezone, count, since, empty_since, id FROM stated_group
+         WHERE feature = ?1 AND id > ?2 AND (count > 0 OR empty_since > ?3) ORDER BY id LIMIT ?4",
+    )?;
+    let mut rows = select.query((feature, query.after, query.emptied_after.as_microsecond(), query.limit as i64 + 1))?;
+    let mut last = query.after;
+    while let Some(row) = rows.next()? {
+        if page.groups.len() == query.limit {
+            page.more_after = Some(last);
+            break;
+        }
+        page.groups.push(summary(row)?);
+        last = row.get(6)?;
+    }
+    Ok(page)
 }
 
 fn summary(row: &Row<'_>) -> Result<GroupSummary> {
@@ -121,4 +208,9 @@ fn summary(row: &Row<'_>) -> Result<GroupSummary> {
         since: instant(row.get(4)?)?,
         empty_since: row.get::<_, Option<i64>>(5)?.map(instant).transpose()?,
     })
+}
+
+/// The name that stands for a tenant which was erased since: its number.
+pub(super) fn name_or_number(name: Option<String>, number: i64) -> String {
+    name.unwrap_or_else(|| format!("erased:{number}"))
 }

@@ -58,6 +58,13 @@ impl Stamps {
         self.commits.send_modify(|commits| *commits += 1);
     }
 
+    /// How long the open transaction has been open by the clock; zero if none is.
+    pub(super) fn open_for(&self) -> Duration {
+        let open_from = self.lock().open_from;
+        let open_for = open_from.map(|open_from| self.clock.now().duration_since(open_from));
+        open_for.and_then(|open_for| open_for.try_into().ok()).unwrap_or(Duration::ZERO)
+    }
+
     /// Changes after every transaction.
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
         self.commits.subscribe()

@@ -1,19 +1,17 @@
-//! Writing preferences: state, group rows and change rows in one transaction.
-//!
-//! A job's rows share one stamp, but if it changes a preference twice the second change takes a new one, so that
-//! memberships are never empty intervals (M1). Counts are kept per stamp: joins and leaves are summed and written when
-//! the stamp ends.
+//! Writing: what the plan needs is read, and its rows are written, in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use cohort_preferences::{FeatureType, StatedGroup, TenantId, Zone};
+use cohort_preferences::{FeatureType, StatedGroup, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::names::{Learned, Names, find_feature, find_group};
+use super::names::{Learned, Names, find_feature, find_group, unreadable};
+use super::read;
 use super::stamps::Stamps;
-use super::{instant, read};
-use crate::store::{Current, Edit, Edited, ImportRow, Result, Stated};
+use crate::store::Result;
+use crate::store::edit::{Edit, Edited, Erased, ImportRow, Tenant};
+use crate::store::plan::{ChangeRow, Head, Move, Plan, PreferenceRow, ProfileRow, Rows, TenantRow, Tenants};
 
 /// One write job.
 pub(super) struct Writer<'a> {
@@ -21,36 +19,12 @@ pub(super) struct Writer<'a> {
     names: &'a Names,
     stamps: &'a Stamps,
     learned: Learned,
-    stamp: Option<Stamp>,
-}
-
-/// The changes that share an instant.
-struct Stamp {
-    at: Timestamp,
-    first_change: Option<i64>,
-    moves: HashMap<i64, i64>,
-}
-
-/// The row of a preference as it stands.
-struct Row {
-    version: i64,
-    change_id: i64,
-    group: Option<(i64, i64)>,
-}
-
-/// A preference to write: `None` deletes it.
-struct Target<'a> {
-    tenant: i64,
-    timezone: Option<&'a Zone>,
-    feature: i64,
-    stated: Option<&'a Stated>,
-    actor: &'a str,
 }
 
 impl<'a> Writer<'a> {
     /// Begins a job inside its transaction.
     pub(super) fn new(db: &'a Connection, names: &'a Names, stamps: &'a Stamps) -> Self {
-        Self { db, names, stamps, learned: Learned::default(), stamp: None }
+        Self { db, names, stamps, learned: Learned::default() }
     }
 
     /// The transaction.
@@ -58,99 +32,132 @@ impl<'a> Writer<'a> {
         self.db
     }
 
-    /// The instant of what is written now.
-    pub(super) fn stamp(&mut self) -> Timestamp {
+    /// An instant for what is written without a plan.
+    pub(super) fn stamp(&self) -> Timestamp {
+        self.stamps.take()
+    }
+
+    /// The names to keep after the commit.
+    pub(super) fn finish(self) -> Learned {
+        self.learned
+    }
+
+    /// Makes a plan and writes its rows.
+    fn carry_out<T>(&mut self, work: impl FnOnce(&mut Plan<'_>) -> Result<T>) -> Result<T> {
         let stamps = self.stamps;
-        let stamp = self.stamp.get_or_insert_with(|| Stamp { at: stamps.take(), first_change: None, moves: HashMap::new() });
-        stamp.at
+        let mut take = || stamps.take();
+        let mut plan = Plan::new(head(self.db)?, &mut take);
+        let done = work(&mut plan)?;
+        let (rows, _) = plan.finish();
+        self.write(&rows)?;
+        Ok(done)
     }
 
-    /// Writes what is still summed up; gives the names to keep after the commit.
-    pub(super) fn finish(mut self) -> Result<Learned> {
-        self.end_stamp()?;
-        Ok(self.learned)
+    fn write(&mut self, rows: &Rows) -> Result<()> {
+        insert_tenants(self.db, &rows.tenants)?;
+        self.create_groups(&rows.moves)?;
+        self.insert_changes(&rows.changes)?;
+        self.upsert_preferences(&rows.preferences)?;
+        for (tenant, row) in &rows.profiles {
+            write_profile(self.db, *tenant, row)?;
+        }
+        self.write_moves(&rows.moves)
     }
 
-    /// Writes one preference over `row` and gives its new state.
-    fn write(&mut self, target: &Target<'_>, row: Option<&Row>) -> Result<Current> {
-        self.begin_change(row)?;
-        let at = self.stamp().as_microsecond();
-        let (old, new) = (row.and_then(|row| row.group), self.group_of(target)?);
-        let moved = old.map(|(group, _)| group) != new;
-        let version = row.map_or(0, |row| row.version) + 1;
-        let (left, joined) = if moved { (old, new) } else { (None, None) };
-        let since = if moved { at } else { old.map_or(at, |(_, since)| since) };
+    fn insert_changes(&mut self, rows: &[ChangeRow]) -> Result<()> {
         let mut insert = self.db.prepare_cached(
-            "INSERT INTO change (at, tenant, feature, version, left_group, left_since, joined_group, preference, actor)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO change (id, at, tenant, feature, version, previous, left_group, left_since, joined_group, preference, actor, rules)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
-        let json = target.stated.map(|stated| stated.json.as_str());
-        let (left_group, left_since) = left.unzip();
-        insert.execute((at, target.tenant, target.feature, version, left_group, left_since, joined, json, target.actor))?;
-        let change = self.db.last_insert_rowid();
-        let mut upsert = self.db.prepare_cached(
-            "INSERT INTO preference (tenant, feature, version, change_id, group_id, group_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
-                 group_id = excluded.group_id, group_since = excluded.group_since",
-        )?;
-        upsert.execute((target.tenant, target.feature, version, change, new, new.map(|_| since)))?;
-        self.note(change, left_group, joined);
-        Ok(Current { version: version as u64, at: instant(at)?, json: json.map(str::to_owned) })
-    }
-
-    /// A preference that this stamp has already changed needs a new one.
-    fn begin_change(&mut self, row: Option<&Row>) -> Result<()> {
-        let first = self.stamp.as_ref().and_then(|stamp| stamp.first_change);
-        if let (Some(row), Some(first)) = (row, first)
-            && row.change_id >= first
-        {
-            self.end_stamp()?;
+        for row in rows {
+            let feature = row.feature.as_ref().map(|feature| self.feature(feature)).transpose()?;
+            let group = |writer: &mut Self, group: Option<&StatedGroup>| feature.zip(group).map(|(f, g)| writer.group(f, g)).transpose();
+            let left = group(self, row.left.as_ref().map(|left| &left.group))?;
+            let left_since = row.left.as_ref().map(|left| left.since.as_microsecond());
+            let joined = group(self, row.joined.as_ref())?;
+            insert.execute((
+                row.id,
+                row.at.as_microsecond(),
+                row.tenant,
+                feature,
+                row.version as i64,
+                row.previous,
+                left,
+                left_since,
+                joined,
+                row.json.as_deref(),
+                &*row.actor,
+                row.rules as i64,
+            ))?;
         }
         Ok(())
     }
 
-    fn note(&mut self, change: i64, left: Option<i64>, joined: Option<i64>) {
-        let stamp = self.stamp.as_mut().expect("a change was just stamped");
-        stamp.first_change.get_or_insert(change);
-        if let Some(group) = left {
-            *stamp.moves.entry(group).or_default() -= 1;
-        }
-        if let Some(group) = joined {
-            *stamp.moves.entry(group).or_default() += 1;
-        }
-    }
-
-    /// The group that the preference puts its user in; none if it is switched off or deleted.
-    fn group_of(&mut self, target: &Target<'_>) -> Result<Option<i64>> {
-        let enabled = target.stated.filter(|stated| stated.preference.is_enabled());
-        enabled.map(|stated| self.group(target.feature, stated.preference.stated_group(target.timezone))).transpose()
-    }
-
-    fn group(&mut self, feature: i64, group: StatedGroup) -> Result<i64> {
-        let key = (feature, group);
-        let known = self.learned.group_number(&key).or_else(|| self.names.group_number(&key));
-        if let Some(number) = known {
-            return Ok(number);
-        }
-        let number = match find_group(self.db, feature, &key.1)? {
-            Some(number) => number,
-            None => self.insert_group(feature, &key.1)?,
-        };
-        self.learned.group(feature, &key.1, number);
-        Ok(number)
-    }
-
-    fn insert_group(&mut self, feature: i64, group: &StatedGroup) -> Result<i64> {
-        let since = self.stamp().as_microsecond();
+    fn upsert_preferences(&mut self, rows: &[PreferenceRow]) -> Result<()> {
         let mut insert = self.db.prepare_cached(
-            "INSERT INTO stated_group (feature, frequency, time_key, timezone, count, since) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+            "INSERT INTO preference (tenant, feature, version, change_id, stated_since, group_id, group_since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        let time_key = group.time_key().to_string();
-        insert.execute((feature, group.frequency_text(), time_key, group.timezone_text(), since))?;
-        Ok(self.db.last_insert_rowid())
+        let mut update = self.db.prepare_cached(
+            "UPDATE preference SET version = ?3, change_id = ?4, stated_since = ?5, group_id = ?6, group_since = ?7
+             WHERE tenant = ?1 AND feature = ?2",
+        )?;
+        for row in rows {
+            let feature = self.feature(&row.feature)?;
+            let group = row.member.as_ref().map(|member| self.group(feature, &member.group)).transpose()?;
+            let since = row.member.as_ref().map(|member| member.since.as_microsecond());
+            let statement = if row.is_first { &mut insert } else { &mut update };
+            let stated_since = row.stated_since.as_microsecond();
+            statement.execute((row.tenant, feature, row.version as i64, row.change, stated_since, group, since))?;
+        }
+        Ok(())
     }
 
-    fn feature(&mut self, feature: &FeatureType) -> Result<i64> {
+    /// Makes the groups that are joined for the first time; each is there since its first user joined.
+    fn create_groups(&mut self, moves: &[Move]) -> Result<()> {
+        for Move { at, feature, group, .. } in moves {
+            let feature = self.feature(feature)?;
+            if self.find_group(feature, group)?.is_none() {
+                let number = insert_group(self.db, feature, group, *at)?;
+                self.learned.group(feature, group, number);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_moves(&mut self, moves: &[Move]) -> Result<()> {
+        let mut update = self.db.prepare_cached(
+            "UPDATE stated_group SET count = count + ?2, empty_since = CASE WHEN count + ?2 = 0 THEN ?3 END WHERE id = ?1 RETURNING count",
+        )?;
+        let mut insert = self.db.prepare_cached("INSERT INTO group_count (group_id, at, count) VALUES (?1, ?2, ?3)")?;
+        for Move { at, feature, group, by } in moves {
+            let feature = self.feature(feature)?;
+            let (group, at) = (self.group(feature, group)?, at.as_microsecond());
+            let count: i64 = update.query_row((group, by, at), |row| row.get(0))?;
+            insert.execute((group, at, count))?;
+        }
+        Ok(())
+    }
+
+    /// The number of a group that is there: [`Self::create_groups`] has made those that were not.
+    fn group(&mut self, feature: i64, group: &StatedGroup) -> Result<i64> {
+        self.find_group(feature, group)?.ok_or_else(|| unreadable("group", &group.to_string()))
+    }
+
+    fn find_group(&mut self, feature: i64, group: &StatedGroup) -> Result<Option<i64>> {
+        let known = self.learned.group_number(feature, group).or_else(|| self.names.group_number(feature, group));
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = find_group(self.db, feature, group)?;
+        if let Some(number) = found {
+            self.learned.group(feature, group, number);
+        }
+        Ok(found)
+    }
+
+    /// The number of a feature, which is made if it is new.
+    pub(super) fn feature(&mut self, feature: &FeatureType) -> Result<i64> {
         let known = self.learned.feature_number(feature).or_else(|| self.names.feature_number(feature));
         if let Some(number) = known {
             return Ok(number);
@@ -165,140 +172,101 @@ impl<'a> Writer<'a> {
         self.learned.feature(feature, number);
         Ok(number)
     }
-
-    /// Writes the counts after this stamp.
-    fn end_stamp(&mut self) -> Result<()> {
-        let Some(stamp) = self.stamp.take() else { return Ok(()) };
-        let at = stamp.at.as_microsecond();
-        let mut update = self.db.prepare_cached(
-            "UPDATE stated_group SET count = count + ?2, empty_since = CASE WHEN count + ?2 = 0 THEN ?3 END WHERE id = ?1 RETURNING count",
-        )?;
-        let mut insert = self.db.prepare_cached("INSERT INTO group_count (group_id, at, count) VALUES (?1, ?2, ?3)")?;
-        for (group, delta) in stamp.moves.into_iter().filter(|(_, delta)| *delta != 0) {
-            let count: i64 = update.query_row((group, delta, at), |row| row.get(0))?;
-            insert.execute((group, at, count))?;
-        }
-        Ok(())
-    }
 }
 
-/// Changes one tenant as `decide` says.
+/// Changes one tenant as the edit decides.
 pub(super) fn edit(writer: &mut Writer<'_>, edit: Edit) -> Result<Edited> {
-    let Edit { tenant, feature, actor, decide } = edit;
-    let number = read::tenant_number(writer.db, &tenant)?;
-    let before = match number {
-        Some(number) => read::tenant_of(writer.db, number, feature.as_ref())?,
-        None => crate::store::Tenant::default(),
-    };
-    let wanted = decide(&before)?;
-    let number = number.map_or_else(|| insert_tenant(writer, &tenant), Ok)?;
-    let mut after = before.clone();
-    for (feature, stated) in wanted {
-        if is_as_wanted(before.preferences.get(&feature), stated.as_ref()) {
-            continue;
+    let mut tenants = Tenants::new();
+    if let Some(tenant) = read::tenant(writer.db, &edit.tenant, edit.feature.as_ref())? {
+        tenants.insert(edit.tenant.clone(), tenant);
+    }
+    writer.carry_out(|plan| plan.edit(&mut tenants, edit))
+}
+
+/// Writes many preferences; says for each whether it changed anything.
+pub(super) fn import(writer: &mut Writer<'_>, rows: Vec<ImportRow>, actor: &str) -> Result<Vec<bool>> {
+    let mut tenants = read_tenants(writer.db, &rows)?;
+    writer.carry_out(|plan| Ok(plan.import(&mut tenants, rows, actor)))
+}
+
+/// The tenants of these rows that are there, each with the preferences that the rows name.
+fn read_tenants(db: &Connection, rows: &[ImportRow]) -> Result<Tenants> {
+    let mut features: HashMap<&TenantId, HashSet<&FeatureType>> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        features.entry(&row.tenant).or_default().insert(&row.feature);
+    }
+    let mut tenants = Tenants::with_capacity(features.len());
+    for (name, features) in features {
+        let Some(number) = read::tenant_number(db, name)? else { continue };
+        let mut tenant = read::profile_of(db, number)?;
+        for feature in features {
+            let current = read::find(db, number, feature)?;
+            tenant.preferences.extend(current.map(|current| (feature.clone(), current)));
         }
-        let target = Target {
-            tenant: number,
-            timezone: before.timezone.as_ref(),
-            feature: writer.feature(&feature)?,
-            stated: stated.as_ref(),
-            actor: &actor,
-        };
-        let row = find_row(writer.db, number, target.feature)?;
-        let current = writer.write(&target, row.as_ref())?;
-        after.preferences.insert(feature, current);
+        tenants.insert(name.clone(), tenant);
     }
-    Ok(Edited { before, after })
+    Ok(tenants)
 }
 
-fn is_as_wanted(current: Option<&Current>, wanted: Option<&Stated>) -> bool {
-    match (current.and_then(|current| current.json.as_deref()), wanted) {
-        (None, None) => true,
-        (Some(stored), Some(stated)) => stated.says(stored),
-        _ => false,
-    }
+/// Deletes everything of a tenant and takes its name and content away (W8); counts and numbers stay.
+pub(super) fn erase(writer: &mut Writer<'_>, name: &TenantId, actor: &str) -> Result<Option<Erased>> {
+    let Some(mut tenant) = read::tenant(writer.db, name, None)? else { return Ok(None) };
+    let Some(number) = tenant.number else { return Ok(None) };
+    let preferences = tenant.live().count() as u64;
+    let at = writer.carry_out(|plan| {
+        plan.erase(&mut tenant, actor);
+        Ok(plan.stamp())
+    })?;
+    let changes = empty_history(writer.db, &tenant)?;
+    let mut forget = writer.db.prepare_cached("UPDATE tenant SET tenant_id = NULL, timezone = NULL, erased_at = ?2 WHERE id = ?1")?;
+    forget.execute((number, at.as_microsecond()))?;
+    Ok(Some(Erased { number, at, preferences, changes }))
 }
 
-/// Writes many preferences; those of one tenant and feature in the order given.
-///
-/// Rows are written in the order of tenant numbers, and new tenants get theirs in the order of their names: both keep
-/// neighbours in the tables neighbours in time, which is what a fast import needs. A preference that comes twice is
-/// written in a second round, so that a job has as many stamps as rounds and not as repetitions.
-pub(super) fn import(writer: &mut Writer<'_>, rows: &[ImportRow], actor: &str) -> Result<Vec<bool>> {
-    let mut changed = vec![false; rows.len()];
-    for Numbered { tenant, is_new, index, .. } in number_tenants(writer, rows)? {
-        let ImportRow { feature, stated, .. } = &rows[index];
-        let timezone = if is_new { None } else { read::timezone(writer.db, tenant)? };
-        let target = Target { tenant, timezone: timezone.as_ref(), feature: writer.feature(feature)?, stated: Some(stated), actor };
-        let row = if is_new { None } else { find_row(writer.db, tenant, target.feature)? };
-        if let Some(row) = &row
-            && says_stored(writer.db, stated, row.change_id)?
-        {
-            continue;
+/// Takes the content out of every change row of a tenant, and says of how many.
+fn empty_history(db: &Connection, tenant: &Tenant) -> Result<u64> {
+    let mut empty = db.prepare_cached("UPDATE change SET preference = NULL WHERE id = ?1 RETURNING previous")?;
+    let newest = tenant.preferences.values().map(|current| current.change).chain(tenant.profile_change);
+    let mut emptied = 0;
+    for newest in newest {
+        let mut next = Some(newest);
+        while let Some(change) = next {
+            next = empty.query_row([change], |row| row.get(0)).optional()?.flatten();
+            emptied += 1;
         }
-        writer.write(&target, row.as_ref())?;
-        changed[index] = true;
     }
-    Ok(changed)
+    Ok(emptied)
 }
 
-/// A row to import, in the order of writing.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Numbered {
-    /// How many rows of the same tenant and feature come before it.
-    round: usize,
-    tenant: i64,
-    index: usize,
-    /// Whether this is the first row of a tenant that did not exist.
-    is_new: bool,
+fn head(db: &Connection) -> Result<Head> {
+    let mut select = db.prepare_cached("SELECT coalesce((SELECT max(id) FROM change), 0), coalesce((SELECT max(id) FROM tenant), 0)")?;
+    Ok(select.query_row([], |row| Ok(Head { change: row.get(0)?, tenant: row.get(1)? }))?)
 }
 
-fn number_tenants(writer: &mut Writer<'_>, rows: &[ImportRow]) -> Result<Vec<Numbered>> {
-    let mut by_name: Vec<usize> = (0..rows.len()).collect();
-    by_name.sort_by_key(|index| rows[*index].tenant.as_str());
-    let mut numbered: Vec<Numbered> = Vec::with_capacity(rows.len());
-    let mut rounds: HashMap<&str, usize> = HashMap::new();
-    for index in by_name {
-        let ImportRow { tenant, feature, .. } = &rows[index];
-        let (number, is_new) = match numbered.last() {
-            Some(last) if rows[last.index].tenant == *tenant => (last.tenant, false),
-            _ => {
-                rounds.clear();
-                find_or_insert_tenant(writer, tenant)?
-            }
-        };
-        let round = rounds.entry(feature.as_str()).and_modify(|round| *round += 1).or_default();
-        numbered.push(Numbered { round: *round, tenant: number, index, is_new });
+fn insert_tenants(db: &Connection, rows: &[TenantRow]) -> Result<()> {
+    let mut insert = db.prepare_cached("INSERT INTO tenant (id, tenant_id, created_at) VALUES (?1, ?2, ?3)")?;
+    for row in rows {
+        insert.execute((row.number, row.name.as_str(), row.created_at.as_microsecond()))?;
     }
-    numbered.sort_unstable();
-    Ok(numbered)
+    Ok(())
 }
 
-fn find_or_insert_tenant(writer: &mut Writer<'_>, tenant: &TenantId) -> Result<(i64, bool)> {
-    match read::tenant_number(writer.db, tenant)? {
-        Some(number) => Ok((number, false)),
-        None => Ok((insert_tenant(writer, tenant)?, true)),
+fn insert_group(db: &Connection, feature: i64, group: &StatedGroup, since: Timestamp) -> Result<i64> {
+    let mut insert = db
+        .prepare_cached("INSERT INTO stated_group (feature, frequency, time_key, timezone, count, since) VALUES (?1, ?2, ?3, ?4, 0, ?5)")?;
+    let time_key = group.time_key().to_string();
+    insert.execute((feature, group.frequency_text(), time_key, group.timezone_text(), since.as_microsecond()))?;
+    Ok(db.last_insert_rowid())
+}
+
+fn write_profile(db: &Connection, tenant: i64, row: &ProfileRow) -> Result<()> {
+    let mut update = db.prepare_cached("UPDATE tenant SET timezone = ?2, profile_version = ?3, profile_change = ?4 WHERE id = ?1")?;
+    let timezone = row.profile.timezone.as_ref().map(cohort_preferences::Zone::name);
+    update.execute((tenant, timezone, row.version as i64, row.change))?;
+    db.prepare_cached("DELETE FROM tenant_label WHERE tenant = ?1")?.execute([tenant])?;
+    let mut insert = db.prepare_cached("INSERT INTO tenant_label (name, value, tenant) VALUES (?1, ?2, ?3)")?;
+    for (name, value) in row.profile.labels.iter() {
+        insert.execute((name, value, tenant))?;
     }
-}
-
-fn insert_tenant(writer: &mut Writer<'_>, tenant: &TenantId) -> Result<i64> {
-    let created_at = writer.stamp().as_microsecond();
-    let mut insert = writer.db.prepare_cached("INSERT INTO tenant (tenant_id, created_at) VALUES (?1, ?2)")?;
-    insert.execute((tenant.as_str(), created_at))?;
-    Ok(writer.db.last_insert_rowid())
-}
-
-fn find_row(db: &Connection, tenant: i64, feature: i64) -> Result<Option<Row>> {
-    let mut select =
-        db.prepare_cached("SELECT version, change_id, group_id, group_since FROM preference WHERE tenant = ?1 AND feature = ?2")?;
-    let row = select.query_row((tenant, feature), |row| {
-        Ok(Row { version: row.get(0)?, change_id: row.get(1)?, group: row.get::<_, Option<i64>>(2)?.zip(row.get(3)?) })
-    });
-    Ok(row.optional()?)
-}
-
-fn says_stored(db: &Connection, stated: &Stated, change: i64) -> Result<bool> {
-    let mut select = db.prepare_cached("SELECT preference FROM change WHERE id = ?1")?;
-    let stored: Option<String> = select.query_row([change], |row| row.get(0))?;
-    Ok(stored.is_some_and(|stored| stated.says(&stored)))
+    Ok(())
 }

@@ -16,12 +16,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::cursor::MembersAfter;
 use crate::error::ConfigServiceError;
-use crate::key::{ApiKey, KeyHash, Scope, Secret, hash};
+use crate::key::{ApiKey, KeyHash, NewKey, Scope, Secret, hash};
 use crate::precondition::Precondition;
 use crate::receipt::next_run;
+use crate::store::edit::{Current, Edit, Edited, ImportRow, Stated, Tenant, Wanted};
+use crate::store::list::{GroupsQuery, MemberList, MembersQuery};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::stamps::whole_micros;
-use crate::store::{Current, Edit, Edited, ImportRow, MemberList, MembersQuery, Result, Stated, Store, Tenant, start_of};
+use crate::store::{Result, Store, start_of};
 
 /// How long a group that lost its last member is still listed: its last occurrences may be unplanned (F1).
 const EMPTY_GROUPS_LISTED_FOR: SignedDuration = SignedDuration::from_hours(24 * 7);
@@ -134,8 +136,9 @@ impl ConfigService {
 
     async fn add_key(&self, secret: &Secret, name: &str, scope: Scope, only_first: bool) -> Result<bool> {
         self.refuse_if_read_only()?;
-        let key = ApiKey { name: name.to_owned(), scope };
-        self.0.store.add_key(secret.hash(), key, only_first).await
+        let scopes = [scope].into_iter().collect();
+        let key = NewKey { hash: secret.hash(), name: name.to_owned(), scopes, created_by: name.to_owned(), expires_at: None };
+        Ok(self.0.store.add_key(key, only_first).await?.is_some())
     }
 
     /// Who holds this key. Known keys are kept in memory: only this process changes them.
@@ -193,7 +196,7 @@ impl ConfigService {
         let wanted = feature.clone();
         self.edit_preference(tenant, feature, actor, move |current| {
             precondition.check(live_version(current))?;
-            Ok(BTreeMap::from([(wanted, Some(stated))]))
+            Ok(Wanted::preference(wanted, Some(stated)))
         })
         .await
     }
@@ -213,7 +216,7 @@ impl ConfigService {
             let json = json.ok_or_else(|| no_preference(&owner, &wanted))?;
             let current: Value = serde_json::from_str(json).map_err(|error| ConfigServiceError::Unreadable(error.to_string()))?;
             let patched = Stated::read(&Preference::merge_patch(&current, &patch), "")?;
-            Ok(BTreeMap::from([(wanted, Some(patched))]))
+            Ok(Wanted::preference(wanted, Some(patched)))
         })
         .await
     }
@@ -229,14 +232,14 @@ impl ConfigService {
         self.edit_preference(tenant, feature, actor, move |current| {
             precondition.check(live_version(current))?;
             live_version(current).ok_or_else(|| no_preference(&owner, &wanted))?;
-            Ok(BTreeMap::from([(wanted, None)]))
+            Ok(Wanted::preference(wanted, None))
         })
         .await
     }
 
     async fn edit_preference<F>(&self, tenant: TenantId, feature: FeatureType, actor: String, decide: F) -> Result<Written>
     where
-        F: FnOnce(Option<&Current>) -> Result<BTreeMap<FeatureType, Option<Stated>>> + Send + 'static,
+        F: FnOnce(Option<&Current>) -> Result<Wanted> + Send + 'static,
     {
         let looked_at = feature.clone();
         let edit = Edit {
@@ -287,7 +290,7 @@ impl ConfigService {
             for (feature, ..) in tenant.live() {
                 wanted.entry(feature.clone()).or_insert(None);
             }
-            Ok(wanted)
+            Ok(Wanted { preferences: wanted, profile: None })
         };
         let edit = Edit { tenant, feature: None, actor, decide: Box::new(decide) };
         let edited = self.0.store.edit(edit).await?;
@@ -304,7 +307,7 @@ impl ConfigService {
                 let is_changed = edited.before.preferences.get(feature).map(|before| before.version) != Some(current.version);
                 // A write that changed nothing took effect long ago, but its next run is still to come.
                 let from = if is_changed { current.at } else { current.at.max(self.0.clock.now()) };
-                Ok((feature.clone(), receipt(current, edited.after.timezone.as_ref(), from)?))
+                Ok((feature.clone(), receipt(current, edited.after.profile.timezone.as_ref(), from)?))
             })
             .collect()
     }
@@ -326,7 +329,9 @@ impl ConfigService {
     pub(crate) async fn groups(&self, feature: &FeatureType) -> Result<GroupList> {
         let emptied_after = self.0.clock.now().saturating_sub(EMPTY_GROUPS_LISTED_FOR);
         let emptied_after = emptied_after.expect("a duration never fails to be subtracted");
-        self.0.store.groups(feature, emptied_after).await
+        let query = GroupsQuery { feature: feature.clone(), emptied_after, after: 0, limit: 1 << 30 };
+        let page = self.0.store.groups(query).await?;
+        Ok(GroupList { feature_type: feature.clone(), groups: page.groups, position: page.position, complete_until: page.complete_until })
     }
 
     /// A page of a member list.

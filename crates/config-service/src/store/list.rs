@@ -1,0 +1,238 @@
+//! What a store is asked for, and the pages that it answers with. Every list is cut by a limit and goes on behind the last
+//! row of the page before.
+
+use cohort_preferences::{FeatureType, GroupSummary, LabelFilter, StatedGroup, TenantId};
+use jiff::Timestamp;
+
+use super::edit::{Profile, Tenant};
+
+/// Asks for a stretch of a feature's groups.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupsQuery {
+    /// Of which feature.
+    pub(crate) feature: FeatureType,
+    /// Groups that lost their last member later than this are listed too.
+    pub(crate) emptied_after: Timestamp,
+    /// Only groups with a higher number.
+    pub(crate) after: i64,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+/// A stretch of a feature's groups.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupPage {
+    /// Ascending by number.
+    pub(crate) groups: Vec<GroupSummary>,
+    /// The number of the last group of the page, if groups follow behind it.
+    pub(crate) more_after: Option<i64>,
+    /// The feed's position when they were read.
+    pub(crate) position: String,
+    /// Every change stamped at or before this instant is in the page.
+    pub(crate) complete_until: Timestamp,
+}
+
+/// Asks for a stretch of a member list.
+#[derive(Debug, Clone)]
+pub(crate) struct MembersQuery {
+    /// Of which feature.
+    pub(crate) feature: FeatureType,
+    /// Of which groups, each named once.
+    pub(crate) groups: Vec<StatedGroup>,
+    /// As of which instant, in whole microseconds (M1).
+    pub(crate) as_of: Timestamp,
+    /// Only tenants with a higher number.
+    pub(crate) after: u64,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+/// A stretch of a member list.
+#[derive(Debug, Clone)]
+pub(crate) struct MemberList {
+    /// Ascending by number.
+    pub(crate) members: Vec<StoredMember>,
+    /// The size of the whole list, counted apart from it (M8).
+    pub(crate) count_as_of: u64,
+    /// The feed's position.
+    pub(crate) position: String,
+    /// Whether members follow behind these.
+    pub(crate) has_more: bool,
+}
+
+/// A member as stored: [`cohort_preferences::Member`] with the JSON as plain text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredMember {
+    /// Who.
+    pub(crate) tenant_id: String,
+    /// The tenant's number.
+    pub(crate) number: u64,
+    /// The version of the preference in force now.
+    pub(crate) version: u64,
+    /// Since when in the group without a break.
+    pub(crate) since: Timestamp,
+    /// The preference in force now.
+    pub(crate) json: Option<String>,
+}
+
+/// Asks for the members of groups among those tenants whose preference has changed since a place in the feed.
+#[derive(Debug, Clone)]
+pub(crate) struct MovedQuery {
+    /// Of which feature.
+    pub(crate) feature: FeatureType,
+    /// Of which groups, each named once.
+    pub(crate) groups: Vec<StatedGroup>,
+    /// As of which instant, in whole microseconds (M1).
+    pub(crate) as_of: Timestamp,
+    /// Only changes behind this one count.
+    pub(crate) since: i64,
+    /// The most tenants that may have changed.
+    pub(crate) limit: usize,
+}
+
+/// What became of a member list since a place in the feed.
+#[derive(Debug, Clone)]
+pub(crate) struct MovedList {
+    /// Tenants that changed and are members as of the instant, ascending by number.
+    pub(crate) members: Vec<StoredMember>,
+    /// Tenants that changed and are no members as of the instant.
+    pub(crate) gone: Vec<u64>,
+    /// The size of the whole list (M8).
+    pub(crate) count_as_of: u64,
+    /// The feed's position.
+    pub(crate) position: String,
+}
+
+/// Asks for tenants.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TenantsQuery {
+    /// Only those whose id begins so; the list is then in the order of ids, else of numbers.
+    pub(crate) prefix: Option<String>,
+    /// Only those that carry this label now.
+    pub(crate) label: Option<LabelFilter>,
+    /// Only those that were there at this instant.
+    pub(crate) as_of: Option<Timestamp>,
+    /// Where the page before ended.
+    pub(crate) after: Option<TenantsAfter>,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+/// The last tenant of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TenantsAfter {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its id.
+    pub(crate) tenant_id: String,
+}
+
+/// A tenant in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TenantSummary {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Who.
+    pub(crate) tenant_id: TenantId,
+    /// Since when.
+    pub(crate) created_at: Timestamp,
+    /// Timezone and labels.
+    pub(crate) profile: Profile,
+}
+
+/// A tenant with everything.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredTenant {
+    /// Who.
+    pub(crate) tenant_id: TenantId,
+    /// What is known of them.
+    pub(crate) tenant: Tenant,
+}
+
+/// A preference with what rules look at (W7).
+#[derive(Debug, Clone)]
+pub(crate) struct StoredPreference {
+    /// Whose.
+    pub(crate) tenant_id: TenantId,
+    /// The tenant's number.
+    pub(crate) number: u64,
+    /// The tenant's timezone and labels.
+    pub(crate) profile: Profile,
+    /// Its version.
+    pub(crate) version: u64,
+    /// As it was stated.
+    pub(crate) json: String,
+}
+
+/// Asks for tenants that never stated a preference for a feature (T13).
+#[derive(Debug, Clone)]
+pub(crate) struct UnstatedQuery {
+    /// For which feature.
+    pub(crate) feature: FeatureType,
+    /// As of which instant, in whole microseconds.
+    pub(crate) as_of: Timestamp,
+    /// Only tenants with a higher number.
+    pub(crate) after: u64,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+/// Some of the tenants that never stated a preference.
+#[derive(Debug, Clone)]
+pub(crate) struct UnstatedPage {
+    /// Number and id, ascending by number.
+    pub(crate) tenants: Vec<(u64, String)>,
+    /// The last number that was looked at, if tenants follow behind it: a page ends after so many looks, too.
+    pub(crate) more_after: Option<u64>,
+    /// The feed's position.
+    pub(crate) position: String,
+}
+
+/// One change of a tenant, as the history tells it (W3).
+#[derive(Debug, Clone)]
+pub(crate) struct HistoryEntry {
+    /// The change row.
+    pub(crate) change: i64,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Who.
+    pub(crate) actor: String,
+    /// Which preference; `None` for timezone and labels.
+    pub(crate) feature: Option<FeatureType>,
+    /// The version that it made.
+    pub(crate) version: u64,
+    /// What stood before; `None` if nothing, or if it is no longer kept.
+    pub(crate) before: Option<String>,
+    /// What it wrote; `None` if it deleted.
+    pub(crate) after: Option<String>,
+    /// The version of the feature's definition that it passed.
+    pub(crate) rules: u64,
+}
+
+/// What was found wrong with the groups, which are kept and not computed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Drift {
+    /// Preferences that were looked at.
+    pub(crate) preferences: u64,
+    /// Groups that were looked at.
+    pub(crate) groups: u64,
+    /// Users that stand in another group than their preference says, the first hundred.
+    pub(crate) misplaced: Vec<(FeatureType, String)>,
+    /// How many those are.
+    pub(crate) misplaced_count: u64,
+    /// Groups whose count is not that of their members: feature, group, kept count, true count; the first hundred.
+    pub(crate) miscounted: Vec<(FeatureType, StatedGroup, u64, u64)>,
+    /// How many those are.
+    pub(crate) miscounted_count: u64,
+    /// Whether all of it was set right.
+    pub(crate) is_repaired: bool,
+}
+
+/// What was removed because it is older than what is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// Change rows.
+    pub(crate) changes: u64,
+    /// Counts of groups.
+    pub(crate) counts: u64,
+}
