@@ -57,7 +57,7 @@ impl Errors {
 }
 
 /// Appends one reference token to a JSON Pointer (RFC 6901, section 3).
-pub(crate) fn child(pointer: &str, token: &str) -> String {
+pub fn child(pointer: &str, token: &str) -> String {
     format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
 }
 

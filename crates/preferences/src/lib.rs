@@ -39,7 +39,7 @@ pub use feature::FeatureDefinition;
 pub use frequency::{Frequency, FrequencyError};
 pub use group::{Defaults, GroupError, GroupList, GroupSummary, PreferenceGroup, StatedGroup, UnresolvedGroup};
 pub use id::{ConfigKey, FeatureType, IdError, JobId, PurposeId, TenantId};
-pub use invalid::{FieldError, Invalid};
+pub use invalid::{FieldError, Invalid, child as child_pointer};
 pub use labels::{LabelError, LabelFilter, Labels};
 pub use member::{BatchGetRequest, BatchGetResponse, Member, MemberPage, MembersRequest, PreferenceEntry};
 pub use nominal::{NominalError, NominalTime};
