@@ -32,7 +32,7 @@ pub(crate) const BASE: &str = "/api/v1";
 /// The Config Database of the folder; `read_only` says why it takes no writes.
 pub(crate) async fn open_config_service(folder: &Path, clock: Arc<dyn Clock>, read_only: Option<String>) -> anyhow::Result<ConfigService> {
     let path = folder.join(CONFIG_DATABASE);
-    let options = ConfigServiceOptions { path: path.clone(), clock, read_only };
+    let options = ConfigServiceOptions { read_only, ..ConfigServiceOptions::sqlite(&path, clock) };
     ConfigService::open(options).await.with_context(|| format!("cannot open {}", path.display()))
 }
 

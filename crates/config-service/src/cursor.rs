@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::ConfigServiceError;
+use crate::store::list::TenantsAfter;
 
 /// Which life of the database this is; a database that was made anew or restored has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +50,13 @@ impl Incarnation {
         match text {
             None => Ok(Since::Oldest),
             Some("now") => Ok(Since::Now),
-            Some(position) => {
-                let change = self.own(position, "since_id")?.parse();
-                change.map(Since::Change).map_err(|_not_a_number| malformed("since_id"))
-            }
+            Some(position) => self.position_of(position, "since_id").map(Since::Change),
         }
+    }
+
+    /// The number of the change at a position of the feed.
+    pub(crate) fn position_of(self, position: &str, parameter: &str) -> Result<i64, ConfigServiceError> {
+        self.own(position, parameter)?.parse().map_err(|_not_a_number| malformed(parameter))
     }
 
     /// The cursor of the page behind `after`.
@@ -65,6 +70,29 @@ impl Incarnation {
         let (as_of, number) = self.own(cursor, "cursor")?.split_once('-').ok_or_else(malformed)?;
         let as_of = as_of.parse().ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
         Ok(MembersAfter { as_of: as_of.ok_or_else(malformed)?, number: number.parse().map_err(|_not_a_number| malformed())? })
+    }
+
+    /// The cursor of the page behind the row of this number.
+    pub(crate) fn row_cursor(self, number: i64) -> String {
+        format!("{self}-{number}")
+    }
+
+    /// Reads a cursor of [`Self::row_cursor`].
+    pub(crate) fn row_after(self, cursor: &str) -> Result<i64, ConfigServiceError> {
+        self.own(cursor, "cursor")?.parse().map_err(|_not_a_number| malformed("cursor"))
+    }
+
+    /// The cursor of the page behind this tenant.
+    pub(crate) fn tenants_cursor(self, after: &TenantsAfter) -> String {
+        format!("{self}-{}-{}", after.number, URL_SAFE_NO_PAD.encode(&after.tenant_id))
+    }
+
+    /// Reads a cursor of a list of tenants.
+    pub(crate) fn tenants_after(self, cursor: &str) -> Result<TenantsAfter, ConfigServiceError> {
+        let malformed = || malformed("cursor");
+        let (number, tenant_id) = self.own(cursor, "cursor")?.split_once('-').ok_or_else(malformed)?;
+        let tenant_id = URL_SAFE_NO_PAD.decode(tenant_id).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(TenantsAfter { number: number.parse().map_err(|_not_a_number| malformed())?, tenant_id: tenant_id.ok_or_else(malformed)? })
     }
 
     /// What stands behind the incarnation in a cursor of this one.
@@ -101,6 +129,15 @@ mod tests {
         assert!(matches!(Incarnation(1).since(Some(&position)), Err(ConfigServiceError::CursorGone)));
         for malformed in ["", "42", "zz-1", "0a0b0c0d-x", "0a0b0c0d-"] {
             assert!(matches!(OURS.since(Some(malformed)), Err(ConfigServiceError::Parameter(_))), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_tenants_carries_any_id() {
+        let after = TenantsAfter { number: 3, tenant_id: "a-b/\u{fc}".into() };
+        assert_eq!(OURS.tenants_after(&OURS.tenants_cursor(&after)).expect("reads"), after);
+        for malformed in ["0a0b0c0d-3", "0a0b0c0d-x-YQ", "0a0b0c0d-3-*"] {
+            assert!(matches!(OURS.tenants_after(malformed), Err(ConfigServiceError::Parameter(_))), "{malformed}");
         }
     }
 

@@ -10,6 +10,7 @@
 //!
 //! [`preferences`]: cohort_preferences
 
+mod address;
 mod api;
 mod cursor;
 mod error;
@@ -21,6 +22,7 @@ mod registry;
 mod service;
 mod store;
 
+pub use address::{DatabaseAddress, DatabaseAddressError};
 pub use api::error::unknown_route;
 pub use error::ConfigServiceError;
 pub use key::Scope;

@@ -1,14 +1,15 @@
 //! What an edit means, said at once (M7).
 
-use cohort_preferences::{NextRun, NoNextRun, Preference, PreferenceGroup, Schedule, Zone};
+use cohort_preferences::{Defaults, NextRun, NoNextRun, Preference, Schedule, Zone};
 use jiff::Timestamp;
 
-/// The next occurrence after `after` of a preference, or why none can be named (M7); `None` for a deleted one.
-pub(crate) fn next_run(preference: Option<&Preference>, tenant_timezone: Option<&Zone>, after: Timestamp) -> NextRun {
+/// The next occurrence after `after` of a preference, or why none can be named (M7); `None` for a deleted one. What the user
+/// leaves open is filled by the feature's defaults; what those leave open depends on the job.
+pub(crate) fn next_run(preference: Option<&Preference>, tenant_timezone: Option<&Zone>, defaults: &Defaults, after: Timestamp) -> NextRun {
     let Some(preference) = preference.filter(|preference| preference.is_enabled()) else {
         return NextRun::unknown(NoNextRun::Disabled);
     };
-    let Some(group) = PreferenceGroup::from_stated(&preference.stated_group(tenant_timezone)) else {
+    let Ok(group) = preference.stated_group(tenant_timezone).resolve_by(defaults) else {
         return NextRun::unknown(NoNextRun::DependsOnJob);
     };
     let wanted = Schedule::of(&group).after(after).find(|occurrence| Some(occurrence.nominal) != preference.skip_next);
@@ -29,7 +30,7 @@ mod tests {
     fn next(preference: &Value) -> Value {
         let preference = Preference::from_json(preference, "").expect("valid");
         let after = "2026-12-01T12:00:00Z".parse().expect("an instant");
-        serde_json::to_value(next_run(Some(&preference), None, after)).expect("serialises")
+        serde_json::to_value(next_run(Some(&preference), None, &Defaults::default(), after)).expect("serialises")
     }
 
     #[test]
@@ -48,10 +49,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_feature_s_defaults_fill_depends_on_no_job() {
+        let preference = |json: Value| Preference::from_json(&json, "").expect("valid");
+        let defaults = Defaults(vec![preference(json!({"preferred_time": "07:00", "timezone": "UTC"}))]);
+        let run = |stated: Value| next_run(Some(&preference(stated)), None, &defaults, Timestamp::UNIX_EPOCH);
+        let expected = json!({"next_run": {"nominal": "1970-01-01T07:00", "timezone": "UTC", "at": "1970-01-01T07:00:00Z"}});
+        assert_eq!(serde_json::to_value(run(json!({"frequency": "daily"}))).expect("serialises"), expected);
+        assert_eq!(run(json!({"frequency": "weekly"})), NextRun::unknown(NoNextRun::DependsOnJob), "the day is open");
+    }
+
+    #[test]
     fn disabled_and_deleted_preferences_do_not_run() {
         let disabled = json!({"next_run": null, "reason": "disabled"});
         assert_eq!(next(&json!({"enabled": false, "frequency": "daily", "preferred_time": "09:00", "timezone": "UTC"})), disabled);
-        let deleted = next_run(None, None, Timestamp::UNIX_EPOCH);
+        let deleted = next_run(None, None, &Defaults::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(serde_json::to_value(deleted).expect("serialises"), disabled);
     }
 

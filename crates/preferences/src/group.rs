@@ -74,7 +74,7 @@ pub struct GroupSummary {
     pub empty_since: Option<Timestamp>,
 }
 
-/// All stated groups of a feature.
+/// The stated groups of a feature, or a page of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupList {
     /// Of which feature.
@@ -85,6 +85,9 @@ pub struct GroupList {
     pub position: String,
     /// Every change stamped at or before this instant is in the list.
     pub complete_until: Timestamp,
+    /// The cursor of the next page; `None` on the last. A list in pages is as current as its first page says.
+    #[serde(default)]
+    pub next_cursor: Option<String>,
 }
 
 impl StatedGroup {
@@ -129,33 +132,47 @@ impl StatedGroup {
         self.timezone.as_ref().map_or("-", Zone::name)
     }
 
-    /// The preference group that these defaults make of it (T12).
+    /// The preference group that these defaults make of it, the last resort behind them: 09:00, monday or 1, UTC (T12).
     pub fn resolve(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
-        let frequency = self.frequency.or_else(|| defaults.first(|layer| layer.frequency)).ok_or(UnresolvedGroup { field: "frequency" })?;
+        self.fill(defaults, Some(&LAST_RESORT))
+    }
+
+    /// The preference group that these defaults make of it, if they leave nothing to others.
+    pub fn resolve_by(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
+        self.fill(defaults, None)
+    }
+
+    fn fill(&self, defaults: &Defaults, last: Option<&LastResort>) -> Result<PreferenceGroup, UnresolvedGroup> {
+        let missing = |field| UnresolvedGroup { field };
+        let frequency = self.frequency.or_else(|| defaults.first(|layer| layer.frequency)).ok_or(missing("frequency"))?;
         let (day, time, parity) = self.parts();
-        let time = || time.or_else(|| defaults.first(|layer| layer.preferred_time)).unwrap_or(TimeOfDay::NINE);
-        let day = |last_resort| {
-            day.or_else(|| defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency)))).unwrap_or(last_resort)
+        let time = || {
+            let time = time.or_else(|| defaults.first(|layer| layer.preferred_time)).or(last.map(|last| last.time));
+            time.ok_or(missing("preferred_time"))
         };
+        let day = |last: Option<Day>| {
+            let day = day.or_else(|| defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency)))).or(last);
+            day.ok_or(missing("preferred_day"))
+        };
+        let parity = || {
+            let parity = parity.or_else(|| defaults.first_for(frequency, |layer| layer.anchor_date.map(Parity::of_week)));
+            parity.or(last.map(|last| last.parity)).ok_or(missing("anchor_date"))
+        };
+        let weekday = last.map(|last| last.weekday);
         let time_key = match (frequency, self.time_key) {
-            (Frequency::Hourly, TimeKey::Unstated) => TimeKey::Minute(time().minute()),
+            (Frequency::Hourly, TimeKey::Unstated) => TimeKey::Minute(time()?.minute()),
             (Frequency::Hourly, TimeKey::Time(time)) => TimeKey::Minute(time.minute()),
             (Frequency::Hourly | Frequency::Cron, stated @ (TimeKey::Minute(_) | TimeKey::Cron(_))) => stated,
-            (Frequency::Daily, _) => TimeKey::Time(time()),
-            (Frequency::Weekly, _) => TimeKey::Day { day: Some(day(Day::Weekdays(Weekdays::MONDAY))), time: Some(time()) },
-            (Frequency::Biweekly, _) => TimeKey::Alternating {
-                day: Some(day(Day::Weekdays(Weekdays::MONDAY))),
-                time: Some(time()),
-                parity: parity
-                    .or_else(|| defaults.first_for(frequency, |layer| layer.anchor_date.map(Parity::of_week)))
-                    .or(Some(Parity::Even)),
-            },
-            (Frequency::Monthly, _) => TimeKey::Day { day: Some(day(Day::Month(MonthDay::Number(1)))), time: Some(time()) },
+            (Frequency::Daily, _) => TimeKey::Time(time()?),
+            (Frequency::Weekly, _) => TimeKey::Day { day: Some(day(weekday)?), time: Some(time()?) },
+            (Frequency::Biweekly, _) => TimeKey::Alternating { day: Some(day(weekday)?), time: Some(time()?), parity: Some(parity()?) },
+            (Frequency::Monthly, _) => TimeKey::Day { day: Some(day(last.map(|last| last.month_day))?), time: Some(time()?) },
             (Frequency::Cron | Frequency::Hourly, _) => {
-                defaults.first_for(frequency, |layer| layer.cron).map(TimeKey::Cron).ok_or(UnresolvedGroup { field: "cron" })?
+                defaults.first_for(frequency, |layer| layer.cron).map(TimeKey::Cron).ok_or(missing("cron"))?
             }
         };
-        let timezone = self.timezone.clone().or_else(|| defaults.first(|layer| layer.timezone.clone())).unwrap_or(Zone::UTC);
+        let timezone = self.timezone.clone().or_else(|| defaults.first(|layer| layer.timezone.clone()));
+        let timezone = timezone.or(last.map(|last| last.timezone.clone())).ok_or(missing("timezone"))?;
         Ok(PreferenceGroup { frequency, time_key, timezone })
     }
 
@@ -172,6 +189,23 @@ impl StatedGroup {
 fn stated(text: &str) -> Option<&str> {
     (text != "-").then_some(text)
 }
+
+/// What holds where nobody states anything (T12).
+struct LastResort {
+    time: TimeOfDay,
+    weekday: Day,
+    month_day: Day,
+    parity: Parity,
+    timezone: Zone,
+}
+
+const LAST_RESORT: LastResort = LastResort {
+    time: TimeOfDay::NINE,
+    weekday: Day::Weekdays(Weekdays::MONDAY),
+    month_day: Day::Month(MonthDay::Number(1)),
+    parity: Parity::Even,
+    timezone: Zone::UTC,
+};
 
 /// Default preferences, strongest first: the feature's, then the job's. The last resort stands behind them (T12).
 #[derive(Debug, Clone, Default)]

@@ -27,7 +27,7 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = ConfigServiceOptions { path: folder.path().join("config.db"), clock: Arc::new(SystemClock), read_only: None };
+        let options = ConfigServiceOptions::sqlite(folder.path().join("config.db"), Arc::new(SystemClock));
         let service = ConfigService::open(options).await.expect("opened");
         let key = service.create_key("contract", Scope::Admin).await.expect("made");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");

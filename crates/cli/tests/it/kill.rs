@@ -210,7 +210,7 @@ fn key(number: usize, due: Timestamp) -> String {
 
 async fn store_users(data: &Path, before: Timestamp, due: Timestamp, count: usize) {
     std::fs::create_dir_all(data).expect("made");
-    let options = ConfigServiceOptions { path: data.join("config.db"), clock: Arc::new(Standing(before)), read_only: None };
+    let options = ConfigServiceOptions::sqlite(data.join("config.db"), Arc::new(Standing(before)));
     let service = ConfigService::open(options).await.expect("opened");
     let secret = service.create_key("test", Scope::Admin).await.expect("made");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -22,7 +22,7 @@ impl Clock for AtTheEpoch {
 
 /// A service on the folder, in this process: its base address and an admin key.
 async fn serve(folder: &Path) -> (String, String) {
-    let options = ConfigServiceOptions { path: folder.join("config.db"), clock: Arc::new(AtTheEpoch), read_only: None };
+    let options = ConfigServiceOptions::sqlite(folder.join("config.db"), Arc::new(AtTheEpoch));
     let service = ConfigService::open(options).await.expect("opened");
     let key = service.create_key("test", Scope::Admin).await.expect("made");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");

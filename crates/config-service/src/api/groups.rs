@@ -20,20 +20,33 @@ use crate::store::list::StoredMember;
 #[serde(deny_unknown_fields)]
 pub(super) struct OfFeature {
     feature_type: FeatureType,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupsPage {
+    cursor: Option<String>,
+    limit: Option<usize>,
 }
 
 /// `GET /preferences/groups?feature_type=`: the groups of a feature.
 pub(super) async fn list_by_query(
     State(service): State<ConfigService>,
-    QueryOf(OfFeature { feature_type }): QueryOf<OfFeature>,
+    QueryOf(OfFeature { feature_type, cursor, limit }): QueryOf<OfFeature>,
 ) -> Result<Json<GroupList>, ApiError> {
-    Ok(Json(service.groups(&feature_type).await?))
+    Ok(Json(service.groups(feature_type, cursor.as_deref(), limit).await?))
 }
 
 /// `GET /features/{feature_type}/frequency-groups`: the groups of a feature.
-pub(super) async fn list(State(service): State<ConfigService>, PathText(feature): PathText<String>) -> Result<Json<GroupList>, ApiError> {
+pub(super) async fn list(
+    State(service): State<ConfigService>,
+    PathText(feature): PathText<String>,
+    QueryOf(page): QueryOf<GroupsPage>,
+) -> Result<Json<GroupList>, ApiError> {
     let feature = parameter("feature_type", &feature)?;
-    Ok(Json(service.groups(&feature).await?))
+    Ok(Json(service.groups(feature, page.cursor.as_deref(), page.limit).await?))
 }
 
 #[derive(Debug, Deserialize)]

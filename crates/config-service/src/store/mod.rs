@@ -17,8 +17,10 @@ pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod sqlite;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, TenantId};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -63,6 +65,9 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Everything of a tenant; `None` for one that never wrote.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>>;
+
+    /// The labels of those tenants that have any.
+    async fn labels(&self, tenants: Vec<TenantId>) -> Result<HashMap<TenantId, Labels>>;
 
     /// Many tenants' preferences for one feature.
     async fn preferences(&self, request: BatchGetRequest) -> Result<BatchGetResponse>;

@@ -63,7 +63,8 @@ struct Answer {
 const BEGINNING: &str = "2026-12-01T12:00:00Z";
 
 async fn open(folder: &Path, clock: Arc<Hand>, read_only: Option<&str>) -> ConfigService {
-    let options = ConfigServiceOptions { path: folder.join("config.db"), clock, read_only: read_only.map(str::to_owned) };
+    let options =
+        ConfigServiceOptions { read_only: read_only.map(str::to_owned), ..ConfigServiceOptions::sqlite(folder.join("config.db"), clock) };
     ConfigService::open(options).await.expect("opens")
 }
 

@@ -15,6 +15,7 @@ mod tenants;
 mod upkeep;
 mod write;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cohort_database::{DatabaseError, Sqlite, SqliteOptions};
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, TenantId};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
@@ -217,6 +218,10 @@ impl Store for SqliteStore {
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>> {
         let tenant = tenant.clone();
         self.read(move |db, _, _| read::tenant(db, &tenant, None)).await
+    }
+
+    async fn labels(&self, tenants: Vec<TenantId>) -> Result<HashMap<TenantId, Labels>> {
+        self.read(move |db, _, _| read::labels_of(db, tenants)).await
     }
 
     async fn preferences(&self, request: BatchGetRequest) -> Result<BatchGetResponse> {

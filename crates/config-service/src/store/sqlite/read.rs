@@ -1,6 +1,6 @@
 //! What is there now: preferences, tenants, groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, Labels, PreferenceEntry, TenantId, Zone};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -60,6 +60,19 @@ pub(super) fn labels(db: &Connection, tenant: i64) -> Result<Labels> {
     let label = |row: &Row<'_>| Ok((row.get(0)?, Value::String(row.get(1)?)));
     let labels = select.query_map([tenant], label)?.collect::<Result<Map<String, Value>, _>>()?;
     Labels::from_json(&labels.into(), "").map_err(|invalid| unreadable("labels", &invalid.to_string()))
+}
+
+/// The labels of those tenants that have any.
+pub(super) fn labels_of(db: &Connection, tenants: Vec<TenantId>) -> Result<HashMap<TenantId, Labels>> {
+    let mut labelled = HashMap::new();
+    for tenant in tenants {
+        let Some(number) = tenant_number(db, &tenant)? else { continue };
+        let labels = labels(db, number)?;
+        if !labels.is_empty() {
+            labelled.insert(tenant, labels);
+        }
+    }
+    Ok(labelled)
 }
 
 const CURRENT: &str = "SELECT change.version, change.at, change.preference, change.id, stated_since, group_since,

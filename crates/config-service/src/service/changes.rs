@@ -1,0 +1,53 @@
+//! The change feed (F7, F8): readers wait here for what comes next.
+
+use std::time::Duration;
+
+use cohort_preferences::ChangePage;
+use tokio::time::{Instant, sleep_until};
+
+use super::ConfigService;
+use super::lists::bounded;
+use crate::store::{Result, start_of};
+
+/// The most changes of a page, and how many it has if the request does not say.
+const MOST_CHANGES: usize = 1_000;
+
+/// Where a feed reader stands and how patient it is.
+pub(crate) struct ChangesRequest {
+    /// The cursor as it was sent.
+    pub(crate) since: Option<String>,
+    /// How long to wait for a change if there is none.
+    pub(crate) wait: Duration,
+    /// At most so many changes.
+    pub(crate) limit: Option<usize>,
+}
+
+impl ConfigService {
+    /// A page of the feed; waits for a change if there is none, until the wait is over or the service closes.
+    pub(crate) async fn changes(&self, request: ChangesRequest) -> Result<ChangePage> {
+        let limit = bounded("limit", request.limit, MOST_CHANGES, MOST_CHANGES)?;
+        let store = &*self.0.store;
+        let since = store.incarnation().since(request.since.as_deref())?;
+        let mut commits = store.commits();
+        let mut closing = self.0.closing.subscribe();
+        let deadline = Instant::now() + request.wait;
+        let start = start_of(store, since).await?;
+        loop {
+            commits.mark_unchanged();
+            let page = store.changes(start, limit).await?;
+            if !page.changes.is_empty() || *closing.borrow_and_update() || Instant::now() >= deadline {
+                return Ok(page);
+            }
+            tokio::select! {
+                _committed = commits.changed() => {}
+                _closing = closing.changed() => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// How long the oldest write that is not committed has been open (F7).
+    pub(crate) async fn feed_lag(&self) -> Result<Duration> {
+        self.0.store.feed_lag().await
+    }
+}

@@ -1,0 +1,51 @@
+//! Upkeep: groups are checked against preferences on request, and what is older than is kept is removed every hour.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::watch;
+use tokio::time::interval;
+
+use super::ConfigService;
+use crate::store::Result;
+use crate::store::list::{Drift, Forgotten};
+
+/// How often what is too old is looked for.
+const EVERY: Duration = Duration::from_secs(3_600);
+
+impl ConfigService {
+    /// Compares the groups with what the preferences say, and sets them right if asked.
+    pub(crate) async fn drift(&self, repair: bool) -> Result<Drift> {
+        if repair {
+            self.refuse_if_read_only()?;
+        }
+        self.0.store.drift(repair).await
+    }
+
+    /// Removes history that is older than this; cursors before it are then gone (F7).
+    pub async fn forget(&self, older_than: SignedDuration) -> Result<u64> {
+        let before = self.0.clock.now().saturating_sub(older_than).expect("a duration never fails to be subtracted");
+        let Forgotten { changes, counts } = self.0.store.forget(before).await?;
+        if changes + counts > 0 {
+            tracing::info!(changes, counts, %before, "removed history that is older than is kept");
+        }
+        Ok(changes)
+    }
+
+    /// Removes old history every hour until the service closes.
+    pub(super) fn forget_in_background(&self, keep: SignedDuration, mut closing: watch::Receiver<bool>) {
+        let service = self.clone();
+        tokio::spawn(async move {
+            let mut hours = interval(EVERY);
+            loop {
+                tokio::select! {
+                    _closed = closing.wait_for(|closing| *closing) => return,
+                    _hour = hours.tick() => {}
+                }
+                if let Err(error) = service.forget(keep).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "old history could not be removed");
+                }
+            }
+        });
+    }
+}
