@@ -1,6 +1,12 @@
-//! Why a database could not do what was asked.
+//! Why a database could not do what was asked. No text holds an address with its password.
 
+use std::error::Error as _;
+use std::io::ErrorKind;
 use std::path::PathBuf;
+
+use deadpool_postgres::PoolError;
+use semver::Version;
+use tokio_postgres::error::{Error as PostgresError, SqlState};
 
 /// What went wrong with a database.
 #[derive(Debug, thiserror::Error)]
@@ -13,21 +19,138 @@ pub enum DatabaseError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// The text is no address of a PostgreSQL database. What is wrong with it is not told, as it may hold the password.
+    #[error(
+        "reading the database's address: it is not of the form postgres://user:password@host:port/database?sslmode=require \
+         (in user and password, write % and / and ? and # and @ and : as %25 and %2F and %3F and %23 and %40 and %3A)"
+    )]
+    Address,
+    /// The text is no name of a schema.
+    #[error("reading the name of a schema: {0:?} is not a lower-case letter followed by at most 40 of a-z, 0-9 and _")]
+    SchemaName(String),
+    /// The system's certificates could not be read.
+    #[error("preparing TLS for the database")]
+    Tls(#[source] rustls::Error),
+    /// The server could not be reached, or refused.
+    #[error("connecting to the database {database}")]
+    Connect {
+        /// Which schema where.
+        database: String,
+        /// Why.
+        source: PostgresError,
+    },
+    /// All connections of the pool stayed in use, or a new one was too long in coming.
+    #[error("waiting for a connection to the database {database}")]
+    NoConnection {
+        /// Which schema where.
+        database: String,
+        /// Why.
+        source: PoolError,
+    },
+    /// The server is of a version that lacks what is used here.
+    #[error("the database {database} is served by PostgreSQL {version}: 15 or newer is needed")]
+    ServerTooOld {
+        /// Which schema where.
+        database: String,
+        /// As the server says it.
+        version: String,
+    },
+    /// The schema is not there and could not be created.
+    #[error("creating the schema of the database {database}")]
+    CreateSchema {
+        /// Which schema where.
+        database: String,
+        /// Why.
+        source: PostgresError,
+    },
     /// The schema could not be brought to this version's state.
-    #[error("migrating the database {path}")]
+    #[error("migrating the database {database}")]
     Migrate {
-        /// Which file.
-        path: PathBuf,
+        /// Which file, or which schema where.
+        database: String,
         /// Why.
         source: Box<refinery::Error>,
     },
-    /// A statement failed.
+    /// A newer program has changed the database in a way that this program would get wrong.
+    #[error(
+        "the database {database} may be used by Cohort {oldest} or newer, and this is {program}: install {oldest} or newer, \
+         or restore a backup of before the upgrade"
+    )]
+    ProgramTooOld {
+        /// Which file, or which schema where.
+        database: String,
+        /// This program.
+        program: Version,
+        /// The oldest program that may use the database.
+        oldest: Version,
+    },
+    /// The oldest program that may use the database is recorded as something that is no version.
+    #[error("reading from the database {database} which program may use it: {recorded:?} is no version")]
+    Record {
+        /// Which file, or which schema where.
+        database: String,
+        /// What is recorded.
+        recorded: String,
+        /// Why it is no version.
+        source: semver::Error,
+    },
+    /// A statement on SQLite failed.
     #[error("running a statement")]
     Statement(#[from] rusqlite::Error),
+    /// A statement on PostgreSQL failed.
+    #[error("running a statement")]
+    Query(#[from] PostgresError),
     /// The transaction that held this job, maybe with others, could not be committed: nothing of it is stored.
     #[error("committing: {0}")]
     Commit(String),
     /// The database was closed while the job waited.
     #[error("the database is closed")]
     Closed,
+}
+
+impl DatabaseError {
+    /// Whether the same may succeed if it is tried again, with nothing changed by a person.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { source, .. }
+            | Self::NoConnection { source: PoolError::Backend(source), .. }
+            | Self::CreateSchema { source, .. }
+            | Self::Query(source) => passes(source),
+            Self::NoConnection { source, .. } => matches!(source, PoolError::Timeout(_)),
+            Self::Statement(rusqlite::Error::SqliteFailure(failure, _)) => {
+                matches!(failure.code, rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether the server, or the way to it, may be well again by itself.
+fn passes(error: &PostgresError) -> bool {
+    match error.code() {
+        Some(state) => state_passes(state),
+        None => error.is_closed() || io_cause(error).is_some_and(|kind| kind != ErrorKind::InvalidData),
+    }
+}
+
+/// What went wrong on the way to the server. A certificate that does not fit is invalid data.
+fn io_cause(error: &PostgresError) -> Option<ErrorKind> {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).next()
+}
+
+fn state_passes(state: &SqlState) -> bool {
+    const CONNECTION: &str = "08";
+    const ROLLED_BACK: &str = "40";
+    const SHORT_OF_RESOURCES: &str = "53";
+    let passing = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+    ];
+    [CONNECTION, ROLLED_BACK, SHORT_OF_RESOURCES].contains(&&state.code()[..2]) || passing.contains(state)
 }

@@ -1,8 +1,16 @@
 //! Opening and migrating a database. No table of ours is known here.
 
 mod error;
+mod migrations;
+mod postgres;
 mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+pub use deadpool_postgres::{GenericClient, Transaction};
 pub use error::DatabaseError;
-pub use refinery::{Runner as Migrations, embed_migrations};
+pub use migrations::Migrations;
+pub use postgres::{Connection, Heard, Postgres, PostgresOptions, Reader, SchemaName};
+pub use refinery::embed_migrations;
+pub use semver::Version;
 pub use sqlite::{Sqlite, SqliteOptions};

@@ -18,10 +18,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::oneshot;
 
 use crate::error::DatabaseError;
+use crate::migrations::{CREATE_RECORD, Migrations, READ_RECORD};
 
 /// How to open an embedded database.
 pub struct SqliteOptions {
@@ -57,10 +58,15 @@ trait WriteJob: Send {
 }
 
 impl Sqlite {
-    /// Opens the file and brings its schema up to date.
-    pub fn open(options: SqliteOptions, migrations: &refinery::Runner) -> Result<Self, DatabaseError> {
+    /// Opens the file and, unless it is read-only, brings its schema up to date.
+    ///
+    /// # Errors
+    /// Among others [`DatabaseError::ProgramTooOld`], when a newer program has left the schema unfit for this one.
+    pub fn open(options: SqliteOptions, migrations: &Migrations) -> Result<Self, DatabaseError> {
         let SqliteOptions { path, readers, read_only, on_commit } = options;
-        if !read_only {
+        if read_only {
+            check(&path, migrations)?;
+        } else {
             migrate(&path, migrations)?;
         }
         let (reader_jobs, reader_queue) = channel::<ReadJob>();
@@ -109,10 +115,37 @@ impl Sqlite {
     }
 }
 
-fn migrate(path: &Path, migrations: &refinery::Runner) -> Result<(), DatabaseError> {
+fn migrate(path: &Path, migrations: &Migrations) -> Result<(), DatabaseError> {
+    let database = path.display().to_string();
     let mut connection = connect(path, false)?;
-    migrations.run(&mut connection).map_err(|source| DatabaseError::Migrate { path: path.into(), source: Box::new(source) })?;
+    connection.execute_batch(CREATE_RECORD)?;
+
+    let recorded = record(&connection)?;
+    migrations.check(recorded.as_deref(), &database)?;
+    if let Some(oldest) = migrations.raised(recorded.as_deref(), &database)? {
+        connection.execute("INSERT OR REPLACE INTO compatibility VALUES (1, ?1)", [oldest])?;
+    }
+    let runner = migrations.runner(newest_applied(&connection)?);
+    runner.run(&mut connection).map_err(|source| DatabaseError::Migrate { database, source: Box::new(source) })?;
     Ok(())
+}
+
+/// Whether the program may use the file as it is.
+fn check(path: &Path, migrations: &Migrations) -> Result<(), DatabaseError> {
+    let connection = connect(path, true)?;
+    let recorded = if connection.table_exists(None, "compatibility")? { record(&connection)? } else { None };
+    migrations.check(recorded.as_deref(), &path.display().to_string())
+}
+
+fn record(connection: &Connection) -> Result<Option<String>, DatabaseError> {
+    Ok(connection.query_row(READ_RECORD, [], |row| row.get(0)).optional()?)
+}
+
+fn newest_applied(connection: &Connection) -> Result<Option<i32>, DatabaseError> {
+    if !connection.table_exists(None, "refinery_schema_history")? {
+        return Ok(None);
+    }
+    Ok(connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?)
 }
 
 fn connect(path: &Path, read_only: bool) -> Result<Connection, DatabaseError> {
@@ -239,9 +272,12 @@ mod tests {
     use super::*;
 
     fn open(folder: &Path, on_commit: Option<Box<dyn Fn() + Send>>) -> Sqlite {
-        let no_migrations = refinery::Runner::new(&[]);
-        Sqlite::open(SqliteOptions { path: folder.join("test.db"), readers: 2, read_only: false, on_commit }, &no_migrations)
-            .expect("opens")
+        let options = SqliteOptions { path: folder.join("test.db"), readers: 2, read_only: false, on_commit };
+        Sqlite::open(options, &no_migrations()).expect("opens")
+    }
+
+    fn no_migrations() -> Migrations {
+        Migrations::new(refinery::Runner::new(&[]), semver::Version::new(0, 1, 0))
     }
 
     fn run<T>(future: impl Future<Output = T>) -> T {
@@ -320,7 +356,7 @@ mod tests {
         run(async {
             with_table(folder.path(), None).await;
             let options = SqliteOptions { path: folder.path().join("test.db"), readers: 1, read_only: true, on_commit: None };
-            let db = Sqlite::open(options, &refinery::Runner::new(&[])).expect("opens");
+            let db = Sqlite::open(options, &no_migrations()).expect("opens");
             assert!(insert(&db, 1, false).await.is_err());
             assert!(values(&db).await.is_empty());
         });

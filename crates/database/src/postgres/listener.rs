@@ -1,0 +1,98 @@
+//! Hears what others send by `NOTIFY`, over a connection that is made anew whenever it breaks.
+//!
+//! A notification is a hint and never the news itself: those that are sent while the connection is down are lost, and
+//! of several that come together only the last is seen. Who is woken reads the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use futures_util::future::poll_fn;
+use tokio::sync::watch;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
+
+use super::{Server, Tls};
+use crate::error::DatabaseError;
+
+/// What a listener has heard so far. A new value is a reason to read the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What came with the last notification; `None` before the first.
+    pub payload: Option<String>,
+    /// How often the connection has been made, 1 at first. When it rises, notifications may have been missed.
+    pub connections: u64,
+}
+
+type Socketed = Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>;
+
+/// A connection on which `LISTEN` stands.
+struct Session {
+    /// The session lasts as long as its client.
+    _client: Client,
+    connection: Socketed,
+}
+
+pub(super) async fn listen(server: Arc<Server>, channel: &str) -> Result<watch::Receiver<Heard>, DatabaseError> {
+    let session = start(&server, channel).await?;
+    let (told, heard) = watch::channel(Heard { payload: None, connections: 1 });
+    tokio::spawn(keep_hearing(server, channel.to_owned(), session, told));
+    Ok(heard)
+}
+
+/// Ends when nobody listens any more.
+async fn keep_hearing(server: Arc<Server>, channel: String, mut session: Session, told: watch::Sender<Heard>) {
+    loop {
+        tokio::select! {
+            () = hear(&mut session, &told) => {}
+            () = told.closed() => return,
+        }
+        session = tokio::select! {
+            session = start_again(&server, &channel) => session,
+            () = told.closed() => return,
+        };
+        told.send_modify(|heard| heard.connections += 1);
+    }
+}
+
+/// Passes on what comes, until the connection breaks.
+async fn hear(session: &mut Session, told: &watch::Sender<Heard>) {
+    loop {
+        match poll_fn(|context| session.connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(note))) => told.send_modify(|heard| heard.payload = Some(note.payload().to_owned())),
+            Some(Ok(_notice)) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the connection that listens to the database broke");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+async fn start_again(server: &Server, channel: &str) -> Session {
+    let backoff = ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_jitter()
+        .without_max_times();
+    let attempt = || start(server, channel);
+    let started = attempt.retry(backoff).notify(|error, _pause| tracing::warn!(%error, "listening to the database again")).await;
+    started.expect("an unlimited number of attempts ends with success only")
+}
+
+async fn start(server: &Server, channel: &str) -> Result<Session, DatabaseError> {
+    let (client, mut connection) = server.reached(server.config.connect(server.tls.clone())).await?;
+    let listen = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
+    // The connection does nothing by itself, so it is driven until the statement has its answer.
+    tokio::select! {
+        listening = client.batch_execute(&listen) => listening?,
+        () = drive(&mut connection) => return Err(DatabaseError::Closed),
+    }
+    Ok(Session { _client: client, connection })
+}
+
+/// Lets the connection work until it breaks. What is heard meanwhile is dropped: who listens has yet to read the database.
+async fn drive(connection: &mut Socketed) {
+    while let Some(Ok(_message)) = poll_fn(|context| connection.poll_message(context)).await {}
+}
