@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use async_trait::async_trait;
-use cohort_database::{Sqlite, SqliteOptions};
+use cohort_database::{Migrations, Sqlite, SqliteOptions, Version};
 use cohort_preferences::{JobId, NominalTime, Occurrence, PreferenceGroup, Priority, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,6 +20,11 @@ use crate::identity::idempotency_key;
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// Every program so far may use the schema.
+fn migrations() -> Migrations {
+    Migrations::new(embedded::migrations::runner(), Version::new(0, 1, 0))
 }
 
 /// The most outcomes a list answers at once.
@@ -38,7 +43,7 @@ impl SqliteLedger {
     /// Opens the file; creates it and brings its schema up to date unless `read_only`.
     pub fn open(path: &Path, read_only: bool) -> Result<Self, LedgerError> {
         let options = SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: None };
-        Ok(Self { db: Sqlite::open(options, &embedded::migrations::runner())? })
+        Ok(Self { db: Sqlite::open(options, &migrations())? })
     }
 }
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cohort_database::{DatabaseError, Sqlite, SqliteOptions};
+use cohort_database::{DatabaseError, Migrations, Sqlite, SqliteOptions, Version};
 use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -47,6 +47,11 @@ mod embedded {
     use cohort_database::embed_migrations;
 
     embed_migrations!("migrations/sqlite");
+}
+
+/// Every program so far may use the schema.
+fn migrations() -> Migrations {
+    Migrations::new(embedded::migrations::runner(), Version::new(0, 1, 0))
 }
 
 /// Threads that read: few, as each holds a page cache.
@@ -145,7 +150,7 @@ impl SqliteStore {
 
 fn open(path: &Path, read_only: bool, on_commit: Option<Box<dyn Fn() + Send>>) -> Result<Sqlite> {
     let options = SqliteOptions { path: path.into(), readers: READERS, read_only, on_commit };
-    Ok(Sqlite::open(options, &embedded::migrations::runner())?)
+    Ok(Sqlite::open(options, &migrations())?)
 }
 
 async fn newest_stamp(path: &Path, read_only: bool) -> Result<Timestamp> {
