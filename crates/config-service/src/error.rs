@@ -35,12 +35,21 @@ pub enum ConfigServiceError {
     /// No key was sent, or one that is not known.
     #[error("send a known key as Authorization: Bearer …")]
     Unauthorized,
-    /// The key's scopes do not allow this.
-    #[error("a key with the scopes {scopes} may not do this")]
+    /// Who asks may not do this.
+    #[error("{who} may not do this")]
     Forbidden {
-        /// The key's scopes.
-        scopes: String,
+        /// The key's scopes, or that it was a link.
+        who: String,
     },
+    /// Who asks has asked too often.
+    #[error("too many requests: ask again in {} s", retry_after.as_secs())]
+    TooManyRequests {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// It would contradict what is there.
+    #[error("{0}")]
+    Conflict(String),
     /// The service is being shut down.
     #[error("the service is shutting down")]
     ShuttingDown,

@@ -4,11 +4,12 @@
 //! PUT, a document line writes the features that it names and leaves the tenant's others alone: an export of one feature
 //! must not delete the rest.
 
-use cohort_preferences::{FeatureType, FieldError, Invalid, PreferenceDocument, TenantId};
+use cohort_preferences::{FeatureType, FieldError, Invalid, Preference, PreferenceDocument, TenantId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::ConfigServiceError;
+use crate::service::limits::{check_depth, check_document, check_preference, check_tenant};
 use crate::store::edit::{ImportRow, Stated};
 
 /// The longest line, in bytes (W5).
@@ -67,8 +68,24 @@ pub(crate) struct Lines {
 pub(crate) struct Batch {
     results: Vec<LineResult>,
     rows: Vec<ImportRow>,
-    /// For each row, which of `results` it belongs to.
-    owners: Vec<usize>,
+    /// For each row, where it comes from.
+    origins: Vec<Origin>,
+}
+
+/// Where a row comes from.
+#[derive(Debug)]
+struct Origin {
+    /// Which of the results of its batch.
+    result: usize,
+    /// Under which feature it stands in its document, if it comes from one.
+    feature: Option<FeatureType>,
+}
+
+impl Origin {
+    /// Where its preference stands in its line.
+    fn pointer(&self) -> String {
+        self.feature.as_ref().map_or("/preference".into(), |feature| format!("/config_value/{feature}"))
+    }
 }
 
 impl Lines {
@@ -130,8 +147,9 @@ impl Batch {
     fn add(&mut self, line: u64, text: &Line) {
         let mut result = LineResult { line, status: LineStatus::Unchanged, tenant_id: None, detail: None, errors: Vec::new() };
         match read_line(text, &mut result.tenant_id) {
-            Ok(rows) => {
-                self.owners.extend(rows.iter().map(|_| self.results.len()));
+            Ok((rows, is_document)) => {
+                let origin = |row: &ImportRow| Origin { result: self.results.len(), feature: is_document.then(|| row.feature.clone()) };
+                self.origins.extend(rows.iter().map(origin));
                 self.rows.extend(rows);
             }
             Err(refusal) => {
@@ -147,23 +165,49 @@ impl Batch {
         std::mem::take(&mut self.rows)
     }
 
+    /// Takes back what the rules of the features say of each row, and gives those to write: a line of which one row is refused
+    /// is refused as a whole.
+    pub(crate) fn keep_admitted(&mut self, admitted: Vec<Result<ImportRow, Invalid>>) -> Vec<ImportRow> {
+        let origins = std::mem::take(&mut self.origins);
+        let mut kept = Vec::with_capacity(origins.len());
+        for (origin, admitted) in origins.into_iter().zip(admitted) {
+            match admitted {
+                Ok(row) => kept.push((origin, row)),
+                Err(invalid) => self.results[origin.result].refuse(&origin.pointer(), invalid),
+            }
+        }
+        kept.retain(|(origin, _)| self.results[origin.result].status != LineStatus::Refused);
+        let (origins, rows) = kept.into_iter().unzip();
+        self.origins = origins;
+        rows
+    }
+
     /// The result of each line, once its rows are written or not.
     pub(crate) fn finish(mut self, written: Result<Vec<bool>, ConfigServiceError>) -> Vec<LineResult> {
         match written {
             Ok(changed) => {
-                let stored = self.owners.iter().zip(changed).filter(|(_, changed)| *changed);
-                for (owner, _) in stored {
-                    self.results[*owner].status = LineStatus::Stored;
+                let stored = self.origins.iter().zip(changed).filter(|(_, changed)| *changed);
+                for (origin, _) in stored {
+                    self.results[origin.result].status = LineStatus::Stored;
                 }
             }
             Err(error) => {
-                for owner in self.owners {
-                    self.results[owner].status = LineStatus::Failed;
-                    self.results[owner].detail = Some(error.to_string());
+                for origin in self.origins {
+                    self.results[origin.result].status = LineStatus::Failed;
+                    self.results[origin.result].detail = Some(error.to_string());
                 }
             }
         }
         self.results
+    }
+}
+
+impl LineResult {
+    /// Refuses it for what is wrong with the preference at `pointer`.
+    fn refuse(&mut self, pointer: &str, invalid: Invalid) {
+        self.status = LineStatus::Refused;
+        self.errors.extend(invalid.0.into_iter().map(|error| FieldError { pointer: format!("{pointer}{}", error.pointer), ..error }));
+        self.detail = Some(Invalid(self.errors.clone()).to_string());
     }
 }
 
@@ -188,27 +232,33 @@ impl From<Invalid> for Refusal {
     }
 }
 
-fn read_line(line: &Line, tenant_id: &mut Option<TenantId>) -> Result<Vec<ImportRow>, Refusal> {
+/// The rows of a line, and whether it is a document.
+fn read_line(line: &Line, tenant_id: &mut Option<TenantId>) -> Result<(Vec<ImportRow>, bool), Refusal> {
     let Line::Text(text) = line else {
         return Err(Refusal::Unreadable(format!("longer than {LONGEST_LINE} bytes")));
     };
     let value: Value = serde_json::from_slice(text).map_err(|error| Refusal::Unreadable(format!("not JSON: {error}")))?;
+    check_depth(&value)?;
     *tenant_id = value.get("tenant_id").and_then(Value::as_str).and_then(|text| text.parse().ok());
     match value {
-        Value::Object(fields) if fields.contains_key("feature_type") || fields.contains_key("preference") => Ok(vec![read_row(&fields)?]),
-        value => read_document(&value),
+        Value::Object(fields) if fields.contains_key("feature_type") || fields.contains_key("preference") => {
+            Ok((vec![read_row(&fields)?], false))
+        }
+        value => Ok((read_document(&value)?, true)),
     }
 }
 
 fn read_document(value: &Value) -> Result<Vec<ImportRow>, Refusal> {
+    check_document(value)?;
     let document = PreferenceDocument::from_json(value)?;
     let tenant = document.tenant_id.ok_or_else(|| Invalid::one("/tenant_id", "missing: a document in an import says whose it is"))?;
-    let rows = document.features.into_iter().map(|(feature, (value, preference))| ImportRow {
-        tenant: tenant.clone(),
-        feature,
-        stated: Stated::new(&value, preference),
+    check_tenant(&tenant).map_err(|why| Invalid::one("/tenant_id", why))?;
+    let rows = document.features.into_iter().map(|(feature, (value, preference))| {
+        let stated = Stated::new(&value, preference);
+        check_preference(&stated.json, &format!("/config_value/{feature}"))?;
+        Ok(ImportRow { tenant: tenant.clone(), feature, stated })
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 fn read_row(fields: &Map<String, Value>) -> Result<ImportRow, Refusal> {
@@ -219,18 +269,25 @@ fn read_row(fields: &Map<String, Value>) -> Result<ImportRow, Refusal> {
         errors.extend(Invalid::one(pointer, "unknown field").0);
     }
     let tenant = read_name::<TenantId>(fields, "tenant_id", &mut errors);
+    let tenant = tenant.and_then(|tenant| {
+        let checked = check_tenant(&tenant).map_err(|why| Invalid::one("/tenant_id", why));
+        note(checked.map(|()| tenant), &mut errors)
+    });
     let feature = read_name::<FeatureType>(fields, "feature_type", &mut errors);
     let stated = match fields.get("preference") {
-        Some(value) => note(
-            cohort_preferences::Preference::from_json(value, "/preference").map(|preference| Stated::new(value, preference)),
-            &mut errors,
-        ),
+        Some(value) => note(read_preference(value), &mut errors),
         None => note(Err(Invalid::one("/preference", "missing: expected a preference")), &mut errors),
     };
     match (tenant, feature, stated) {
         (Some(tenant), Some(feature), Some(stated)) if errors.is_empty() => Ok(ImportRow { tenant, feature, stated }),
         _ => Err(Invalid(errors).into()),
     }
+}
+
+fn read_preference(value: &Value) -> Result<Stated, Invalid> {
+    let stated = Stated::new(value, Preference::from_json(value, "/preference")?);
+    check_preference(&stated.json, "/preference")?;
+    Ok(stated)
 }
 
 fn read_name<T: std::str::FromStr<Err: std::fmt::Display>>(
@@ -302,6 +359,20 @@ mod tests {
         assert!(refused("{\"tenant_id\":").detail.expect("a detail").contains("line 1 column"));
         assert!(refused(&"[".repeat(200)).detail.expect("a detail").contains("recursion"));
         assert_eq!(refused(r#"{"tenant_id":"ann","oops":1}"#).tenant_id.map(|id| id.to_string()), Some("ann".into()));
+    }
+
+    #[test]
+    fn a_line_that_breaks_the_rules_of_one_feature_is_refused_as_a_whole() {
+        let lines = [r#"{"tenant_id":"a","config_value":{"f":{},"g":{}}}"#, r#"{"tenant_id":"b","feature_type":"g","preference":{}}"#];
+        let lines = [(1, Line::Text(lines[0].into())), (2, Line::Text(lines[1].into()))];
+        let mut batch = Batch::read(&lines);
+        let mut rows = batch.take_rows().into_iter();
+        let mut kept = || Ok::<_, Invalid>(rows.next().expect("a row"));
+        let admitted = vec![kept(), Err(Invalid::one("/frequency", "not allowed")), kept()];
+        assert_eq!(batch.keep_admitted(admitted).len(), 1);
+        let results = batch.finish(Ok(vec![true]));
+        assert_eq!((results[0].status, results[0].errors[0].pointer.as_str()), (LineStatus::Refused, "/config_value/g/frequency"));
+        assert_eq!(results[1].status, LineStatus::Stored);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod cursor;
 mod error;
 mod import;
 mod key;
+mod lifetime;
 mod precondition;
 mod receipt;
 mod registry;

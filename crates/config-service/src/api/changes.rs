@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use cohort_preferences::ChangePage;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::error::ApiError;
 use super::extract::QueryOf;
@@ -15,16 +16,27 @@ use crate::service::{ChangesRequest, ConfigService};
 /// The longest wait of a poll, in seconds.
 const LONGEST_WAIT: u64 = 30;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// Only changes behind this position.
     since_id: Option<String>,
+    /// How many seconds to wait for a change.
+    #[param(maximum = 30)]
     wait: Option<u64>,
+    /// At most so many changes.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
-/// `GET /preferences/changes?since_id=&wait=&limit=`: the changes behind a cursor, from the oldest without one, from here
-/// with `now`. If there are none, waits up to `wait` seconds for one.
+/// Reads the change feed
+///
+/// The changes behind a cursor, from the oldest kept without one, from here with `now`. If there are none, waits up to `wait`
+/// seconds for one. A cursor that is gone answers 410: list again, then follow from the list's position.
+#[utoipa::path(get, path = "/preferences/changes", tag = "Changes", operation_id = "read_changes", params(Parameters),
+    responses((status = 200, description = "A stretch of the feed", body = ref("#/components/schemas/ChangePage")),
+        (status = 410, description = "The cursor is past what is kept, or of another incarnation of the database")))]
 pub(super) async fn page(
     State(service): State<ConfigService>,
     QueryOf(parameters): QueryOf<Parameters>,

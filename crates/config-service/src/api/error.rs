@@ -1,7 +1,7 @@
 //! Every error as problem+json (RFC 9457): the only place that knows status codes of errors.
 
 use axum::Json;
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection, RawPathParamsRejection};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cohort_preferences::{FieldError, Invalid};
@@ -24,6 +24,8 @@ pub(crate) enum ApiError {
     Header(&'static str),
     /// The path cannot be read.
     Path(PathRejection),
+    /// The path cannot be read even as text.
+    RawPath(RawPathParamsRejection),
     /// The query cannot be read.
     Query(QueryRejection),
 }
@@ -88,6 +90,7 @@ impl IntoResponse for ApiError {
             }
             Self::Header(detail) => Problem::new(StatusCode::BAD_REQUEST, detail).into_response(),
             Self::Path(rejection) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
+            Self::RawPath(rejection) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
             Self::Query(rejection) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
         }
     }
@@ -109,7 +112,10 @@ fn service_error(error: &ConfigServiceError) -> Response {
         E::NotSettled { retry_after } => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_header(header::RETRY_AFTER, retry_after.as_secs())
         }
-        E::ReadOnly(_) => Problem::new(StatusCode::CONFLICT, detail).into_response(),
+        E::TooManyRequests { retry_after } => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with_header(header::RETRY_AFTER, retry_after.as_secs())
+        }
+        E::ReadOnly(_) | E::Conflict(_) => Problem::new(StatusCode::CONFLICT, detail).into_response(),
         E::Unauthorized => {
             Problem::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
         }

@@ -1,16 +1,20 @@
 //! Parts of requests, refused as problems.
 
+use std::collections::HashMap;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use cohort_preferences::{FeatureType, Invalid, TenantId};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::error::ApiError;
 use crate::error::ConfigServiceError;
 use crate::precondition::{Precondition, Tags};
+use crate::service::limits::{check_depth, check_tenant};
 
 /// The path's parameters as text.
 pub(super) struct PathText<T>(pub(super) T);
@@ -44,8 +48,39 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantFeature {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let PathText((tenant, feature)) = PathText::<(String, String)>::from_request_parts(parts, state).await?;
-        Ok(Self(parameter("tenant_id", &tenant)?, parameter("feature_type", &feature)?))
+        Ok(Self(tenant_of_path(&tenant)?, parameter("feature_type", &feature)?))
     }
+}
+
+/// `{tenant_id}` of a path.
+pub(super) struct TenantOf(pub(super) TenantId);
+
+impl<S: Send + Sync> FromRequestParts<S> for TenantOf {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let PathText(parameters) = PathText::<HashMap<String, String>>::from_request_parts(parts, state).await?;
+        Ok(Self(tenant_of_path(parameters.get("tenant_id").map_or("", String::as_str))?))
+    }
+}
+
+/// `{feature_type}` of a path.
+pub(super) struct FeatureOf(pub(super) FeatureType);
+
+impl<S: Send + Sync> FromRequestParts<S> for FeatureOf {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let PathText(feature) = PathText::<String>::from_request_parts(parts, state).await?;
+        Ok(Self(parameter("feature_type", &feature)?))
+    }
+}
+
+/// A tenant id that a path may name.
+pub(super) fn tenant_of_path(text: &str) -> Result<TenantId, ConfigServiceError> {
+    let tenant = parameter("tenant_id", text)?;
+    check_tenant(&tenant).map_err(|why| ConfigServiceError::Parameter(format!("tenant_id: {why}")))?;
+    Ok(tenant)
 }
 
 /// A parameter's text as what it means.
@@ -53,7 +88,7 @@ pub(super) fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str
     text.parse().map_err(|error| ConfigServiceError::Parameter(format!("{name}: {error}")))
 }
 
-/// A body of JSON.
+/// A body of JSON that is not nested too deep (W5).
 pub(super) struct JsonBody(pub(super) Value);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
@@ -61,7 +96,9 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = Bytes::from_request(request, state).await.map_err(ApiError::Body)?;
-        serde_json::from_slice(&bytes).map(Self).map_err(ApiError::Syntax)
+        let value = serde_json::from_slice(&bytes).map_err(ApiError::Syntax)?;
+        check_depth(&value)?;
+        Ok(Self(value))
     }
 }
 
@@ -112,4 +149,9 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Option<Option<Tags>> {
         None => Some(None),
         Some(value) => Tags::parse(value.to_str().ok()?).map(Some),
     }
+}
+
+/// Reads a field that may be left out but not be null (W1).
+pub(super) fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

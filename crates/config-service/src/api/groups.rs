@@ -6,32 +6,49 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use cohort_preferences::{FeatureType, GroupList, MembersRequest, StatedGroup};
+use cohort_preferences::{FeatureType, GroupList, Invalid, StatedGroup};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::error::ApiError;
-use super::extract::{PathText, QueryOf, TypedBody, parameter};
+use super::extract::{FeatureOf, PathText, QueryOf, TypedBody, parameter};
 use crate::error::ConfigServiceError;
 use crate::service::{ConfigService, ListRequest, MembersAnswer};
-use crate::store::list::StoredMember;
+use crate::store::list::{MemberList, MovedList, StoredMember};
 
-#[derive(Debug, Deserialize)]
+/// A feature and a page of its groups.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct OfFeature {
+    /// Of which feature.
+    #[param(value_type = String)]
     feature_type: FeatureType,
+    /// Where the page before ended.
     cursor: Option<String>,
+    /// At most so many groups; 10,000 if not said.
+    #[param(minimum = 1, maximum = 50000)]
     limit: Option<usize>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A page of groups.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct GroupsPage {
+    /// Where the page before ended.
     cursor: Option<String>,
+    /// At most so many groups; 10,000 if not said.
+    #[param(minimum = 1, maximum = 50000)]
     limit: Option<usize>,
 }
 
-/// `GET /preferences/groups?feature_type=`: the groups of a feature.
+/// Lists a feature's groups, named in the query
+#[utoipa::path(get, path = "/preferences/groups", tag = "Groups", operation_id = "list_groups_by_query", params(OfFeature),
+    responses((status = 200, description = "Groups that have users, or had some not long ago", body = ref("#/components/schemas/GroupList")),
+        (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn list_by_query(
     State(service): State<ConfigService>,
     QueryOf(OfFeature { feature_type, cursor, limit }): QueryOf<OfFeature>,
@@ -39,61 +56,97 @@ pub(super) async fn list_by_query(
     Ok(Json(service.groups(feature_type, cursor.as_deref(), limit).await?))
 }
 
-/// `GET /features/{feature_type}/frequency-groups`: the groups of a feature.
+/// Lists a feature's groups
+#[utoipa::path(get, path = "/features/{feature_type}/frequency-groups", tag = "Groups", operation_id = "list_groups", params(GroupsPage),
+    responses((status = 200, description = "Groups that have users, or had some not long ago", body = ref("#/components/schemas/GroupList")),
+        (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn list(
     State(service): State<ConfigService>,
-    PathText(feature): PathText<String>,
-    QueryOf(page): QueryOf<GroupsPage>,
+    FeatureOf(feature): FeatureOf,
+    QueryOf(GroupsPage { cursor, limit }): QueryOf<GroupsPage>,
 ) -> Result<Json<GroupList>, ApiError> {
-    let feature = parameter("feature_type", &feature)?;
-    Ok(Json(service.groups(feature, page.cursor.as_deref(), page.limit).await?))
+    Ok(Json(service.groups(feature, cursor.as_deref(), limit).await?))
 }
 
-#[derive(Debug, Deserialize)]
+/// A page of members.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
+    /// The zone of the group, `-` where none is stated.
     timezone: Option<String>,
+    /// As of which instant; now if not said.
+    #[param(value_type = Option<String>)]
     as_of: Option<Timestamp>,
+    /// Where the page before ended.
     cursor: Option<String>,
+    /// At most so many members; 1,000 if not said.
+    #[param(minimum = 1, maximum = 5000)]
     limit: Option<usize>,
 }
 
-/// `GET /features/{feature_type}/frequency-groups/{frequency}/{time_key}/users?timezone=&as_of=&cursor=&limit=`: the
-/// members of one group.
+/// Lists the members of a group
+///
+/// As of an instant. `count_as_of` is counted apart from the list.
+#[utoipa::path(get, path = "/features/{feature_type}/frequency-groups/{frequency}/{time_key}/users", tag = "Groups",
+    operation_id = "list_members", params(Page),
+    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/MemberPage")),
+        (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn users(
     State(service): State<ConfigService>,
     PathText((feature, frequency, time_key)): PathText<(String, String, String)>,
     QueryOf(page): QueryOf<Page>,
 ) -> Result<Response, ApiError> {
-    members_of(&service, &feature, (&frequency, &time_key), page).await
+    members_of(&service, parameter("feature_type", &feature)?, (&frequency, &time_key), page).await
 }
 
-#[derive(Debug, Deserialize)]
+/// A group and a page of its members.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct GroupPage {
+    /// The group's frequency, `-` where none is stated.
     frequency: String,
+    /// The group's time key.
     time_key: String,
+    /// The zone of the group, `-` where none is stated.
     timezone: Option<String>,
+    /// As of which instant; now if not said.
+    #[param(value_type = Option<String>)]
     as_of: Option<Timestamp>,
+    /// Where the page before ended.
     cursor: Option<String>,
+    /// At most so many members; 1,000 if not said.
+    #[param(minimum = 1, maximum = 5000)]
     limit: Option<usize>,
 }
 
-/// The same with the group in the query, for those whose time key does not go into a path.
+/// Lists the members of a group, named in the query
+///
+/// For those whose time key does not go into a path.
+#[utoipa::path(get, path = "/features/{feature_type}/frequency-groups/users", tag = "Groups",
+    operation_id = "list_members_by_query", params(GroupPage),
+    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/MemberPage")),
+        (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn users_by_query(
     State(service): State<ConfigService>,
-    PathText(feature): PathText<String>,
+    FeatureOf(feature): FeatureOf,
     QueryOf(group): QueryOf<GroupPage>,
 ) -> Result<Response, ApiError> {
     let page = Page { timezone: group.timezone, as_of: group.as_of, cursor: group.cursor, limit: group.limit };
-    members_of(&service, &feature, (&group.frequency, &group.time_key), page).await
+    members_of(&service, feature, (&group.frequency, &group.time_key), page).await
 }
 
-async fn members_of(service: &ConfigService, feature: &str, (frequency, time_key): (&str, &str), page: Page) -> Result<Response, ApiError> {
+async fn members_of(
+    service: &ConfigService,
+    feature: FeatureType,
+    (frequency, time_key): (&str, &str),
+    page: Page,
+) -> Result<Response, ApiError> {
     let timezone = page.timezone.as_deref().unwrap_or("-");
     let group = StatedGroup::parse(frequency, time_key, timezone);
     let request = ListRequest {
-        feature: parameter("feature_type", feature)?,
+        feature,
         groups: vec![group.map_err(|error| ConfigServiceError::Parameter(error.to_string()))?],
         as_of: page.as_of,
         cursor: page.cursor,
@@ -102,11 +155,40 @@ async fn members_of(service: &ConfigService, feature: &str, (frequency, time_key
     Ok(page_body(&service.members(request).await?))
 }
 
-/// `POST /preferences/groups/members`: the members of many groups of one feature, as one list.
+/// [`cohort_preferences::MembersRequest`], or what became of such a list since a position of the feed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MembersBody {
+    feature_type: FeatureType,
+    groups: Vec<StatedGroup>,
+    as_of: Timestamp,
+    #[serde(default)]
+    cursor: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default)]
+    changed_since: Option<String>,
+}
+
+/// Lists the members of many groups as one list
+///
+/// With `changed_since`, a position of the feed, only those whose preference has changed since: `members` are those who are
+/// members as of the instant, `gone` the numbers of those who are not.
+#[utoipa::path(post, path = "/preferences/groups/members", tag = "Groups", operation_id = "list_members_of_groups",
+    request_body = ref("#/components/schemas/MembersRequest"),
+    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/MovedPage")),
+        (status = 410, description = "The cursor is gone, or too much has changed since: list all of them")))]
 pub(super) async fn members(
     State(service): State<ConfigService>,
-    TypedBody(request): TypedBody<MembersRequest>,
+    TypedBody(request): TypedBody<MembersBody>,
 ) -> Result<Response, ApiError> {
+    if let Some(since) = &request.changed_since {
+        if request.cursor.is_some() || request.limit.is_some() {
+            return Err(Invalid::one("/changed_since", "goes without cursor and limit").into());
+        }
+        let moved = service.moved(request.feature_type, request.groups, Some(request.as_of), since).await?;
+        return Ok(moved_body(moved));
+    }
     let request = ListRequest {
         feature: request.feature_type,
         groups: request.groups,
@@ -117,8 +199,53 @@ pub(super) async fn members(
     Ok(page_body(&service.members(request).await?))
 }
 
+/// Whether to set right what is found.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Check {
+    /// Set right what is found.
+    #[serde(default)]
+    repair: bool,
+}
+
+/// Checks the groups
+///
+/// Computes them from all preferences and compares; takes as long as reading everything does.
+#[utoipa::path(post, path = "/preferences/groups/check", tag = "Groups", operation_id = "check_groups", params(Check),
+    responses((status = 200, description = "What was found", body = ref("#/components/schemas/Drift"))))]
+pub(super) async fn check(
+    State(service): State<ConfigService>,
+    QueryOf(Check { repair }): QueryOf<Check>,
+) -> Result<Json<Value>, ApiError> {
+    let drift = service.drift(repair).await?;
+    let misplaced: Vec<_> = drift.misplaced.iter().map(|(feature, tenant)| json!({"feature_type": feature, "tenant_id": tenant})).collect();
+    let miscounted = drift
+        .miscounted
+        .iter()
+        .map(|(feature, group, kept, counted)| json!({"feature_type": feature, "group": group, "count": kept, "members": counted}));
+    Ok(Json(json!({
+        "preferences": drift.preferences,
+        "groups": drift.groups,
+        "misplaced": misplaced,
+        "misplaced_count": drift.misplaced_count,
+        "miscounted": miscounted.collect::<Vec<_>>(),
+        "miscounted_count": drift.miscounted_count,
+        "repaired": drift.is_repaired,
+    })))
+}
+
 fn page_body(answer: &MembersAnswer) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], render(answer)).into_response()
+}
+
+fn moved_body(moved: MovedList) -> Response {
+    let gone = serde_json::to_string(&moved.gone).expect("numbers are always JSON");
+    let list = MemberList { members: moved.members, count_as_of: moved.count_as_of, position: moved.position, has_more: false };
+    let mut page = render(&MembersAnswer { list, next_cursor: None });
+    page.truncate(page.len() - 1);
+    push(&mut page, format_args!(",\"gone\":{gone}}}"));
+    ([(header::CONTENT_TYPE, "application/json")], page).into_response()
 }
 
 /// A [`cohort_preferences::MemberPage`] as JSON. The stored text goes out as it is: it was JSON when it was stored, and
@@ -182,7 +309,6 @@ mod tests {
     use cohort_preferences::MemberPage;
 
     use super::*;
-    use crate::store::list::MemberList;
 
     fn member(tenant_id: &str, since: i64, json: Option<&str>) -> StoredMember {
         StoredMember {

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::auth::Writer;
+use crate::error::ConfigServiceError;
 use crate::import::{Batch, Line, LineResult, Lines};
 use crate::service::ConfigService;
 
@@ -31,7 +32,13 @@ const BYTES_A_BATCH: usize = 8 << 20;
 /// How long a stream may pause before what has come is written.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Writes each line that is good and says for each line what became of it.
+/// Imports preferences
+///
+/// JSON Lines in: `{"tenant_id", "feature_type", "preference"}`, or a document with its `tenant_id`, which leaves the features
+/// that it does not name alone. A result per line out, streamed: good lines are stored, bad ones are refused with the cause.
+#[utoipa::path(post, path = "/preferences/import", tag = "Preferences", operation_id = "import_preferences",
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, description = "JSON Lines", content_type = "application/x-ndjson", body = String)))]
 pub(super) async fn import(State(service): State<ConfigService>, Writer(actor): Writer, body: Body) -> Response {
     let (batches, to_write) = mpsc::channel(1);
     let (results, to_send) = mpsc::channel(2);
@@ -112,13 +119,18 @@ async fn send(pending: &mut Pending, batches: &mpsc::Sender<Batch>) -> Result<()
 /// Writes batches and sends their results. If the sender has gone, what has come is written all the same.
 async fn write(service: ConfigService, actor: String, mut batches: mpsc::Receiver<Batch>, results: mpsc::Sender<Bytes>) {
     while let Some(mut batch) = batches.recv().await {
-        let rows = batch.take_rows();
-        let written = if rows.is_empty() { Ok(Vec::new()) } else { service.import(rows, actor.clone()).await };
+        let written = admit_and_write(&service, &actor, &mut batch).await;
         if let Err(error) = &written {
             tracing::error!(error = error as &dyn std::error::Error, "a batch of an import was not stored");
         }
         let _gone = results.send(render(&batch.finish(written))).await;
     }
+}
+
+async fn admit_and_write(service: &ConfigService, actor: &str, batch: &mut Batch) -> Result<Vec<bool>, ConfigServiceError> {
+    let admitted = service.admit(batch.take_rows()).await?;
+    let rows = batch.keep_admitted(admitted);
+    if rows.is_empty() { Ok(Vec::new()) } else { service.import(rows, actor.to_owned()).await }
 }
 
 fn render(results: &[LineResult]) -> Bytes {

@@ -25,7 +25,13 @@ pub(super) fn not_modified(version: u64) -> Response {
     (StatusCode::NOT_MODIFIED, [etag(version)]).into_response()
 }
 
-/// `GET /tenants/{tenant_id}/preferences/{feature_type}`: the preference as it was stated.
+/// Shows one preference
+///
+/// As it was stated.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "show_preference",
+    responses((status = 200, description = "The preference", body = ref("#/components/schemas/Preference")),
+        (status = 304, description = "The reader has it already"),
+        (status = 404, description = "There is no such preference")))]
 pub(super) async fn show(
     State(service): State<ConfigService>,
     TenantFeature(tenant, feature): TenantFeature,
@@ -38,7 +44,14 @@ pub(super) async fn show(
     Ok(([etag(version), (header::CONTENT_TYPE, "application/json".into())], json).into_response())
 }
 
-/// `PUT /tenants/{tenant_id}/preferences/{feature_type}`: replaces the preference.
+/// Replaces one preference
+///
+/// The answer says which version it is, from when on it counts, and when it runs next.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "put_preference",
+    request_body = ref("#/components/schemas/Preference"),
+    responses((status = 200, description = "It is replaced", body = ref("#/components/schemas/Receipt")),
+        (status = 201, description = "It is there now", body = ref("#/components/schemas/Receipt")),
+        (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn put(
     State(service): State<ConfigService>,
     Writer(actor): Writer,
@@ -50,7 +63,15 @@ pub(super) async fn put(
     Ok(answer(written))
 }
 
-/// `PATCH /tenants/{tenant_id}/preferences/{feature_type}`: changes the preference that is there (RFC 7396).
+/// Changes one preference
+///
+/// By a JSON Merge Patch (RFC 7396). Fields that a new frequency does not use are dropped.
+#[utoipa::path(patch, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "patch_preference",
+    request_body(content = ref("#/components/schemas/PreferencePatch"), content_type = "application/merge-patch+json"),
+    responses((status = 200, description = "It is changed", body = ref("#/components/schemas/Receipt")),
+        (status = 404, description = "There is no such preference"),
+        (status = 412, description = "The precondition does not hold"),
+        (status = 415, description = "The body is of a kind that is not read here")))]
 pub(super) async fn patch(
     State(service): State<ConfigService>,
     Writer(actor): Writer,
@@ -72,7 +93,13 @@ fn is_patch_type(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)))
 }
 
-/// `DELETE /tenants/{tenant_id}/preferences/{feature_type}`: deletes the preference; its version lives on (W2).
+/// Deletes one preference
+///
+/// Its version lives on: when it is stated again, it goes on from there.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "delete_preference",
+    responses((status = 200, description = "It is deleted", body = ref("#/components/schemas/Receipt")),
+        (status = 404, description = "There is no such preference"),
+        (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn delete(
     State(service): State<ConfigService>,
     Writer(actor): Writer,
@@ -83,13 +110,19 @@ pub(super) async fn delete(
     Ok(answer(written))
 }
 
-fn answer(written: Written) -> Response {
+/// The answer to a write of one preference.
+pub(super) fn answer(written: Written) -> Response {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let receipt = written.receipts.into_values().next();
     (status, [etag(written.version)], Json(receipt)).into_response()
 }
 
-/// `POST /preferences/batch-get`: up to 1,000 users' preferences for one feature.
+/// Reads many users' preferences for one feature
+///
+/// Up to 1,000 users, answered in the order asked.
+#[utoipa::path(post, path = "/preferences/batch-get", tag = "Preferences", operation_id = "get_preferences",
+    request_body = ref("#/components/schemas/BatchGet"),
+    responses((status = 200, description = "One entry a user asked for", body = ref("#/components/schemas/BatchGetAnswer"))))]
 pub(super) async fn batch_get(
     State(service): State<ConfigService>,
     TypedBody(request): TypedBody<BatchGetRequest>,

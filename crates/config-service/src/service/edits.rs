@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ConfigService;
+use super::limits::check_preference;
 use super::rules::Registry;
 use crate::error::ConfigServiceError;
 use crate::precondition::Precondition;
@@ -129,7 +130,10 @@ impl ConfigService {
         let decide: Decide = Box::new(move |tenant| {
             let current = tenant.preferences.get(&looked_at);
             precondition.check(current.and_then(Current::live_version))?;
-            let admit = |stated| rules.admit(&looked_at, stated, &tenant.profile.labels, "");
+            let admit = |stated: Stated| {
+                check_preference(&stated.json, "")?;
+                rules.admit(&looked_at, stated, &tenant.profile.labels, "")
+            };
             let stated = decide(current)?.map(admit).transpose()?;
             Ok(Wanted::preference(looked_at, stated))
         });
@@ -252,7 +256,12 @@ fn as_document(
     for (feature, stated) in stated {
         let is_kept = tenant.preferences.get(&feature).and_then(|current| current.json.as_deref()).is_some_and(|json| stated.says(json));
         // What stands already stays valid under the version that it passed (W7).
-        let admitted = if is_kept { Ok(stated) } else { registry.admit(&feature, stated, &tenant.profile.labels, &pointer_to(&feature)) };
+        let pointer = pointer_to(&feature);
+        let admitted = match check_preference(&stated.json, &pointer) {
+            Ok(()) if is_kept => Ok(stated),
+            Ok(()) => registry.admit(&feature, stated, &tenant.profile.labels, &pointer),
+            Err(invalid) => Err(invalid),
+        };
         match admitted {
             Ok(stated) => _ = wanted.insert(feature, Some(stated)),
             Err(Invalid(more)) => errors.extend(more),

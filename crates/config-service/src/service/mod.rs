@@ -2,13 +2,16 @@
 
 mod changes;
 mod edits;
+pub(crate) mod keys;
+pub(crate) mod limits;
+mod links;
 mod lists;
 mod rules;
 mod upkeep;
 
-use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use cohort_preferences::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -16,16 +19,20 @@ use tokio::sync::watch;
 
 pub(crate) use self::changes::ChangesRequest;
 pub(crate) use self::edits::Written;
+use self::keys::Admission;
+pub(crate) use self::links::PREFIX as LINK_PREFIX;
 pub(crate) use self::lists::{ListRequest, MembersAnswer, PreviewRequest, TenantsRequest};
 use self::rules::Registry;
 use crate::address::DatabaseAddress;
 use crate::error::ConfigServiceError;
-use crate::key::{ApiKey, KeyHash, NewKey, Scope, Secret, hash};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Result, Store};
 
 /// How long history is kept if nothing else is said.
 const KEEP_HISTORY: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+/// How many requests a key may make in a second if nothing else is said (W5).
+const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10_000).expect("not zero");
 
 /// How to open a Config Database.
 pub struct ConfigServiceOptions {
@@ -37,6 +44,8 @@ pub struct ConfigServiceOptions {
     pub read_only: Option<String>,
     /// How long history, and with it the feed and lists of the past, reaches back; longer than any catch-up window (M1).
     pub keep_history: SignedDuration,
+    /// How many requests a key may make in a second, and at once; `None` for any (W5).
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 /// A Config Database that is open; cheap to clone.
@@ -47,7 +56,7 @@ struct Inner {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     read_only: Option<String>,
-    keys: Mutex<HashMap<KeyHash, ApiKey>>,
+    admission: Admission,
     /// Changes whenever what was read of keys and definitions must be read anew.
     admissions: watch::Receiver<u64>,
     /// The compiled registry, and at which change of `admissions` it was read.
@@ -58,7 +67,7 @@ struct Inner {
 impl ConfigServiceOptions {
     /// A database with the usual options.
     pub fn new(database: DatabaseAddress, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock, read_only: None, keep_history: KEEP_HISTORY }
+        Self { database, clock, read_only: None, keep_history: KEEP_HISTORY, requests_per_second: Some(REQUESTS_PER_SECOND) }
     }
 
     /// An SQLite file with the usual options.
@@ -76,59 +85,29 @@ impl ConfigServiceOptions {
 impl ConfigService {
     /// Opens the database, creating or migrating it unless it is read only.
     pub async fn open(options: ConfigServiceOptions) -> Result<Self, ConfigServiceError> {
-        let ConfigServiceOptions { database, clock, read_only, keep_history } = options;
+        let ConfigServiceOptions { database, clock, read_only, keep_history, requests_per_second } = options;
         let store = open_store(database, &clock, read_only.is_some()).await?;
         let closing = watch::Sender::new(false);
         let closed = closing.subscribe();
         let is_read_only = read_only.is_some();
-        let inner =
-            Inner { admissions: store.admissions(), store, clock, read_only, keys: Mutex::default(), registry: Mutex::default(), closing };
+        let admission = Admission::new(store.admissions(), requests_per_second);
+        let inner = Inner { admissions: store.admissions(), store, clock, read_only, admission, registry: Mutex::default(), closing };
         let service = Self(Arc::new(inner));
+        service.keep_noting_uses();
         if !is_read_only {
             service.forget_in_background(keep_history, closed);
         }
         Ok(service)
     }
 
+    /// Whether the service is being shut down.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.0.closing.borrow()
+    }
+
     /// Ends waiting polls, now and from now on; other requests are answered as ever.
     pub fn shutdown(&self) {
         self.0.closing.send_replace(true);
-    }
-
-    /// Makes a key of scope admin if the database never had a key; its text is given this once (W4).
-    pub async fn create_admin_key_if_none(&self, name: &str) -> Result<Option<String>, ConfigServiceError> {
-        let secret = Secret::random();
-        let stored = self.add_key(&secret, name, Scope::Admin, true).await?;
-        Ok(stored.then(|| secret.reveal()))
-    }
-
-    /// Makes a key; its text is given this once (W4).
-    pub async fn create_key(&self, name: &str, scope: Scope) -> Result<String, ConfigServiceError> {
-        let secret = Secret::random();
-        self.add_key(&secret, name, scope, false).await?;
-        Ok(secret.reveal())
-    }
-
-    async fn add_key(&self, secret: &Secret, name: &str, scope: Scope, only_first: bool) -> Result<bool> {
-        self.refuse_if_read_only()?;
-        let scopes = [scope].into_iter().collect();
-        let key = NewKey { hash: secret.hash(), name: name.to_owned(), scopes, created_by: name.to_owned(), expires_at: None };
-        Ok(self.0.store.add_key(key, only_first).await?.is_some())
-    }
-
-    /// Who holds this key. Known keys are kept in memory: only this process changes them.
-    pub(crate) async fn authenticate(&self, key: &str) -> Result<ApiKey> {
-        let hash = hash(key);
-        if let Some(known) = self.known_keys().get(&hash) {
-            return Ok(known.clone());
-        }
-        let key = self.0.store.key(hash).await?.ok_or(ConfigServiceError::Unauthorized)?;
-        self.known_keys().insert(hash, key.clone());
-        Ok(key)
-    }
-
-    fn known_keys(&self) -> MutexGuard<'_, HashMap<KeyHash, ApiKey>> {
-        self.0.keys.lock().expect("nobody panics while holding the keys")
     }
 
     /// Whether the database answers.

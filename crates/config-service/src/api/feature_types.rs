@@ -1,0 +1,146 @@
+//! The feature registry (W1, W7, T12), and who has not stated anything for a feature (T13).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use cohort_preferences::FeatureType;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::auth::Writer;
+use super::error::ApiError;
+use super::extract::{FeatureOf, JsonBody, QueryOf};
+use super::preferences::{etag, not_modified};
+use crate::precondition::Precondition;
+use crate::registry::Definition;
+use crate::service::ConfigService;
+
+/// The most broken preferences that a dry run names.
+const MOST_NAMED: usize = 100;
+
+/// Lists the registered features
+#[utoipa::path(get, path = "/feature-types", tag = "Features", operation_id = "list_feature_types",
+    responses((status = 200, description = "All of them, by name", body = ref("#/components/schemas/FeatureTypeList"))))]
+pub(super) async fn list(State(service): State<ConfigService>) -> Result<Json<Value>, ApiError> {
+    let registry = service.registry().await?;
+    let features: Vec<_> = registry.all().map(|registered| definition_json(&registered.definition)).collect();
+    Ok(Json(json!({"feature_types": features})))
+}
+
+fn definition_json(definition: &Definition) -> Value {
+    json!({
+        "feature_type": definition.feature,
+        "version": definition.version,
+        "registered_at": definition.at,
+        "registered_by": definition.actor,
+        "definition": definition.definition.to_json(),
+    })
+}
+
+/// Shows a registered feature
+#[utoipa::path(get, path = "/feature-types/{feature_type}", tag = "Features", operation_id = "show_feature_type",
+    responses((status = 200, description = "Its newest definition", body = ref("#/components/schemas/RegisteredFeature")),
+        (status = 304, description = "The reader has it already"),
+        (status = 404, description = "It is not registered")))]
+pub(super) async fn show(
+    State(service): State<ConfigService>,
+    FeatureOf(feature): FeatureOf,
+    precondition: Precondition,
+) -> Result<Response, ApiError> {
+    let definition = service.definition(&feature).await?;
+    if precondition.is_none_match_broken(Some(definition.version)) {
+        return Ok(not_modified(definition.version));
+    }
+    Ok(([etag(definition.version)], Json(definition_json(&definition))).into_response())
+}
+
+/// Whether to store it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Put {
+    /// Store nothing, and answer which stored preferences the definition would not allow.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Registers a feature
+///
+/// As its next version. Stored preferences stay valid under the version that they passed; `dry_run` tells which of them the
+/// new one would not allow: how many, and the first hundred. Once any feature is registered, others are refused.
+#[utoipa::path(put, path = "/feature-types/{feature_type}", tag = "Features", operation_id = "put_feature_type", params(Put),
+    request_body = ref("#/components/schemas/FeatureDefinition"),
+    responses((status = 200, description = "It is registered anew, or what the dry run found",
+            body = ref("#/components/schemas/RegisteredOrTrial")),
+        (status = 201, description = "It is registered", body = ref("#/components/schemas/RegisteredFeature")),
+        (status = 412, description = "The precondition does not hold")))]
+pub(super) async fn put(
+    State(service): State<ConfigService>,
+    Writer(actor): Writer,
+    FeatureOf(feature): FeatureOf,
+    QueryOf(Put { dry_run }): QueryOf<Put>,
+    precondition: Precondition,
+    JsonBody(definition): JsonBody,
+) -> Result<Response, ApiError> {
+    if dry_run {
+        return Ok(Json(try_out(&service, feature, &definition).await?).into_response());
+    }
+    let stored = service.put_definition(feature, &definition, precondition, actor).await?;
+    let status = if stored.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, [etag(stored.version)], Json(definition_json(&stored))).into_response())
+}
+
+async fn try_out(service: &ConfigService, feature: FeatureType, definition: &Value) -> Result<Value, ApiError> {
+    let trial = ConfigService::trial(feature, definition)?;
+    let (mut looked_at, mut broken_count, mut broken) = (0, 0, Vec::new());
+    let mut after = Some(0);
+    while let Some(behind) = after {
+        let page = service.try_out(&trial, behind).await?;
+        looked_at += page.looked_at;
+        broken_count += page.broken.len();
+        let room = MOST_NAMED - broken.len();
+        let named = page.broken.iter().take(room);
+        broken.extend(named.map(|broken| json!({"tenant_id": broken.tenant_id, "version": broken.version, "errors": broken.errors})));
+        after = page.next;
+    }
+    Ok(json!({"preferences": looked_at, "broken_count": broken_count, "broken": broken}))
+}
+
+/// A page of tenants without a preference.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// As of which instant; now if not said.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Timestamp>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+    /// At most so many; 1,000 if not said. A page may hold fewer, even none, and not be the last.
+    #[param(minimum = 1, maximum = 5000)]
+    limit: Option<usize>,
+}
+
+/// Lists tenants that never stated a preference for a feature
+///
+/// One that was deleted was stated: who deletes is not listed.
+#[utoipa::path(get, path = "/features/{feature_type}/unstated", tag = "Features", operation_id = "list_unstated", params(Page),
+    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/UnstatedPage")),
+        (status = 410, description = "The cursor is of another incarnation of the database")))]
+pub(super) async fn unstated(
+    State(service): State<ConfigService>,
+    FeatureOf(feature): FeatureOf,
+    QueryOf(Page { as_of, cursor, limit }): QueryOf<Page>,
+) -> Result<Json<Value>, ApiError> {
+    let answer = service.unstated(feature, as_of, cursor, limit).await?;
+    let tenants: Vec<_> = answer.page.tenants.iter().map(|(number, tenant)| json!({"tenant_id": tenant, "number": number})).collect();
+    Ok(Json(json!({
+        "tenants": tenants,
+        "as_of": answer.as_of,
+        "position": answer.page.position,
+        "next_cursor": answer.next_cursor,
+    })))
+}

@@ -1,0 +1,102 @@
+//! A tenant's history, and the way back to an earlier version (W3).
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use cohort_preferences::FeatureType;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::auth::Writer;
+use super::error::ApiError;
+use super::extract::{QueryOf, TenantOf, TypedBody};
+use super::preferences::answer;
+use crate::error::ConfigServiceError;
+use crate::precondition::Precondition;
+use crate::service::ConfigService;
+use crate::store::list::HistoryEntry;
+
+/// Which entries to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// Only changes of the preference for this feature.
+    #[param(value_type = Option<String>)]
+    feature_type: Option<FeatureType>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+    /// At most so many entries; 100 if not said.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct History {
+    history: Vec<Value>,
+    next_cursor: Option<String>,
+}
+
+/// Lists a tenant's changes
+///
+/// Newest first. An entry without `feature_type` is a change of timezone and labels. A tenant that never wrote has none.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/history", tag = "Tenants", operation_id = "list_history", params(Search),
+    responses((status = 200, description = "A stretch of the history", body = ref("#/components/schemas/History")),
+        (status = 410, description = "The cursor is of another incarnation of the database")))]
+pub(super) async fn list(
+    State(service): State<ConfigService>,
+    TenantOf(tenant): TenantOf,
+    QueryOf(Search { feature_type, cursor, limit }): QueryOf<Search>,
+) -> Result<Json<History>, ApiError> {
+    let (entries, next_cursor) = service.history(&tenant, feature_type, cursor.as_deref(), limit).await?;
+    let history = entries.iter().map(entry_json).collect::<Result<_, _>>()?;
+    Ok(Json(History { history, next_cursor }))
+}
+
+/// An entry as it is answered.
+pub(super) fn entry_json(entry: &HistoryEntry) -> Result<Value, ConfigServiceError> {
+    Ok(json!({
+        "change": entry.change,
+        "at": entry.at,
+        "actor": entry.actor,
+        "feature_type": entry.feature,
+        "version": entry.version,
+        "before": read(entry.before.as_deref())?,
+        "after": read(entry.after.as_deref())?,
+        "definition_version": entry.rules,
+    }))
+}
+
+fn read(stored: Option<&str>) -> Result<Option<Value>, ConfigServiceError> {
+    let read = stored.map(serde_json::from_str).transpose();
+    read.map_err(|error| ConfigServiceError::Unreadable(format!("a change: {error}")))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revert {
+    feature_type: FeatureType,
+    to_version: u64,
+}
+
+/// Reverts a preference
+///
+/// Writes it as an earlier version stood, as a new version; a version that was a deletion deletes it. It must pass the rules
+/// of now.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/revert", tag = "Tenants", operation_id = "revert_preference",
+    request_body = ref("#/components/schemas/Revert"),
+    responses((status = 200, description = "It is as it was", body = ref("#/components/schemas/Receipt")),
+        (status = 201, description = "It is there again", body = ref("#/components/schemas/Receipt")),
+        (status = 404, description = "There is no such version, or it is no longer kept"),
+        (status = 412, description = "The precondition does not hold")))]
+pub(super) async fn revert(
+    State(service): State<ConfigService>,
+    Writer(actor): Writer,
+    TenantOf(tenant): TenantOf,
+    precondition: Precondition,
+    TypedBody(revert): TypedBody<Revert>,
+) -> Result<Response, ApiError> {
+    let preference = (tenant, revert.feature_type);
+    Ok(answer(service.revert(preference, revert.to_version, precondition, actor).await?))
+}

@@ -1,0 +1,41 @@
+//! Signed links: one user's own preferences, for a while (W4).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use super::extract::{TenantOf, TypedBody};
+use crate::lifetime::Lifetime;
+use crate::service::ConfigService;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewLink {
+    expires_in: Lifetime,
+}
+
+#[derive(Serialize)]
+struct Made {
+    token: String,
+    expires_at: Timestamp,
+}
+
+/// Makes a link to a user's own preferences
+///
+/// The token goes as `Authorization: Bearer …`. It opens the preferences of this tenant and nothing else, until it expires;
+/// nothing is stored of it.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/links", tag = "Tenants", operation_id = "create_link",
+    request_body = ref("#/components/schemas/NewLink"),
+    responses((status = 201, description = "The token", body = ref("#/components/schemas/MadeLink"))))]
+pub(super) async fn create(
+    State(service): State<ConfigService>,
+    TenantOf(tenant): TenantOf,
+    TypedBody(wanted): TypedBody<NewLink>,
+) -> Result<Response, ApiError> {
+    let (token, expires_at) = service.create_link(tenant, wanted.expires_in)?;
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(Made { token, expires_at })).into_response())
+}
