@@ -71,6 +71,9 @@ impl ConfigDatabaseClient {
         if list.feature_type != feature {
             return Err(answer.garbage(format!("the answer lists the groups of another feature, {:?}", list.feature_type.as_str())));
         }
+        if list.next_cursor.is_some() {
+            return Err(answer.garbage(format!("the answer lists only the first {} groups", list.groups.len())));
+        }
         Ok(list)
     }
 

@@ -32,11 +32,9 @@ const MEMBERS_A_PAGE: usize = 1_000;
 /// The most members of a page.
 const MOST_MEMBERS: usize = 5_000;
 
-/// Groups of a page, if the request does not say.
-const GROUPS_A_PAGE: usize = 10_000;
-
-/// The most groups of a page.
-const MOST_LISTED_GROUPS: usize = 50_000;
+/// The most groups of a page, and how many it has if the request does not say: whoever follows the feed needs all of them as of
+/// one moment.
+const MOST_LISTED_GROUPS: usize = 1_000_000;
 
 /// The most tenants that may have changed for a list of what became of members.
 const MOST_MOVED: usize = 10_000;
@@ -139,7 +137,7 @@ impl ConfigService {
             feature: feature.clone(),
             emptied_after: emptied_after.expect("a duration never fails to be subtracted"),
             after: cursor.map(|cursor| incarnation.row_after(cursor)).transpose()?.unwrap_or(0),
-            limit: bounded("limit", limit, GROUPS_A_PAGE, MOST_LISTED_GROUPS)?,
+            limit: bounded("limit", limit, MOST_LISTED_GROUPS, MOST_LISTED_GROUPS)?,
         };
         let page = self.0.store.groups(query).await?;
         Ok(GroupList {

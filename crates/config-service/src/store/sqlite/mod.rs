@@ -129,6 +129,14 @@ impl SqliteStore {
         done
     }
 
+    async fn miscounted(&self, mut drift: Drift) -> Result<Drift> {
+        self.read(move |db, _, _| {
+            upkeep::miscounted(db, &mut drift)?;
+            Ok(drift)
+        })
+        .await
+    }
+
     async fn misplaced(&self, repair: bool, drift: &mut Drift) -> Result<()> {
         let mut after = Some(0);
         while let Some(behind) = after {
@@ -273,22 +281,11 @@ impl Store for SqliteStore {
 
     async fn drift(&self, repair: bool) -> Result<Drift> {
         let mut drift = Drift::default();
+        // Counts first: moving somebody then counts from a right number.
+        drift = if repair { self.write(move |writer| upkeep::recount(writer, drift)).await? } else { self.miscounted(drift).await? };
         self.misplaced(repair, &mut drift).await?;
-        if !repair {
-            return self
-                .read(move |db, _, _| {
-                    upkeep::miscounted(db, &mut drift)?;
-                    Ok(drift)
-                })
-                .await;
-        }
-        self.write(move |writer| {
-            let counts = upkeep::miscounted(writer.db(), &mut drift)?;
-            upkeep::recount(writer, &counts)?;
-            drift.is_repaired = true;
-            Ok(drift)
-        })
-        .await
+        drift.is_repaired = repair;
+        Ok(drift)
     }
 
     async fn newest_change(&self) -> Result<i64> {
@@ -368,7 +365,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn sqlite_keeps_what_a_store_promises() {
-        for promise in conformance::ALL {
+        for promise in conformance::all() {
             let folder = tempfile::tempdir().expect("folder");
             let clock = Hand::at("2026-12-01T00:00:00Z");
             promise(Arc::new(store(folder.path(), &clock).await), clock).await;
@@ -388,5 +385,24 @@ mod tests {
         let second = conformance::put(&after, "ann", r#"{"frequency":"weekly"}"#).await;
         assert!(second.at > first.at, "the clock went back, the stamps did not");
         assert_eq!(after.incarnation(), incarnation);
+    }
+
+    #[tokio::test]
+    async fn groups_that_were_broken_behind_its_back_are_found_and_set_right() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = store(folder.path(), &Hand::at("2026-12-01T00:00:00Z")).await;
+        conformance::put(&store, "zoe", &conformance::daily(8)).await;
+        conformance::put(&store, "zoe", &conformance::daily(9)).await;
+        conformance::put(&store, "ann", &conformance::daily(9)).await;
+        let break_groups = |tx: &Connection| {
+            tx.execute_batch(
+                "UPDATE preference SET group_id = (SELECT id FROM stated_group WHERE time_key = '08:00')
+                 WHERE tenant = (SELECT id FROM tenant WHERE tenant_id = 'ann');
+                 UPDATE stated_group SET count = 7 WHERE time_key = '09:00'",
+            )?;
+            Ok::<_, DatabaseError>(())
+        };
+        store.db.write(break_groups).await.expect("breaks");
+        conformance::upkeep::broken_groups_are_found_and_set_right(&store).await;
     }
 }

@@ -92,17 +92,18 @@ pub(super) fn miscounted(db: &Connection, drift: &mut Drift) -> Result<Vec<(i64,
 }
 
 /// Sets the counts right from this instant on; what was counted for earlier instants stays as it was.
-pub(super) fn recount(writer: &Writer<'_>, counts: &[(i64, u64)]) -> Result<()> {
+pub(super) fn recount(writer: &Writer<'_>, mut drift: Drift) -> Result<Drift> {
+    let counts = miscounted(writer.db(), &mut drift)?;
     let at = writer.stamp().as_microsecond();
     let mut update = writer.db().prepare_cached(
         "UPDATE stated_group SET count = ?2, empty_since = CASE WHEN ?2 = 0 THEN coalesce(empty_since, ?3) END WHERE id = ?1",
     )?;
     let mut insert = writer.db().prepare_cached("INSERT INTO group_count (group_id, at, count) VALUES (?1, ?2, ?3)")?;
     for (group, count) in counts {
-        update.execute((group, *count as i64, at))?;
-        insert.execute((group, at, *count as i64))?;
+        update.execute((group, count as i64, at))?;
+        insert.execute((group, at, count as i64))?;
     }
-    Ok(())
+    Ok(drift)
 }
 
 /// Change rows older than `before` that are not the present state of anything, among those behind `after`; and where to go on.

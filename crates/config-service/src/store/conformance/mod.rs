@@ -1,5 +1,9 @@
 //! What every store promises, as tests that run on each of them.
 
+mod admission;
+mod lists;
+pub(crate) mod upkeep;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,7 +54,11 @@ type Test = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) type Promise = fn(Arc<dyn Store>, Arc<Hand>) -> Test;
 
 /// Every promise.
-pub(crate) const ALL: [Promise; 9] = [
+pub(crate) fn all() -> impl Iterator<Item = Promise> {
+    [&EDITS[..], &lists::ALL[..], &upkeep::ALL[..], &admission::ALL[..]].concat().into_iter()
+}
+
+const EDITS: [Promise; 9] = [
     |store, _| Box::pin(a_refused_edit_writes_nothing(store)),
     |store, _| Box::pin(an_edit_that_changes_nothing_writes_nothing(store)),
     |store, _| Box::pin(a_deleted_preference_keeps_its_version(store)),
@@ -92,7 +100,7 @@ pub(crate) async fn put(store: &dyn Store, name: &str, json: &str) -> Current {
     write(store, name, Some(stated(json))).await.expect("it is there")
 }
 
-fn daily(hour: u32) -> String {
+pub(crate) fn daily(hour: u32) -> String {
     json!({"frequency": "daily", "preferred_time": format!("{hour:02}:00"), "timezone": "UTC"}).to_string()
 }
 

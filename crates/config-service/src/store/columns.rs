@@ -1,0 +1,49 @@
+//! What stands in the columns of both databases, read into values. What is stored was valid once: what cannot be read is a
+//! fault of the database.
+
+use cohort_preferences::{FeatureType, Labels, StatedGroup, TenantId, Zone};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::Result;
+use crate::error::ConfigServiceError;
+
+/// The instant of a column.
+pub(super) fn instant(micros: i64) -> Result<Timestamp> {
+    Timestamp::from_microsecond(micros).map_err(|_out_of_range| ConfigServiceError::Unreadable(format!("the instant {micros}")))
+}
+
+/// The feature of a column.
+pub(super) fn feature_type(text: &str) -> Result<FeatureType> {
+    text.parse().map_err(|_malformed| unreadable("feature", text))
+}
+
+/// The tenant id of a column.
+pub(super) fn tenant_id(text: &str) -> Result<TenantId> {
+    text.parse().map_err(|_malformed| unreadable("tenant", text))
+}
+
+/// The name that stands for a tenant which was erased since: its number.
+pub(super) fn name_or_number(name: Option<String>, number: i64) -> String {
+    name.unwrap_or_else(|| format!("erased:{number}"))
+}
+
+/// The zone of a column.
+pub(super) fn zone(name: &str) -> Result<Zone> {
+    name.parse().map_err(|_no_such_zone| unreadable("zone", name))
+}
+
+/// The labels of a tenant's rows.
+pub(super) fn labels(rows: Map<String, Value>) -> Result<Labels> {
+    Labels::from_json(&rows.into(), "").map_err(|invalid| unreadable("labels", &invalid.to_string()))
+}
+
+/// The group of three columns.
+pub(super) fn group(frequency: &str, time_key: &str, timezone: &str) -> Result<StatedGroup> {
+    StatedGroup::parse(frequency, time_key, timezone).map_err(|error| unreadable("group", &error.to_string()))
+}
+
+/// Stored text that should have been readable.
+pub(super) fn unreadable(kind: &str, text: &str) -> ConfigServiceError {
+    ConfigServiceError::Unreadable(format!("the {kind} {text:?}"))
+}
