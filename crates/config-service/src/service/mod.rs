@@ -134,5 +134,5 @@ async fn open_store(database: DatabaseAddress, clock: &Arc<dyn Clock>, read_only
 
 /// Membership knows whole microseconds (M1).
 fn whole_micros(instant: Timestamp) -> Timestamp {
-    crate::store::sqlite::stamps::whole_micros(instant)
+    crate::store::settle::whole_micros(instant)
 }

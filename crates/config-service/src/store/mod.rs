@@ -10,11 +10,15 @@
 //!
 //! What a write means is decided in [`plan`], on values, for both; a store reads what the plan needs and writes its rows.
 
+mod columns;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod drift;
 pub(crate) mod edit;
 pub(crate) mod list;
+mod names;
 pub(crate) mod plan;
+pub(crate) mod settle;
 pub(crate) mod sqlite;
 
 use std::collections::HashMap;

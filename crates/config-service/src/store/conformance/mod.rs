@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::Store;
 use super::edit::{Current, Edit, ImportRow, Stated, Wanted};
 use super::list::{GroupPage, GroupsQuery, MemberList, MembersQuery};
-use super::sqlite::stamps::whole_micros;
+use super::settle::whole_micros;
 use crate::error::ConfigServiceError;
 
 /// A clock that moves a microsecond each time that it is asked, and otherwise by hand.

@@ -3,11 +3,10 @@
 use cohort_preferences::FeatureDefinition;
 use rusqlite::{Connection, Row};
 
-use super::names::unreadable;
 use super::write::Writer;
-use super::{instant, read};
 use crate::registry::{Definition, Registration};
 use crate::store::Result;
+use crate::store::columns::{feature_type, instant, unreadable};
 
 const DEFINITION: &str = "SELECT feature_type, feature.version, at, actor, definition FROM feature
     JOIN feature_definition ON feature_definition.feature = feature.id AND feature_definition.version = feature.version";
@@ -27,7 +26,7 @@ fn definition(row: &Row<'_>) -> Result<Definition> {
     let (feature, text): (String, String) = (row.get(0)?, row.get(4)?);
     let value = serde_json::from_str(&text).map_err(|error| unreadable("definition of", &format!("{feature}: {error}")))?;
     Ok(Definition {
-        feature: read::feature_type(&feature)?,
+        feature: feature_type(&feature)?,
         version: row.get::<_, i64>(1)? as u64,
         at: instant(row.get(2)?)?,
         actor: row.get(3)?,

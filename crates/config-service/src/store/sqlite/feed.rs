@@ -4,11 +4,13 @@ use cohort_preferences::{Change, ChangeKind, ChangePage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::names::{Names, unreadable};
-use super::{instant, read, stamps};
+use super::names;
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::Result;
+use crate::store::columns::{instant, tenant_id, unreadable};
+use crate::store::names::Names;
+use crate::store::settle::just_before;
 
 /// The number of the newest change, 0 if there is none.
 pub(super) fn newest(db: &Connection) -> Result<i64> {
@@ -49,14 +51,14 @@ pub(super) fn page(
     let is_cut = changes.len() == limit;
     let complete_until = match changes.last() {
         // The rows that were cut off are stamped no earlier than the last that was not.
-        Some(last) if is_cut => settled.min(stamps::just_before(last.at)),
+        Some(last) if is_cut => settled.min(just_before(last.at)),
         _ => settled,
     };
     Ok(ChangePage { changes, next: incarnation.position(last), complete_until })
 }
 
 fn change(db: &Connection, names: &Names, row: &Row<'_>, id: String) -> Result<Change> {
-    let group = |number: Option<i64>| number.map(|number| names.group(db, number).map(|group| (*group).clone())).transpose();
+    let group = |number: Option<i64>| number.map(|number| names::group(db, names, number).map(|group| (*group).clone())).transpose();
     let (tenant, number): (Option<String>, Option<i64>) = (row.get(1)?, row.get(8)?);
     let is_empty: bool = row.get(5)?;
     let kind = match number {
@@ -66,9 +68,9 @@ fn change(db: &Connection, names: &Names, row: &Row<'_>, id: String) -> Result<C
     };
     Ok(Change {
         id,
-        tenant_id: tenant.map(|tenant| read::tenant_id(&tenant)).transpose()?,
+        tenant_id: tenant.map(|tenant| tenant_id(&tenant)).transpose()?,
         number: number.map(|number| number as u64),
-        feature_type: names.feature(db, row.get(2)?)?,
+        feature_type: names::feature(db, names, row.get(2)?)?,
         version: row.get::<_, i64>(3)? as u64,
         at: instant(row.get(4)?)?,
         kind,

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use cohort_preferences::{FeatureType, TenantId};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{instant, read};
+use super::read;
 use crate::store::Result;
+use crate::store::columns::instant;
 use crate::store::list::HistoryEntry;
 
 /// The changes of a tenant before the one of this number, newest first.

@@ -3,11 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-use super::instant;
-use super::names::unreadable;
 use super::write::Writer;
 use crate::key::{ApiKey, KeyHash, KeyUse, NewKey, Scopes};
 use crate::store::Result;
+use crate::store::columns::{instant, unreadable};
 
 const KEY: &str = "SELECT id, name, scopes, created_at, created_by, expires_at, revoked_at, last_used_at, uses FROM api_key";
 

@@ -11,12 +11,14 @@ use std::collections::BinaryHeap;
 use cohort_preferences::StatedGroup;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows};
 
-use super::names::{Names, find_feature, find_group};
-use super::{feed, instant, read};
+use super::feed;
+use super::names::{find_feature, find_group};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::Result;
+use crate::store::columns::{instant, name_or_number};
 use crate::store::list::{MemberList, MembersQuery, MovedList, MovedQuery, StoredMember};
+use crate::store::names::Names;
 
 /// A member before its name and preference are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +155,7 @@ fn read_members(db: &Connection, feature: i64, found: &[Found]) -> Result<Vec<St
         let change = found.change.map_or_else(|| change_of.query_row((found.tenant, feature), |row| row.get(0)), Ok)?;
         let (version, json): (i64, Option<String>) = state_of.query_row([change], |row| Ok((row.get(0)?, row.get(1)?)))?;
         members.push(StoredMember {
-            tenant_id: read::name_or_number(name_of.query_row([found.tenant], |row| row.get(0))?, found.tenant),
+            tenant_id: name_or_number(name_of.query_row([found.tenant], |row| row.get(0))?, found.tenant),
             number: found.tenant as u64,
             version: version as u64,
             since: instant(found.since)?,

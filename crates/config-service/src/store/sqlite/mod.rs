@@ -10,7 +10,7 @@ mod keys;
 mod members;
 mod names;
 mod read;
-pub(crate) mod stamps;
+mod stamps;
 mod tenants;
 mod upkeep;
 mod write;
@@ -30,17 +30,19 @@ use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use self::names::Names;
 use self::stamps::Stamps;
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::key::{ApiKey, KeyHash, KeyUse, NewKey};
 use crate::registry::{Definition, Registration};
+use crate::store::columns::instant;
+use crate::store::drift::put_right;
 use crate::store::edit::{Current, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::list::{
     Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
     StoredTenant, TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery,
 };
+use crate::store::names::Names;
 use crate::store::{Result, Store};
 
 mod embedded {
@@ -149,7 +151,7 @@ impl SqliteStore {
                 .await?;
             (*drift, after) = (looked, next);
             for (tenant, feature) in misplaced.into_iter().filter(|_| repair) {
-                self.write(move |writer| upkeep::put_right(writer, tenant, feature)).await?;
+                self.write(move |writer| write::edit(writer, put_right(tenant, feature))).await?;
             }
         }
         Ok(())
@@ -185,11 +187,6 @@ fn read_identity(connection: &Connection) -> Result<Identity> {
     let incarnation = value("incarnation")?.parse().map_err(|_malformed| unreadable("incarnation"))?;
     let secret = STANDARD.decode(value("link_secret")?).ok().and_then(|secret| secret.try_into().ok());
     Ok(Identity { incarnation: Incarnation::of(incarnation), link_secret: secret.ok_or_else(|| unreadable("link secret"))? })
-}
-
-/// The instant of a column.
-fn instant(micros: i64) -> Result<Timestamp> {
-    Timestamp::from_microsecond(micros).map_err(|_out_of_range| ConfigServiceError::Unreadable(format!("the instant {micros}")))
 }
 
 #[async_trait]

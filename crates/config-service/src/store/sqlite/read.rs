@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, Labels, PreferenceEntry, TenantId, Zone};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, Labels, PreferenceEntry, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::names::{find_feature, parse_group, unreadable};
-use super::{feed, instant};
+use super::feed;
+use super::names::find_feature;
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
-use crate::store::Result;
+use crate::store::columns::{feature_type, instant, tenant_id, zone};
 use crate::store::edit::{Current, Membership, Profile, Tenant};
 use crate::store::list::{GroupPage, GroupsQuery, StoredPreference, StoredTenant};
+use crate::store::{Result, columns};
 
 /// A tenant's number, if it is there.
 pub(super) fn tenant_number(db: &Connection, tenant: &TenantId) -> Result<Option<i64>> {
@@ -49,17 +50,12 @@ pub(super) fn profile_of(db: &Connection, number: i64) -> Result<Tenant> {
     })
 }
 
-/// The zone of a column.
-pub(super) fn zone(name: &str) -> Result<Zone> {
-    name.parse().map_err(|_no_such_zone| unreadable("zone", name))
-}
-
 /// A tenant's labels.
 pub(super) fn labels(db: &Connection, tenant: i64) -> Result<Labels> {
     let mut select = db.prepare_cached("SELECT name, value FROM tenant_label WHERE tenant = ?1")?;
     let label = |row: &Row<'_>| Ok((row.get(0)?, Value::String(row.get(1)?)));
     let labels = select.query_map([tenant], label)?.collect::<Result<Map<String, Value>, _>>()?;
-    Labels::from_json(&labels.into(), "").map_err(|invalid| unreadable("labels", &invalid.to_string()))
+    columns::labels(labels)
 }
 
 /// The labels of those tenants that have any.
@@ -90,11 +86,6 @@ fn all(db: &Connection, tenant: i64) -> Result<BTreeMap<FeatureType, Current>> {
     Ok(all)
 }
 
-/// The feature of a column.
-pub(super) fn feature_type(text: &str) -> Result<FeatureType> {
-    text.parse().map_err(|_malformed| unreadable("feature", text))
-}
-
 /// A tenant's preference for one feature; `None` if there never was one.
 pub(super) fn find(db: &Connection, tenant: i64, feature: &FeatureType) -> Result<Option<Current>> {
     let mut select = db.prepare_cached(&format!("{CURRENT} AND feature_type = ?2"))?;
@@ -115,7 +106,7 @@ fn current(row: &Row<'_>) -> Result<Current> {
 
 fn membership(row: &Row<'_>, since: i64) -> Result<Membership> {
     let (frequency, time_key, timezone): (String, String, String) = (row.get(6)?, row.get(7)?, row.get(8)?);
-    Ok(Membership { group: parse_group(&frequency, &time_key, &timezone)?, since: instant(since)? })
+    Ok(Membership { group: columns::group(&frequency, &time_key, &timezone)?, since: instant(since)? })
 }
 
 /// One preference; `None` if there never was one.
@@ -161,11 +152,6 @@ pub(super) fn documents(db: &Connection, after: u64, limit: usize) -> Result<Vec
         documents.push(StoredTenant { tenant_id: tenant_id(&name)?, tenant });
     }
     Ok(documents)
-}
-
-/// The tenant id of a column.
-pub(super) fn tenant_id(text: &str) -> Result<TenantId> {
-    text.parse().map_err(|_malformed| unreadable("tenant", text))
 }
 
 /// The preferences of a feature that are there, behind the tenant of this number.
@@ -216,14 +202,9 @@ pub(super) fn groups(db: &Connection, query: &GroupsQuery, incarnation: Incarnat
 fn summary(row: &Row<'_>) -> Result<GroupSummary> {
     let (frequency, time_key, timezone): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
     Ok(GroupSummary {
-        group: parse_group(&frequency, &time_key, &timezone)?,
+        group: columns::group(&frequency, &time_key, &timezone)?,
         count: row.get::<_, i64>(3)? as u64,
         since: instant(row.get(4)?)?,
         empty_since: row.get::<_, Option<i64>>(5)?.map(instant).transpose()?,
     })
-}
-
-/// The name that stands for a tenant which was erased since: its number.
-pub(super) fn name_or_number(name: Option<String>, number: i64) -> String {
-    name.unwrap_or_else(|| format!("erased:{number}"))
 }

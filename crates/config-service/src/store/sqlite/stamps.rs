@@ -13,17 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cohort_preferences::{Clock, MonotonicStamps};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::ConfigServiceError;
-
-/// How long a read waits for its instant to settle, in real time.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// How often a clock is asked whether the instant has come: a simulated one wakes nobody.
-const CLOCK_ASKED_EVERY: Duration = Duration::from_millis(10);
+use crate::store::settle::{LONGEST_WAIT, come_to, just_before, not_settled, whole_micros};
 
 /// Gives stamps and knows which are committed.
 pub(super) struct Stamps {
@@ -82,29 +77,15 @@ impl Stamps {
     /// Waits until the state as of this instant has settled.
     pub(super) async fn settle(&self, as_of: Timestamp) -> Result<(), ConfigServiceError> {
         let deadline = Instant::now() + LONGEST_WAIT;
-        self.come_to(as_of, deadline).await?;
+        come_to(as_of, &*self.clock, deadline).await?;
         let mut commits = self.commits();
         while !self.has_settled(as_of) {
             let committed = timeout_at(deadline, commits.changed()).await;
             if committed.is_err() {
-                return Err(not_settled(Duration::from_secs(1)));
+                return Err(not_settled());
             }
         }
         Ok(())
-    }
-
-    async fn come_to(&self, as_of: Timestamp, deadline: Instant) -> Result<(), ConfigServiceError> {
-        loop {
-            let missing = as_of.duration_since(self.clock.now());
-            if !missing.is_positive() {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                let missing = Duration::from_secs(missing.as_secs().clamp(1, 60).unsigned_abs());
-                return Err(not_settled(missing));
-            }
-            sleep(CLOCK_ASKED_EVERY.min(missing.unsigned_abs())).await;
-        }
     }
 
     fn has_settled(&self, as_of: Timestamp) -> bool {
@@ -116,21 +97,6 @@ impl Stamps {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nobody panics while holding the stamps")
     }
-}
-
-/// The latest stamp that can be before this one.
-pub(super) fn just_before(stamp: Timestamp) -> Timestamp {
-    stamp.saturating_sub(SignedDuration::from_micros(1)).expect("a duration never fails to be subtracted")
-}
-
-/// Stamps are whole microseconds: an instant between two is settled as the earlier is.
-pub(crate) fn whole_micros(instant: Timestamp) -> Timestamp {
-    let nanos = instant.as_nanosecond().rem_euclid(1_000) as i64;
-    instant.saturating_sub(SignedDuration::from_nanos(nanos)).expect("a duration never fails to be subtracted")
-}
-
-fn not_settled(retry_after: Duration) -> ConfigServiceError {
-    ConfigServiceError::NotSettled { retry_after }
 }
 
 #[cfg(test)]
@@ -188,12 +154,5 @@ mod tests {
         let error = stamps.settle(at(10_000_000)).await.expect_err("the clock stands");
         assert!(matches!(error, ConfigServiceError::NotSettled { retry_after } if retry_after.as_secs() == 9));
         assert!(began.elapsed() >= LONGEST_WAIT && began.elapsed() < LONGEST_WAIT * 2);
-    }
-
-    #[test]
-    fn an_instant_inside_a_microsecond_counts_as_its_start() {
-        let between = Timestamp::from_nanosecond(-1_500).expect("in range");
-        assert_eq!(whole_micros(between), at(-2));
-        assert_eq!(whole_micros(at(7)), at(7));
     }
 }

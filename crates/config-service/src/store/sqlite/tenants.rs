@@ -5,9 +5,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::names::find_feature;
-use super::{feed, instant, read};
+use super::{feed, read};
 use crate::cursor::Incarnation;
 use crate::store::Result;
+use crate::store::columns::{instant, name_or_number, tenant_id};
 use crate::store::list::{TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery};
 
 /// The most tenants that are looked at for one page of those who never stated a preference.
@@ -49,7 +50,7 @@ pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSu
         let number: i64 = row.get(0)?;
         tenants.push(TenantSummary {
             number: number as u64,
-            tenant_id: read::tenant_id(&row.get::<_, String>(1)?)?,
+            tenant_id: tenant_id(&row.get::<_, String>(1)?)?,
             created_at: instant(row.get(2)?)?,
             profile: read::profile_of(db, number)?.profile,
         });
@@ -90,7 +91,7 @@ pub(super) fn unstated(db: &Connection, query: &UnstatedQuery, incarnation: Inca
         let (number, is_unstated): (i64, bool) = (row.get(0)?, row.get(2)?);
         looks += 1;
         if is_unstated {
-            page.tenants.push((number as u64, read::name_or_number(row.get(1)?, number)));
+            page.tenants.push((number as u64, name_or_number(row.get(1)?, number)));
         }
         if page.tenants.len() == query.limit || looks == MOST_LOOKS {
             page.more_after = Some(number as u64);

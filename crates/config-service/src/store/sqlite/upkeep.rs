@@ -6,18 +6,11 @@ use cohort_preferences::{FeatureType, TenantId};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::names::parse_group;
-use super::write::{self, Writer};
+use super::write::Writer;
 use super::{feed, read};
-use crate::store::Result;
-use crate::store::edit::{Edit, Stated, Tenant, Wanted};
+use crate::store::drift::{self, MOST_EXAMPLES, TENANTS_A_LOOK};
 use crate::store::list::Drift;
-
-/// The most examples that a report names.
-const MOST_EXAMPLES: usize = 100;
-
-/// Tenants that are looked at together.
-const TENANTS_A_LOOK: usize = 1_000;
+use crate::store::{Result, columns};
 
 /// Rows that are removed in one transaction: bounds how long a write waits behind it.
 const ROWS_A_TURN: i64 = 5_000;
@@ -26,36 +19,7 @@ const ROWS_A_TURN: i64 = 5_000;
 pub(super) fn misplaced(db: &Connection, after: u64, drift: &mut Drift) -> Result<(Vec<(TenantId, FeatureType)>, Option<u64>)> {
     let tenants = read::documents(db, after, TENANTS_A_LOOK)?;
     let next = tenants.last().and_then(|last| last.tenant.number).map(|number| number as u64);
-    let mut misplaced = Vec::new();
-    for stored in &tenants {
-        for (feature, current) in &stored.tenant.preferences {
-            drift.preferences += 1;
-            if !stands_right(&stored.tenant, current.json.as_deref(), current.member.as_ref().map(|member| &member.group))? {
-                misplaced.push((stored.tenant_id.clone(), feature.clone()));
-            }
-        }
-    }
-    drift.misplaced_count += misplaced.len() as u64;
-    let room = MOST_EXAMPLES.saturating_sub(drift.misplaced.len());
-    drift.misplaced.extend(misplaced.iter().take(room).map(|(tenant, feature)| (feature.clone(), tenant.to_string())));
-    Ok((misplaced, next))
-}
-
-fn stands_right(tenant: &Tenant, json: Option<&str>, group: Option<&cohort_preferences::StatedGroup>) -> Result<bool> {
-    let stated = json.map(Stated::stored).transpose()?;
-    let wanted = stated.and_then(|stated| stated.group(tenant.profile.timezone.as_ref()));
-    Ok(wanted.as_ref() == group)
-}
-
-/// Writes a preference once more as it stands: the plan puts its user in the right group.
-pub(super) fn put_right(writer: &mut Writer<'_>, tenant: TenantId, feature: FeatureType) -> Result<()> {
-    let wanted = feature.clone();
-    let decide = move |tenant: &Tenant| {
-        let json = tenant.preferences.get(&wanted).and_then(|current| current.json.as_deref());
-        Ok(Wanted::preference(wanted, json.map(Stated::stored).transpose()?))
-    };
-    let edit = Edit { tenant, feature: Some(feature), actor: "drift repair".into(), decide: Box::new(decide) };
-    write::edit(writer, edit).map(|_edited| ())
+    Ok((drift::misplaced(&tenants, drift)?, next))
 }
 
 /// Groups whose kept count is not the number of their members: number, kept and true count.
@@ -83,8 +47,8 @@ pub(super) fn miscounted(db: &Connection, drift: &mut Drift) -> Result<Vec<(i64,
         if drift.miscounted.len() < MOST_EXAMPLES {
             let (feature, frequency, time_key, timezone): (String, String, String, String) =
                 (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
-            let group = parse_group(&frequency, &time_key, &timezone)?;
-            drift.miscounted.push((read::feature_type(&feature)?, group, kept.max(0) as u64, counted as u64));
+            let group = columns::group(&frequency, &time_key, &timezone)?;
+            drift.miscounted.push((columns::feature_type(&feature)?, group, kept.max(0) as u64, counted as u64));
         }
     }
     drift.miscounted_count = wrong.len() as u64;

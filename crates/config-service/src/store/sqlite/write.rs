@@ -6,11 +6,13 @@ use cohort_preferences::{FeatureType, StatedGroup, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::names::{Learned, Names, find_feature, find_group, unreadable};
+use super::names::{find_feature, find_group};
 use super::read;
 use super::stamps::Stamps;
 use crate::store::Result;
+use crate::store::columns::unreadable;
 use crate::store::edit::{Edit, Edited, Erased, ImportRow, Tenant};
+use crate::store::names::{Learned, Names};
 use crate::store::plan::{ChangeRow, Head, Move, Plan, PreferenceRow, ProfileRow, Rows, TenantRow, Tenants};
 
 /// One write job.

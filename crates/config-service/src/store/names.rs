@@ -1,0 +1,88 @@
+//! Numbers of features and groups, kept in memory: they never change once they are committed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cohort_preferences::{FeatureType, StatedGroup};
+
+/// What is committed, as far as somebody has asked.
+#[derive(Default)]
+pub(super) struct Names(Mutex<Learned>);
+
+/// Names met by one job.
+#[derive(Default)]
+pub(super) struct Learned {
+    features: HashMap<FeatureType, i64>,
+    groups: HashMap<i64, HashMap<StatedGroup, i64>>,
+    groups_by_number: HashMap<i64, Arc<StatedGroup>>,
+    features_by_number: HashMap<i64, FeatureType>,
+}
+
+impl Learned {
+    /// Notes a feature.
+    pub(super) fn feature(&mut self, feature: &FeatureType, number: i64) {
+        self.features.insert(feature.clone(), number);
+    }
+
+    /// Notes a group.
+    pub(super) fn group(&mut self, feature: i64, group: &StatedGroup, number: i64) {
+        self.groups.entry(feature).or_default().insert(group.clone(), number);
+    }
+
+    /// The number of a feature met before.
+    pub(super) fn feature_number(&self, feature: &FeatureType) -> Option<i64> {
+        self.features.get(feature).copied()
+    }
+
+    /// The number of a group met before.
+    pub(super) fn group_number(&self, feature: i64, group: &StatedGroup) -> Option<i64> {
+        self.groups.get(&feature)?.get(group).copied()
+    }
+}
+
+impl Names {
+    /// Adds what a job has learned, once it is committed.
+    pub(super) fn keep(&self, learned: Learned) {
+        let mut known = self.lock();
+        known.features.extend(learned.features);
+        for (feature, groups) in learned.groups {
+            known.groups.entry(feature).or_default().extend(groups);
+        }
+    }
+
+    /// The number of a feature, if it is known to be committed.
+    pub(super) fn feature_number(&self, feature: &FeatureType) -> Option<i64> {
+        self.lock().feature_number(feature)
+    }
+
+    /// The number of a group, if it is known to be committed.
+    pub(super) fn group_number(&self, feature: i64, group: &StatedGroup) -> Option<i64> {
+        self.lock().group_number(feature, group)
+    }
+
+    /// The group of a number, if somebody has asked for it before.
+    pub(super) fn group(&self, number: i64) -> Option<Arc<StatedGroup>> {
+        self.lock().groups_by_number.get(&number).cloned()
+    }
+
+    /// Keeps the group of a number that stands in a committed row.
+    pub(super) fn keep_group(&self, number: i64, group: StatedGroup) -> Arc<StatedGroup> {
+        let group = Arc::new(group);
+        self.lock().groups_by_number.insert(number, Arc::clone(&group));
+        group
+    }
+
+    /// The feature of a number, if somebody has asked for it before.
+    pub(super) fn feature(&self, number: i64) -> Option<FeatureType> {
+        self.lock().features_by_number.get(&number).cloned()
+    }
+
+    /// Keeps the feature of a number that stands in a committed row.
+    pub(super) fn keep_feature(&self, number: i64, feature: &FeatureType) {
+        self.lock().features_by_number.insert(number, feature.clone());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Learned> {
+        self.0.lock().expect("nobody panics while holding the names")
+    }
+}
