@@ -30,7 +30,7 @@ use crate::error::ConfigServiceError;
 use crate::service::{ChangesRequest, ConfigService};
 
 /// How long a stream lasts.
-const LIFE: Duration = Duration::from_secs(600);
+const LIFE: Duration = Duration::from_mins(10);
 
 /// How long nothing is sent while nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -55,19 +55,80 @@ async fn no_route_answers_without_a_known_key() {
     assert!(fixture.feed().await.is_empty());
 }
 
-#[tokio::test]
-async fn a_key_that_may_only_look_writes_nothing() {
-    let mut fixture = Fixture::new().await;
-    fixture.set("ann", &json!({"frequency": "daily"})).await;
-    for scope in [Scope::Read, Scope::Support, Scope::Agent] {
-        fixture.key = fixture.service.create_key("reader", scope).await.expect("stores");
-        for (name, path) in ROUTES.into_iter().filter(|route| is_write(*route)) {
-            fixture.call(method(name), path, "{}").await.problem(403);
+/// Who may use each route, as promised: r(ead), s(upport), w(rite), a(gent), A(dmin), and l(ink) of the tenant ann.
+const MAY: [(&str, &str, &str); 35] = [
+    ("GET", "/tenants", "rswaA"),
+    ("GET", "/tenants/ann", "rswaA"),
+    ("PUT", "/tenants/ann", "wA"),
+    ("DELETE", "/tenants/ann", "A"),
+    ("GET", "/tenants/ann/export", "swA"),
+    ("GET", "/tenants/ann/history", "swA"),
+    ("POST", "/tenants/ann/revert", "wA"),
+    ("POST", "/tenants/ann/links", "swA"),
+    ("GET", "/tenants/ann/configs/feature_preferences", "rswaAl"),
+    ("PUT", "/tenants/ann/configs/feature_preferences", "wA"),
+    ("DELETE", "/tenants/ann/configs/feature_preferences", "wA"),
+    ("GET", "/tenants/ann/preferences/posts", "rswaAl"),
+    ("PUT", "/tenants/ann/preferences/posts", "wAl"),
+    ("PATCH", "/tenants/ann/preferences/posts", "wAl"),
+    ("DELETE", "/tenants/ann/preferences/posts", "wAl"),
+    ("GET", "/configs/feature_preferences/all-tenants", "rswaA"),
+    ("POST", "/preferences/batch-get", "rswaA"),
+    ("POST", "/preferences/import", "wA"),
+    ("GET", "/preferences/changes", "rswaA"),
+    ("GET", "/preferences/changes/stream", "rswaA"),
+    ("GET", "/preferences/groups?feature_type=posts", "rswaA"),
+    ("POST", "/preferences/groups/members", "rswaA"),
+    ("POST", "/preferences/groups/check", "A"),
+    ("GET", "/features/posts/frequency-groups", "rswaA"),
+    ("GET", "/features/posts/frequency-groups/users?frequency=daily&time_key=-", "rswaA"),
+    ("GET", "/features/posts/frequency-groups/daily/-/users", "rswaA"),
+    ("GET", "/features/posts/unstated", "rswaA"),
+    ("GET", "/feature-types", "rswaAl"),
+    ("GET", "/feature-types/posts", "rswaA"),
+    ("PUT", "/feature-types/posts?dry_run=true", "A"),
+    ("POST", "/preview", "rswAl"),
+    ("GET", "/api-keys", "A"),
+    ("POST", "/api-keys", "A"),
+    ("DELETE", "/api-keys/99", "A"),
+    ("POST", "/api-keys/verify", "rswaA"),
+];
+
+const SCOPES: [(char, Scope); 5] =
+    [('r', Scope::Read), ('s', Scope::Support), ('w', Scope::Write), ('a', Scope::Agent), ('A', Scope::Admin)];
+
+/// Asks each route with this key, and asserts that it is let in where `may` says so and nowhere else.
+async fn walk(fixture: &mut Fixture, who: &str, key: String, may: impl Fn(&str) -> bool) {
+    fixture.key = key;
+    for (name, path, expected) in MAY {
+        let answer = fixture.call(method(name), path, "").await;
+        let is_let_in = !matches!(answer.status.as_u16(), 401 | 403 | 405 | 429);
+        assert_eq!(is_let_in, may(expected), "{who}: {name} {path} answered {}", answer.status);
+        if !is_let_in {
+            answer.problem(403);
         }
-        assert!(fixture.get("/tenants/ann/preferences/posts").await.status.is_success());
     }
-    fixture.key = fixture.service.create_key("writer", Scope::Write).await.expect("stores");
-    assert_eq!(fixture.set("ann", &json!({"frequency": "weekly"})).await["version"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_scope_opens_its_routes_and_no_other() {
+    let mut fixture = Fixture::new().await;
+    for (letter, scope) in SCOPES {
+        let key = fixture.service.create_key("somebody", scope).await.expect("stores");
+        walk(&mut fixture, scope.as_str(), key, |may| may.contains(letter)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_opens_its_own_tenant_s_preferences_and_no_other() {
+    let mut fixture = Fixture::new().await;
+    let own = crate::links::link(&fixture, "ann").await;
+    let other = crate::links::link(&fixture, "bob").await;
+    walk(&mut fixture, "own link", own, |may| may.contains('l')).await;
+    fixture.key = other;
+    for (name, path, _) in MAY.into_iter().filter(|(_, path, _)| path.starts_with("/tenants")) {
+        fixture.call(method(name), path, "").await.problem(403);
+    }
 }
 
 #[tokio::test]

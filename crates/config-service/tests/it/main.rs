@@ -2,11 +2,18 @@
 
 mod access;
 mod changes;
+mod contract;
 mod documents;
+mod features;
 mod groups;
 mod import;
+mod keys;
+mod limits;
+mod links;
 mod preferences;
 mod running;
+mod stream;
+mod tenants;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -88,8 +95,11 @@ impl Fixture {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.expect("a router always answers");
-        Answer::read(response).await
+        let answer = Answer::read(response).await;
+        contract::assert_declared(&method, &path, &answer);
+        answer
     }
 
     async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
