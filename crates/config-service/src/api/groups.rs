@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use cohort_preferences::{FeatureType, GroupList, Invalid, StatedGroup};
+use cohort_preferences::{FeatureType, GroupError, GroupList, Invalid, StatedGroup};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub(super) struct OfFeature {
     /// Where the page before ended.
     cursor: Option<String>,
     /// At most so many groups; 10,000 if not said.
-    #[param(minimum = 1, maximum = 50000)]
+    #[param(minimum = 1, maximum = 1000000)]
     limit: Option<usize>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct GroupsPage {
     /// Where the page before ended.
     cursor: Option<String>,
     /// At most so many groups; 10,000 if not said.
-    #[param(minimum = 1, maximum = 50000)]
+    #[param(minimum = 1, maximum = 1000000)]
     limit: Option<usize>,
 }
 
@@ -160,7 +160,7 @@ async fn members_of(
 #[serde(deny_unknown_fields)]
 pub(super) struct MembersBody {
     feature_type: FeatureType,
-    groups: Vec<StatedGroup>,
+    groups: Vec<Named>,
     as_of: Timestamp,
     #[serde(default)]
     cursor: Option<String>,
@@ -168,6 +168,27 @@ pub(super) struct MembersBody {
     limit: Option<usize>,
     #[serde(default)]
     changed_since: Option<String>,
+}
+
+/// A group as requests name it: unknown fields are refused.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Parts")]
+struct Named(StatedGroup);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    frequency: String,
+    time_key: String,
+    timezone: String,
+}
+
+impl TryFrom<Parts> for Named {
+    type Error = GroupError;
+
+    fn try_from(parts: Parts) -> Result<Self, GroupError> {
+        StatedGroup::parse(&parts.frequency, &parts.time_key, &parts.timezone).map(Self)
+    }
 }
 
 /// Lists the members of many groups as one list
@@ -182,20 +203,16 @@ pub(super) async fn members(
     State(service): State<ConfigService>,
     TypedBody(request): TypedBody<MembersBody>,
 ) -> Result<Response, ApiError> {
+    let groups = request.groups.into_iter().map(|Named(group)| group).collect();
     if let Some(since) = &request.changed_since {
         if request.cursor.is_some() || request.limit.is_some() {
             return Err(Invalid::one("/changed_since", "goes without cursor and limit").into());
         }
-        let moved = service.moved(request.feature_type, request.groups, Some(request.as_of), since).await?;
+        let moved = service.moved(request.feature_type, groups, Some(request.as_of), since).await?;
         return Ok(moved_body(moved));
     }
-    let request = ListRequest {
-        feature: request.feature_type,
-        groups: request.groups,
-        as_of: Some(request.as_of),
-        cursor: request.cursor,
-        limit: request.limit,
-    };
+    let request =
+        ListRequest { feature: request.feature_type, groups, as_of: Some(request.as_of), cursor: request.cursor, limit: request.limit };
     Ok(page_body(&service.members(request).await?))
 }
 

@@ -9,6 +9,7 @@ mod access;
 mod auth;
 mod changes;
 mod configs;
+mod docs;
 pub(crate) mod error;
 mod extract;
 mod feature_types;
@@ -74,9 +75,16 @@ fn routes() -> OpenApiRouter<ConfigService> {
 }
 
 impl ConfigService {
-    /// Everything this service serves: `/api/v1/…`, `/healthz` and `/readyz`.
+    /// Everything this service serves: `/api/v1/…`, `/docs`, `/healthz` and `/readyz`.
     pub fn router(&self) -> Router {
-        Router::new().nest(auth::BASE, self.api_router()).merge(self.health_router()).fallback(error::unknown_route)
+        let beside = self.health_router().merge(Self::docs_router());
+        Router::new().nest(auth::BASE, self.api_router()).merge(beside).fallback(error::unknown_route)
+    }
+
+    /// The reference page, which needs no key.
+    pub fn docs_router() -> Router {
+        let page = Router::new().route("/docs", get(docs::page)).route("/docs.css", get(docs::style));
+        page.method_not_allowed_fallback(error::method_not_allowed)
     }
 
     /// The API, with paths relative to `/api/v1` and without a fallback for unknown routes.

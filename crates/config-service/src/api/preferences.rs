@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cohort_preferences::{BatchGetRequest, BatchGetResponse};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, Invalid};
 
 use super::auth::Writer;
 use super::error::ApiError;
 use super::extract::{JsonBody, TenantFeature, TypedBody};
 use crate::precondition::Precondition;
+use crate::service::limits::check_tenant;
 use crate::service::{ConfigService, Written};
 
 /// The kinds of body that a PATCH reads.
@@ -127,5 +128,8 @@ pub(super) async fn batch_get(
     State(service): State<ConfigService>,
     TypedBody(request): TypedBody<BatchGetRequest>,
 ) -> Result<Json<BatchGetResponse>, ApiError> {
+    for (index, tenant) in request.tenant_ids.iter().enumerate() {
+        check_tenant(tenant).map_err(|why| Invalid::one(format!("/tenant_ids/{index}"), why))?;
+    }
     Ok(Json(service.preferences(request).await?))
 }

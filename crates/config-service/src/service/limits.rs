@@ -73,7 +73,8 @@ pub(crate) fn check_depth(body: &Value) -> Result<(), Invalid> {
     match too_deep(body, DEEPEST) {
         None => Ok(()),
         Some(path) => {
-            let pointer: String = path.iter().rev().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
+            let escaped = path.iter().rev().map(|token| token.replace('~', "~0").replace('/', "~1"));
+            let pointer: String = escaped.flat_map(|token| ["/".to_owned(), token]).collect();
             Err(Invalid::one(pointer, format!("expected at most {DEEPEST} objects and lists in each other")))
         }
     }

@@ -203,3 +203,14 @@ async fn a_read_only_service_reads_and_refuses_every_write() {
     let users = fixture.get("/features/posts/frequency-groups/daily/-/users").await.json();
     assert_eq!(users["count_as_of"], 1);
 }
+
+#[tokio::test]
+async fn what_the_api_is_like_is_no_secret() {
+    let fixture = Fixture::new().await;
+    let get = async |path: &str| fixture.send(Request::builder().uri(path).body(Body::empty()).expect("a request")).await;
+    assert_eq!(get("/api/v1/openapi.json").await.json()["openapi"], "3.1.0");
+    let page = get("/docs").await;
+    assert!(page.header(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")));
+    assert!(page.header(header::CONTENT_SECURITY_POLICY).is_some_and(|policy| policy.starts_with("default-src 'none'")));
+    assert!(get("/docs.css").await.status.is_success());
+}
