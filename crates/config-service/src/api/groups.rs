@@ -29,7 +29,7 @@ pub(super) struct OfFeature {
     /// Where the page before ended.
     cursor: Option<String>,
     /// At most so many groups; 10,000 if not said.
-    #[param(minimum = 1, maximum = 1000000)]
+    #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<usize>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct GroupsPage {
     /// Where the page before ended.
     cursor: Option<String>,
     /// At most so many groups; 10,000 if not said.
-    #[param(minimum = 1, maximum = 1000000)]
+    #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<usize>,
 }
 
