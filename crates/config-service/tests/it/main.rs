@@ -9,6 +9,7 @@ mod groups;
 mod import;
 mod keys;
 mod limits;
+mod metrics;
 mod links;
 mod preferences;
 mod running;
