@@ -108,13 +108,17 @@ impl DataDir {
 
     /// Writes the admin key, readable by its owner only.
     pub(crate) fn write_admin_key(&self, key: &str) -> anyhow::Result<()> {
-        let path = self.path.join(ADMIN_KEY);
-        let written = private_file(&path).and_then(|mut file| {
-            file.write_all(format!("{key}\n").as_bytes())?;
-            file.sync_all()
-        });
-        written.with_context(|| format!("cannot write {}", path.display()))
+        write_key_file(&self.path.join(ADMIN_KEY), key)
     }
+}
+
+/// Writes a key, readable by its owner only.
+pub(crate) fn write_key_file(path: &Path, key: &str) -> anyhow::Result<()> {
+    let written = private_file(path).and_then(|mut file| {
+        file.write_all(format!("{key}\n").as_bytes())?;
+        file.sync_all()
+    });
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The folder's admin key; `None` if it has none yet, or an empty one of a process that was killed before it wrote it.

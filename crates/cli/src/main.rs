@@ -10,6 +10,7 @@ mod failure;
 mod lifecycle;
 mod purposes;
 mod services;
+mod serving;
 mod simulated;
 mod table;
 mod telemetry;

@@ -1,5 +1,6 @@
 //! The commands: one file each, listed in the order of `cohort --help`.
 
+mod config_service;
 mod demo;
 mod groups;
 mod import;
@@ -28,6 +29,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::Demo),
     Up(up::Up),
+    ConfigService(config_service::ConfigServiceCommand),
     Import(import::Import),
     Groups(groups::Groups),
     Runs(runs::Runs),
@@ -48,7 +50,7 @@ impl Command {
     /// What is logged where `COHORT_LOG` says nothing: services tell what they do, commands only what goes wrong.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
-            Self::Up(_) => "info",
+            Self::Up(_) | Self::ConfigService(_) => "info",
             _ => "warn",
         }
     }
@@ -60,6 +62,7 @@ impl Cli {
         match self.command {
             Command::Demo(demo) => demo.run(output).await,
             Command::Up(up) => up.run(environment).await,
+            Command::ConfigService(config_service) => config_service.run(environment).await,
             Command::Import(import) => import.run(environment, output).await,
             Command::Groups(groups) => groups.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,

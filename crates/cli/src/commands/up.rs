@@ -13,7 +13,6 @@ use cohort_batch_agent::{
 };
 use cohort_config_client::ConfigDatabaseClient;
 use cohort_preferences::Clock;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Environment;
@@ -21,6 +20,7 @@ use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key};
 use crate::purposes::{Jobs, wrong_input};
 use crate::services::{Server, open_config_service, open_ledger};
+use crate::serving::Signals;
 use crate::simulated::Simulated;
 
 const EXAMPLE: &str = "Example:
@@ -43,9 +43,9 @@ pub(crate) struct Up {
     /// The folder that holds everything
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
-    listen: SocketAddr,
+    /// Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// Jobs and purposes; may be given more than once
     #[arg(long, value_name = "FILE")]
     batch_config: Vec<PathBuf>,
@@ -55,13 +55,13 @@ impl Up {
     pub(crate) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
         let mut signals = Signals::listen()?;
         match Simulated::read(&self.data)? {
-            Some(simulated) => self.show(simulated, &mut signals).await,
+            Some(simulated) => self.show(simulated, environment, &mut signals).await,
             None => self.work(environment, &mut signals).await,
         }
     }
 
     /// Serves a simulated folder as it ended.
-    async fn show(&self, simulated: Simulated, signals: &mut Signals) -> anyhow::Result<()> {
+    async fn show(&self, simulated: Simulated, environment: &Environment, signals: &mut Signals) -> anyhow::Result<()> {
         if !self.batch_config.is_empty() {
             let text = format!("--batch-config: nothing runs in {}: {}", self.data.display(), simulated.reason());
             return Err(WrongInput(text).into());
@@ -70,7 +70,7 @@ impl Up {
         let clock = Arc::new(SimulatedClock::starting_at(simulated.end));
         let config = open_config_service(held.path(), clock, Some(simulated.reason())).await?;
         let key = admin_key(&held, &config).await?;
-        let server = Server::start(config, open_ledger(held.path(), true)?, self.listen, &key).await?;
+        let server = Server::start(config, open_ledger(held.path(), true)?, environment.listen(self.listen)?, &key).await?;
         held.announce(server.address)?;
         self.say_where(server.address);
         println!("Simulated: {}.", simulated.reason());
@@ -86,7 +86,7 @@ impl Up {
         let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, None).await?;
         let key = admin_key(&held, &config).await?;
         let ledger = open_ledger(held.path(), false)?;
-        let server = Server::start(config, ledger.clone(), self.listen, &key).await?;
+        let server = Server::start(config, ledger.clone(), environment.listen(self.listen)?, &key).await?;
         let (scheduler, processor) = agent(server.client.clone(), ledger, jobs, clock, environment).await?;
         held.announce(server.address)?;
         self.say_where(server.address);
@@ -135,26 +135,6 @@ async fn agent(
         started => {
             started.context("cannot read the groups")?;
             Ok((scheduler, processor))
-        }
-    }
-}
-
-/// The signals that end the program.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let signal = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The environment: read here, once, and nowhere else.
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use cohort_config_service::DatabaseAddress;
 
 use crate::failure::WrongInput;
 
@@ -14,6 +17,12 @@ pub(crate) struct Environment {
     poll_interval: Option<String>,
     /// `BATCH_MAX_CONCURRENT_ITEMS`: users called and not yet answered at once.
     max_concurrent_items: Option<String>,
+    /// `DATABASE_URL`: the database of the Config Database. May hold a password.
+    database_url: Option<String>,
+    /// `COHORT_NAME`: the schema of this deployment, where there are schemas.
+    name: Option<String>,
+    /// `COHORT_LISTEN`: where services listen.
+    listen: Option<String>,
     /// `COHORT_LOG`: which logs are written.
     pub(crate) log: Option<String>,
 }
@@ -25,8 +34,30 @@ impl Environment {
             config_service_api_key: variable("CONFIG_SERVICE_API_KEY"),
             poll_interval: variable("CONFIG_POLL_INTERVAL"),
             max_concurrent_items: variable("BATCH_MAX_CONCURRENT_ITEMS"),
+            database_url: variable("DATABASE_URL"),
+            name: variable("COHORT_NAME"),
+            listen: variable("COHORT_LISTEN"),
             log: variable("COHORT_LOG"),
         }
+    }
+
+    /// The database of the Config Database: what a flag says, or else the environment.
+    pub(crate) fn database(&self, url: Option<&str>, name: Option<&str>) -> anyhow::Result<DatabaseAddress> {
+        let (source, url) = named(("--database-url", url), ("DATABASE_URL", self.database_url.as_deref()))
+            .ok_or_else(|| WrongInput("which database? Give --database-url URL, or set DATABASE_URL".into()))?;
+        // The text may hold a password, so it is not repeated.
+        let address: DatabaseAddress = url.parse().map_err(|error| WrongInput(format!("{source}: {error}")))?;
+        Ok(match name.or(self.name.as_deref()) {
+            Some(name) => address.in_schema(name),
+            None => address,
+        })
+    }
+
+    /// Where a service listens: what a flag says, or else the environment, or else port 8000 of loopback.
+    pub(crate) fn listen(&self, flag: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
+        let said = self.listen.as_deref().unwrap_or("127.0.0.1:8000");
+        let expected = |_| WrongInput(format!("COHORT_LISTEN: expected an address such as 127.0.0.1:8000, got {said:?}"));
+        Ok(flag.map_or_else(|| said.parse().map_err(expected), Ok)?)
     }
 
     /// How often the groups are read in full as a safety net; a minute if not set (F8).
@@ -38,6 +69,11 @@ impl Environment {
     pub(crate) fn max_concurrent_items(&self) -> anyhow::Result<usize> {
         Ok(whole_number("BATCH_MAX_CONCURRENT_ITEMS", self.max_concurrent_items.as_deref())?.unwrap_or(25) as usize)
     }
+}
+
+/// The first of two sources that says something, with its name.
+fn named<'a>(flag: (&'static str, Option<&'a str>), variable: (&'static str, Option<&'a str>)) -> Option<(&'static str, &'a str)> {
+    [flag, variable].into_iter().find_map(|(name, text)| Some((name, text?)))
 }
 
 /// How this program was called.

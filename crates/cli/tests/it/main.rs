@@ -1,5 +1,6 @@
 //! The real binary, as a shell runs it.
 
+mod acknowledged;
 mod bad_input;
 mod contract;
 mod demo;

@@ -1,5 +1,6 @@
-//! `cohort up` as a child process that cannot outlive its test.
+//! `cohort up` and other commands that serve, as a child process that cannot outlive its test.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +15,7 @@ use crate::program::Ended;
 /// Far longer than anything takes that does not hang.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A running `cohort up`; killed when it is dropped.
+/// A running command that serves; killed when it is dropped.
 pub(crate) struct Up {
     child: Child,
     data: PathBuf,
@@ -30,10 +31,15 @@ pub(crate) struct Up {
 impl Up {
     /// Starts it on the folder and a free port, and waits until it says where it listens.
     pub(crate) fn start(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let data_of_up = ["up".as_ref(), "--data".as_ref(), data.as_os_str()];
+        Self::start_command(data, &data_of_up.into_iter().chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>(), environment)
+    }
+
+    /// Starts a command that serves, at a free port, and waits until it says where it listens. `data` has its admin key.
+    pub(crate) fn start_command(data: &Path, arguments: &[&OsStr], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cohort"))
-            .args(["up", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
             .args(arguments)
+            .args(["--listen", "127.0.0.1:0"])
             .env_clear()
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
@@ -199,6 +205,14 @@ impl Rest {
     pub(crate) async fn put(&self, path: &str, body: impl Into<String>) -> Answer {
         let request = self.http.put(format!("{}{path}", self.base)).header("content-type", "application/json");
         self.send(request.body(body.into())).await
+    }
+
+    /// The same, but `None` if the answer does not come whole.
+    pub(crate) async fn try_put(&self, path: &str, body: impl Into<String>) -> Option<Answer> {
+        let request = self.http.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let response = request.body(body.into()).bearer_auth(&self.key).send().await.ok()?;
+        let status = response.status().as_u16();
+        Some(Answer { status, kind: String::new(), text: response.text().await.ok()? })
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Answer {

@@ -10,6 +10,7 @@ mod import;
 mod keys;
 mod limits;
 mod links;
+mod metrics;
 mod preferences;
 mod running;
 mod stream;

@@ -1,0 +1,90 @@
+//! `cohort config-service`: the Config Database as a service of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use cohort_batch_agent::SystemClock;
+use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress};
+
+use crate::config::Environment;
+use crate::failure::WrongInput;
+use crate::lifecycle::{DataDir, admin_key, write_key_file};
+use crate::services::BASE;
+use crate::serving::{Listening, Signals};
+
+const EXAMPLE: &str = "Example:
+  DATABASE_URL=postgres://cohort:secret@db:5432/app cohort config-service --admin-key-file admin.key
+
+A database that has no key yet gets its first one, of scope admin. It is written to the file that
+--admin-key-file names, or else printed, this once. An SQLite file is held by one process: its
+folder is locked as by `cohort up`, and the key is written to admin.key in it.
+Several processes may serve one PostgreSQL schema.
+SIGTERM or Ctrl-C answers what was asked and stops.";
+
+/// Run the Config Database alone, on SQLite or PostgreSQL
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct ConfigServiceCommand {
+    /// sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: DATABASE_URL]
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// The schema in PostgreSQL; deployments with different names share a server [default: COHORT_NAME, or cohort]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where the first key of a new PostgreSQL database is written
+    #[arg(long, value_name = "FILE")]
+    admin_key_file: Option<PathBuf>,
+}
+
+impl ConfigServiceCommand {
+    pub(crate) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
+        let mut signals = Signals::listen()?;
+        let database = environment.database(self.database_url.as_deref(), self.name.as_deref())?;
+        let listen = environment.listen(self.listen)?;
+        let held = hold(&database).await?;
+        let options = ConfigServiceOptions::new(database.clone(), Arc::new(SystemClock));
+        let service = ConfigService::open(options).await.with_context(|| format!("cannot open {database}"))?;
+        match &held {
+            Some(held) => drop(admin_key(held, &service).await?),
+            None => self.give_first_key(&service).await?,
+        }
+        let listening = Listening::at(listen).await?;
+        let address = listening.address;
+        if let Some(held) = &held {
+            held.announce(address)?;
+        }
+        let server = listening.serve(service.router());
+        println!("The Config Database listens at http://{address}{BASE}, on {database}.");
+        signals.next().await;
+        tracing::info!("stopping: what was asked is answered");
+        service.shutdown();
+        server.stop().await
+    }
+
+    async fn give_first_key(&self, service: &ConfigService) -> anyhow::Result<()> {
+        let Some(key) = service.create_admin_key_if_none("admin").await.context("cannot make the first key")? else { return Ok(()) };
+        match &self.admin_key_file {
+            Some(path) => write_key_file(path, &key),
+            None => {
+                println!("The first key, of scope admin; it is not shown again: {key}");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// An SQLite file's folder, held against a second process; PostgreSQL needs no holder.
+async fn hold(database: &DatabaseAddress) -> anyhow::Result<Option<DataDir>> {
+    let DatabaseAddress::Sqlite(path) = database else { return Ok(None) };
+    if path.is_dir() {
+        return Err(WrongInput(format!("{database}: expected a file, and it is a folder")).into());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DataDir::lock(folder).await.map(Some)
+}
