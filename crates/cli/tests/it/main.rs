@@ -5,6 +5,7 @@ mod bad_input;
 mod contract;
 mod demo;
 mod folder;
+mod import;
 mod kill;
 mod next;
 mod program;
