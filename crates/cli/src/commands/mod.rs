@@ -1,5 +1,6 @@
 //! The commands: one file each, listed in the order of `cohort --help`.
 
+mod bench;
 mod config_service;
 mod demo;
 mod groups;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
     Next(next::Next),
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// How a command prints its results.
@@ -68,6 +71,7 @@ impl Cli {
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
             Command::Next(next) => next.run(&SystemClock),
+            Command::Bench(bench) => bench.run().await,
         }
     }
 }

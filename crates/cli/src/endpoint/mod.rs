@@ -105,7 +105,8 @@ async fn connect_to_folder(data: &Path, access: Access) -> anyhow::Result<Endpoi
 }
 
 impl Endpoint {
-    fn http(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
+    /// A service at this address.
+    pub(crate) fn http(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
         // The first who installs a provider wins; whichever it is, it serves.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();

@@ -19,8 +19,8 @@ use crate::serving::Up;
 /// More than two transactions' worth.
 const USERS: usize = 25_000;
 
-/// The line that is wrong: in the first transaction, so that its report is a sign of life in the middle of the import.
-const WRONG_LINE: usize = 9_999;
+/// The line that is wrong: in the second transaction, so that its report says that the first is noted and the last is to come.
+const WRONG_LINE: usize = 10_500;
 
 fn preference(user: usize) -> Value {
     let time = format!("{:02}:{:02}", user % 24, user % 4 * 15);
@@ -84,7 +84,6 @@ fn import_and_kill(file: &str, data: &str) {
     let mut reports = BufReader::new(child.stderr.take().expect("piped")).lines();
     let report = reports.next().expect("a report").expect("text");
     assert!(report.starts_with("line "), "{report}");
-    // The first transaction's results are read; its note is written with the last of them, before the next are there.
     child.kill().expect("it runs");
     child.wait().expect("it has ended");
 }
@@ -99,6 +98,7 @@ async fn a_killed_import_goes_on(name: &str, text: &str) {
     import_and_kill(&file, &data_text);
     let again = cohort(&["import", &file, "--data", &data_text, "--json"], "");
     assert_eq!(again.code, 2, "{}", again.stderr);
+    assert!(again.stderr.contains("going on behind line"), "{}", again.stderr);
     let uninterrupted = cohort(&["import", &file, "--data", &path(&whole), "--json"], "");
     assert_eq!(uninterrupted.stdout, format!("{{\"lines\":{USERS},\"stored\":{},\"unchanged\":0,\"refused\":1}}\n", USERS - 1));
     assert_eq!(content(&data).await, content(&whole).await);
@@ -182,10 +182,10 @@ fn progress_with_another_file_or_another_database_is_not_used() {
     let file = path("users.jsonl");
     std::fs::write(&file, json_lines()).expect("written");
     import_and_kill(&file, &path("data"));
-    let left = std::fs::read(format!("{file}.cohort-progress"));
+    let left = std::fs::read(format!("{file}.cohort-progress")).expect("noted");
     let other = cohort(&["import", &file, "--data", &path("other"), "--json"], "");
+    assert!(other.stderr.contains("beginning anew"), "{}", other.stderr);
     assert!(other.stdout.contains(&format!("\"stored\":{}", USERS - 1)), "{}", other.stdout);
-    let Ok(left) = left else { return };
     std::fs::write(format!("{file}.cohort-progress"), left).expect("written");
     std::fs::write(&file, json_lines() + "\n").expect("written");
     let grown = cohort(&["import", &file, "--data", &path("data")], "");

@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod bad_input;
+mod bench;
 mod contract;
 mod demo;
 mod folder;
