@@ -3,6 +3,7 @@
 mod bench;
 mod config_service;
 mod demo;
+mod export;
 mod groups;
 mod import;
 mod next;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Up(up::Up),
     ConfigService(config_service::ConfigServiceCommand),
     Import(import::Import),
+    Export(export::Export),
     Groups(groups::Groups),
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
@@ -67,6 +69,7 @@ impl Cli {
             Command::Up(up) => up.run(environment).await,
             Command::ConfigService(config_service) => config_service.run(environment).await,
             Command::Import(import) => import.run(environment, output).await,
+            Command::Export(export) => export.run(environment, output).await,
             Command::Groups(groups) => groups.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,

@@ -23,7 +23,8 @@ use cohort_config_client::{ImportLine, ImportStatus};
 use serde::{Deserialize, Serialize};
 
 use self::progress::{Progress, Report};
-use self::source::{Format, Source};
+pub(crate) use self::source::Format;
+use self::source::Source;
 use self::state::{Left, StateFile};
 use crate::commands::Output;
 use crate::config::Environment;
