@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod contract;
 mod demo;
+mod export;
 mod folder;
 mod import;
 mod kill;

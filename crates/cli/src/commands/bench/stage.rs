@@ -8,14 +8,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::body::Bytes;
 use cohort_batch_agent::SystemClock;
-use cohort_config_service::Scope;
+use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
 use futures_util::Stream;
 use tempfile::TempDir;
 use tokio_util::io::ReaderStream;
 
 use super::users;
 use crate::endpoint::Endpoint;
-use crate::services::{BASE, CONFIG_DATABASE, Server, open_config_service, open_ledger};
+use crate::services::{BASE, CONFIG_DATABASE, Server, open_ledger};
 
 /// How much of the file of lines is sent at once.
 const PIECE: usize = 256 * 1024;
@@ -32,7 +32,7 @@ impl Stage {
     /// Starts a service without data on the loopback interface.
     pub(super) async fn empty() -> anyhow::Result<Self> {
         let folder = TempDir::new().context("cannot make a folder")?;
-        let config = open_config_service(folder.path(), Arc::new(SystemClock), None).await?;
+        let config = open(folder.path()).await?;
         let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
         let server = Server::start(config, open_ledger(folder.path(), false)?, ([127, 0, 0, 1], 0).into(), &key).await?;
         Ok(Self { server, key, folder })
@@ -63,10 +63,17 @@ impl Stage {
     }
 }
 
+/// As `cohort up` opens it, but that this one sender may ask as often as it likes.
+async fn open(folder: &Path) -> anyhow::Result<ConfigService> {
+    let options = ConfigServiceOptions::sqlite(folder.join(CONFIG_DATABASE), Arc::new(SystemClock));
+    let options = ConfigServiceOptions { requests_per_second: None, ..options };
+    ConfigService::open(options).await.context("cannot open a Config Database")
+}
+
 /// The folder of a service that has been made and holds nothing.
 pub(super) async fn untouched_folder() -> anyhow::Result<TempDir> {
     let folder = TempDir::new().context("cannot make a folder")?;
-    drop(open_config_service(folder.path(), Arc::new(SystemClock), None).await?);
+    drop(open(folder.path()).await?);
     anyhow::ensure!(folder.path().join(CONFIG_DATABASE).exists(), "the service made no {CONFIG_DATABASE}");
     Ok(folder)
 }

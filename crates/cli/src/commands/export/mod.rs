@@ -32,7 +32,7 @@ preferences themselves go to standard output."#;
 
 /// Write all preferences to a file or to standard output
 ///
-/// CSV has no column for anchor_date, cron, snoozed_until and skip_next: a preference with one of them is left out and
+/// CSV has no column for `anchor_date`, `cron`, `snoozed_until` and `skip_next`: a preference with one of them is left out and
 /// named on standard error, and the exit code is then 1.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
@@ -71,7 +71,7 @@ enum Writer<W: Write> {
     Documents(W),
     /// Of one feature.
     Preferences(W),
-    Csv(CsvRows<W>),
+    Csv(Box<CsvRows<W>>),
 }
 
 impl Export {
@@ -94,7 +94,7 @@ impl Export {
 
     fn writer(&self, target: Box<dyn Write>) -> anyhow::Result<Writer<Box<dyn Write>>> {
         Ok(match (self.format.unwrap_or_else(|| Format::of_name(&self.file)), &self.feature) {
-            (Format::Csv, _) => Writer::Csv(CsvRows::begin(target)?),
+            (Format::Csv, _) => Writer::Csv(Box::new(CsvRows::begin(target)?)),
             (Format::Jsonl, Some(_)) => Writer::Preferences(target),
             (Format::Jsonl, None) => Writer::Documents(target),
         })
