@@ -3,16 +3,23 @@
 mod bench;
 mod config_service;
 mod demo;
+mod doctor;
 mod export;
+mod features;
 mod groups;
 mod import;
+mod keys;
 mod next;
 mod outcomes;
 mod runs;
+mod tenants;
 mod up;
+
+use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
 use cohort_batch_agent::SystemClock;
+use serde_json::Value;
 
 use crate::config::Environment;
 
@@ -38,6 +45,13 @@ pub(crate) enum Command {
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
     Next(next::Next),
+    #[command(subcommand)]
+    Tenants(tenants::Tenants),
+    #[command(subcommand)]
+    Features(features::Features),
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    Doctor(doctor::Doctor),
     #[command(subcommand)]
     Bench(bench::Bench),
 }
@@ -74,7 +88,25 @@ impl Cli {
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
             Command::Next(next) => next.run(&SystemClock),
+            Command::Tenants(tenants) => tenants.run(environment, output).await,
+            Command::Features(features) => features.run(environment, output).await,
+            Command::Keys(keys) => keys.run(environment, output).await,
+            Command::Doctor(doctor) => doctor.run(environment, output).await,
             Command::Bench(bench) => bench.run().await,
         }
+    }
+}
+
+/// Prints a line of JSON.
+fn print_line(value: &Value) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{value}")?)
+}
+
+/// A value in a table: texts without quotes, nothing as "-".
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

@@ -207,6 +207,11 @@ pub(crate) fn query(path: &str, parameters: impl IntoIterator<Item = (&'static s
     format!("{path}?{}", encoded.collect::<Vec<_>>().join("&"))
 }
 
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+}
+
 fn bearer(key: &str) -> anyhow::Result<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", key.trim()))
         .map_err(|_not_printable| WrongInput("the key holds characters that no key has".into()))?;

@@ -10,6 +10,7 @@ mod folder;
 mod import;
 mod kill;
 mod next;
+mod operate;
 mod program;
 mod service;
 mod serving;
