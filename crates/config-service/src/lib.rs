@@ -17,6 +17,7 @@ mod error;
 mod import;
 mod key;
 mod lifetime;
+mod metrics;
 mod precondition;
 mod receipt;
 mod registry;

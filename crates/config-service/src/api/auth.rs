@@ -4,6 +4,8 @@
 //! Authorization ─► who (401) ─► how often (429) ─► the table of routes (403) ─► handler ─► record of refusals and admin acts
 //! ```
 
+use std::time::Instant;
+
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
@@ -40,6 +42,18 @@ pub(super) struct KeyHolder(pub(super) ApiKey);
 /// Who asks for a write, of a service that takes writes. A route without it changes nothing.
 pub(super) struct Writer(pub(super) String);
 
+/// Counts a request that is answered, and how long that took.
+pub(super) async fn count(State(service): State<ConfigService>, path: MatchedPath, request: Request, next: Next) -> Response {
+    let (method, began) = (request.method().clone(), Instant::now());
+    let response = next.run(request).await;
+    service.answered(method.as_str(), route_of(&path), response.status().as_u16(), began.elapsed());
+    response
+}
+
+fn route_of(path: &MatchedPath) -> &str {
+    path.as_str().strip_prefix(BASE).unwrap_or(path.as_str())
+}
+
 /// Lets a request through if who asks may use the route, and notes who it is.
 pub(super) async fn admit(
     State(service): State<ConfigService>,
@@ -53,7 +67,7 @@ pub(super) async fn admit(
         Err(rejection) => return ApiError::RawPath(rejection).into_response(),
     };
     let method = request.method().clone();
-    let route = path.as_str().strip_prefix(BASE).unwrap_or(path.as_str()).to_owned();
+    let route = route_of(&path).to_owned();
     let caller = match Caller::of(&service, request.headers()).await {
         Ok(caller) => caller,
         Err(error) => {
@@ -78,6 +92,12 @@ pub(super) async fn admit(
         record(&who, &method, &route, response.status());
     }
     response
+}
+
+/// Lets whoever asks look, at a route outside the table, if their key may look at anything.
+pub(super) async fn let_look(service: &ConfigService, headers: &HeaderMap) -> Result<(), ConfigServiceError> {
+    let caller = Caller::of(service, headers).await?;
+    caller.check(Access::to("GET", "/preferences/changes"), None)
 }
 
 fn record(key: &str, method: &Method, route: &str, status: StatusCode) {

@@ -1,10 +1,13 @@
-//! Health: alive, and able to serve.
+//! Health: alive, able to serve, and what is counted.
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use cohort_preferences::time_zone_database_version;
 use serde_json::{Value, json};
 
+use super::auth::let_look;
 use super::error::ApiError;
 use crate::service::ConfigService;
 
@@ -21,4 +24,11 @@ pub(super) async fn healthz() -> Json<Value> {
 pub(super) async fn readyz(State(service): State<ConfigService>) -> Result<Json<Value>, ApiError> {
     service.ready().await?;
     Ok(Json(json!({"status": "ready"})))
+}
+
+/// `GET /metrics`: what this process counts, in the Prometheus text format, for a key that may look (W4).
+pub(super) async fn metrics(State(service): State<ConfigService>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let_look(&service, &headers).await?;
+    let text = service.metrics().await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -74,7 +74,7 @@ fn routes() -> OpenApiRouter<ConfigService> {
 }
 
 impl ConfigService {
-    /// Everything this service serves: `/api/v1/…`, `/healthz` and `/readyz`.
+    /// Everything this service serves: `/api/v1/…`, `/healthz`, `/readyz` and `/metrics`.
     pub fn router(&self) -> Router {
         Router::new().nest(auth::BASE, self.api_router()).merge(self.health_router()).fallback(error::unknown_route)
     }
@@ -84,6 +84,7 @@ impl ConfigService {
         let (routes, _) = routes().split_for_parts();
         routes
             .route_layer(middleware::from_fn_with_state(self.clone(), auth::admit))
+            .route_layer(middleware::from_fn_with_state(self.clone(), auth::count))
             // What the API is like is no secret.
             .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())))
             .method_not_allowed_fallback(error::method_not_allowed)
@@ -91,11 +92,12 @@ impl ConfigService {
             .with_state(self.clone())
     }
 
-    /// `/healthz` and `/readyz`, which need no key.
+    /// `/healthz` and `/readyz`, which need no key, and `/metrics`, which does.
     pub fn health_router(&self) -> Router {
         Router::new()
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
+            .route("/metrics", get(health::metrics))
             .method_not_allowed_fallback(error::method_not_allowed)
             .with_state(self.clone())
     }

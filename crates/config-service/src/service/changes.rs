@@ -46,8 +46,13 @@ impl ConfigService {
         }
     }
 
-    /// How long the oldest write that is not committed has been open (F7).
-    pub(crate) async fn feed_lag(&self) -> Result<Duration> {
-        self.0.store.feed_lag().await
+    /// What this process counts of itself, with how late the feed is (F7), in the Prometheus text format.
+    pub(crate) async fn metrics(&self) -> Result<String> {
+        Ok(self.0.metrics.render(self.0.store.feed_lag().await?))
+    }
+
+    /// Notes that a request was answered.
+    pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        self.0.metrics.answered(method, route, status, took);
     }
 }

@@ -25,6 +25,8 @@ pub(crate) use self::lists::{ListRequest, MembersAnswer, PreviewRequest, Tenants
 use self::rules::Registry;
 use crate::address::DatabaseAddress;
 use crate::error::ConfigServiceError;
+use crate::metrics::Metrics;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Result, Store};
 
@@ -62,6 +64,7 @@ struct Inner {
     /// The compiled registry, and at which change of `admissions` it was read.
     registry: Mutex<Option<(u64, Arc<Registry>)>>,
     closing: watch::Sender<bool>,
+    metrics: Metrics,
 }
 
 impl ConfigServiceOptions {
@@ -91,7 +94,7 @@ impl ConfigService {
         let closed = closing.subscribe();
         let is_read_only = read_only.is_some();
         let admission = Admission::new(store.admissions(), requests_per_second);
-        let inner = Inner { admissions: store.admissions(), store, clock, read_only, admission, registry: Mutex::default(), closing };
+        let inner = Inner { admissions: store.admissions(), store, clock, read_only, admission, registry: Mutex::default(), closing, metrics: Metrics::new() };
         let service = Self(Arc::new(inner));
         service.keep_noting_uses();
         if !is_read_only {
@@ -128,7 +131,10 @@ impl ConfigService {
 async fn open_store(database: DatabaseAddress, clock: &Arc<dyn Clock>, read_only: bool) -> Result<Arc<dyn Store>> {
     match database {
         DatabaseAddress::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path, Arc::clone(clock), read_only).await?)),
-        DatabaseAddress::Postgres { .. } => Err(ConfigServiceError::Parameter("PostgreSQL is not built in yet".into())),
+        DatabaseAddress::Postgres { url, schema } => {
+            let schema = schema.parse()?;
+            Ok(Arc::new(PostgresStore::open(url, schema, Arc::clone(clock), read_only).await?))
+        }
     }
 }
 

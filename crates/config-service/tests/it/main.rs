@@ -10,6 +10,7 @@ mod import;
 mod import_csv;
 mod keys;
 mod limits;
+mod metrics;
 mod links;
 mod preferences;
 mod running;
