@@ -92,7 +92,7 @@ impl Cli {
             Command::Features(features) => features.run(environment, output).await,
             Command::Keys(keys) => keys.run(environment, output).await,
             Command::Doctor(doctor) => doctor.run(environment, output).await,
-            Command::Bench(bench) => bench.run().await,
+            Command::Bench(bench) => bench.run(environment).await,
         }
     }
 }

@@ -11,7 +11,6 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params_from_iter};
 
 use super::users;
-use crate::services::CONFIG_DATABASE;
 
 /// Users of a transaction.
 const USERS_A_TRANSACTION: u64 = 10_000;
@@ -19,9 +18,9 @@ const USERS_A_TRANSACTION: u64 = 10_000;
 /// Rows of a statement.
 const ROWS_A_STATEMENT: usize = 500;
 
-/// Writes so many users into the folder of a service that holds nothing; says how long the database took.
-pub(super) fn write(folder: &Path, users: u64) -> anyhow::Result<Duration> {
-    let mut database = open(&folder.join(CONFIG_DATABASE)).context("cannot open the database")?;
+/// Writes so many users into the file of a service that holds nothing; says how long the database took.
+pub(super) fn write(path: &Path, users: u64) -> anyhow::Result<Duration> {
+    let mut database = open(path).context("cannot open the database")?;
     write_groups(&database).context("cannot write the groups")?;
     let mut took = Duration::ZERO;
     for first in (0..users).step_by(USERS_A_TRANSACTION as usize) {

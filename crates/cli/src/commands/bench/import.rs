@@ -3,15 +3,18 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tempfile::TempDir;
 
+use super::database::{Database, DatabaseArgs};
 use super::figure::Workload;
-use super::stage::{Stage, untouched_folder, write_lines};
-use super::{bare_sqlite, users};
+use super::stage::{Stage, write_lines};
+use super::users;
+use crate::config::Environment;
 
 const EXAMPLE: &str = r#"Example:
   cohort bench import --users 1000000 --runs 5
+  cohort bench import --backend postgres --database-url postgres://postgres@127.0.0.1/postgres
 
 Each figure is a line {"workload","backend","n","metric","unit","value","runs"}: rate, bare_driver_rate (the same rows
 into the same tables with the same indexes, by the driver alone), ratio_to_bare_driver, peak_memory (of the whole
@@ -27,24 +30,8 @@ pub(crate) struct BenchImport {
     /// How many runs; a figure is their median
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
-    /// Which database
-    #[arg(long, value_enum, default_value_t = Backend::Sqlite)]
-    backend: Backend,
-}
-
-/// Which database the service uses.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Backend {
-    /// An SQLite file.
-    Sqlite,
-}
-
-impl Backend {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Sqlite => "sqlite",
-        }
-    }
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// What the runs measured.
@@ -57,7 +44,8 @@ struct Measured {
 }
 
 impl BenchImport {
-    pub(super) async fn run(&self) -> anyhow::Result<()> {
+    pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
+        let database = self.database.database(environment)?;
         let input = TempDir::new().context("cannot make a folder")?;
         let lines = input.path().join("lines.jsonl");
         let bytes = write_lines(&lines, self.users)?;
@@ -65,26 +53,26 @@ impl BenchImport {
         let mut measured = Measured::default();
         for run in 1..=self.runs {
             forget_peak_memory();
-            let stage = Stage::empty().await?;
+            let stage = Stage::empty(&database).await?;
             let started = Instant::now();
             stage.import(&lines, self.users).await?;
             let rate = self.users as f64 / started.elapsed().as_secs_f64();
             measured.memory.extend(peak_memory());
-            drop(stage.stop().await?);
+            stage.end().await?;
 
-            let (folder, users) = (untouched_folder().await?, self.users);
-            let bare = tokio::task::spawn_blocking(move || bare_sqlite::write(folder.path(), users)).await;
-            let bare_rate = self.users as f64 / bare.context("the bare driver broke down")??.as_secs_f64();
+            let place = database.place()?;
+            let bare_rate = self.users as f64 / place.write_bare(self.users).await?.as_secs_f64();
+            place.remove().await?;
             eprintln!("run {run}: {rate:.0} a second; the bare driver {bare_rate:.0}");
             measured.rates.push(rate);
             measured.bare_rates.push(bare_rate);
             measured.ratios.push(rate / bare_rate);
         }
-        self.print(&measured)
+        self.print(&database, &measured)
     }
 
-    fn print(&self, measured: &Measured) -> anyhow::Result<()> {
-        let workload = Workload { name: "import", backend: self.backend.name(), users: self.users };
+    fn print(&self, database: &Database, measured: &Measured) -> anyhow::Result<()> {
+        let workload = Workload { name: "import", backend: database.name(), users: self.users };
         workload.print("rate", "preferences/s", &measured.rates)?;
         workload.print("bare_driver_rate", "preferences/s", &measured.bare_rates)?;
         workload.print("ratio_to_bare_driver", "1", &measured.ratios)?;

@@ -1,9 +1,11 @@
 //! `cohort bench`: each workload on its own, with its raw limit in the same run.
 //!
-//! The service is the real one on a folder that is made for the run and removed afterwards, and it is asked over HTTP on
-//! the loopback interface by this same process. A figure is one line of JSON; what is going on stands on standard error.
+//! The service is the real one on a database (a folder, or a schema of PostgreSQL) that is made for the run and removed
+//! afterwards, and it is asked over HTTP on the loopback interface by this same process. A figure is one line of JSON; what is going on stands on standard error.
 
+mod bare_postgres;
 mod bare_sqlite;
+mod database;
 mod figure;
 mod import;
 mod loopback;
@@ -13,6 +15,8 @@ mod users;
 
 use clap::Subcommand;
 
+use crate::config::Environment;
+
 /// Measure this machine with this build
 #[derive(Subcommand)]
 pub(crate) enum Bench {
@@ -21,10 +25,10 @@ pub(crate) enum Bench {
 }
 
 impl Bench {
-    pub(crate) async fn run(&self) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
         match self {
-            Self::Import(import) => import.run().await,
-            Self::Read(read) => read.run().await,
+            Self::Import(import) => import.run(environment).await,
+            Self::Read(read) => read.run(environment).await,
         }
     }
 }

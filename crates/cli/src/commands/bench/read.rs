@@ -15,11 +15,12 @@ use cohort_config_client::ConfigDatabaseClient;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::database::{Database, DatabaseArgs};
 use super::figure::Workload;
-use super::import::Backend;
 use super::loopback::{self, Requests};
 use super::stage::{Stage, write_lines};
 use super::users;
+use crate::config::Environment;
 use crate::services::BASE;
 
 const EXAMPLE: &str = r#"Example:
@@ -51,9 +52,8 @@ pub(crate) struct BenchRead {
     /// How many runs; a figure is their median
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
-    /// Which database
-    #[arg(long, value_enum, default_value_t = Backend::Sqlite)]
-    backend: Backend,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// What the runs measured.
@@ -67,8 +67,9 @@ struct Measured {
 }
 
 impl BenchRead {
-    pub(super) async fn run(&self) -> anyhow::Result<()> {
-        let stage = self.fill().await?;
+    pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
+        let database = self.database.database(environment)?;
+        let stage = self.fill(&database).await?;
         let requests: Requests = Arc::new((0..self.requests).map(|read| self.request(read, &stage.key)).collect());
         let bare = serve_bytes(loopback::body_of(stage.address(), &requests[0]).await?.into()).await?;
         let mut measured = Measured::default();
@@ -83,15 +84,15 @@ impl BenchRead {
             measured.cached.push(cached);
             measured.cold.push(cold);
         }
-        drop(stage.stop().await?);
-        self.print(&measured)
+        stage.end().await?;
+        self.print(&database, &measured)
     }
 
-    async fn fill(&self) -> anyhow::Result<Stage> {
+    async fn fill(&self, database: &Database) -> anyhow::Result<Stage> {
         let input = TempDir::new().context("cannot make a folder")?;
         let lines = input.path().join("lines.jsonl");
         write_lines(&lines, self.users)?;
-        let stage = Stage::empty().await?;
+        let stage = Stage::empty(database).await?;
         stage.import(&lines, self.users).await?;
         eprintln!("{} users are stored", self.users);
         Ok(stage)
@@ -117,8 +118,8 @@ impl BenchRead {
         Ok((cold, cached))
     }
 
-    fn print(&self, measured: &Measured) -> anyhow::Result<()> {
-        let workload = Workload { name: "read", backend: self.backend.name(), users: self.users };
+    fn print(&self, database: &Database, measured: &Measured) -> anyhow::Result<()> {
+        let workload = Workload { name: "read", backend: database.name(), users: self.users };
         workload.print("service_rate", "requests/s", &measured.rates)?;
         workload.print("bare_server_rate", "requests/s", &measured.bare_rates)?;
         workload.print("ratio_to_bare_server", "1", &measured.ratios)?;

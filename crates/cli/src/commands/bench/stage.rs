@@ -1,21 +1,19 @@
-//! The service of a run, on a folder of its own that goes with it.
+//! The service of a run, on a place of its own that goes with it.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
-use cohort_batch_agent::SystemClock;
-use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
+use cohort_config_service::Scope;
 use futures_util::Stream;
-use tempfile::TempDir;
 use tokio_util::io::ReaderStream;
 
+use super::database::{Database, Place};
 use super::users;
 use crate::endpoint::Endpoint;
-use crate::services::{BASE, CONFIG_DATABASE, Server, open_ledger};
+use crate::services::{BASE, Server, open_ledger};
 
 /// How much of the file of lines is sent at once.
 const PIECE: usize = 256 * 1024;
@@ -25,17 +23,17 @@ pub(super) struct Stage {
     server: Server,
     /// Its admin key.
     pub(super) key: String,
-    folder: TempDir,
+    place: Place,
 }
 
 impl Stage {
     /// Starts a service without data on the loopback interface.
-    pub(super) async fn empty() -> anyhow::Result<Self> {
-        let folder = TempDir::new().context("cannot make a folder")?;
-        let config = open(folder.path()).await?;
+    pub(super) async fn empty(database: &Database) -> anyhow::Result<Self> {
+        let place = database.place()?;
+        let config = place.open().await?;
         let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
-        let server = Server::start(config, open_ledger(folder.path(), false)?, ([127, 0, 0, 1], 0).into(), &key).await?;
-        Ok(Self { server, key, folder })
+        let server = Server::start(config, open_ledger(place.folder(), false)?, ([127, 0, 0, 1], 0).into(), &key).await?;
+        Ok(Self { server, key, place })
     }
 
     /// Where it listens.
@@ -56,26 +54,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Stops the service and gives the folder, whose database is closed.
-    pub(super) async fn stop(self) -> anyhow::Result<TempDir> {
+    /// Stops the service and takes its place away.
+    pub(super) async fn end(self) -> anyhow::Result<()> {
         self.server.stop().await?;
-        Ok(self.folder)
+        self.place.remove().await
     }
-}
-
-/// As `cohort up` opens it, but that this one sender may ask as often as it likes.
-async fn open(folder: &Path) -> anyhow::Result<ConfigService> {
-    let options = ConfigServiceOptions::sqlite(folder.join(CONFIG_DATABASE), Arc::new(SystemClock));
-    let options = ConfigServiceOptions { requests_per_second: None, ..options };
-    ConfigService::open(options).await.context("cannot open a Config Database")
-}
-
-/// The folder of a service that has been made and holds nothing.
-pub(super) async fn untouched_folder() -> anyhow::Result<TempDir> {
-    let folder = TempDir::new().context("cannot make a folder")?;
-    drop(open(folder.path()).await?);
-    anyhow::ensure!(folder.path().join(CONFIG_DATABASE).exists(), "the service made no {CONFIG_DATABASE}");
-    Ok(folder)
 }
 
 /// Writes the lines of so many users.
