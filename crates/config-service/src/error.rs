@@ -66,3 +66,9 @@ impl From<rusqlite::Error> for ConfigServiceError {
         Self::Database(error.into())
     }
 }
+
+impl From<tokio_postgres::Error> for ConfigServiceError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use deadpool_postgres::PoolError;
 use semver::Version;
@@ -103,6 +104,9 @@ pub enum DatabaseError {
     /// The transaction that held this job, maybe with others, could not be committed: nothing of it is stored.
     #[error("committing: {0}")]
     Commit(String),
+    /// The transaction that held this job, with others, failed.
+    #[error("writing together with others")]
+    Together(#[source] Arc<Self>),
     /// The database was closed while the job waited.
     #[error("the database is closed")]
     Closed,
@@ -120,6 +124,7 @@ impl DatabaseError {
             Self::Statement(rusqlite::Error::SqliteFailure(failure, _)) => {
                 matches!(failure.code, rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
             }
+            Self::Together(cause) => cause.is_transient(),
             _ => false,
         }
     }

@@ -15,9 +15,11 @@ mod columns;
 pub(crate) mod conformance;
 mod drift;
 pub(crate) mod edit;
+mod identity;
 pub(crate) mod list;
 mod names;
 pub(crate) mod plan;
+pub(crate) mod postgres;
 pub(crate) mod settle;
 pub(crate) mod sqlite;
 

@@ -21,14 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use cohort_database::{DatabaseError, Migrations, Sqlite, SqliteOptions, Version};
 use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use self::stamps::Stamps;
 use crate::cursor::Incarnation;
@@ -38,6 +35,7 @@ use crate::registry::{Definition, Registration};
 use crate::store::columns::instant;
 use crate::store::drift::put_right;
 use crate::store::edit::{Current, Edit, Edited, Erased, ImportRow, Tenant};
+use crate::store::identity::Identity;
 use crate::store::list::{
     Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
     StoredTenant, TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery,
@@ -67,13 +65,6 @@ pub(crate) struct SqliteStore {
     names: Arc<Names>,
     /// Counts changes of keys and definitions.
     admissions: watch::Sender<u64>,
-}
-
-/// What a database was given when it was made.
-#[derive(Clone, Copy)]
-struct Identity {
-    incarnation: Incarnation,
-    link_secret: [u8; 32],
 }
 
 impl SqliteStore {
@@ -176,17 +167,16 @@ async fn newest_stamp(path: &Path, read_only: bool) -> Result<Timestamp> {
 
 fn write_identity(tx: &Connection) -> Result<()> {
     let mut insert = tx.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-    insert.execute(("incarnation", Uuid::new_v4().to_string()))?;
-    insert.execute(("link_secret", STANDARD.encode(rand::random::<[u8; 32]>())))?;
+    for (key, value) in Identity::KEYS.iter().zip(Identity::random()) {
+        insert.execute((key, value))?;
+    }
     Ok(())
 }
 
 fn read_identity(connection: &Connection) -> Result<Identity> {
-    let value = |key: &str| connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get::<_, String>(0));
-    let unreadable = |what: &str| ConfigServiceError::Unreadable(format!("the {what} of the database"));
-    let incarnation = value("incarnation")?.parse().map_err(|_malformed| unreadable("incarnation"))?;
-    let secret = STANDARD.decode(value("link_secret")?).ok().and_then(|secret| secret.try_into().ok());
-    Ok(Identity { incarnation: Incarnation::of(incarnation), link_secret: secret.ok_or_else(|| unreadable("link secret"))? })
+    let value = |key: &str| connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+    let [incarnation, link_secret] = Identity::KEYS;
+    Identity::read([value(incarnation)?, value(link_secret)?])
 }
 
 #[async_trait]

@@ -1,0 +1,48 @@
+//! The feature registry: every version of each definition is kept, and each is a row of the feed (T12).
+
+use cohort_database::Transaction;
+use cohort_preferences::FeatureDefinition;
+use tokio_postgres::Row;
+
+use super::statement::{execute, query, query_one};
+use super::write::Writer;
+use crate::registry::{Definition, Registration};
+use crate::store::Result;
+use crate::store::columns::{feature_type, instant, unreadable};
+
+const DEFINITION: &str = "SELECT feature_type, feature.version, at, actor, definition FROM feature
+    JOIN feature_definition ON feature_definition.feature = feature.id AND feature_definition.version = feature.version";
+
+/// The newest definition of every registered feature, by name.
+pub(super) async fn all(db: &Transaction<'_>) -> Result<Vec<Definition>> {
+    query(db, &format!("{DEFINITION} ORDER BY feature_type"), &[]).await?.iter().map(definition).collect()
+}
+
+fn definition(row: &Row) -> Result<Definition> {
+    let (feature, text): (&str, &str) = (row.get(0), row.get(4));
+    let value = serde_json::from_str(text).map_err(|error| unreadable("definition of", &format!("{feature}: {error}")))?;
+    Ok(Definition {
+        feature: feature_type(feature)?,
+        version: row.get::<_, i64>(1) as u64,
+        at: instant(row.get(2))?,
+        actor: row.get(3),
+        definition: FeatureDefinition::from_json(&value)
+            .map_err(|invalid| unreadable("definition of", &format!("{feature}: {invalid}")))?,
+    })
+}
+
+/// Registers the next version.
+pub(super) async fn register(writer: &mut Writer<'_>, registration: Registration) -> Result<Definition> {
+    let Registration { feature, actor, definition, precondition } = registration;
+    let number = writer.feature(&feature).await?;
+    let current: i64 = query_one(writer.db(), "SELECT version FROM feature WHERE id = $1", &[&number]).await?.get(0);
+    precondition.check((current > 0).then_some(current as u64))?;
+    let (version, at, change) = (current + 1, writer.stamp(), writer.next_change());
+    let micros = at.as_microsecond();
+    let insert = "INSERT INTO feature_definition (feature, version, at, actor, definition) VALUES ($1, $2, $3, $4, $5)";
+    execute(writer.db(), insert, &[&number, &version, &micros, &actor, &definition.to_json().to_string()]).await?;
+    execute(writer.db(), "UPDATE feature SET version = $2 WHERE id = $1", &[&number, &version]).await?;
+    let insert = "INSERT INTO change (id, at, feature, version, actor, rules) VALUES ($1, $2, $3, $4, $5, 0)";
+    execute(writer.db(), insert, &[&change, &micros, &number, &version, &actor]).await?;
+    Ok(Definition { feature, version: version as u64, at, actor, definition })
+}

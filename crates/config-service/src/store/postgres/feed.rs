@@ -1,0 +1,96 @@
+//! The change feed (F7): change rows by id. Whoever writes takes ids while it holds `head` and until its commit, so that
+//! they are given in commit order over all processes, without gaps, and the id alone is the cursor.
+
+use std::time::Duration;
+
+use cohort_database::Transaction;
+use cohort_preferences::{Change, ChangeKind, ChangePage};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::names::{feature, group, learn_features, learn_groups};
+use super::statement::{query, query_one};
+use crate::cursor::Incarnation;
+use crate::error::ConfigServiceError;
+use crate::store::Result;
+use crate::store::columns::{instant, tenant_id};
+use crate::store::names::Names;
+use crate::store::settle::just_before;
+
+/// What has been committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newest {
+    /// Every change stamped at or before it is committed, and no later one will be.
+    pub(super) stamp: Timestamp,
+    /// The number of the newest change, 0 if there is none.
+    pub(super) change: i64,
+    /// The number of the newest tenant.
+    pub(super) tenant: i64,
+    /// The number below which changes may have been removed; 0 while none was.
+    pub(super) oldest_kept: i64,
+}
+
+/// What has been committed when the snapshot was taken.
+pub(super) async fn newest(db: &Transaction<'_>) -> Result<Newest> {
+    let row = query_one(db, "SELECT stamp, change_id, tenant_id, oldest_kept FROM head", &[]).await?;
+    Ok(Newest { stamp: instant(row.get(0))?, change: row.get(1), tenant: row.get(2), oldest_kept: row.get(3) })
+}
+
+/// At most `limit` changes behind `after`.
+pub(super) async fn page(db: &Transaction<'_>, names: &Names, incarnation: Incarnation, after: i64, limit: usize) -> Result<ChangePage> {
+    let newest = newest(db).await?;
+    if !(newest.oldest_kept..=newest.change).contains(&after) {
+        return Err(ConfigServiceError::CursorGone);
+    }
+    // A change of timezone or labels alone is no change of a preference.
+    let select = "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, left_group, joined_group, tenant FROM
+         (SELECT * FROM change WHERE id > $1 AND feature IS NOT NULL ORDER BY id LIMIT $2) AS change
+         LEFT JOIN tenant ON tenant.id = tenant ORDER BY change.id";
+    let rows = query(db, select, &[&after, &(limit as i64)]).await?;
+    learn_features(db, names, rows.iter().map(|row| row.get(2))).await?;
+    let groups = |row: &Row| [row.get::<_, Option<i64>>(6), row.get(7)];
+    learn_groups(db, names, rows.iter().flat_map(groups).flatten()).await?;
+    let changes = rows.iter().map(|row| change(names, row, incarnation)).collect::<Result<Vec<_>>>()?;
+    let complete_until = match changes.last() {
+        // The rows that were cut off are stamped no earlier than the last that was not.
+        Some(last) if changes.len() == limit => newest.stamp.min(just_before(last.at)),
+        _ => newest.stamp,
+    };
+    let last = rows.last().map_or(after, |row| row.get(0));
+    Ok(ChangePage { changes, next: incarnation.position(last), complete_until })
+}
+
+fn change(names: &Names, row: &Row, incarnation: Incarnation) -> Result<Change> {
+    let group = |number: Option<i64>| number.map(|number| group(names, number).map(|group| (*group).clone())).transpose();
+    let (tenant, number): (Option<&str>, Option<i64>) = (row.get(1), row.get(8));
+    let is_empty: bool = row.get(5);
+    let kind = match number {
+        None => ChangeKind::Defaults,
+        Some(_) if is_empty => ChangeKind::Deleted,
+        Some(_) => ChangeKind::Set,
+    };
+    Ok(Change {
+        id: incarnation.position(row.get(0)),
+        tenant_id: tenant.map(tenant_id).transpose()?,
+        number: number.map(|number| number as u64),
+        feature_type: feature(names, row.get(2))?,
+        version: row.get::<_, i64>(3) as u64,
+        at: instant(row.get(4))?,
+        kind,
+        left: group(row.get(6))?,
+        joined: group(row.get(7))?,
+    })
+}
+
+/// How long the transaction that holds `head` has been open; zero if none does. Only the server knows when another process
+/// began, so its word is taken for the length of time, though never for an instant.
+pub(super) async fn lag(db: &Transaction<'_>) -> Result<Duration> {
+    // Who waits for the row has a lock on its table as well.
+    let select = "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+         FROM pg_locks JOIN pg_stat_activity USING (pid)
+         WHERE relation = 'head'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock') AND granted
+           AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND wait_event_type IS DISTINCT FROM 'Lock'";
+    let seconds: f64 = query_one(db, select, &[]).await?.get(0);
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}

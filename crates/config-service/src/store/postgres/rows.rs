@@ -1,0 +1,256 @@
+//! Writes the rows of a plan, each table's in one statement.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use cohort_database::Transaction;
+use cohort_preferences::{FeatureType, StatedGroup, Zone};
+
+use super::names::{Keys, find_feature, find_groups};
+use super::statement::{Bound, execute, query, query_one};
+use crate::store::names::{Learned, Names};
+use crate::store::plan::{ChangeRow, Move, PreferenceRow, ProfileRow, Rows, TenantRow};
+use crate::store::{Result, columns};
+
+/// Writes everything that was planned. The names that it meets are known only once the transaction is committed.
+pub(super) async fn write(db: &Transaction<'_>, names: &Names, learned: &mut Learned, rows: &Rows) -> Result<()> {
+    learn(db, names, learned, rows).await?;
+    let known = Known { names, learned };
+    // Sent together, so that they cost one way to the server and back.
+    tokio::try_join!(
+        insert_tenants(db, &rows.tenants),
+        insert_changes(db, &known, &rows.changes),
+        upsert_preferences(db, &known, last_states(&rows.preferences, rows.has_repeats)),
+        write_moves(db, &known, &rows.moves),
+    )?;
+    write_profiles(db, &rows.profiles).await
+}
+
+/// Numbers of everything that the rows name.
+struct Known<'a> {
+    names: &'a Names,
+    learned: &'a Learned,
+}
+
+impl Known<'_> {
+    fn feature(&self, feature: &FeatureType) -> Result<i64> {
+        let number = self.learned.feature_number(feature).or_else(|| self.names.feature_number(feature));
+        number.ok_or_else(|| columns::unreadable("feature", feature.as_str()))
+    }
+
+    fn group(&self, feature: i64, group: &StatedGroup) -> Result<i64> {
+        let number = self.learned.group_number(feature, group).or_else(|| self.names.group_number(feature, group));
+        number.ok_or_else(|| columns::unreadable("group", &group.to_string()))
+    }
+
+    fn optional_group(&self, feature: Option<i64>, group: Option<&StatedGroup>) -> Result<Option<i64>> {
+        feature.zip(group).map(|(feature, group)| self.group(feature, group)).transpose()
+    }
+}
+
+/// Looks up the numbers of what the rows name, and makes the features and groups that are new.
+async fn learn(db: &Transaction<'_>, names: &Names, learned: &mut Learned, rows: &Rows) -> Result<()> {
+    let named: HashSet<&FeatureType> = rows.changes.iter().filter_map(|row| row.feature.as_ref()).collect();
+    let mut features: HashMap<&FeatureType, i64> = HashMap::with_capacity(named.len());
+    for name in named {
+        features.insert(name, feature(db, names, learned, name).await?);
+    }
+    let mut unknown: HashMap<(i64, &StatedGroup), i64> = HashMap::new();
+    for (feature, group, at) in groups_of(rows) {
+        let feature = features[feature];
+        if learned.group_number(feature, group).or_else(|| names.group_number(feature, group)).is_none() {
+            unknown.entry((feature, group)).or_insert(at);
+        }
+    }
+    if unknown.is_empty() { Ok(()) } else { learn_groups(db, learned, unknown).await }
+}
+
+/// The groups that the rows name, each first with the instant at which it was first joined.
+fn groups_of(rows: &Rows) -> impl Iterator<Item = (&FeatureType, &StatedGroup, i64)> {
+    let moved = rows.changes.iter().flat_map(|row| {
+        let groups = [row.joined.as_ref(), row.left.as_ref().map(|left| &left.group)];
+        groups.into_iter().flatten().filter_map(|group| Some((row.feature.as_ref()?, group, row.at.as_microsecond())))
+    });
+    let stood = rows.preferences.iter().filter_map(|row| {
+        let member = row.member.as_ref()?;
+        Some((&row.feature, &member.group, member.since.as_microsecond()))
+    });
+    moved.chain(stood)
+}
+
+/// Finds these groups, and makes those that are not there; each is there since its first user joined.
+async fn learn_groups(db: &Transaction<'_>, learned: &mut Learned, mut unknown: HashMap<(i64, &StatedGroup), i64>) -> Result<()> {
+    let asked: Vec<_> = unknown.keys().copied().collect();
+    for ((feature, group), number) in find_groups(db, &asked).await? {
+        learned.group(feature, group, number);
+        unknown.remove(&(feature, group));
+    }
+    let new: Vec<_> = unknown.keys().copied().collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let since: Vec<i64> = unknown.values().copied().collect();
+    let keys = Keys::of(&new);
+    let insert = "INSERT INTO stated_group (feature, frequency, time_key, timezone, since, count)
+         SELECT *, 0 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])";
+    execute(db, insert, &[&keys.features, &keys.frequencies, &keys.time_keys, &keys.timezones, &since]).await?;
+    for ((feature, group), number) in find_groups(db, &new).await? {
+        learned.group(feature, group, number);
+    }
+    Ok(())
+}
+
+/// The number of a feature, which is made if it is new.
+pub(super) async fn feature(db: &Transaction<'_>, names: &Names, learned: &mut Learned, feature: &FeatureType) -> Result<i64> {
+    let known = learned.feature_number(feature).or_else(|| names.feature_number(feature));
+    if let Some(number) = known {
+        return Ok(number);
+    }
+    let number = if let Some(number) = find_feature(db, feature).await? {
+        number
+    } else {
+        query_one(db, "INSERT INTO feature (feature_type) VALUES ($1) RETURNING id", &[&feature.as_str()]).await?.get(0)
+    };
+    learned.feature(feature, number);
+    Ok(number)
+}
+
+async fn insert_tenants(db: &Transaction<'_>, rows: &[TenantRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let created: Vec<i64> = rows.iter().map(|row| row.created_at.as_microsecond()).collect();
+    let insert = "INSERT INTO tenant (id, tenant_id, created_at) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])";
+    execute(db, insert, &[&numbers, &names, &created]).await?;
+    Ok(())
+}
+
+async fn insert_changes(db: &Transaction<'_>, known: &Known<'_>, rows: &[ChangeRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let features: Vec<Option<i64>> = all(rows, |row| row.feature.as_ref().map(|feature| known.feature(feature)).transpose())?;
+    let of = |group: fn(&ChangeRow) -> Option<&StatedGroup>| -> Result<Vec<Option<i64>>> {
+        rows.iter().zip(&features).map(|(row, feature)| known.optional_group(*feature, group(row))).collect()
+    };
+    let left = of(|row| row.left.as_ref().map(|left| &left.group))?;
+    let joined = of(|row| row.joined.as_ref())?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let at: Vec<i64> = rows.iter().map(|row| row.at.as_microsecond()).collect();
+    let tenants: Vec<i64> = rows.iter().map(|row| row.tenant).collect();
+    let versions: Vec<i64> = rows.iter().map(|row| row.version as i64).collect();
+    let previous: Vec<Option<i64>> = rows.iter().map(|row| row.previous).collect();
+    let left_since: Vec<Option<i64>> = rows.iter().map(|row| row.left.as_ref().map(|left| left.since.as_microsecond())).collect();
+    let json: Vec<Option<&str>> = rows.iter().map(|row| row.json.as_deref()).collect();
+    let actors: Vec<&str> = rows.iter().map(|row| &*row.actor).collect();
+    let rules: Vec<i64> = rows.iter().map(|row| row.rules as i64).collect();
+    let insert = "INSERT INTO change
+             (id, at, tenant, feature, version, previous, left_group, left_since, joined_group, preference, actor, rules)
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+             $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[])";
+    let bound: Bound<'_> = &[&ids, &at, &tenants, &features, &versions, &previous, &left, &left_since, &joined, &json, &actors, &rules];
+    execute(db, insert, bound).await?;
+    Ok(())
+}
+
+fn all<R, T>(rows: &[R], value: impl Fn(&R) -> Result<T>) -> Result<Vec<T>> {
+    rows.iter().map(value).collect()
+}
+
+/// A statement changes a row once: of a preference that changed twice the last state is written.
+fn last_states(planned: &[PreferenceRow], has_repeats: bool) -> Vec<&PreferenceRow> {
+    if !has_repeats {
+        return planned.iter().collect();
+    }
+    let mut seen = HashSet::with_capacity(planned.len());
+    planned.iter().rev().filter(|row| seen.insert((row.tenant, &row.feature))).collect()
+}
+
+async fn upsert_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: Vec<&PreferenceRow>) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let features = all(&rows, |row| known.feature(&row.feature))?;
+    let groups = rows.iter().zip(&features);
+    let groups = groups.map(|(row, feature)| known.optional_group(Some(*feature), row.member.as_ref().map(|member| &member.group)));
+    let groups = groups.collect::<Result<Vec<Option<i64>>>>()?;
+    let tenants: Vec<i64> = rows.iter().map(|row| row.tenant).collect();
+    let versions: Vec<i64> = rows.iter().map(|row| row.version as i64).collect();
+    let changes: Vec<i64> = rows.iter().map(|row| row.change).collect();
+    let stated: Vec<i64> = rows.iter().map(|row| row.stated_since.as_microsecond()).collect();
+    let since: Vec<Option<i64>> = rows.iter().map(|row| row.member.as_ref().map(|member| member.since.as_microsecond())).collect();
+    let upsert = "INSERT INTO preference (tenant, feature, version, change_id, stated_since, group_id, group_since)
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+         ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
+             stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = excluded.group_since";
+    execute(db, upsert, &[&tenants, &features, &versions, &changes, &stated, &groups, &since]).await?;
+    Ok(())
+}
+
+/// The size of a group as moves change it.
+struct Size {
+    count: i64,
+    empty_since: Option<i64>,
+}
+
+async fn write_moves(db: &Transaction<'_>, known: &Known<'_>, moves: &[Move]) -> Result<()> {
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let moved = all(moves, |moved| known.group(known.feature(&moved.feature)?, &moved.group))?;
+    let mut sizes = sizes(db, &moved).await?;
+    let (at, by): (Vec<i64>, Vec<i64>) = moves.iter().map(|moved| (moved.at.as_microsecond(), moved.by)).unzip();
+    let mut counts = Vec::with_capacity(moves.len());
+    for ((group, at), by) in moved.iter().zip(&at).zip(&by) {
+        let size = sizes.get_mut(group).ok_or_else(|| columns::unreadable("group", &group.to_string()))?;
+        size.count += by;
+        size.empty_since = (size.count == 0).then_some(*at);
+        counts.push(size.count);
+    }
+    let note = "INSERT INTO group_count (group_id, at, count) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])";
+    let (groups, sizes): (Vec<i64>, Vec<Size>) = sizes.into_iter().unzip();
+    let (count, empty_since): (Vec<i64>, Vec<Option<i64>>) = sizes.iter().map(|size| (size.count, size.empty_since)).unzip();
+    let update = "UPDATE stated_group SET count = now.count, empty_since = now.empty_since
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS now (id, count, empty_since) WHERE stated_group.id = now.id";
+    let noted: Bound<'_> = &[&moved, &at, &counts];
+    let updated: Bound<'_> = &[&groups, &count, &empty_since];
+    tokio::try_join!(execute(db, note, noted), execute(db, update, updated))?;
+    Ok(())
+}
+
+/// The present sizes of these groups.
+async fn sizes(db: &Transaction<'_>, groups: &[i64]) -> Result<HashMap<i64, Size>> {
+    let rows = query(db, "SELECT id, count, empty_since FROM stated_group WHERE id = ANY($1)", &[&groups]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), Size { count: row.get(1), empty_since: row.get(2) })).collect())
+}
+
+async fn write_profiles(db: &Transaction<'_>, rows: &BTreeMap<i64, ProfileRow>) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<i64> = rows.keys().copied().collect();
+    let timezones: Vec<Option<&str>> = rows.values().map(|row| row.profile.timezone.as_ref().map(Zone::name)).collect();
+    let versions: Vec<i64> = rows.values().map(|row| row.version as i64).collect();
+    let changes: Vec<i64> = rows.values().map(|row| row.change).collect();
+    let update = "UPDATE tenant SET timezone = now.timezone, profile_version = version, profile_change = change
+         FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS now (id, timezone, version, change)
+         WHERE tenant.id = now.id";
+    execute(db, update, &[&tenants, &timezones, &versions, &changes]).await?;
+    write_labels(db, rows, &tenants).await
+}
+
+async fn write_labels(db: &Transaction<'_>, rows: &BTreeMap<i64, ProfileRow>, tenants: &[i64]) -> Result<()> {
+    execute(db, "DELETE FROM tenant_label WHERE tenant = ANY($1)", &[&tenants]).await?;
+    let (mut names, mut values, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+    for (tenant, row) in rows {
+        for (name, value) in row.profile.labels.iter() {
+            names.push(name);
+            values.push(value);
+            owners.push(*tenant);
+        }
+    }
+    let insert = "INSERT INTO tenant_label (name, value, tenant) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])";
+    execute(db, insert, &[&names, &values, &owners]).await?;
+    Ok(())
+}
