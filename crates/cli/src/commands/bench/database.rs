@@ -17,14 +17,15 @@ use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::services::CONFIG_DATABASE;
 
+const SERVER_HELP: &str = "The PostgreSQL server, spoken to without TLS; each run has a schema of its own there [default: DATABASE_URL]";
+
 /// Which database.
 #[derive(Args)]
 pub(super) struct DatabaseArgs {
     /// Which database
     #[arg(long, value_enum, default_value_t = Backend::Sqlite)]
     backend: Backend,
-    /// The PostgreSQL server, which is spoken to without TLS; each run has a schema of its own there [default: DATABASE_URL]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = SERVER_HELP)]
     database_url: Option<String>,
 }
 
