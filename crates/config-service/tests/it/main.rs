@@ -7,7 +7,6 @@ mod documents;
 mod features;
 mod groups;
 mod import;
-mod import_csv;
 mod keys;
 mod limits;
 mod links;
