@@ -43,6 +43,8 @@ pub enum ImportStatus {
     Unchanged,
     /// It is wrong, and nothing of it is stored.
     Refused,
+    /// It is right, but the database could not store it; sending it again may.
+    Failed,
 }
 
 impl ConfigDatabaseClient {

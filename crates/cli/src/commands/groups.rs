@@ -35,7 +35,8 @@ impl Groups {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let path = format!("/features/{}/frequency-groups", self.feature);
         let list: GroupList = endpoint.get_json(&path).await?;
-        let groups: Vec<GroupSummary> = list.groups.into_iter().filter(|group| group.count > 0).collect();
+        let mut groups: Vec<GroupSummary> = list.groups.into_iter().filter(|group| group.count > 0).collect();
+        groups.sort_by(|one, other| one.group.cmp(&other.group));
         let mut stdout = io::stdout().lock();
         match output {
             Output::Json => self.print_json(&mut stdout, &groups)?,

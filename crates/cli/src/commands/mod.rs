@@ -1,16 +1,25 @@
 //! The commands: one file each, listed in the order of `cohort --help`.
 
+mod bench;
 mod config_service;
 mod demo;
+mod doctor;
+mod export;
+mod features;
 mod groups;
 mod import;
+mod keys;
 mod next;
 mod outcomes;
 mod runs;
+mod tenants;
 mod up;
+
+use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
 use cohort_batch_agent::SystemClock;
+use serde_json::Value;
 
 use crate::config::Environment;
 
@@ -31,10 +40,20 @@ pub(crate) enum Command {
     Up(up::Up),
     ConfigService(config_service::ConfigServiceCommand),
     Import(import::Import),
+    Export(export::Export),
     Groups(groups::Groups),
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
     Next(next::Next),
+    #[command(subcommand)]
+    Tenants(tenants::Tenants),
+    #[command(subcommand)]
+    Features(features::Features),
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    Doctor(doctor::Doctor),
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// How a command prints its results.
@@ -64,10 +83,30 @@ impl Cli {
             Command::Up(up) => up.run(environment).await,
             Command::ConfigService(config_service) => config_service.run(environment).await,
             Command::Import(import) => import.run(environment, output).await,
+            Command::Export(export) => export.run(environment, output).await,
             Command::Groups(groups) => groups.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
             Command::Next(next) => next.run(&SystemClock),
+            Command::Tenants(tenants) => tenants.run(environment, output).await,
+            Command::Features(features) => features.run(environment, output).await,
+            Command::Keys(keys) => keys.run(environment, output).await,
+            Command::Doctor(doctor) => doctor.run(environment, output).await,
+            Command::Bench(bench) => bench.run(environment).await,
         }
+    }
+}
+
+/// Prints a line of JSON.
+fn print_line(value: &Value) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{value}")?)
+}
+
+/// A value in a table: texts without quotes, nothing as "-".
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

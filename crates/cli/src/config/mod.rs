@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cohort_config_service::DatabaseAddress;
+use serde::Serialize;
 
 use crate::failure::WrongInput;
 
@@ -27,6 +28,17 @@ pub(crate) struct Environment {
     pub(crate) log: Option<String>,
 }
 
+/// A setting, and where its value comes from.
+#[derive(Debug, Serialize)]
+pub(crate) struct Setting {
+    /// The variable.
+    pub(crate) name: &'static str,
+    /// The value, masked where it is a secret.
+    pub(crate) value: String,
+    /// `environment` or `default`.
+    pub(crate) source: &'static str,
+}
+
 impl Environment {
     pub(crate) fn read() -> Self {
         Self {
@@ -39,6 +51,30 @@ impl Environment {
             listen: variable("COHORT_LISTEN"),
             log: variable("COHORT_LOG"),
         }
+    }
+
+    /// Every setting, without secrets.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let setting = |name, said: &Option<String>, default: &str| match said {
+            Some(value) => Setting { name, value: value.clone(), source: "environment" },
+            None => Setting { name, value: default.into(), source: "default" },
+        };
+        let key = self.config_service_api_key.as_ref().map(|_secret| "(set)".to_owned());
+        // What cannot be read may hold a password too.
+        let database = self.database_url.as_ref().map(|url| {
+            let address = url.parse::<DatabaseAddress>();
+            address.map_or_else(|_not_one| "(no address of a database)".into(), |address| address.to_string())
+        });
+        vec![
+            setting("CONFIG_SERVICE_URL", &self.config_service_url, "-"),
+            setting("CONFIG_SERVICE_API_KEY", &key, "-"),
+            setting("CONFIG_POLL_INTERVAL", &self.poll_interval, "60"),
+            setting("DATABASE_URL", &database, "-"),
+            setting("BATCH_MAX_CONCURRENT_ITEMS", &self.max_concurrent_items, "25"),
+            setting("COHORT_LISTEN", &self.listen, "127.0.0.1:8000"),
+            setting("COHORT_NAME", &self.name, "cohort"),
+            setting("COHORT_LOG", &self.log, "info for services, warn for commands"),
+        ]
     }
 
     /// The database of the Config Database: what a flag says, or else the environment.

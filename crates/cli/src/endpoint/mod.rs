@@ -23,6 +23,7 @@ use cohort_config_client::Problem;
 use futures_util::{Stream, TryStreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
 use tokio_util::io::StreamReader;
 use tower::ServiceExt;
@@ -34,6 +35,9 @@ use crate::services::BASE;
 
 const URL_HELP: &str =
     "The service's address, such as http://127.0.0.1:8000/api/v1 [default: CONFIG_SERVICE_URL]; its key is CONFIG_SERVICE_API_KEY";
+
+/// The media type of most bodies.
+const JSON: &str = "application/json";
 
 /// Where the service is.
 #[derive(Args)]
@@ -101,7 +105,8 @@ async fn connect_to_folder(data: &Path, access: Access) -> anyhow::Result<Endpoi
 }
 
 impl Endpoint {
-    fn http(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
+    /// A service at this address.
+    pub(crate) fn http(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
         // The first who installs a provider wins; whichever it is, it serves.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
@@ -118,42 +123,78 @@ impl Endpoint {
 
     /// The answer to a GET. `path` begins below `/api/v1` and is already encoded.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let response = self.send(Method::GET, path, Body::empty()).await?;
-        let body = read_whole(response).await.with_context(|| format!("GET {path}: the answer broke off"))?;
-        serde_json::from_slice(&body).with_context(|| format!("GET {path}: the answer is not what was asked for"))
+        let act = format!("GET {path}");
+        read_json(&act, self.send(Method::GET, path, JSON, Body::empty()).await?).await
+    }
+
+    /// The answer to a GET; `None` if there is no such thing, or there is no longer.
+    pub(crate) async fn find_json<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
+        let act = format!("GET {path}");
+        let response = self.ask(Method::GET, path, JSON, Body::empty()).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            status if status.is_success() => read_json(&act, response).await.map(Some),
+            _ => Err(refusal(&act, response).await),
+        }
+    }
+
+    /// The answer to a request with a body of JSON.
+    pub(crate) async fn send_json<T: DeserializeOwned>(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<T> {
+        let act = format!("{method} {path}");
+        read_json(&act, self.send(method, path, JSON, Body::from(body.to_string())).await?).await
+    }
+
+    /// The answer to a DELETE; null if it has no body.
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let response = self.send(Method::DELETE, path, JSON, Body::empty()).await?;
+        let body = read_whole(response).await.with_context(|| format!("DELETE {path}: the answer broke off"))?;
+        Ok(serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// The lines of the answer to a GET, as they come.
+    pub(crate) async fn get_lines(&self, path: &str) -> anyhow::Result<Lines<impl AsyncBufRead + Unpin + use<>>> {
+        Ok(lines_of(self.send(Method::GET, path, JSON, Body::empty()).await?))
     }
 
     /// Posts what `lines` gives, and gives the lines of the answer while it is still posting.
-    pub(crate) async fn post_lines<S, E>(&self, path: &str, lines: S) -> anyhow::Result<Lines<impl AsyncBufRead + Unpin + use<S, E>>>
+    pub(crate) async fn post_lines<S, E>(
+        &self,
+        path: &str,
+        kind: &'static str,
+        lines: S,
+    ) -> anyhow::Result<Lines<impl AsyncBufRead + Unpin + use<S, E>>>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        let response = self.send(Method::POST, path, Body::from_stream(lines)).await?;
-        let answer = response.into_body().into_data_stream().map_err(std::io::Error::other);
-        Ok(StreamReader::new(Box::pin(answer)).lines())
+        Ok(lines_of(self.send(Method::POST, path, kind, Body::from_stream(lines)).await?))
     }
 
     /// The head of an answer that says 2xx; another answer is the error that it describes.
-    async fn send(&self, method: Method, path: &str, body: Body) -> anyhow::Result<Response<Body>> {
+    async fn send(&self, method: Method, path: &str, kind: &'static str, body: Body) -> anyhow::Result<Response<Body>> {
         let act = format!("{method} {path}");
-        let response = match self {
+        let response = self.ask(method, path, kind, body).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(refusal(&act, response).await)
+    }
+
+    /// The head of an answer, whatever it says.
+    async fn ask(&self, method: Method, path: &str, kind: &'static str, body: Body) -> anyhow::Result<Response<Body>> {
+        Ok(match self {
             Self::Http { http, base, key } => {
-                let request = request(method, format!("{base}{path}"), key.as_ref(), body)?;
+                let request = request(method, format!("{base}{path}"), key.as_ref(), kind, body)?;
                 let request = request.map(|body| reqwest::Body::wrap_stream(body.into_data_stream()));
                 let sent = http.execute(request.try_into().context("cannot make the request")?).await;
                 let hint = || format!("cannot reach the service at {base}: is it running? `cohort up --data DIR` starts one");
                 Response::<reqwest::Body>::from(sent.map_err(reqwest::Error::without_url).with_context(hint)?).map(Body::new)
             }
             Self::InProcess { router, key, .. } => {
-                let request = request(method, format!("{BASE}{path}"), Some(key), body)?;
+                let request = request(method, format!("{BASE}{path}"), Some(key), kind, body)?;
                 router.clone().oneshot(request).await?
             }
-        };
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        Err(refusal(&act, response).await)
+        })
     }
 }
 
@@ -166,6 +207,11 @@ pub(crate) fn query(path: &str, parameters: impl IntoIterator<Item = (&'static s
     format!("{path}?{}", encoded.collect::<Vec<_>>().join("&"))
 }
 
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+}
+
 fn bearer(key: &str) -> anyhow::Result<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", key.trim()))
         .map_err(|_not_printable| WrongInput("the key holds characters that no key has".into()))?;
@@ -173,12 +219,22 @@ fn bearer(key: &str) -> anyhow::Result<HeaderValue> {
     Ok(value)
 }
 
-fn request(method: Method, uri: String, key: Option<&HeaderValue>, body: Body) -> anyhow::Result<Request<Body>> {
-    let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, "application/json");
+fn request(method: Method, uri: String, key: Option<&HeaderValue>, kind: &'static str, body: Body) -> anyhow::Result<Request<Body>> {
+    let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, kind);
     if let Some(key) = key {
         request = request.header(AUTHORIZATION, key);
     }
     Ok(request.body(body).map_err(|error| WrongInput(format!("{uri} is no address of a service: {error}")))?)
+}
+
+fn lines_of(response: Response<Body>) -> Lines<impl AsyncBufRead + Unpin> {
+    let answer = response.into_body().into_data_stream().map_err(std::io::Error::other);
+    StreamReader::new(Box::pin(answer)).lines()
+}
+
+async fn read_json<T: DeserializeOwned>(act: &str, response: Response<Body>) -> anyhow::Result<T> {
+    let body = read_whole(response).await.with_context(|| format!("{act}: the answer broke off"))?;
+    serde_json::from_slice(&body).with_context(|| format!("{act}: the answer is not what was asked for"))
 }
 
 async fn read_whole(response: Response<Body>) -> Result<Bytes, axum::Error> {

@@ -2,11 +2,15 @@
 
 mod acknowledged;
 mod bad_input;
+mod bench;
 mod contract;
 mod demo;
+mod export;
 mod folder;
+mod import;
 mod kill;
 mod next;
+mod operate;
 mod program;
 mod service;
 mod serving;

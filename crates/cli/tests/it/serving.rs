@@ -215,6 +215,10 @@ impl Rest {
         Some(Answer { status, kind: String::new(), text: response.text().await.ok()? })
     }
 
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(self.http.post(format!("{}{path}", self.base)).json(&body)).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.bearer_auth(&self.key).send().await.expect("it answers");
         let kind = response.headers().get("content-type").map(|kind| kind.to_str().expect("text").to_owned());

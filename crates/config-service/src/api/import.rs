@@ -1,26 +1,33 @@
-//! `POST /preferences/import`: JSON Lines in, a result per line out, both streamed.
+//! `POST /preferences/import`: JSON Lines or CSV in, a result per line out, both streamed.
 //!
 //! ```text
-//! body ─► lines ─► batches of up to 10,000 ─► read (next batch) ─► written (this batch) ─► results
+//! body ─► entries ─► batches of up to 10,000 ─► read (next batch) ─► written (this batch) ─► results
 //! ```
 //!
 //! A batch is one transaction, read while the one before is written. Memory is bounded by batches, not by the import. A
 //! stream that pauses is written as far as it has come, so that a slow sender sees its results.
+//!
+//! The header of CSV is read before the answer begins: if it is wrong, so would be every line, and the answer is a 422.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use cohort_preferences::Invalid;
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::auth::Writer;
+use super::error::ApiError;
 use crate::error::ConfigServiceError;
-use crate::import::{Batch, Line, LineResult, Lines};
+use crate::import::csv::{Columns, Records};
+use crate::import::json_lines::Lines;
+use crate::import::{Batch, Cutter, Entry, LineResult, Shape};
 use crate::service::ConfigService;
 
 /// Lines of a batch: one transaction, and how long other writers wait behind it.
@@ -32,87 +39,137 @@ const BYTES_A_BATCH: usize = 8 << 20;
 /// How long a stream may pause before what has come is written.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the rest of a refused body is read: a sender that is cut off while it sends may never see the answer.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// Imports preferences
 ///
 /// JSON Lines in: `{"tenant_id", "feature_type", "preference"}`, or a document with its `tenant_id`, which leaves the features
-/// that it does not name alone. A result per line out, streamed: good lines are stored, bad ones are refused with the cause.
+/// that it does not name alone. Or CSV (`text/csv`) with a first line that names some of the columns `tenant_id`,
+/// `feature_type`, `enabled`, `frequency`, `preferred_time`, `preferred_day` (several weekdays as `monday|friday`), `timezone`,
+/// `template_overrides` (JSON); an empty cell states nothing. A result per line out, streamed: good lines are stored, bad ones
+/// are refused with the cause.
 #[utoipa::path(post, path = "/preferences/import", tag = "Preferences", operation_id = "import_preferences",
-    request_body(content = String, content_type = "application/x-ndjson"),
+    request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),
     responses((status = 200, description = "JSON Lines", content_type = "application/x-ndjson", body = String)))]
-pub(super) async fn import(State(service): State<ConfigService>, Writer(actor): Writer, body: Body) -> Response {
+pub(super) async fn import(
+    State(service): State<ConfigService>,
+    Writer(actor): Writer,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let upload = if is_csv(&headers) { Upload::csv(body).await? } else { Upload::json_lines(body) };
     let (batches, to_write) = mpsc::channel(1);
     let (results, to_send) = mpsc::channel(2);
-    tokio::spawn(read(body, batches));
+    tokio::spawn(upload.read(batches));
     tokio::spawn(write(service, actor, to_write, results));
     let lines = stream::unfold(to_send, |mut to_send| async move {
         let bytes: Bytes = to_send.recv().await?;
         Some((Ok::<_, Infallible>(bytes), to_send))
     });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-    (kind, Body::from_stream(lines)).into_response()
+    Ok((kind, Body::from_stream(lines)).into_response())
 }
 
-/// Lines on their way into a batch.
+/// Whether the body is CSV (RFC 7111); everything else is read as JSON Lines, whose media type nobody agrees on.
+fn is_csv(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/csv"))
+}
+
+/// A body on its way into batches.
+struct Upload {
+    body: BodyDataStream,
+    cutter: Cutter,
+    shape: Shape,
+    pending: Pending,
+}
+
+/// Entries on their way into a batch.
 #[derive(Default)]
 struct Pending {
-    lines: Vec<(u64, Line)>,
+    entries: Vec<(u64, Entry)>,
     bytes: usize,
-    seen: u64,
 }
 
 impl Pending {
-    fn add(&mut self, line: Line) {
-        self.seen += 1;
-        if !line.is_blank() {
-            self.bytes += line.len();
-            self.lines.push((self.seen, line));
+    fn add(&mut self, line: u64, entry: Entry) {
+        if !entry.is_blank() {
+            self.bytes += entry.len();
+            self.entries.push((line, entry));
         }
     }
 
     fn is_full(&self) -> bool {
-        self.lines.len() >= LINES_A_BATCH || self.bytes >= BYTES_A_BATCH
+        self.entries.len() >= LINES_A_BATCH || self.bytes >= BYTES_A_BATCH
     }
 
-    fn take(&mut self) -> Vec<(u64, Line)> {
+    fn take(&mut self) -> Vec<(u64, Entry)> {
         self.bytes = 0;
-        std::mem::take(&mut self.lines)
+        std::mem::take(&mut self.entries)
     }
 }
 
-/// Reads the body into batches; ends with the body, with its failure, or when nobody wants the batches any more.
-async fn read(body: Body, batches: mpsc::Sender<Batch>) {
-    let mut body = body.into_data_stream();
-    let (mut lines, mut pending) = (Lines::default(), Pending::default());
-    loop {
-        match timeout(PAUSE, body.next()).await {
-            Ok(Some(Ok(bytes))) => lines.feed(&bytes, |line| pending.add(line)),
-            Ok(Some(Err(error))) => {
-                tracing::info!(%error, "an import was cut off; the lines that had come are written");
+impl Upload {
+    fn json_lines(body: Body) -> Self {
+        let cutter = Cutter::Lines(Lines::default());
+        Self { body: body.into_data_stream(), cutter, shape: Shape::JsonLines, pending: Pending::default() }
+    }
+
+    /// Reads the header, and refuses the whole if it is wrong.
+    async fn csv(body: Body) -> Result<Self, ApiError> {
+        let (mut body, mut records, mut pending) = (body.into_data_stream(), Records::default(), Pending::default());
+        while pending.entries.is_empty() {
+            let Some(Ok(bytes)) = body.next().await else {
+                std::mem::take(&mut records).finish(|line, entry| pending.add(line, entry));
                 break;
+            };
+            records.feed(&bytes, |line, entry| pending.add(line, entry));
+        }
+        let Some(header) = (!pending.entries.is_empty()).then(|| pending.entries.remove(0)) else {
+            return Err(Invalid::one("", "there is nothing: expected a first line of column names").into());
+        };
+        match Columns::read(&header.1) {
+            Ok(columns) => Ok(Self { body, cutter: Cutter::Records(Box::new(records)), shape: Shape::Csv(Arc::new(columns)), pending }),
+            Err(invalid) => {
+                tokio::spawn(timeout(LINGER, body.for_each(|_unread| std::future::ready(()))));
+                Err(invalid.into())
             }
-            Ok(None) => {
-                if let Some(last) = lines.finish() {
-                    pending.add(last);
+        }
+    }
+
+    /// Reads the body into batches; ends with the body, with its failure, or when nobody wants the batches any more.
+    async fn read(mut self, batches: mpsc::Sender<Batch>) {
+        loop {
+            match timeout(PAUSE, self.body.next()).await {
+                Ok(Some(Ok(bytes))) => self.cutter.feed(&bytes, |line, entry| self.pending.add(line, entry)),
+                Ok(Some(Err(error))) => {
+                    tracing::info!(%error, "an import was cut off; the lines that had come are written");
+                    break;
                 }
-                break;
+                Ok(None) => {
+                    self.cutter.finish(|line, entry| self.pending.add(line, entry));
+                    break;
+                }
+                Err(_pause) if send(&mut self.pending, &self.shape, &batches).await.is_err() => return,
+                Err(_pause) => {}
             }
-            Err(_pause) if send(&mut pending, &batches).await.is_err() => return,
-            Err(_pause) => {}
+            if self.pending.is_full() && send(&mut self.pending, &self.shape, &batches).await.is_err() {
+                return;
+            }
         }
-        if pending.is_full() && send(&mut pending, &batches).await.is_err() {
-            return;
-        }
+        // If nobody wants the last batch, nobody wants to know either.
+        let _gone = send(&mut self.pending, &self.shape, &batches).await;
     }
-    // If nobody wants the last batch, nobody wants to know either.
-    let _gone = send(&mut pending, &batches).await;
 }
 
-async fn send(pending: &mut Pending, batches: &mpsc::Sender<Batch>) -> Result<(), mpsc::error::SendError<Batch>> {
-    let lines = pending.take();
-    if lines.is_empty() {
+async fn send(pending: &mut Pending, shape: &Shape, batches: &mpsc::Sender<Batch>) -> Result<(), mpsc::error::SendError<Batch>> {
+    let entries = pending.take();
+    if entries.is_empty() {
         return Ok(());
     }
-    let batch = tokio::task::spawn_blocking(move || Batch::read(&lines)).await;
+    let shape = shape.clone();
+    let batch = tokio::task::spawn_blocking(move || Batch::read(&shape, &entries)).await;
     batches.send(batch.expect("reading a line never panics")).await
 }
 

@@ -94,7 +94,16 @@ impl ConfigService {
         let closed = closing.subscribe();
         let is_read_only = read_only.is_some();
         let admission = Admission::new(store.admissions(), requests_per_second);
-        let inner = Inner { admissions: store.admissions(), store, clock, read_only, admission, registry: Mutex::default(), closing, metrics: Metrics::new() };
+        let inner = Inner {
+            admissions: store.admissions(),
+            store,
+            clock,
+            read_only,
+            admission,
+            registry: Mutex::default(),
+            closing,
+            metrics: Metrics::new(),
+        };
         let service = Self(Arc::new(inner));
         service.keep_noting_uses();
         if !is_read_only {

@@ -1,5 +1,7 @@
 //! Import over REST.
 
+mod csv;
+
 use axum::body::{Body, Bytes};
 use axum::http::{Method, header};
 use futures_util::stream;

@@ -1,0 +1,132 @@
+//! Which database a benchmark uses, and a place of its own in it for each run.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use cohort_batch_agent::SystemClock;
+use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+
+use super::{bare_postgres, bare_sqlite};
+use crate::config::Environment;
+use crate::failure::WrongInput;
+use crate::services::CONFIG_DATABASE;
+
+const SERVER_HELP: &str = "The PostgreSQL server, spoken to without TLS; each run has a schema of its own there [default: DATABASE_URL]";
+
+/// Which database.
+#[derive(Args)]
+pub(super) struct DatabaseArgs {
+    /// Which database
+    #[arg(long, value_enum, default_value_t = Backend::Sqlite)]
+    backend: Backend,
+    #[arg(long, value_name = "URL", help = SERVER_HELP)]
+    database_url: Option<String>,
+}
+
+/// Which kind of database.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    /// An SQLite file in a temporary folder
+    Sqlite,
+    /// A PostgreSQL server
+    Postgres,
+}
+
+/// A database in which benchmarks have places.
+pub(super) enum Database {
+    Sqlite,
+    /// At this address.
+    Postgres(String),
+}
+
+/// A place for one run, which goes with it.
+pub(super) struct Place {
+    /// Where the service finds it.
+    pub(super) address: DatabaseAddress,
+    /// Holds the file of SQLite, and what else a run needs.
+    pub(super) folder: TempDir,
+}
+
+impl DatabaseArgs {
+    pub(super) fn database(&self, environment: &Environment) -> anyhow::Result<Database> {
+        if self.backend == Backend::Sqlite {
+            return Ok(Database::Sqlite);
+        }
+        match environment.database(self.database_url.as_deref(), None)? {
+            DatabaseAddress::Postgres { url, .. } => Ok(Database::Postgres(url)),
+            DatabaseAddress::Sqlite(_) => Err(WrongInput("--backend postgres: expected an address postgres://…".into()).into()),
+        }
+    }
+}
+
+impl Database {
+    /// As figures name it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// A place that nobody has used.
+    pub(super) fn place(&self) -> anyhow::Result<Place> {
+        static PLACES: AtomicU32 = AtomicU32::new(0);
+        let folder = TempDir::new().context("cannot make a folder")?;
+        let address = match self {
+            Self::Sqlite => DatabaseAddress::Sqlite(folder.path().join(CONFIG_DATABASE)),
+            Self::Postgres(url) => {
+                let place = PLACES.fetch_add(1, Ordering::Relaxed);
+                DatabaseAddress::Postgres { url: url.clone(), schema: format!("cohort_bench_{}_{place}", std::process::id()) }
+            }
+        };
+        Ok(Place { address, folder })
+    }
+}
+
+impl Place {
+    /// Opens it as `cohort up` does, but that this one sender may ask as often as it likes.
+    pub(super) async fn open(&self) -> anyhow::Result<ConfigService> {
+        let options = ConfigServiceOptions::new(self.address.clone(), Arc::new(SystemClock));
+        let options = ConfigServiceOptions { requests_per_second: None, ..options };
+        ConfigService::open(options).await.with_context(|| format!("cannot open {}", self.address))
+    }
+
+    /// Its folder.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Has the bare driver write so many users into the tables of a service that holds nothing; says how long it took.
+    pub(super) async fn write_bare(&self, users: u64) -> anyhow::Result<Duration> {
+        self.open().await?.shutdown();
+        match &self.address {
+            DatabaseAddress::Sqlite(path) => {
+                let path = path.clone();
+                let written = tokio::task::spawn_blocking(move || bare_sqlite::write(&path, users)).await;
+                written.context("the bare driver broke down")?
+            }
+            DatabaseAddress::Postgres { url, schema } => bare_postgres::write(connect(url).await?, schema, users).await,
+        }
+    }
+
+    /// Takes away what a run has left.
+    pub(super) async fn remove(self) -> anyhow::Result<()> {
+        if let DatabaseAddress::Postgres { url, schema } = &self.address {
+            let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+            connect(url).await?.batch_execute(&drop).await.with_context(|| format!("cannot drop the schema {schema}"))?;
+        }
+        self.folder.close().context("cannot remove the folder")
+    }
+}
+
+async fn connect(url: &str) -> anyhow::Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot connect to PostgreSQL")?;
+    tokio::spawn(connection);
+    Ok(client)
+}

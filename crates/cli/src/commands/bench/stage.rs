@@ -1,0 +1,80 @@
+//! The service of a run, on a place of its own that goes with it.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use axum::body::Bytes;
+use cohort_config_service::Scope;
+use futures_util::Stream;
+use tokio_util::io::ReaderStream;
+
+use super::database::{Database, Place};
+use super::users;
+use crate::endpoint::Endpoint;
+use crate::services::{BASE, Server, open_ledger};
+
+/// How much of the file of lines is sent at once.
+const PIECE: usize = 256 * 1024;
+
+/// A service that runs in this process.
+pub(super) struct Stage {
+    server: Server,
+    /// Its admin key.
+    pub(super) key: String,
+    place: Place,
+}
+
+impl Stage {
+    /// Starts a service without data on the loopback interface.
+    pub(super) async fn empty(database: &Database) -> anyhow::Result<Self> {
+        let place = database.place()?;
+        let config = place.open().await?;
+        let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
+        let server = Server::start(config, open_ledger(place.folder(), false)?, ([127, 0, 0, 1], 0).into(), &key).await?;
+        Ok(Self { server, key, place })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> std::net::SocketAddr {
+        self.server.address
+    }
+
+    /// Imports a file of lines, each of which must be stored.
+    pub(super) async fn import(&self, lines: &Path, users: u64) -> anyhow::Result<()> {
+        let endpoint = Endpoint::http(&format!("http://{}{BASE}", self.address()), Some(&self.key))?;
+        let mut results = endpoint.post_lines("/preferences/import", "application/x-ndjson", pieces(lines).await?).await?;
+        let mut stored = 0;
+        while let Some(result) = results.next_line().await? {
+            anyhow::ensure!(result.contains("\"stored\""), "a line was not stored: {result}");
+            stored += 1;
+        }
+        anyhow::ensure!(stored == users, "{stored} of {users} lines were stored");
+        Ok(())
+    }
+
+    /// Stops the service and takes its place away.
+    pub(super) async fn end(self) -> anyhow::Result<()> {
+        self.server.stop().await?;
+        self.place.remove().await
+    }
+}
+
+/// Writes the lines of so many users.
+pub(super) fn write_lines(path: &Path, users: u64) -> anyhow::Result<u64> {
+    let mut file = BufWriter::new(File::create(path).context("cannot write the lines")?);
+    let mut bytes = 0;
+    for user in 0..users {
+        let line = users::line(user);
+        file.write_all(line.as_bytes()).context("cannot write the lines")?;
+        bytes += line.len() as u64;
+    }
+    file.flush().context("cannot write the lines")?;
+    Ok(bytes)
+}
+
+async fn pieces(lines: &Path) -> anyhow::Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>> {
+    let file = tokio::fs::File::open(lines).await.context("cannot read the lines")?;
+    Ok(ReaderStream::with_capacity(file, PIECE))
+}

@@ -1,0 +1,112 @@
+//! `cohort doctor`: what holds here and where it comes from, and whether the groups are what the preferences say.
+
+use std::io::{self, Write};
+
+use axum::http::Method;
+use clap::Args;
+use cohort_preferences::time_zone_database_version;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::commands::{Output, print_line, shown};
+use crate::config::{Environment, Setting};
+use crate::endpoint::{Access, Endpoint, EndpointArgs};
+use crate::table::table;
+
+const EXAMPLE: &str = r#"Example:
+  cohort doctor --data ./data
+  cohort doctor --repair --data ./data
+
+Secrets are masked. With --json the answer is a line {"version", "time_zone_database", "settings": [{"name", "value",
+"source"}], "checks": [{"check", "passed", "detail"}]}. If a check fails, the exit code is 1."#;
+
+/// Show the configuration with its sources, and check the Config Database
+///
+/// The groups are computed anew from all preferences and compared, which takes as long as reading everything does.
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Doctor {
+    /// Set the groups right where they differ
+    #[arg(long)]
+    repair: bool,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    #[serde(rename = "check")]
+    subject: &'static str,
+    passed: bool,
+    detail: String,
+}
+
+impl Doctor {
+    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let settings = environment.settings();
+        let checks = self.checks(environment).await;
+        match output {
+            Output::Json => print_line(&json!({
+                "version": env!("CARGO_PKG_VERSION"), "time_zone_database": time_zone_database_version(),
+                "settings": settings, "checks": checks,
+            }))?,
+            Output::Text => print_text(&settings, &checks)?,
+        }
+        let failed = checks.iter().filter(|check| !check.passed).count();
+        anyhow::ensure!(failed == 0, "{failed} of {} checks failed", checks.len());
+        Ok(())
+    }
+
+    async fn checks(&self, environment: &Environment) -> Vec<Check> {
+        let access = if self.repair { Access::Change } else { Access::Look };
+        let endpoint = match self.endpoint.connect(environment, access).await {
+            Ok(endpoint) => endpoint,
+            Err(error) => return vec![Check::of("Config Database", Err(error))],
+        };
+        let answers = Check::of("Config Database", answers(&endpoint).await);
+        if !answers.passed {
+            return vec![answers];
+        }
+        vec![answers, Check::of("groups", self.groups(&endpoint).await)]
+    }
+
+    async fn groups(&self, endpoint: &Endpoint) -> anyhow::Result<String> {
+        let path = format!("/preferences/groups/check?repair={}", self.repair);
+        let drift: Value = endpoint.send_json(Method::POST, &path, &Value::Null).await?;
+        let count = |field: &str| drift[field].as_u64().unwrap_or_default();
+        let (preferences, groups) = (count("preferences"), count("groups"));
+        let (misplaced, miscounted) = (count("misplaced_count"), count("miscounted_count"));
+        if misplaced + miscounted == 0 {
+            return Ok(format!("{groups} groups are what {preferences} preferences say"));
+        }
+        let found =
+            format!("{misplaced} of {preferences} preferences stood in a wrong group, {miscounted} of {groups} groups were miscounted");
+        anyhow::ensure!(drift["repaired"] == true, "{found}; --repair sets them right");
+        Ok(format!("{found}; they are set right"))
+    }
+}
+
+async fn answers(endpoint: &Endpoint) -> anyhow::Result<String> {
+    let page: Value = endpoint.get_json("/preferences/changes?since_id=now").await?;
+    Ok(format!("it answers; its feed stands at {}", shown(&page["next"])))
+}
+
+impl Check {
+    fn of(subject: &'static str, outcome: anyhow::Result<String>) -> Self {
+        match outcome {
+            Ok(detail) => Self { subject, passed: true, detail },
+            Err(error) => Self { subject, passed: false, detail: format!("{error:#}") },
+        }
+    }
+}
+
+fn print_text(settings: &[Setting], checks: &[Check]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "cohort {}, time zone database {}\n", env!("CARGO_PKG_VERSION"), time_zone_database_version())?;
+    let rows = settings.iter().map(|setting| [setting.name.to_owned(), setting.value.clone(), setting.source.to_owned()]);
+    writeln!(stdout, "{}\n", table(["SETTING", "VALUE", "FROM"], &[], rows))?;
+    let rows =
+        checks.iter().map(|check| [check.subject.to_owned(), if check.passed { "ok" } else { "FAILED" }.to_owned(), check.detail.clone()]);
+    writeln!(stdout, "{}", table(["CHECK", "", "DETAIL"], &[], rows))
+}

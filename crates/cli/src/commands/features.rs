@@ -1,0 +1,204 @@
+//! `cohort features`: the registry of features, with what users may choose (W1, W7, T12).
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use axum::http::Method;
+use clap::{Args, Subcommand};
+use cohort_preferences::FeatureType;
+use serde_json::Value;
+
+use crate::commands::{Output, print_line, shown};
+use crate::config::Environment;
+use crate::endpoint::{Access, Endpoint, EndpointArgs};
+use crate::failure::WrongInput;
+use crate::table::table;
+
+const LIST_EXAMPLE: &str = r#"Example:
+  cohort features list --data ./data
+
+With --json each feature is a line {"feature_type", "version", "registered_at", "registered_by", "definition"}."#;
+
+const SHOW_EXAMPLE: &str = "Example:
+  cohort features show instagram_posts --data ./data > instagram_posts.json
+
+Only the definition is printed, as `cohort features put` reads it; with --json a line as of `cohort features list`.";
+
+const PUT_EXAMPLE: &str = r#"Example:
+  cohort features put instagram_posts instagram_posts.json --dry-run --data ./data
+
+The file is {"description", "schema", "policy", "default_preferences"}, each of which may be left out.
+Once any feature is registered, preferences for others are refused.
+With --json the answer is a line as of `cohort features list`; of a dry run
+{"preferences", "broken_count", "broken": [{"tenant_id", "version", "errors"}]}."#;
+
+const CHECK_EXAMPLE: &str = r#"Example:
+  cohort features check instagram_posts --data ./data
+
+With --json the answer is a line {"preferences", "broken_count", "broken": [{"tenant_id", "version", "errors"}]}."#;
+
+/// Register features: the schema of their overrides, what users may choose, what holds by default
+#[derive(Subcommand)]
+pub(crate) enum Features {
+    List(List),
+    Show(Show),
+    Put(Put),
+    Check(Check),
+}
+
+/// List the registered features
+#[derive(Args)]
+#[command(after_help = LIST_EXAMPLE)]
+pub(crate) struct List {
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+/// Print a feature's definition
+#[derive(Args)]
+#[command(after_help = SHOW_EXAMPLE)]
+pub(crate) struct Show {
+    /// Which feature
+    #[arg(value_name = "FEATURE")]
+    feature: FeatureType,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+/// Register a feature, or its next version
+///
+/// Stored preferences stay valid under the version that they passed.
+#[derive(Args)]
+#[command(after_help = PUT_EXAMPLE)]
+pub(crate) struct Put {
+    /// Which feature
+    #[arg(value_name = "FEATURE")]
+    feature: FeatureType,
+    /// Its definition, or - for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Store nothing and list the stored preferences that it would not allow; if there are any, the exit code is 1
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+/// List the stored preferences that their feature would not allow today; if there are any, the exit code is 1
+#[derive(Args)]
+#[command(after_help = CHECK_EXAMPLE)]
+pub(crate) struct Check {
+    /// Which feature
+    #[arg(value_name = "FEATURE")]
+    feature: FeatureType,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+impl Features {
+    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        match self {
+            Self::List(list) => list.run(environment, output).await,
+            Self::Show(show) => show.run(environment, output).await,
+            Self::Put(put) => put.run(environment, output).await,
+            Self::Check(check) => check.run(environment, output).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let endpoint = self.endpoint.connect(environment, Access::Look).await?;
+        let list: Value = endpoint.get_json("/feature-types").await?;
+        let features = list["feature_types"].as_array().map(Vec::as_slice).unwrap_or_default();
+        match output {
+            Output::Json => features.iter().try_for_each(print_line)?,
+            Output::Text if features.is_empty() => writeln!(io::stdout(), "no feature is registered: preferences for any are taken")?,
+            Output::Text => {
+                let headings = ["FEATURE", "VERSION", "REGISTERED AT", "BY", "DESCRIPTION"];
+                writeln!(io::stdout(), "{}", table(headings, &[1], features.iter().map(row)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn row(feature: &Value) -> [String; 5] {
+    let text = |field: &str| shown(&feature[field]);
+    let description = shown(&feature["definition"]["description"]);
+    [text("feature_type"), text("version"), text("registered_at"), text("registered_by"), description]
+}
+
+impl Show {
+    async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let endpoint = self.endpoint.connect(environment, Access::Look).await?;
+        let registered: Value = endpoint.get_json(&path(&self.feature)).await?;
+        match output {
+            Output::Json => print_line(&registered)?,
+            Output::Text => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&registered["definition"])?)?,
+        }
+        Ok(())
+    }
+}
+
+impl Put {
+    async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let definition = self.read()?;
+        let endpoint = self.endpoint.connect(environment, Access::Change).await?;
+        if self.dry_run {
+            return try_out(&endpoint, &self.feature, &definition, output).await;
+        }
+        let registered: Value = endpoint.send_json(Method::PUT, &path(&self.feature), &definition).await?;
+        match output {
+            Output::Json => print_line(&registered)?,
+            Output::Text => writeln!(io::stdout(), "{} is registered, version {}", self.feature, shown(&registered["version"]))?,
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> anyhow::Result<Value> {
+        let text = if self.file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(&self.file) };
+        let text = text.map_err(|error| WrongInput(format!("cannot read {}: {error}", self.file.display())))?;
+        Ok(serde_json::from_str(&text).map_err(|error| WrongInput(format!("{}: not JSON: {error}", self.file.display())))?)
+    }
+}
+
+impl Check {
+    async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        // A dry run is a write that is not carried out: a folder that is opened only to look refuses it.
+        let endpoint = self.endpoint.connect(environment, Access::Change).await?;
+        let registered: Value = endpoint.get_json(&path(&self.feature)).await?;
+        try_out(&endpoint, &self.feature, &registered["definition"], output).await
+    }
+}
+
+/// Shows which stored preferences a definition would not allow; fails if there are any.
+async fn try_out(endpoint: &Endpoint, feature: &FeatureType, definition: &Value, output: Output) -> anyhow::Result<()> {
+    let found: Value = endpoint.send_json(Method::PUT, &format!("{}?dry_run=true", path(feature)), definition).await?;
+    let (looked_at, broken) = (shown(&found["preferences"]), found["broken_count"].as_u64().context("the answer names no count")?);
+    match output {
+        Output::Json => print_line(&found)?,
+        Output::Text => {
+            let rows = found["broken"].as_array().into_iter().flatten().flat_map(broken_rows);
+            let rows: Vec<_> = rows.collect();
+            if !rows.is_empty() {
+                writeln!(io::stdout(), "{}", table(["TENANT", "VERSION", "FIELD", "WHY"], &[1], rows))?;
+            }
+        }
+    }
+    anyhow::ensure!(broken == 0, "{broken} of {looked_at} stored preferences for {feature} would not be allowed");
+    if output == Output::Text {
+        writeln!(io::stdout(), "all {looked_at} stored preferences for {feature} are allowed")?;
+    }
+    Ok(())
+}
+
+fn broken_rows(broken: &Value) -> Vec<[String; 4]> {
+    let row = |error: &Value| [shown(&broken["tenant_id"]), shown(&broken["version"]), shown(&error["pointer"]), shown(&error["detail"])];
+    broken["errors"].as_array().into_iter().flatten().map(row).collect()
+}
+
+fn path(feature: &FeatureType) -> String {
+    format!("/feature-types/{feature}")
+}
