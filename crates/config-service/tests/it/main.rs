@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod concurrent;
 mod contract;
 mod documents;
 mod features;
@@ -9,8 +10,8 @@ mod groups;
 mod import;
 mod keys;
 mod limits;
-mod metrics;
 mod links;
+mod metrics;
 mod preferences;
 mod running;
 mod stream;
@@ -23,7 +24,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use cohort_config_service::{ConfigService, ConfigServiceOptions};
+use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress};
+use cohort_database::testing::TestDatabase;
 use cohort_preferences::Clock;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -81,6 +83,18 @@ impl Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Hand::at(BEGINNING);
         let service = open(folder.path(), clock.clone(), None).await;
+        Self::of(service, clock, folder).await
+    }
+
+    async fn on_postgres(database: &TestDatabase) -> Self {
+        let address: DatabaseAddress = database.url.parse().expect("an address");
+        let clock = Hand::at(BEGINNING);
+        let options = ConfigServiceOptions::new(address.in_schema(database.schema.as_str()), clock.clone());
+        let service = ConfigService::open(options).await.expect("opens");
+        Self::of(service, clock, tempfile::tempdir().expect("a folder")).await
+    }
+
+    async fn of(service: ConfigService, clock: Arc<Hand>, folder: TempDir) -> Self {
         let key = service.create_admin_key_if_none("admin").await.expect("stores").expect("the first key");
         Self { router: service.router(), service, key, clock, folder }
     }
