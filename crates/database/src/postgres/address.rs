@@ -15,8 +15,8 @@ pub struct SchemaName(String);
 
 /// What every session is told, so that the server ends what hangs. A wait for a lock outlasts an idle transaction: when
 /// a peer hangs with the lock in its hand, the peer is ended and not those who wait. The peer's host may be gone without
-/// a word, which the server notices by probes.
-const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=10s \
+/// a word, which the server notices by probes. Statements are short, so that compiling them costs more than it saves.
+const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=10s -c jit=off \
                        -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
 /// How long one attempt to connect may take.
