@@ -72,7 +72,8 @@ const EDITS: [Promise; 9] = [
 
 const FEATURE: &str = "posts";
 
-fn feature() -> FeatureType {
+/// The feature of all these preferences.
+pub(crate) fn feature() -> FeatureType {
     FEATURE.parse().expect("a feature type")
 }
 
@@ -113,7 +114,8 @@ async fn page(store: &dyn Store, hours: &[u32], as_of: Timestamp, after: u64, li
     store.members(query).await.expect("lists")
 }
 
-async fn names(store: &dyn Store, hours: &[u32], as_of: Timestamp) -> BTreeSet<String> {
+/// Who is listed as a member of these hours' groups.
+pub(crate) async fn names(store: &dyn Store, hours: &[u32], as_of: Timestamp) -> BTreeSet<String> {
     let list = page(store, hours, as_of, 0, 5_000).await;
     assert!(!list.has_more);
     assert!(list.members.is_sorted_by_key(|member| member.number));
@@ -121,7 +123,8 @@ async fn names(store: &dyn Store, hours: &[u32], as_of: Timestamp) -> BTreeSet<S
     list.members.into_iter().map(|member| member.tenant_id).collect()
 }
 
-async fn everything(store: &dyn Store) -> Vec<cohort_preferences::Change> {
+/// The whole feed.
+pub(crate) async fn everything(store: &dyn Store) -> Vec<cohort_preferences::Change> {
     store.changes(0, 1_000_000).await.expect("reads").changes
 }
 
