@@ -171,7 +171,9 @@ async fn members_as_of(db: &Transaction<'_>, feature: i64, groups: &[i64], as_of
         }
         let rows = query(db, select, &[&ahead, &as_of]).await?;
         let later: HashMap<i64, &Row> = rows.iter().map(|row| (row.get(0), row)).collect();
-        walks.iter_mut().for_each(|walk| walk.step_back(&later));
+        for walk in &mut walks {
+            walk.step_back(&later);
+        }
     }
     let groups: HashSet<i64> = groups.iter().copied().collect();
     let is_in = |walk: &Walk| walk.group.is_some_and(|group| groups.contains(&group));

@@ -57,7 +57,7 @@ pub(super) async fn find_groups<'g>(
     db: &Transaction<'_>,
     groups: &[(i64, &'g StatedGroup)],
 ) -> Result<HashMap<(i64, &'g StatedGroup), i64>> {
-    let keys = Keys::of(groups);
+    let keys = GroupColumns::of(groups);
     let select = "SELECT place, stated_group.id FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
              WITH ORDINALITY AS asked (feature, frequency, time_key, timezone, place)
          JOIN stated_group USING (feature, frequency, time_key, timezone)";
@@ -67,14 +67,14 @@ pub(super) async fn find_groups<'g>(
 }
 
 /// The columns by which groups are known, one entry a group.
-pub(super) struct Keys {
+pub(super) struct GroupColumns {
     pub(super) features: Vec<i64>,
     pub(super) frequencies: Vec<String>,
     pub(super) time_keys: Vec<String>,
     pub(super) timezones: Vec<String>,
 }
 
-impl Keys {
+impl GroupColumns {
     /// The columns of these groups.
     pub(super) fn of(groups: &[(i64, &StatedGroup)]) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use cohort_database::Transaction;
 use cohort_preferences::{FeatureType, StatedGroup, Zone};
 
-use super::names::{Keys, find_feature, find_groups};
+use super::names::{GroupColumns, find_feature, find_groups};
 use super::statement::{Bound, execute, query, query_one};
 use crate::store::names::{Learned, Names};
 use crate::store::plan::{ChangeRow, Move, PreferenceRow, ProfileRow, Rows, TenantRow};
@@ -89,7 +89,7 @@ async fn learn_groups(db: &Transaction<'_>, learned: &mut Learned, mut unknown: 
         return Ok(());
     }
     let since: Vec<i64> = unknown.values().copied().collect();
-    let keys = Keys::of(&new);
+    let keys = GroupColumns::of(&new);
     let insert = "INSERT INTO stated_group (feature, frequency, time_key, timezone, since, count)
          SELECT *, 0 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])";
     execute(db, insert, &[&keys.features, &keys.frequencies, &keys.time_keys, &keys.timezones, &since]).await?;
