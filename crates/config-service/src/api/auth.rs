@@ -108,7 +108,7 @@ impl Caller {
     async fn of(service: &ConfigService, headers: &HeaderMap) -> Result<Self, ConfigServiceError> {
         let token = bearer(headers).ok_or(ConfigServiceError::Unauthorized)?;
         if token.starts_with(LINK_PREFIX) {
-            return service.open_link(token).map(Self::Link);
+            return service.open_link(token).await.map(Self::Link);
         }
         service.authenticate(token).await.map(Self::Key)
     }

@@ -1,10 +1,11 @@
 //! Signed links (W4): text that opens one user's own preferences for a while, and nothing else.
 //!
 //! ```text
-//! link_1.<base64url of expiry and tenant id>.<base64url of HMAC-SHA256 over the same>
+//! link_1.<base64url of expiry, tenant number and tenant id>.<base64url of HMAC-SHA256 over the same>
 //! ```
 //!
-//! Nothing is stored of a link: it is good until it expires. The secret was made with the database, so that a link opens
+//! Nothing is stored of a link: it is good until it expires, or its tenant is erased. Whoever comes back under the same id has
+//! another number, so that old links do not open what is theirs. The secret was made with the database, so that a link opens
 //! nothing in another. What is written through a link has the actor `link` in the history: no identity of a person (W8).
 
 use base64::Engine;
@@ -18,6 +19,7 @@ use super::ConfigService;
 use crate::error::ConfigServiceError;
 use crate::lifetime::Lifetime;
 use crate::store::Result;
+use crate::store::edit::{Edit, Wanted};
 
 /// What every link begins with.
 pub(crate) const PREFIX: &str = "link_";
@@ -32,24 +34,42 @@ const LONGEST: Lifetime = Lifetime::days(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Link {
     tenant: TenantId,
+    number: i64,
     /// From when on it opens nothing, in whole seconds.
     expires_at: Timestamp,
 }
 
 impl ConfigService {
-    /// A link that opens this tenant's own preferences, and when it ends.
-    pub(crate) fn create_link(&self, tenant: TenantId, lifetime: Lifetime) -> Result<(String, Timestamp)> {
+    /// A link that opens this tenant's own preferences, and when it ends. A tenant who never wrote is there from now on.
+    pub(crate) async fn create_link(&self, tenant: TenantId, lifetime: Lifetime) -> Result<(String, Timestamp)> {
         if lifetime > LONGEST {
             return Err(Invalid::one("/expires_in", "expected at most 30d").into());
         }
-        let link = Link { tenant, expires_at: lifetime.end(self.0.clock.now()) };
+        let number = match self.number_of(&tenant).await? {
+            Some(number) => number,
+            None => self.introduce(tenant.clone()).await?,
+        };
+        let link = Link { tenant, number, expires_at: lifetime.end(self.0.clock.now()) };
         Ok((link.token(&self.0.store.link_secret()), link.expires_at))
     }
 
     /// Whose preferences this link opens.
-    pub(crate) fn open_link(&self, token: &str) -> Result<TenantId> {
+    pub(crate) async fn open_link(&self, token: &str) -> Result<TenantId> {
         let link = Link::read(token, &self.0.store.link_secret()).ok_or(ConfigServiceError::Unauthorized)?;
-        if self.0.clock.now() < link.expires_at { Ok(link.tenant) } else { Err(ConfigServiceError::Unauthorized) }
+        let is_theirs = self.0.clock.now() < link.expires_at && self.number_of(&link.tenant).await? == Some(link.number);
+        if is_theirs { Ok(link.tenant) } else { Err(ConfigServiceError::Unauthorized) }
+    }
+
+    async fn number_of(&self, tenant: &TenantId) -> Result<Option<i64>> {
+        Ok(self.0.store.tenant(tenant).await?.and_then(|tenant| tenant.number))
+    }
+
+    /// Writes a tenant that has nothing yet.
+    async fn introduce(&self, tenant: TenantId) -> Result<i64> {
+        self.refuse_if_read_only()?;
+        let edit = Edit { tenant, feature: None, actor: "link".into(), decide: Box::new(|_| Ok(Wanted::default())) };
+        let edited = self.0.store.edit(edit).await?;
+        Ok(edited.after.number.expect("an edit that is not refused leaves the tenant there"))
     }
 }
 
@@ -65,15 +85,17 @@ impl Link {
         let (payload, tag) = token.strip_prefix(PREFIX)?.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')?;
         let (payload, tag) = (URL_SAFE_NO_PAD.decode(payload).ok()?, URL_SAFE_NO_PAD.decode(tag).ok()?);
         signature(secret, &payload).verify_slice(&tag).ok()?;
-        let (expires_at, tenant) = payload.split_first_chunk::<8>()?;
+        let (expires_at, rest) = payload.split_first_chunk::<8>()?;
+        let (number, tenant) = rest.split_first_chunk::<8>()?;
         Some(Self {
             tenant: std::str::from_utf8(tenant).ok()?.parse().ok()?,
+            number: i64::from_be_bytes(*number),
             expires_at: Timestamp::from_second(i64::from_be_bytes(*expires_at)).ok()?,
         })
     }
 
     fn payload(&self) -> Vec<u8> {
-        [&self.expires_at.as_second().to_be_bytes(), self.tenant.as_str().as_bytes()].concat()
+        [&self.expires_at.as_second().to_be_bytes()[..], &self.number.to_be_bytes(), self.tenant.as_str().as_bytes()].concat()
     }
 }
 
@@ -93,7 +115,7 @@ mod tests {
     const SECRET: [u8; 32] = [7; 32];
 
     fn link(tenant: &str) -> Link {
-        Link { tenant: tenant.parse().expect("an id"), expires_at: "2026-12-01T12:00:00Z".parse().expect("an instant") }
+        Link { tenant: tenant.parse().expect("an id"), number: 7, expires_at: "2026-12-01T12:00:00Z".parse().expect("an instant") }
     }
 
     #[test]

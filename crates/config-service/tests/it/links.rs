@@ -50,3 +50,16 @@ async fn a_link_lasts_thirty_days_at_most() {
         assert_eq!(answer.pointers(), ["/expires_in"]);
     }
 }
+
+#[tokio::test]
+async fn a_link_does_not_outlive_its_tenant() {
+    let mut fixture = Fixture::new().await;
+    let (admin, old) = (fixture.key.clone(), link(&fixture, "ann").await);
+    assert_eq!(fixture.call(Method::DELETE, "/tenants/ann", "").await.status, 200);
+    fixture.key.clone_from(&old);
+    fixture.call(Method::PUT, "/tenants/ann/preferences/posts", "{}").await.problem(401);
+    fixture.key = admin;
+    fixture.set("ann", &json!({"frequency": "daily"})).await;
+    fixture.key = old;
+    fixture.get("/tenants/ann/preferences/posts").await.problem(401);
+}
