@@ -46,6 +46,10 @@ pub struct Sqlite {
 /// The most jobs that share one transaction: bounds how long the first of them waits for the last.
 const MOST_JOBS_A_COMMIT: usize = 1_000;
 
+/// Pages of 4 KiB in the log until they are copied into the file, each once: an import that scatters over an index writes the
+/// same pages again in each transaction.
+const PAGES_A_CHECKPOINT: u32 = 32_000;
+
 /// Statements kept prepared a connection.
 const PREPARED_STATEMENTS: usize = 128;
 
@@ -155,7 +159,7 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection, DatabaseError> {
         if !read_only {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+            connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_CHECKPOINT)?;
         }
         connection.pragma_update(None, "cache_size", -65_536)?;
         connection.pragma_update(None, "foreign_keys", true)?;

@@ -39,7 +39,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let database = Connection::open(path)?;
     database.pragma_update(None, "journal_mode", "WAL")?;
     database.pragma_update(None, "synchronous", "FULL")?;
-    database.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    database.pragma_update(None, "wal_autocheckpoint", 32_000)?;
     database.pragma_update(None, "cache_size", -65_536)?;
     Ok(database)
 }
