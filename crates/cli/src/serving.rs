@@ -11,6 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// What `--help` says of an address to listen at.
+pub(crate) const LISTEN_HELP: &str = "Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]";
+
 /// How long requests that have come may take once the server ends: a client that sends half a request keeps nobody.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 

@@ -38,6 +38,6 @@ impl fmt::Debug for ApiKey {
 pub struct KeyInfo {
     /// Who holds it.
     pub name: String,
-    /// What it may do: `read`, `support`, `write`, `agent` or `admin` (W4).
-    pub scope: String,
+    /// What it may do, all together: `read`, `support`, `write`, `agent`, `admin` (W4).
+    pub scopes: Vec<String>,
 }

@@ -17,7 +17,7 @@ pub(crate) struct Definition {
     /// Who registered it.
     pub(crate) actor: String,
     /// What it says.
-    pub(crate) definition: FeatureDefinition,
+    pub(crate) content: FeatureDefinition,
 }
 
 /// A definition to register.

@@ -13,7 +13,7 @@ use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key, write_key_file};
 use crate::services::BASE;
-use crate::serving::{Listening, Signals};
+use crate::serving::{LISTEN_HELP, Listening, Signals};
 
 const EXAMPLE: &str = "Example:
   DATABASE_URL=postgres://cohort:secret@db:5432/app cohort config-service --admin-key-file admin.key
@@ -24,18 +24,18 @@ folder is locked as by `cohort up`, and the key is written to admin.key in it.
 Several processes may serve one PostgreSQL schema.
 SIGTERM or Ctrl-C answers what was asked and stops.";
 
+const DATABASE_URL_HELP: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: DATABASE_URL]";
+const NAME_HELP: &str = "The schema in PostgreSQL; deployments with different names share a server [default: COHORT_NAME, or cohort]";
+
 /// Run the Config Database alone, on SQLite or PostgreSQL
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct ConfigServiceCommand {
-    /// sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: DATABASE_URL]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = DATABASE_URL_HELP)]
     database_url: Option<String>,
-    /// The schema in PostgreSQL; deployments with different names share a server [default: COHORT_NAME, or cohort]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = NAME_HELP)]
     name: Option<String>,
-    /// Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", help = LISTEN_HELP)]
     listen: Option<SocketAddr>,
     /// Where the first key of a new PostgreSQL database is written
     #[arg(long, value_name = "FILE")]

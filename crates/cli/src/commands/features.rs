@@ -15,6 +15,9 @@ use crate::endpoint::{Access, Endpoint, EndpointArgs};
 use crate::failure::WrongInput;
 use crate::table::table;
 
+pub(super) const EXAMPLE: &str = "Example:
+  cohort features check instagram_posts --data ./data";
+
 const LIST_EXAMPLE: &str = r#"Example:
   cohort features list --data ./data
 
@@ -38,7 +41,7 @@ const CHECK_EXAMPLE: &str = r#"Example:
 
 With --json the answer is a line {"preferences", "broken_count", "broken": [{"tenant_id", "version", "errors"}]}."#;
 
-/// Register features: the schema of their overrides, what users may choose, what holds by default
+/// Register features: schema, policy and defaults, with a dry run
 #[derive(Subcommand)]
 pub(crate) enum Features {
     List(List),

@@ -11,6 +11,9 @@ use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs};
 use crate::table::table;
 
+pub(super) const EXAMPLE: &str = "Example:
+  cohort keys create dashboard --scope read --data ./data";
+
 const LIST_EXAMPLE: &str = r#"Example:
   cohort keys list --data ./data
 

@@ -45,14 +45,14 @@ pub(crate) enum Command {
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
     Next(next::Next),
-    #[command(subcommand)]
+    #[command(subcommand, after_help = tenants::EXAMPLE)]
     Tenants(tenants::Tenants),
-    #[command(subcommand)]
+    #[command(subcommand, after_help = features::EXAMPLE)]
     Features(features::Features),
-    #[command(subcommand)]
+    #[command(subcommand, after_help = keys::EXAMPLE)]
     Keys(keys::Keys),
     Doctor(doctor::Doctor),
-    #[command(subcommand)]
+    #[command(subcommand, after_help = bench::EXAMPLE)]
     Bench(bench::Bench),
 }
 

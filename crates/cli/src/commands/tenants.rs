@@ -13,6 +13,9 @@ use crate::endpoint::{Access, Endpoint, EndpointArgs, query, segment};
 use crate::failure::WrongInput;
 use crate::table::table;
 
+pub(super) const EXAMPLE: &str = "Example:
+  cohort tenants history user123 --data ./data";
+
 const LIST_EXAMPLE: &str = r#"Example:
   cohort tenants list --label plan:pro --data ./data
 

@@ -20,7 +20,7 @@ use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key};
 use crate::purposes::{Jobs, wrong_input};
 use crate::services::{Server, open_config_service, open_ledger};
-use crate::serving::Signals;
+use crate::serving::{LISTEN_HELP, Signals};
 use crate::simulated::Simulated;
 
 const EXAMPLE: &str = "Example:
@@ -43,8 +43,7 @@ pub(crate) struct Up {
     /// The folder that holds everything
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", help = LISTEN_HELP)]
     listen: Option<SocketAddr>,
     /// Jobs and purposes; may be given more than once
     #[arg(long, value_name = "FILE")]

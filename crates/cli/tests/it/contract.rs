@@ -309,10 +309,10 @@ async fn an_import_answers_a_result_a_line_and_stores_the_good_ones() {
 }
 
 #[tokio::test]
-async fn a_key_is_known_by_name_and_scope_and_a_wrong_one_opens_nothing() {
+async fn a_key_is_known_by_name_and_scopes_and_a_wrong_one_opens_nothing() {
     let fixture = Fixture::new().await;
     let info = fixture.client.verify_key(&fixture.key).await.expect("answered").expect("known");
-    assert_eq!((info.name.as_str(), info.scope.as_str()), ("contract", "admin"));
+    assert_eq!((info.name.as_str(), info.scopes.as_slice()), ("contract", ["admin".to_owned()].as_slice()));
     for wrong in ["hunter2", "", "two words", &fixture.key[1..]] {
         assert_eq!(fixture.client.verify_key(wrong).await.expect("answered"), None, "{wrong:?}");
     }

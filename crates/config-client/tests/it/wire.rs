@@ -112,7 +112,7 @@ async fn a_document_is_put_as_the_specification_writes_it() {
 async fn a_presented_key_is_verified_as_itself() {
     let server = Server::answering(|seen| {
         if seen.headers["authorization"] == "Bearer theirs" {
-            ok(&json!({"name": "dashboard", "scope": "read"}))
+            ok(&json!({"name": "dashboard", "scopes": ["read"]}))
         } else {
             problem(StatusCode::UNAUTHORIZED, "unknown key", &json!([]))
         }
@@ -120,7 +120,7 @@ async fn a_presented_key_is_verified_as_itself() {
     .await;
     let client = server.client();
     let known = client.verify_key("theirs").await.expect("answered").expect("known");
-    assert_eq!((known.name.as_str(), known.scope.as_str()), ("dashboard", "read"));
+    assert_eq!((known.name.as_str(), known.scopes.as_slice()), ("dashboard", ["read".to_owned()].as_slice()));
     assert_eq!(client.verify_key("wrong").await.expect("answered"), None);
     assert_eq!(client.verify_key("no token").await.expect("nothing sent"), None);
     assert_eq!(server.seen().len(), 2);

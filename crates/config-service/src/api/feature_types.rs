@@ -36,7 +36,7 @@ fn definition_json(definition: &Definition) -> Value {
         "version": definition.version,
         "registered_at": definition.at,
         "registered_by": definition.actor,
-        "definition": definition.definition.to_json(),
+        "definition": definition.content.to_json(),
     })
 }
 

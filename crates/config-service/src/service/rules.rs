@@ -56,7 +56,7 @@ pub(crate) struct Broken {
 
 impl Registry {
     fn compile(definitions: Vec<Definition>) -> Self {
-        let compiled = definitions.into_iter().filter_map(|definition| match FeatureRules::compile(&definition.definition) {
+        let compiled = definitions.into_iter().filter_map(|definition| match FeatureRules::compile(&definition.content) {
             Ok(rules) => Some((definition.feature.clone(), Registered { definition, rules })),
             Err(error) => {
                 tracing::error!(feature = %definition.feature, %error, "a registered definition does not compile and refuses every preference");
@@ -78,7 +78,7 @@ impl Registry {
 
     /// The feature's default preferences (T12).
     pub(crate) fn defaults(&self, feature: &FeatureType) -> Defaults {
-        self.get(feature).map(|registered| registered.definition.definition.defaults()).unwrap_or_default()
+        self.get(feature).map(|registered| registered.definition.content.defaults()).unwrap_or_default()
     }
 
     /// Lets a preference pass, and notes under which version; errors stand under `pointer`. Once any feature is registered, others

@@ -11,7 +11,7 @@ use crate::store::Result;
 use crate::store::list::{Drift, Forgotten};
 
 /// How often what is too old is looked for.
-const EVERY: Duration = Duration::from_secs(3_600);
+const EVERY: Duration = Duration::from_hours(1);
 
 impl ConfigService {
     /// Compares the groups with what the preferences say, and sets them right if asked.

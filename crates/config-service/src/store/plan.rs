@@ -307,8 +307,9 @@ impl<'a> Plan<'a> {
 
     fn end_stamp(&mut self) {
         let Some(Stamp { at, moves, .. }) = self.stamp.take() else { return };
-        let moves = moves.into_iter().filter(|(_, by)| *by != 0);
-        self.rows.moves.extend(moves.map(|((feature, group), by)| Move { at, feature, group, by }));
+        // In an order of their own, so that the same writes give groups the same numbers.
+        let moves: BTreeMap<_, _> = moves.into_iter().filter(|(_, by)| *by != 0).collect();
+        self.rows.moves.extend(moves.into_iter().map(|((feature, group), by)| Move { at, feature, group, by }));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every answer of every test is held against the OpenAPI document: status, kind, headers and shape.
+//! Every answer of every test is held against the `OpenAPI` document: status, kind, headers and shape.
 
 use std::sync::LazyLock;
 

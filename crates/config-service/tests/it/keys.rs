@@ -92,7 +92,7 @@ async fn uses_are_counted_beside_the_requests_and_written_when_the_service_close
         }
         tokio::task::yield_now().await;
     };
-    let listed = tokio::time::timeout(std::time::Duration::from_secs(60), noted()).await.expect("at once");
+    let listed = tokio::time::timeout(std::time::Duration::from_mins(1), noted()).await.expect("at once");
     assert!(listed["last_used_at"].is_string());
     let reopened = open(fixture.folder.path(), fixture.clock.clone(), None).await;
     let fixture = Fixture { router: reopened.router(), service: reopened, ..fixture };

@@ -17,6 +17,9 @@ use clap::Subcommand;
 
 use crate::config::Environment;
 
+pub(super) const EXAMPLE: &str = "Example:
+  cohort bench import --users 100000 --runs 5";
+
 /// Measure this machine with this build
 #[derive(Subcommand)]
 pub(crate) enum Bench {

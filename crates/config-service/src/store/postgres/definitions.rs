@@ -26,8 +26,7 @@ fn definition(row: &Row) -> Result<Definition> {
         version: row.get::<_, i64>(1) as u64,
         at: instant(row.get(2))?,
         actor: row.get(3),
-        definition: FeatureDefinition::from_json(&value)
-            .map_err(|invalid| unreadable("definition of", &format!("{feature}: {invalid}")))?,
+        content: FeatureDefinition::from_json(&value).map_err(|invalid| unreadable("definition of", &format!("{feature}: {invalid}")))?,
     })
 }
 
@@ -44,5 +43,5 @@ pub(super) async fn register(writer: &mut Writer<'_>, registration: Registration
     execute(writer.db(), "UPDATE feature SET version = $2 WHERE id = $1", &[&number, &version]).await?;
     let insert = "INSERT INTO change (id, at, feature, version, actor, rules) VALUES ($1, $2, $3, $4, $5, 0)";
     execute(writer.db(), insert, &[&change, &micros, &number, &version, &actor]).await?;
-    Ok(Definition { feature, version: version as u64, at, actor, definition })
+    Ok(Definition { feature, version: version as u64, at, actor, content: definition })
 }

@@ -30,8 +30,7 @@ fn definition(row: &Row<'_>) -> Result<Definition> {
         version: row.get::<_, i64>(1)? as u64,
         at: instant(row.get(2)?)?,
         actor: row.get(3)?,
-        definition: FeatureDefinition::from_json(&value)
-            .map_err(|invalid| unreadable("definition of", &format!("{feature}: {invalid}")))?,
+        content: FeatureDefinition::from_json(&value).map_err(|invalid| unreadable("definition of", &format!("{feature}: {invalid}")))?,
     })
 }
 
@@ -49,5 +48,5 @@ pub(super) fn register(writer: &mut Writer<'_>, registration: Registration) -> R
     db.prepare_cached("UPDATE feature SET version = ?2 WHERE id = ?1")?.execute((number, version))?;
     let mut change = db.prepare_cached("INSERT INTO change (at, feature, version, actor, rules) VALUES (?1, ?2, ?3, ?4, 0)")?;
     change.execute((at.as_microsecond(), number, version, &actor))?;
-    Ok(Definition { feature, version: version as u64, at, actor, definition })
+    Ok(Definition { feature, version: version as u64, at, actor, content: definition })
 }

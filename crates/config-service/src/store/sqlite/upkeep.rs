@@ -15,8 +15,11 @@ use crate::store::{Result, columns};
 /// Rows that are removed in one transaction: bounds how long a write waits behind it.
 const ROWS_A_TURN: i64 = 5_000;
 
+/// Users that stand in another group than their preference says, and the number behind which to go on.
+type Misplaced = (Vec<(TenantId, FeatureType)>, Option<u64>);
+
 /// Users that stand in another group than their preference says, of the tenants behind `after`; and where to go on.
-pub(super) fn misplaced(db: &Connection, after: u64, drift: &mut Drift) -> Result<(Vec<(TenantId, FeatureType)>, Option<u64>)> {
+pub(super) fn misplaced(db: &Connection, after: u64, drift: &mut Drift) -> Result<Misplaced> {
     let tenants = read::documents(db, after, TENANTS_A_LOOK)?;
     let next = tenants.last().and_then(|last| last.tenant.number).map(|number| number as u64);
     Ok((drift::misplaced(&tenants, drift)?, next))
