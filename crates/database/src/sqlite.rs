@@ -181,9 +181,9 @@ fn read_loop(connection: &Connection, queue: &Mutex<Receiver<ReadJob>>) {
 }
 
 fn on_snapshot<T, E: From<DatabaseError>>(connection: &Connection, job: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
-    let snapshot = connection.unchecked_transaction().map_err(DatabaseError::from)?;
-    let result = job(&snapshot);
-    snapshot.finish().map_err(DatabaseError::from)?;
+    run_cached(connection, "BEGIN")?;
+    let result = job(connection);
+    run_cached(connection, "COMMIT")?;
     result
 }
 

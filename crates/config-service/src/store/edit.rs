@@ -69,6 +69,15 @@ pub(crate) struct Current {
     pub(crate) member: Option<Membership>,
 }
 
+/// What a reader of one preference is told.
+#[derive(Debug, Clone)]
+pub(crate) struct AsStated {
+    /// Its version.
+    pub(crate) version: u64,
+    /// As it was stated; `None` if it is deleted.
+    pub(crate) json: Option<String>,
+}
+
 /// A membership that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Membership {

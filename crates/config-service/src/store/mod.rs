@@ -30,7 +30,7 @@ use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, FeatureT
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use self::edit::{Current, Edit, Edited, Erased, ImportRow, Tenant};
+use self::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use self::list::{
     Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
     StoredTenant, TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery,
@@ -67,7 +67,7 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn erase(&self, tenant: &TenantId, actor: String) -> Result<Option<Erased>>;
 
     /// One preference; `None` if there never was one.
-    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<Current>>;
+    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>>;
 
     /// Everything of a tenant; `None` for one that never wrote.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>>;

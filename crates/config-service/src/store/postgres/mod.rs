@@ -53,7 +53,7 @@ use crate::cursor::Incarnation;
 use crate::key::{ApiKey, KeyHash, KeyUse, NewKey};
 use crate::registry::{Definition, Registration};
 use crate::store::drift::put_right;
-use crate::store::edit::{Current, Edit, Edited, Erased, ImportRow, Tenant};
+use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
     Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
@@ -200,9 +200,8 @@ impl Store for PostgresStore {
         Ok(erased)
     }
 
-    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<Current>> {
-        let mut reader = self.reader().await?;
-        read::preference(&reader.snapshot().await?, tenant, feature).await
+    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>> {
+        read::preference(&self.reader().await?, tenant, feature).await
     }
 
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>> {

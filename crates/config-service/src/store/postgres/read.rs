@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cohort_database::Transaction;
+use cohort_database::{Reader, Transaction};
 use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, Labels, PreferenceEntry, TenantId};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -11,11 +11,11 @@ use tokio_postgres::Row;
 
 use super::feed;
 use super::names::find_feature;
-use super::statement::{query, query_opt};
+use super::statement::query;
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::columns::{feature_type, instant, tenant_id, zone};
-use crate::store::edit::{Current, Membership, Profile, Tenant};
+use crate::store::edit::{AsStated, Current, Membership, Profile, Tenant};
 use crate::store::list::{GroupPage, GroupsQuery, StoredPreference, StoredTenant};
 use crate::store::plan::Tenants;
 use crate::store::{Result, columns};
@@ -121,10 +121,17 @@ fn membership(row: &Row, since: i64) -> Result<Membership> {
 }
 
 /// One preference; `None` if there never was one.
-pub(super) async fn preference(db: &Transaction<'_>, tenant: &TenantId, feature: &FeatureType) -> Result<Option<Current>> {
-    let select = format!("{CURRENT} JOIN tenant ON tenant.id = preference.tenant WHERE tenant_id = $1 AND feature_type = $2");
-    let row = query_opt(db, &select, &[&tenant.as_str(), &feature.as_str()]).await?;
-    row.as_ref().map(current).transpose()
+pub(super) async fn preference(db: &Reader, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>> {
+    // One statement sees one state of the database: no transaction is needed around it.
+    let select = db
+        .prepare_cached(
+            "SELECT change.version, change.preference FROM tenant
+             JOIN preference ON preference.tenant = tenant.id AND preference.feature = (SELECT id FROM feature WHERE feature_type = $2)
+             JOIN change ON change.id = change_id WHERE tenant_id = $1",
+        )
+        .await?;
+    let row = db.query_opt(&select, &[&tenant.as_str(), &feature.as_str()]).await?;
+    Ok(row.map(|row| AsStated { version: row.get::<_, i64>(0) as u64, json: row.get(1) }))
 }
 
 /// Many tenants' preferences for one feature, in the order asked.

@@ -34,7 +34,7 @@ use crate::key::{ApiKey, KeyHash, KeyUse, NewKey};
 use crate::registry::{Definition, Registration};
 use crate::store::columns::instant;
 use crate::store::drift::put_right;
-use crate::store::edit::{Current, Edit, Edited, Erased, ImportRow, Tenant};
+use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
     Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
@@ -210,7 +210,7 @@ impl Store for SqliteStore {
         self.write(move |writer| write::erase(writer, &tenant, &actor)).await
     }
 
-    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<Current>> {
+    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>> {
         let (tenant, feature) = (tenant.clone(), feature.clone());
         self.read(move |db, _, _| read::preference(db, &tenant, &feature)).await
     }

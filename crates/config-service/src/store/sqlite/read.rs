@@ -12,7 +12,7 @@ use super::names::find_feature;
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::columns::{feature_type, instant, tenant_id, zone};
-use crate::store::edit::{Current, Membership, Profile, Tenant};
+use crate::store::edit::{AsStated, Current, Membership, Profile, Tenant};
 use crate::store::list::{GroupPage, GroupsQuery, StoredPreference, StoredTenant};
 use crate::store::{Result, columns};
 
@@ -110,11 +110,15 @@ fn membership(row: &Row<'_>, since: i64) -> Result<Membership> {
 }
 
 /// One preference; `None` if there never was one.
-pub(super) fn preference(db: &Connection, tenant: &TenantId, feature: &FeatureType) -> Result<Option<Current>> {
-    match tenant_number(db, tenant)? {
-        Some(number) => find(db, number, feature),
-        None => Ok(None),
-    }
+pub(super) fn preference(db: &Connection, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>> {
+    let mut select = db.prepare_cached(
+        "SELECT change.version, change.preference FROM preference JOIN change ON change.id = change_id
+         WHERE preference.tenant = (SELECT id FROM tenant WHERE tenant_id = ?1)
+           AND preference.feature = (SELECT id FROM feature WHERE feature_type = ?2)",
+    )?;
+    let found = select
+        .query_row((tenant.as_str(), feature.as_str()), |row| Ok(AsStated { version: row.get::<_, i64>(0)? as u64, json: row.get(1)? }));
+    Ok(found.optional()?)
 }
 
 /// Many tenants' preferences for one feature, in the order asked.
@@ -125,20 +129,11 @@ pub(super) fn preferences(db: &Connection, request: BatchGetRequest, incarnation
 }
 
 fn entry(db: &Connection, tenant_id: TenantId, feature: &FeatureType) -> Result<PreferenceEntry> {
-    let mut select = db.prepare_cached(
-        "SELECT change.version, change.preference FROM preference JOIN change ON change.id = change_id
-         WHERE preference.tenant = (SELECT id FROM tenant WHERE tenant_id = ?1)
-           AND preference.feature = (SELECT id FROM feature WHERE feature_type = ?2)",
-    )?;
-    let found: Option<(i64, Option<String>)> =
-        select.query_row((tenant_id.as_str(), feature.as_str()), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (version, json) = found.unwrap_or_default();
-    let json = json.map(RawValue::from_string);
-    Ok(PreferenceEntry {
-        tenant_id,
-        version: version as u64,
-        preference: json.transpose().map_err(|error| ConfigServiceError::Unreadable(format!("a preference that is no JSON ({error})")))?,
-    })
+    let found = preference(db, &tenant_id, feature)?;
+    let version = found.as_ref().map_or(0, |found| found.version);
+    let json = found.and_then(|found| found.json).map(RawValue::from_string);
+    let preference = json.transpose().map_err(|error| ConfigServiceError::Unreadable(format!("a preference that is no JSON ({error})")))?;
+    Ok(PreferenceEntry { tenant_id, version, preference })
 }
 
 /// Tenants with everything, behind the one of this number.

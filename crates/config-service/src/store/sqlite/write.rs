@@ -1,7 +1,5 @@
 //! Writing: what the plan needs is read, and its rows are written, in one transaction.
 
-use std::collections::{HashMap, HashSet};
-
 use cohort_preferences::{FeatureType, StatedGroup, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -191,19 +189,20 @@ pub(super) fn import(writer: &mut Writer<'_>, rows: Vec<ImportRow>, actor: &str)
     writer.carry_out(|plan| Ok(plan.import(&mut tenants, rows, actor)))
 }
 
-/// The tenants of these rows that are there, each with the preferences that the rows name.
+/// The tenants of these rows that are there, each with the preferences that the rows name; looked up in the order of names, in
+/// which they stand in the index.
 fn read_tenants(db: &Connection, rows: &[ImportRow]) -> Result<Tenants> {
-    let mut features: HashMap<&TenantId, HashSet<&FeatureType>> = HashMap::with_capacity(rows.len());
-    for row in rows {
-        features.entry(&row.tenant).or_default().insert(&row.feature);
-    }
-    let mut tenants = Tenants::with_capacity(features.len());
-    for (name, features) in features {
+    let mut wanted: Vec<_> = rows.iter().map(|row| (&row.tenant, &row.feature)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut tenants = Tenants::with_capacity(wanted.len());
+    for of_tenant in wanted.chunk_by(|one, next| one.0 == next.0) {
+        let name = of_tenant[0].0;
         let Some(number) = read::tenant_number(db, name)? else { continue };
         let mut tenant = read::profile_of(db, number)?;
-        for feature in features {
+        for (_, feature) in of_tenant {
             let current = read::find(db, number, feature)?;
-            tenant.preferences.extend(current.map(|current| (feature.clone(), current)));
+            tenant.preferences.extend(current.map(|current| ((*feature).clone(), current)));
         }
         tenants.insert(name.clone(), tenant);
     }
