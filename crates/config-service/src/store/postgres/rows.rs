@@ -19,7 +19,7 @@ pub(super) async fn write(db: &Transaction<'_>, names: &Names, learned: &mut Lea
     tokio::try_join!(
         insert_tenants(db, &rows.tenants),
         insert_changes(db, &known, &rows.changes),
-        upsert_preferences(db, &known, last_states(&rows.preferences, rows.has_repeats)),
+        write_preferences(db, &known, rows),
         write_moves(db, &known, &rows.moves),
     )?;
     write_profiles(db, &rows.profiles).await
@@ -167,7 +167,18 @@ fn last_states(planned: &[PreferenceRow], has_repeats: bool) -> Vec<&PreferenceR
     planned.iter().rev().filter(|row| seen.insert((row.tenant, &row.feature))).collect()
 }
 
-async fn upsert_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: Vec<&PreferenceRow>) -> Result<()> {
+/// Those that are new go in without asking whether they are there, which an import lives on.
+async fn write_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: &Rows) -> Result<()> {
+    let states = last_states(&rows.preferences, rows.has_repeats);
+    let (new, others): (Vec<_>, Vec<_>) = states.into_iter().partition(|row| row.is_first);
+    insert_preferences(db, known, new, "").await?;
+    let instead = "ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
+         stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = excluded.group_since";
+    insert_preferences(db, known, others, instead).await
+}
+
+/// Inserts rows; `instead` says what is done where one is there.
+async fn insert_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: Vec<&PreferenceRow>, instead: &str) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -180,11 +191,11 @@ async fn upsert_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: Vec<&
     let changes: Vec<i64> = rows.iter().map(|row| row.change).collect();
     let stated: Vec<i64> = rows.iter().map(|row| row.stated_since.as_microsecond()).collect();
     let since: Vec<Option<i64>> = rows.iter().map(|row| row.member.as_ref().map(|member| member.since.as_microsecond())).collect();
-    let upsert = "INSERT INTO preference (tenant, feature, version, change_id, stated_since, group_id, group_since)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-         ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
-             stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = excluded.group_since";
-    execute(db, upsert, &[&tenants, &features, &versions, &changes, &stated, &groups, &since]).await?;
+    let insert = format!(
+        "INSERT INTO preference (tenant, feature, version, change_id, stated_since, group_id, group_since)
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) {instead}"
+    );
+    execute(db, &insert, &[&tenants, &features, &versions, &changes, &stated, &groups, &since]).await?;
     Ok(())
 }
 
