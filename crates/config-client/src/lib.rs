@@ -22,6 +22,7 @@ mod error;
 mod import;
 mod key;
 mod resilience;
+mod tenants;
 mod transport;
 mod user_preferences;
 

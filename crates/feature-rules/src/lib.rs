@@ -31,8 +31,8 @@ impl FeatureRules {
     pub fn compile(definition: &FeatureDefinition) -> Result<Self, Invalid> {
         let schema = definition.schema.as_ref().map(|schema| OverridesSchema::compile(schema, "/schema")).transpose()?;
         let rules = Self { schema, policy: definition.policy.clone().unwrap_or_default(), defaults: definition.defaults() };
-        if let Some((_, defaults)) = &definition.default_preferences {
-            rules.check_defaults(defaults)?;
+        if let Some(defaults) = &definition.default_preferences {
+            rules.check_defaults(defaults.meant())?;
         }
         Ok(rules)
     }

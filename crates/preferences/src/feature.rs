@@ -1,5 +1,7 @@
 //! What is registered of a feature: what it is, what users may choose, and what holds where they choose nothing.
 
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::document::Preference;
@@ -21,8 +23,24 @@ pub struct FeatureDefinition {
     pub schema: Option<Value>,
     /// What users may choose (W7).
     pub policy: Option<Policy>,
-    /// What holds where a user states nothing (T12), as it was stated and as it is meant; `enabled` has no meaning here.
-    pub default_preferences: Option<(Value, Preference)>,
+    /// What holds where a user states nothing (T12).
+    pub default_preferences: Option<DefaultPreferences>,
+}
+
+/// Default preferences, as they were stated and as they are meant; `enabled` has no meaning in them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DefaultPreferences {
+    stated: Value,
+    meant: Preference,
+}
+
+/// The default preferences of a feature from an instant on (T12).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureDefaults {
+    /// They hold from here on, until those that were registered next.
+    pub since: Timestamp,
+    /// What was registered; `None` if it gives none.
+    pub default_preferences: Option<DefaultPreferences>,
 }
 
 impl FeatureDefinition {
@@ -34,9 +52,7 @@ impl FeatureDefinition {
             description: reader.typed("description", "a text of at most 2,000 bytes", read_description).unwrap_or_default(),
             schema: reader.typed("schema", "a JSON Schema as an object or boolean", read_schema),
             policy: reader.nested("policy", Policy::from_json),
-            default_preferences: reader.nested("default_preferences", |stated, pointer| {
-                Preference::from_json(stated, pointer).map(|meant| (stated.clone(), meant))
-            }),
+            default_preferences: reader.nested("default_preferences", DefaultPreferences::from_json),
         };
         reader.errors.into_result(definition)
     }
@@ -49,13 +65,37 @@ impl FeatureDefinition {
         }
         fields.extend(self.schema.clone().map(|schema| ("schema".into(), schema)));
         fields.extend(self.policy.as_ref().map(|policy| ("policy".into(), policy.to_json())));
-        fields.extend(self.default_preferences.clone().map(|(stated, _)| ("default_preferences".into(), stated)));
+        fields.extend(self.default_preferences.clone().map(|defaults| ("default_preferences".into(), defaults.stated)));
         Value::Object(fields)
     }
 
     /// The defaults as the one layer that the feature has (T12); none if it states none.
     pub fn defaults(&self) -> Defaults {
-        Defaults(self.default_preferences.iter().map(|(_, meant)| meant.clone()).collect())
+        Defaults(self.default_preferences.iter().map(|defaults| defaults.meant.clone()).collect())
+    }
+}
+
+impl DefaultPreferences {
+    /// Reads the default preferences that stand at `pointer` of what was sent (W1).
+    pub fn from_json(stated: &Value, pointer: &str) -> Result<Self, Invalid> {
+        Preference::from_json(stated, pointer).map(|meant| Self { stated: stated.clone(), meant })
+    }
+
+    /// What they mean.
+    pub fn meant(&self) -> &Preference {
+        &self.meant
+    }
+}
+
+impl Serialize for DefaultPreferences {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.stated.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for DefaultPreferences {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_json(&Value::deserialize(deserializer)?, "").map_err(serde::de::Error::custom)
     }
 }
 

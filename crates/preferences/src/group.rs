@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::day::{Day, MonthDay, Weekdays};
 use crate::document::Preference;
+use crate::feature::FeatureDefaults;
 use crate::frequency::Frequency;
 use crate::id::FeatureType;
 use crate::time_key::{Parity, TimeKey};
@@ -75,12 +76,16 @@ pub struct GroupSummary {
 }
 
 /// The stated groups of a feature, or a page of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupList {
     /// Of which feature.
     pub feature_type: FeatureType,
     /// The groups that have users, and those whose last user left not long ago.
     pub groups: Vec<GroupSummary>,
+    /// The feature's own defaults, oldest first: those of now, and those that groups listed here may still be planned by. Before
+    /// the first there were none (T12).
+    #[serde(default)]
+    pub defaults: Vec<FeatureDefaults>,
     /// The feed's position when they were read: later changes are not in the list.
     pub position: String,
     /// Every change stamped at or before this instant is in the list.

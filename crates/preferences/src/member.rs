@@ -77,6 +77,9 @@ pub struct BatchGetResponse {
 pub struct PreferenceEntry {
     /// Whose.
     pub tenant_id: TenantId,
+    /// The tenant's number; `None` if there is no such tenant.
+    #[serde(default)]
+    pub number: Option<u64>,
     /// Its version (W2); 0 if there never was one.
     pub version: u64,
     /// The preference; `None` if there is none now.

@@ -230,7 +230,7 @@ impl PreferenceSource for TestSource {
     async fn groups(&self, _feature: &FeatureType) -> Result<GroupList, SourceError> {
         let state = self.reach()?;
         let complete_until = state.complete_until(self.clock.now());
-        Ok(GroupList { feature_type: feature(), groups: state.summaries(), position: state.position(), complete_until, next_cursor: None })
+        Ok(GroupList { feature_type: feature(), groups: state.summaries(), defaults: Vec::new(), position: state.position(), complete_until, next_cursor: None })
     }
 
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError> {

@@ -44,6 +44,8 @@ const TABLE: &[Access] = &[
     keys_and_links("PATCH", "/tenants/{tenant_id}/preferences/{feature_type}", CHANGE),
     keys_and_links("DELETE", "/tenants/{tenant_id}/preferences/{feature_type}", CHANGE),
     keys("GET", "/configs/{config_key}/all-tenants", LOOK_AS_AGENT),
+    keys("POST", "/all-tenants/members", LOOK_AS_AGENT),
+    keys("GET", "/all-tenants/timezones", LOOK_AS_AGENT),
     keys("POST", "/preferences/batch-get", LOOK_AS_AGENT),
     keys("POST", "/preferences/import", CHANGE),
     keys("GET", "/preferences/changes", LOOK_AS_AGENT),

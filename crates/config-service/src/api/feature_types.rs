@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use cohort_preferences::FeatureType;
+use cohort_preferences::{FeatureType, TenantFilter};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -135,8 +135,10 @@ pub(super) async fn unstated(
     FeatureOf(feature): FeatureOf,
     QueryOf(Page { as_of, cursor, limit }): QueryOf<Page>,
 ) -> Result<Json<Value>, ApiError> {
-    let answer = service.unstated(feature, as_of, cursor, limit).await?;
-    let tenants: Vec<_> = answer.page.tenants.iter().map(|(number, tenant)| json!({"tenant_id": tenant, "number": number})).collect();
+    let filter = TenantFilter { unstated: Some(feature), ..TenantFilter::default() };
+    let answer = service.chosen(filter, as_of, cursor, limit).await?;
+    let tenants: Vec<_> =
+        answer.page.tenants.iter().map(|tenant| json!({"tenant_id": tenant.tenant_id, "number": tenant.number})).collect();
     Ok(Json(json!({
         "tenants": tenants,
         "as_of": answer.as_of,

@@ -6,6 +6,7 @@
 //! is made from the routes as they are mounted ([`openapi`]).
 
 mod access;
+mod all_tenants;
 mod auth;
 mod changes;
 mod configs;
@@ -49,6 +50,8 @@ fn routes() -> OpenApiRouter<ConfigService> {
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::show, tenants::put, tenants::erase))
         .routes(routes!(tenants::export))
+        .routes(routes!(all_tenants::members))
+        .routes(routes!(all_tenants::timezones))
         .routes(routes!(history::list))
         .routes(routes!(history::revert))
         .routes(routes!(links::create))

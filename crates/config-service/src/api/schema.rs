@@ -103,7 +103,9 @@ fn preferences() -> Value {
             "tenant_ids": {"type": "array", "items": shape("TenantId"), "maxItems": 1000},
         }), &[]),
         "BatchGetAnswer": object(json!({
-            "preferences": list_of(object(json!({"tenant_id": shape("TenantId"), "version": count(), "preference": or_null("Preference")}), &[])),
+            "preferences": list_of(object(json!({
+                "tenant_id": shape("TenantId"), "number": {"type": ["integer", "null"]}, "version": count(), "preference": or_null("Preference"),
+            }), &[])),
             "position": shape("Position"),
         }), &[]),
         "PreviewRequest": object(json!({
@@ -162,6 +164,24 @@ fn tenants() -> Value {
     json!({
         "Tenant": object(tenant, &[]),
         "TenantList": object(json!({"tenants": list_of(shape("Tenant")), "next_cursor": or_null("Cursor")}), &[]),
+        "TenantMembersRequest": object(json!({
+            "filter": object(json!({
+                "labels": shape("Labels"),
+                "timezones": list_of(shape("GroupTimezone")),
+                "tenant_ids": {"type": "array", "items": shape("TenantId"), "maxItems": 1000},
+                "unstated": or_null("FeatureType"),
+            }), &["labels", "timezones", "tenant_ids", "unstated"]),
+            "as_of": shape("Instant"),
+            "cursor": or_null("Cursor"),
+            "limit": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 5000}, {"type": "null"}]},
+        }), &["filter", "cursor", "limit"]),
+        "TenantMemberPage": object(json!({
+            "members": list_of(shape("Member")), "count_as_of": {"type": ["integer", "null"]}, "position": shape("Position"),
+            "next_cursor": or_null("Cursor"),
+        }), &[]),
+        "TenantTimezones": object(json!({
+            "timezones": list_of(object(json!({"timezone": shape("GroupTimezone"), "since": shape("Instant")}), &[])),
+        }), &[]),
         "Profile": object(json!({"timezone": or_null("Timezone"), "labels": shape("Labels")}), &["timezone", "labels"]),
         "ErasureReceipt": object(json!({
             "number": count(), "erased_at": shape("Instant"), "preferences": count(), "history_entries": count(),
@@ -196,9 +216,10 @@ fn groups() -> Value {
         "Group": object(group, &[]),
         "GroupSummary": object(summary, &["empty_since"]),
         "GroupList": object(json!({
-            "feature_type": shape("FeatureType"), "groups": list_of(shape("GroupSummary")), "position": shape("Position"),
+            "feature_type": shape("FeatureType"), "groups": list_of(shape("GroupSummary")), "defaults": list_of(shape("FeatureDefaults")), "position": shape("Position"),
             "complete_until": shape("Instant"), "next_cursor": or_null("Cursor"),
         }), &[]),
+        "FeatureDefaults": object(json!({"since": shape("Instant"), "default_preferences": or_null("Preference")}), &[]),
         "Member": object(json!({
             "tenant_id": shape("TenantId"), "number": count(), "version": count(), "member_since": shape("Instant"),
             "preference": or_null("Preference"),

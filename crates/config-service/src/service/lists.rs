@@ -2,7 +2,7 @@
 
 use cohort_preferences::{
     BatchGetRequest, BatchGetResponse, FeatureType, GroupList, Invalid, LabelFilter, NamedRun, NextRun, Preference, Schedule, StatedGroup,
-    TenantId, Zone,
+    TenantFilter, TenantId, TenantTimezone, Zone,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -13,8 +13,8 @@ use crate::error::ConfigServiceError;
 use crate::receipt::next_run;
 use crate::store::Result;
 use crate::store::list::{
-    GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredTenant, TenantSummary, TenantsAfter, TenantsQuery,
-    UnstatedPage, UnstatedQuery,
+    ChosenPage, ChosenQuery, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredTenant, TenantSummary,
+    TenantsAfter, TenantsQuery,
 };
 
 /// How long a group that lost its last member is still listed: its last occurrences may be unplanned (F1).
@@ -88,10 +88,10 @@ pub(crate) struct TenantsRequest {
     pub(crate) limit: Option<usize>,
 }
 
-/// A page of tenants that never stated a preference.
-pub(crate) struct UnstatedAnswer {
+/// A page of tenants as of an instant.
+pub(crate) struct ChosenAnswer {
     /// The page.
-    pub(crate) page: UnstatedPage,
+    pub(crate) page: ChosenPage,
     /// As of which instant it is.
     pub(crate) as_of: Timestamp,
     /// `None` on the last page.
@@ -143,6 +143,7 @@ impl ConfigService {
         Ok(GroupList {
             feature_type: feature,
             groups: page.groups,
+            defaults: page.defaults,
             position: page.position,
             complete_until: page.complete_until,
             next_cursor: page.more_after.map(|last| incarnation.row_cursor(last)),
@@ -217,26 +218,34 @@ impl ConfigService {
         self.0.store.documents(after, limit).await
     }
 
-    /// A page of the tenants that never stated a preference for a feature (T13).
-    pub(crate) async fn unstated(
+    /// A page of tenants as of an instant, whatever they prefer (T13).
+    pub(crate) async fn chosen(
         &self,
-        feature: FeatureType,
+        filter: TenantFilter,
         as_of: Option<Timestamp>,
         cursor: Option<String>,
         limit: Option<usize>,
-    ) -> Result<UnstatedAnswer> {
+    ) -> Result<ChosenAnswer> {
+        if filter.tenant_ids.len() > MOST_USERS {
+            return Err(too_many("/filter/tenant_ids", filter.tenant_ids.len(), MOST_USERS));
+        }
         let incarnation = self.0.store.incarnation();
         let after = cursor.map(|cursor| incarnation.members_after(&cursor)).transpose()?;
         let as_of = self.instant_of_list(as_of, after)?;
-        let query = UnstatedQuery {
-            feature,
+        let query = ChosenQuery {
+            filter,
             as_of,
             after: after.map_or(0, |after| after.number),
             limit: bounded("limit", limit, MEMBERS_A_PAGE, MOST_MEMBERS)?,
         };
-        let page = self.0.store.unstated(query).await?;
+        let page = self.0.store.chosen(query).await?;
         let next_cursor = page.more_after.map(|number| incarnation.members_cursor(MembersAfter { as_of, number }));
-        Ok(UnstatedAnswer { page, as_of, next_cursor })
+        Ok(ChosenAnswer { page, as_of, next_cursor })
+    }
+
+    /// The zones that tenants call their own.
+    pub(crate) async fn timezones(&self) -> Result<Vec<TenantTimezone>> {
+        self.0.store.timezones().await
     }
 
     /// A page of a tenant's changes, newest first (W3).

@@ -21,7 +21,7 @@ pub(crate) use self::changes::ChangesRequest;
 pub(crate) use self::edits::Written;
 use self::keys::Admission;
 pub(crate) use self::links::PREFIX as LINK_PREFIX;
-pub(crate) use self::lists::{ListRequest, MembersAnswer, PreviewRequest, TenantsRequest};
+pub(crate) use self::lists::{ChosenAnswer, ListRequest, MembersAnswer, PreviewRequest, TenantsRequest};
 use self::rules::Registry;
 use crate::address::DatabaseAddress;
 use crate::error::ConfigServiceError;

@@ -1,7 +1,7 @@
 //! What stands in the columns of both databases, read into values. What is stored was valid once: what cannot be read is a
 //! fault of the database.
 
-use cohort_preferences::{FeatureType, Labels, StatedGroup, TenantId, Zone};
+use cohort_preferences::{FeatureDefaults, FeatureDefinition, FeatureType, Labels, StatedGroup, TenantId, Zone};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -36,6 +36,17 @@ pub(super) fn zone(name: &str) -> Result<Zone> {
 /// The labels of a tenant's rows.
 pub(super) fn labels(rows: Map<String, Value>) -> Result<Labels> {
     Labels::from_json(&rows.into(), "").map_err(|invalid| unreadable("labels", &invalid.to_string()))
+}
+
+/// The definition of a feature, from its text.
+pub(super) fn definition(text: &str) -> Result<FeatureDefinition> {
+    let value = serde_json::from_str(text).map_err(|error| unreadable("definition", &error.to_string()))?;
+    FeatureDefinition::from_json(&value).map_err(|invalid| unreadable("definition", &invalid.to_string()))
+}
+
+/// The defaults that a feature's definition gives from an instant on.
+pub(super) fn defaults(since: i64, text: &str) -> Result<FeatureDefaults> {
+    Ok(FeatureDefaults { since: instant(since)?, default_preferences: definition(text)?.default_preferences })
 }
 
 /// The group of three columns.

@@ -1,7 +1,7 @@
 //! What a store is asked for, and the pages that it answers with. Every list is cut by a limit and goes on behind the last
 //! row of the page before.
 
-use cohort_preferences::{FeatureType, GroupSummary, LabelFilter, StatedGroup, TenantId};
+use cohort_preferences::{FeatureDefaults, FeatureType, GroupSummary, LabelFilter, StatedGroup, TenantFilter, TenantId};
 use jiff::Timestamp;
 
 use super::edit::{Profile, Tenant};
@@ -24,6 +24,8 @@ pub(crate) struct GroupsQuery {
 pub(crate) struct GroupPage {
     /// Ascending by number.
     pub(crate) groups: Vec<GroupSummary>,
+    /// The feature's defaults that hold now or held later than the query's `emptied_after`, oldest first.
+    pub(crate) defaults: Vec<FeatureDefaults>,
     /// The number of the last group of the page, if groups follow behind it.
     pub(crate) more_after: Option<i64>,
     /// The feed's position when they were read.
@@ -164,11 +166,11 @@ pub(crate) struct StoredPreference {
     pub(crate) json: String,
 }
 
-/// Asks for tenants that never stated a preference for a feature (T13).
+/// Asks for tenants, whatever they prefer: for those of a filter, or that never stated a preference (T13).
 #[derive(Debug, Clone)]
-pub(crate) struct UnstatedQuery {
-    /// For which feature.
-    pub(crate) feature: FeatureType,
+pub(crate) struct ChosenQuery {
+    /// Which ones; labels and zones are those of now.
+    pub(crate) filter: TenantFilter,
     /// As of which instant, in whole microseconds.
     pub(crate) as_of: Timestamp,
     /// Only tenants with a higher number.
@@ -177,15 +179,54 @@ pub(crate) struct UnstatedQuery {
     pub(crate) limit: usize,
 }
 
-/// Some of the tenants that never stated a preference.
+/// Some of the tenants of a [`ChosenQuery`].
 #[derive(Debug, Clone)]
-pub(crate) struct UnstatedPage {
-    /// Number and id, ascending by number.
-    pub(crate) tenants: Vec<(u64, String)>,
+pub(crate) struct ChosenPage {
+    /// Ascending by number.
+    pub(crate) tenants: Vec<ChosenTenant>,
+    /// The size of the whole list, counted apart from it, on the first page and on the last (M8).
+    pub(crate) count_as_of: Option<u64>,
     /// The last number that was looked at, if tenants follow behind it: a page ends after so many looks, too.
     pub(crate) more_after: Option<u64>,
     /// The feed's position.
     pub(crate) position: String,
+}
+
+impl ChosenQuery {
+    /// The last number that a page looks at, of at most so many looks. Numbers have no gaps, so that a stretch of them bounds the
+    /// looks; who is named is found without looking at others.
+    pub(crate) fn last_look(&self, most_looks: u64) -> u64 {
+        if self.filter.tenant_ids.is_empty() { self.after.saturating_add(most_looks) } else { i64::MAX as u64 }
+    }
+}
+
+impl ChosenPage {
+    /// The page that these tenants make, where numbers up to `last_look` were looked at and `newest` is the last there is.
+    pub(crate) fn of(query: &ChosenQuery, tenants: Vec<ChosenTenant>, last_look: u64, newest: u64, position: String) -> Self {
+        let more_after = match tenants.last() {
+            Some(last) if tenants.len() == query.limit => Some(last.number),
+            _ => (newest > last_look).then_some(last_look),
+        };
+        Self { tenants, count_as_of: None, more_after, position }
+    }
+
+    /// Whether the whole list is to be counted for this page: counting costs as much as the list.
+    pub(crate) fn is_counted(&self, query: &ChosenQuery) -> bool {
+        query.after == 0 || self.more_after.is_none()
+    }
+}
+
+/// A tenant of a [`ChosenPage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChosenTenant {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its id, or what stands for it once it is erased.
+    pub(crate) tenant_id: String,
+    /// Since when it has been there.
+    pub(crate) since: Timestamp,
+    /// Whether it has been erased since the instant of the list.
+    pub(crate) is_erased: bool,
 }
 
 /// One change of a tenant, as the history tells it (W3).

@@ -26,14 +26,14 @@ pub(crate) mod sqlite;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId, TenantTimezone};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use self::list::{
-    Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
-    StoredTenant, TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery,
+    StoredPreference, StoredTenant, TenantSummary, TenantsQuery,
 };
 use crate::cursor::{Incarnation, Since};
 use crate::error::ConfigServiceError;
@@ -84,8 +84,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Tenants by id and label.
     async fn tenants(&self, query: TenantsQuery) -> Result<Vec<TenantSummary>>;
 
-    /// Tenants that never stated a preference for a feature; waits a moment for an instant that has not settled.
-    async fn unstated(&self, query: UnstatedQuery) -> Result<UnstatedPage>;
+    /// Tenants as of an instant, whatever they prefer; waits a moment for an instant that has not settled.
+    async fn chosen(&self, query: ChosenQuery) -> Result<ChosenPage>;
+
+    /// The zones that tenants call their own, `None` for those who name none, and since when there has been one.
+    async fn timezones(&self) -> Result<Vec<TenantTimezone>>;
 
     /// A tenant's changes, newest first, before the one of this number; of one feature or all.
     async fn history(&self, tenant: &TenantId, feature: Option<FeatureType>, before: i64, limit: usize) -> Result<Vec<HistoryEntry>>;

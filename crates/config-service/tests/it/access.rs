@@ -56,7 +56,7 @@ async fn no_route_answers_without_a_known_key() {
 }
 
 /// Who may use each route, as promised: r(ead), s(upport), w(rite), a(gent), A(dmin), and l(ink) of the tenant ann.
-const MAY: [(&str, &str, &str); 35] = [
+const MAY: [(&str, &str, &str); 37] = [
     ("GET", "/tenants", "rswaA"),
     ("GET", "/tenants/ann", "rswaA"),
     ("PUT", "/tenants/ann", "wA"),
@@ -84,6 +84,8 @@ const MAY: [(&str, &str, &str); 35] = [
     ("GET", "/features/posts/frequency-groups/users?frequency=daily&time_key=-", "rswaA"),
     ("GET", "/features/posts/frequency-groups/daily/-/users", "rswaA"),
     ("GET", "/features/posts/unstated", "rswaA"),
+    ("POST", "/all-tenants/members", "rswaA"),
+    ("GET", "/all-tenants/timezones", "rswaA"),
     ("GET", "/feature-types", "rswaAl"),
     ("GET", "/feature-types/posts", "rswaA"),
     ("PUT", "/feature-types/posts?dry_run=true", "A"),

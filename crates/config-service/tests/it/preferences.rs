@@ -138,8 +138,8 @@ async fn a_batch_get_answers_each_user_asked_for() {
     let request = json!({"feature_type": "posts", "tenant_ids": ["bob", "ann"]});
     let answer = fixture.call(Method::POST, "/preferences/batch-get", request.to_string()).await.json();
     let expected = json!([
-        {"tenant_id": "bob", "version": 0, "preference": null},
-        {"tenant_id": "ann", "version": 1, "preference": {"frequency": "daily"}}
+        {"tenant_id": "bob", "number": null, "version": 0, "preference": null},
+        {"tenant_id": "ann", "number": 1, "version": 1, "preference": {"frequency": "daily"}}
     ]);
     assert_eq!(answer["preferences"], expected);
     assert!(answer["position"].as_str().is_some_and(|position| position.ends_with("-1")));

@@ -30,6 +30,33 @@ async fn a_profile_reads_back_and_another_zone_moves_the_user_who_states_none() 
 }
 
 #[tokio::test]
+async fn tenants_are_members_of_static_jobs_whatever_they_prefer() {
+    let fixture = Fixture::new().await;
+    fixture.put("/tenants/ann", &json!({"timezone": "Europe/Berlin", "labels": {"plan": "free"}})).await;
+    fixture.set("bob", &json!({"frequency": "daily"})).await;
+    let as_of = cohort_preferences::Clock::now(&*fixture.clock);
+    let members = async |filter: Value| {
+        let answer = post(&fixture, "/all-tenants/members", json!({"filter": filter, "as_of": as_of})).await.json();
+        assert_eq!(answer["next_cursor"], Value::Null);
+        let names = answer["members"].as_array().expect("members").iter().map(|member| member["tenant_id"].clone());
+        (names.collect::<Vec<_>>(), answer["count_as_of"].clone())
+    };
+    assert_eq!(members(json!({})).await, (vec![json!("ann"), json!("bob")], json!(2)));
+    assert_eq!(members(json!({"unstated": "posts"})).await, (vec![json!("ann")], json!(1)));
+    assert_eq!(members(json!({"timezones": ["-"]})).await, (vec![json!("bob")], json!(1)));
+    assert_eq!(members(json!({"labels": {"plan": "free"}, "tenant_ids": ["bob"]})).await, (vec![], json!(0)));
+    let zones = fixture.get("/all-tenants/timezones").await.json();
+    let zones: Vec<_> = zones["timezones"].as_array().expect("zones").iter().map(|zone| zone["timezone"].clone()).collect();
+    assert_eq!(zones.len(), 2);
+    assert!(zones.contains(&json!("-")) && zones.contains(&json!("Europe/Berlin")));
+    let refused = async |body: Value| post(&fixture, "/all-tenants/members", body).await;
+    assert_eq!(refused(json!({"as_of": as_of, "filter": {"zones": []}})).await.pointers(), ["/filter/zones"]);
+    assert_eq!(refused(json!({"as_of": as_of, "filter": {"timezones": ["Mars"]}})).await.pointers(), ["/filter/timezones/0"]);
+    let many: Vec<_> = (0..1001).map(|number| number.to_string()).collect();
+    assert_eq!(refused(json!({"as_of": as_of, "filter": {"tenant_ids": many}})).await.pointers(), ["/filter/tenant_ids"]);
+}
+
+#[tokio::test]
 async fn tenants_are_found_by_id_and_label_in_pages() {
     let fixture = Fixture::new().await;
     for (tenant, plan) in [("ann", "free"), ("anton", "pro"), ("bob", "free")] {

@@ -6,17 +6,19 @@ use cohort_preferences::{ChangeKind, FeatureDefinition};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Promise, everything, feature};
+use super::{Promise, everything, feature, put};
 use crate::error::ConfigServiceError;
 use crate::key::{KeyUse, NewKey, Scope};
 use crate::precondition::{Precondition, Tags};
 use crate::registry::Registration;
 use crate::store::Store;
+use crate::store::list::GroupsQuery;
 
-pub(super) const ALL: [Promise; 4] = [
+pub(super) const ALL: [Promise; 5] = [
     |store, _| Box::pin(the_first_key_is_stored_once(store)),
     |store, _| Box::pin(a_revoked_key_stays_listed_with_its_uses(store)),
     |store, _| Box::pin(a_definition_has_versions_and_stands_in_the_feed(store)),
+    |store, _| Box::pin(groups_come_with_the_defaults_by_which_they_may_still_be_planned(store)),
     |store, _| Box::pin(async move { assert_ne!(store.link_secret(), [0; 32], "it is random") }),
 ];
 
@@ -54,6 +56,24 @@ async fn a_revoked_key_stays_listed_with_its_uses(store: Arc<dyn Store>) {
     assert_eq!(all.len(), 1);
     assert_eq!((all[0].uses, all[0].last_used_at), (6, Some(Timestamp::UNIX_EPOCH)));
     assert!(store.revoke_key(99).await.expect("asks").is_none());
+}
+
+async fn groups_come_with_the_defaults_by_which_they_may_still_be_planned(store: Arc<dyn Store>) {
+    put(&*store, "ann", "{}").await;
+    let mut since = Vec::new();
+    for defaults in [json!({"frequency": "daily"}), json!({"frequency": "weekly"})] {
+        let definition = FeatureDefinition::from_json(&json!({"default_preferences": defaults})).expect("a definition");
+        let registration = Registration { feature: feature(), actor: "test".into(), definition, precondition: Precondition::default() };
+        since.push(store.register(registration).await.expect("registers").at);
+    }
+    let listed = async |emptied_after: Timestamp| {
+        let query = GroupsQuery { feature: feature(), emptied_after, after: 0, limit: 10 };
+        let defaults = store.groups(query).await.expect("lists").defaults;
+        defaults.into_iter().map(|defaults| (defaults.since, defaults.default_preferences.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(Timestamp::MIN).await, [(since[0], true), (since[1], true)]);
+    assert_eq!(listed(since[0]).await, [(since[0], true), (since[1], true)], "the first held a moment longer than that");
+    assert_eq!(listed(since[1]).await, [(since[1], true)]);
 }
 
 async fn a_definition_has_versions_and_stands_in_the_feed(store: Arc<dyn Store>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cohort_preferences::{FeatureType, Labels, StatedGroup, TenantId};
+use cohort_preferences::{FeatureType, Labels, OwnZone, StatedGroup, TenantFilter, TenantId};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -11,9 +11,9 @@ use super::{Hand, Promise, daily, daily_group, feature, put, stated, tenant, wri
 use crate::error::ConfigServiceError;
 use crate::store::Store;
 use crate::store::edit::{Edit, Edited, Profile, Wanted};
-use crate::store::list::{GroupsQuery, MovedList, MovedQuery, TenantsAfter, TenantsQuery, UnstatedQuery};
+use crate::store::list::{ChosenQuery, GroupsQuery, MovedList, MovedQuery, TenantsAfter, TenantsQuery};
 
-pub(super) const ALL: [Promise; 8] = [
+pub(super) const ALL: [Promise; 10] = [
     |store, _| Box::pin(tenants_are_found_by_prefix_and_by_label(store)),
     |store, _| Box::pin(a_list_of_tenants_goes_on_behind_its_last(store)),
     |store, _| Box::pin(another_timezone_moves_those_who_state_none(store)),
@@ -21,6 +21,8 @@ pub(super) const ALL: [Promise; 8] = [
     |store, _| Box::pin(documents_come_in_pages_with_everything(store)),
     |store, _| Box::pin(groups_come_in_pages_by_number(store)),
     |store, clock| Box::pin(who_never_stated_a_preference_is_known_as_of_any_instant(store, clock)),
+    |store, clock| Box::pin(tenants_are_chosen_as_of_an_instant_and_counted_apart(store, clock)),
+    |store, _| Box::pin(the_zones_that_tenants_call_their_own_are_listed_once(store)),
     |store, clock| Box::pin(what_became_of_members_equals_the_difference_of_two_lists(store, clock)),
 ];
 
@@ -152,10 +154,10 @@ async fn who_never_stated_a_preference_is_known_as_of_any_instant(store: Arc<dyn
     let other: FeatureType = "other".parse().expect("a feature");
     let unstated = async |feature: &FeatureType, as_of: Timestamp| -> BTreeSet<String> {
         let as_of = super::whole_micros(as_of);
-        let query = UnstatedQuery { feature: feature.clone(), as_of, after: 0, limit: 100 };
-        let page = store.unstated(query).await.expect("lists");
-        assert_eq!(page.more_after, None);
-        page.tenants.into_iter().map(|(_, name)| name).collect()
+        let filter = TenantFilter { unstated: Some(feature.clone()), ..TenantFilter::default() };
+        let page = store.chosen(ChosenQuery { filter, as_of, after: 0, limit: 100 }).await.expect("lists");
+        assert_eq!((page.more_after, page.count_as_of), (None, Some(page.tenants.len() as u64)));
+        page.tenants.into_iter().map(|tenant| tenant.tenant_id).collect()
     };
     let ann = put(&*store, "ann", &daily(9)).await.at;
     let between = clock.now();
@@ -170,6 +172,53 @@ async fn who_never_stated_a_preference_is_known_as_of_any_instant(store: Arc<dyn
     assert!(bob < stated);
     assert_eq!(unstated(&feature(), bob).await, names(&["bob"]));
     assert_eq!(unstated(&feature(), now).await, names(&[]), "a deleted preference was stated all the same");
+}
+
+async fn tenants_are_chosen_as_of_an_instant_and_counted_apart(store: Arc<dyn Store>, clock: Arc<Hand>) {
+    use cohort_preferences::Clock;
+    set_profile(&*store, "ann", Some("Europe/Berlin"), json!({"plan": "free", "team": "x"})).await;
+    set_profile(&*store, "bob", None, json!({"plan": "free"})).await;
+    let two = clock.now();
+    set_profile(&*store, "cid", Some("Asia/Tokyo"), json!({"plan": "paid"})).await;
+    let three = clock.now();
+    store.erase(&tenant("bob"), "test".into()).await.expect("erases");
+    let now = clock.now();
+    let chosen = async |filter: TenantFilter, as_of: Timestamp, after: u64, limit: usize| {
+        store.chosen(ChosenQuery { filter, as_of: super::whole_micros(as_of), after, limit }).await.expect("lists")
+    };
+    let names = async |filter: TenantFilter, as_of: Timestamp| -> Vec<String> {
+        let page = chosen(filter, as_of, 0, 100).await;
+        assert_eq!(page.count_as_of, Some(page.tenants.len() as u64));
+        page.tenants.into_iter().map(|tenant| tenant.tenant_id).collect()
+    };
+    let labelled = |own: serde_json::Value| TenantFilter { labels: labels(own), ..TenantFilter::default() };
+    let in_zones = |zones: &[Option<&str>]| {
+        let zones = zones.iter().map(|zone| OwnZone(zone.map(|name| name.parse().expect("a zone"))));
+        TenantFilter { timezones: zones.collect(), ..TenantFilter::default() }
+    };
+    assert_eq!(names(TenantFilter::default(), two).await, ["ann", "erased:2"], "who was erased since stands as a number");
+    assert_eq!(names(TenantFilter::default(), three).await, ["ann", "erased:2", "cid"]);
+    assert_eq!(names(TenantFilter::default(), now).await, ["ann", "cid"]);
+    assert_eq!(names(labelled(json!({"plan": "free", "team": "x"})), now).await, ["ann"]);
+    assert_eq!(names(in_zones(&[Some("Asia/Tokyo"), None]), now).await, ["cid"]);
+    let named = TenantFilter { tenant_ids: vec![tenant("cid"), tenant("nobody")], ..TenantFilter::default() };
+    assert_eq!(names(named, now).await, ["cid"]);
+    let first = chosen(TenantFilter::default(), three, 0, 1).await;
+    assert_eq!((first.tenants.len(), first.more_after, first.count_as_of), (1, Some(1), Some(3)));
+    let second = chosen(TenantFilter::default(), three, 1, 1).await;
+    assert_eq!((second.more_after, second.count_as_of), (Some(2), None), "the whole list is not counted on every page");
+    assert!(second.tenants[0].is_erased);
+}
+
+async fn the_zones_that_tenants_call_their_own_are_listed_once(store: Arc<dyn Store>) {
+    for (name, zone) in [("a", Some("Europe/Berlin")), ("b", None), ("c", Some("Europe/Berlin"))] {
+        set_profile(&*store, name, zone, json!({})).await;
+    }
+    let first = store.tenant(&tenant("a")).await.expect("reads").expect("there").created_at;
+    let zones = store.timezones().await.expect("lists");
+    let berlin = zones.iter().find(|zone| zone.timezone.text() == "Europe/Berlin").expect("listed");
+    assert_eq!((zones.len(), Some(berlin.since)), (2, first));
+    assert!(zones.iter().any(|zone| zone.timezone == OwnZone(None)));
 }
 
 async fn what_became_of_members_equals_the_difference_of_two_lists(store: Arc<dyn Store>, clock: Arc<Hand>) {

@@ -1,14 +1,15 @@
 //! The feature registry: every version of each definition is kept, and each is a row of the feed (T12).
 
 use cohort_database::Transaction;
-use cohort_preferences::FeatureDefinition;
+use cohort_preferences::FeatureDefaults;
+use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::statement::{execute, query, query_one};
 use super::write::Writer;
 use crate::registry::{Definition, Registration};
 use crate::store::Result;
-use crate::store::columns::{feature_type, instant, unreadable};
+use crate::store::columns::{self, feature_type, instant};
 
 const DEFINITION: &str = "SELECT feature_type, feature.version, at, actor, definition FROM feature
     JOIN feature_definition ON feature_definition.feature = feature.id AND feature_definition.version = feature.version";
@@ -18,15 +19,22 @@ pub(super) async fn all(db: &Transaction<'_>) -> Result<Vec<Definition>> {
     query(db, &format!("{DEFINITION} ORDER BY feature_type"), &[]).await?.iter().map(definition).collect()
 }
 
+/// The defaults of a feature that hold now or held later than `after`, oldest first.
+pub(super) async fn defaults(db: &Transaction<'_>, feature: i64, after: Timestamp) -> Result<Vec<FeatureDefaults>> {
+    let select = "SELECT at, definition FROM feature_definition
+         WHERE feature = $1 AND version >= coalesce((SELECT max(version) FROM feature_definition WHERE feature = $1 AND at <= $2), 1)
+         ORDER BY version";
+    let rows = query(db, select, &[&feature, &after.as_microsecond()]).await?;
+    rows.iter().map(|row| columns::defaults(row.get(0), row.get(1))).collect()
+}
+
 fn definition(row: &Row) -> Result<Definition> {
-    let (feature, text): (&str, &str) = (row.get(0), row.get(4));
-    let value = serde_json::from_str(text).map_err(|error| unreadable("definition of", &format!("{feature}: {error}")))?;
     Ok(Definition {
-        feature: feature_type(feature)?,
+        feature: feature_type(row.get(0))?,
         version: row.get::<_, i64>(1) as u64,
         at: instant(row.get(2))?,
         actor: row.get(3),
-        content: FeatureDefinition::from_json(&value).map_err(|invalid| unreadable("definition of", &format!("{feature}: {invalid}")))?,
+        content: columns::definition(row.get(4))?,
     })
 }
 

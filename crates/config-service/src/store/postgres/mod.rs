@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_database::{Migrations, Postgres, PostgresOptions, Reader, SchemaName, Version};
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId, TenantTimezone};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinSet;
@@ -56,8 +56,8 @@ use crate::store::drift::put_right;
 use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
-    Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
-    StoredTenant, TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery,
+    StoredPreference, StoredTenant, TenantSummary, TenantsQuery,
 };
 use crate::store::names::Names;
 use crate::store::{Result, Store};
@@ -229,10 +229,15 @@ impl Store for PostgresStore {
         tenants::list(&reader.snapshot().await?, &query).await
     }
 
-    async fn unstated(&self, query: UnstatedQuery) -> Result<UnstatedPage> {
+    async fn chosen(&self, query: ChosenQuery) -> Result<ChosenPage> {
         self.process.stamps.settle(query.as_of).await?;
         let mut reader = self.reader().await?;
-        tenants::unstated(&reader.snapshot().await?, &query, self.incarnation()).await
+        tenants::chosen(&reader.snapshot().await?, &query, self.incarnation()).await
+    }
+
+    async fn timezones(&self) -> Result<Vec<TenantTimezone>> {
+        let mut reader = self.reader().await?;
+        tenants::timezones(&reader.snapshot().await?).await
     }
 
     async fn history(&self, tenant: &TenantId, feature: Option<FeatureType>, before: i64, limit: usize) -> Result<Vec<HistoryEntry>> {

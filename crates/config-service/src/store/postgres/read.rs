@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
-use super::feed;
 use super::names::find_feature;
 use super::statement::query;
+use super::{definitions, feed};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::columns::{feature_type, instant, tenant_id, zone};
@@ -137,9 +137,9 @@ pub(super) async fn preference(db: &Reader, tenant: &TenantId, feature: &Feature
 /// Many tenants' preferences for one feature, in the order asked.
 pub(super) async fn preferences(db: &Transaction<'_>, request: BatchGetRequest, incarnation: Incarnation) -> Result<BatchGetResponse> {
     let named: Vec<&str> = request.tenant_ids.iter().map(TenantId::as_str).collect();
-    let select = "SELECT tenant_id, change.version, change.preference FROM tenant
-         JOIN preference ON preference.tenant = tenant.id AND preference.feature = (SELECT id FROM feature WHERE feature_type = $2)
-         JOIN change ON change.id = change_id WHERE tenant_id = ANY($1)";
+    let select = "SELECT tenant_id, change.version, change.preference, tenant.id FROM tenant
+         LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = (SELECT id FROM feature WHERE feature_type = $2)
+         LEFT JOIN change ON change.id = change_id WHERE tenant_id = ANY($1)";
     let rows = query(db, select, &[&named, &request.feature_type.as_str()]).await?;
     let found: HashMap<&str, &Row> = rows.iter().map(|row| (row.get(0), row)).collect();
     let entries = request.tenant_ids.iter().map(|tenant| entry(tenant, found.get(tenant.as_str()).copied()));
@@ -151,7 +151,8 @@ fn entry(tenant: &TenantId, row: Option<&Row>) -> Result<PreferenceEntry> {
     let json = row.and_then(|row| row.get::<_, Option<String>>(2)).map(RawValue::from_string);
     Ok(PreferenceEntry {
         tenant_id: tenant.clone(),
-        version: row.map_or(0, |row| row.get::<_, i64>(1) as u64),
+        number: row.map(|row| row.get::<_, i64>(3) as u64),
+        version: row.and_then(|row| row.get::<_, Option<i64>>(1)).map_or(0, |version| version as u64),
         preference: json.transpose().map_err(|error| ConfigServiceError::Unreadable(format!("a preference that is no JSON ({error})")))?,
     })
 }
@@ -188,8 +189,9 @@ pub(super) async fn stated(db: &Transaction<'_>, feature: &FeatureType, after: u
 pub(super) async fn groups(db: &Transaction<'_>, asked: &GroupsQuery, incarnation: Incarnation) -> Result<GroupPage> {
     let newest = feed::newest(db).await?;
     let position = incarnation.position(newest.change);
-    let mut page = GroupPage { groups: Vec::new(), more_after: None, position, complete_until: newest.stamp };
+    let mut page = GroupPage { groups: Vec::new(), defaults: Vec::new(), more_after: None, position, complete_until: newest.stamp };
     let Some(feature) = find_feature(db, &asked.feature).await? else { return Ok(page) };
+    page.defaults = definitions::defaults(db, feature, asked.emptied_after).await?;
     let select = "SELECT frequency, time_key, timezone, count, since, empty_since, id FROM stated_group
          WHERE feature = $1 AND id > $2 AND (count > 0 OR empty_since > $3) ORDER BY id LIMIT $4";
     let emptied_after = asked.emptied_after.as_microsecond();

@@ -1,19 +1,21 @@
-//! Lists of tenants: by id, by label, and those that never stated a preference.
+//! Lists of tenants: by id, by label, and as of an instant whatever they prefer.
 
 use cohort_database::Transaction;
+use cohort_preferences::{OwnZone, TenantFilter, TenantTimezone};
+use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::names::find_feature;
-use super::statement::query;
+use super::statement::{query, query_one};
 use super::{feed, read};
 use crate::cursor::Incarnation;
 use crate::store::Result;
-use crate::store::columns::{instant, name_or_number, tenant_id};
-use crate::store::list::{TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery};
+use crate::store::columns::{instant, name_or_number, tenant_id, zone};
+use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, TenantsQuery};
 
-/// The most tenants that are looked at for one page of those who never stated a preference.
-const MOST_LOOKS: i64 = 50_000;
+/// The most tenants that are looked at for one page of those as of an instant.
+const MOST_LOOKS: u64 = 50_000;
 
 /// Tenants by id and label.
 pub(super) async fn list(db: &Transaction<'_>, asked: &TenantsQuery) -> Result<Vec<TenantSummary>> {
@@ -81,27 +83,80 @@ impl Conditions {
     }
 }
 
-/// Tenants that never stated a preference for a feature as of an instant (T13). The instant must have settled. Numbers have
-/// no gaps, so that a stretch of them bounds the looks.
-pub(super) async fn unstated(db: &Transaction<'_>, asked: &UnstatedQuery, incarnation: Incarnation) -> Result<UnstatedPage> {
+/// Tenants as of an instant, whatever they prefer (T13). The instant must have settled.
+pub(super) async fn chosen(db: &Transaction<'_>, asked: &ChosenQuery, incarnation: Incarnation) -> Result<ChosenPage> {
     let newest = feed::newest(db).await?;
-    let feature = find_feature(db, &asked.feature).await?;
-    let after = asked.after as i64;
-    let last_look = after.saturating_add(MOST_LOOKS);
-    let select = "SELECT tenant.id, tenant_id FROM tenant
-         LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = $1
-         WHERE tenant.id > $3 AND tenant.id <= $4
-           AND tenant.created_at <= $2 AND coalesce(erased_at > $2, true) AND coalesce(stated_since > $2, true)
-         ORDER BY tenant.id LIMIT $5";
-    let rows = query(db, select, &[&feature, &asked.as_of.as_microsecond(), &after, &last_look, &(asked.limit as i64)]).await?;
-    let unstated = |row: &Row| {
-        let number: i64 = row.get(0);
-        (number as u64, name_or_number(row.get(1), number))
+    let mut conditions = Conditions::default();
+    let from = choose(db, &asked.filter, asked.as_of, &mut conditions).await?;
+    let last_look = asked.last_look(MOST_LOOKS);
+    let (after, last) = (conditions.bind(asked.after as i64), conditions.bind(last_look as i64));
+    conditions.only(format!("tenant.id > {after} AND tenant.id <= {last}"));
+    let (as_of, limit) = (conditions.bind(asked.as_of.as_microsecond()), conditions.bind(asked.limit as i64));
+    let wanted = conditions.texts.join(" AND ");
+    let select = format!(
+        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, false) FROM {from} WHERE {wanted}
+         ORDER BY tenant.id LIMIT {limit}"
+    );
+    let rows = query(db, &select, &conditions.bound()).await?;
+    let tenants = rows.iter().map(chosen_tenant).collect::<Result<Vec<_>>>()?;
+    let mut page = ChosenPage::of(asked, tenants, last_look, newest.tenant as u64, incarnation.position(newest.change));
+    if page.is_counted(asked) {
+        page.count_as_of = Some(count_chosen(db, asked).await?);
+    }
+    Ok(page)
+}
+
+fn chosen_tenant(row: &Row) -> Result<ChosenTenant> {
+    let number: i64 = row.get(0);
+    Ok(ChosenTenant {
+        number: number as u64,
+        tenant_id: name_or_number(row.get(1), number),
+        since: instant(row.get(2))?,
+        is_erased: row.get(3),
+    })
+}
+
+async fn count_chosen(db: &Transaction<'_>, asked: &ChosenQuery) -> Result<u64> {
+    let mut conditions = Conditions::default();
+    let from = choose(db, &asked.filter, asked.as_of, &mut conditions).await?;
+    let select = format!("SELECT count(*) FROM {from} WHERE {}", conditions.texts.join(" AND "));
+    let count: i64 = query_one(db, &select, &conditions.bound()).await?.get(0);
+    Ok(count as u64)
+}
+
+/// Binds the conditions of a filter as of an instant; answers the tables that they speak of.
+async fn choose(db: &Transaction<'_>, filter: &TenantFilter, as_of: Timestamp, conditions: &mut Conditions) -> Result<String> {
+    let mut from = "tenant".to_owned();
+    let as_of = conditions.bind(as_of.as_microsecond());
+    conditions.only(format!("tenant.created_at <= {as_of} AND coalesce(erased_at > {as_of}, true)"));
+    if let Some(feature) = &filter.unstated {
+        let feature = conditions.bind(find_feature(db, feature).await?);
+        from = format!("{from} LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = {feature}");
+        conditions.only(format!("coalesce(stated_since > {as_of}, true)"));
+    }
+    for (name, value) in filter.labels.iter() {
+        let (name, value) = (conditions.bind(name.to_owned()), conditions.bind(value.to_owned()));
+        conditions.only(format!("EXISTS (SELECT 1 FROM tenant_label WHERE tenant = tenant.id AND name = {name} AND value = {value})"));
+    }
+    if !filter.timezones.is_empty() {
+        let zones: Vec<String> = filter.timezones.iter().map(|zone| zone.text().to_owned()).collect();
+        let zones = conditions.bind(zones);
+        conditions.only(format!("coalesce(timezone, '-') = ANY({zones})"));
+    }
+    if !filter.tenant_ids.is_empty() {
+        let names: Vec<String> = filter.tenant_ids.iter().map(|tenant| tenant.as_str().to_owned()).collect();
+        let names = conditions.bind(names);
+        conditions.only(format!("tenant_id = ANY({names})"));
+    }
+    Ok(from)
+}
+
+/// The zones that tenants call their own, and since when there has been a tenant of each.
+pub(super) async fn timezones(db: &Transaction<'_>) -> Result<Vec<TenantTimezone>> {
+    let select = "SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone";
+    let timezone = |row: &Row| {
+        let timezone = row.get::<_, Option<&str>>(0).map(zone).transpose()?;
+        Ok(TenantTimezone { timezone: OwnZone(timezone), since: instant(row.get(1))? })
     };
-    let tenants: Vec<_> = rows.iter().map(unstated).collect();
-    let more_after = match tenants.last() {
-        Some((last, _)) if tenants.len() == asked.limit => Some(*last),
-        _ => (newest.tenant > last_look).then_some(last_look as u64),
-    };
-    Ok(UnstatedPage { tenants, more_after, position: incarnation.position(newest.change) })
+    query(db, select, &[]).await?.iter().map(timezone).collect()
 }

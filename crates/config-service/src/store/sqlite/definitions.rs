@@ -1,12 +1,13 @@
 //! The feature registry: every version of each definition is kept, and each is a row of the feed (T12).
 
-use cohort_preferences::FeatureDefinition;
+use cohort_preferences::FeatureDefaults;
+use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
 use super::write::Writer;
 use crate::registry::{Definition, Registration};
 use crate::store::Result;
-use crate::store::columns::{feature_type, instant, unreadable};
+use crate::store::columns::{self, feature_type, instant};
 
 const DEFINITION: &str = "SELECT feature_type, feature.version, at, actor, definition FROM feature
     JOIN feature_definition ON feature_definition.feature = feature.id AND feature_definition.version = feature.version";
@@ -22,15 +23,28 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Definition>> {
     Ok(definitions)
 }
 
+/// The defaults of a feature that hold now or held later than `after`, oldest first.
+pub(super) fn defaults(db: &Connection, feature: i64, after: Timestamp) -> Result<Vec<FeatureDefaults>> {
+    let mut select = db.prepare_cached(
+        "SELECT at, definition FROM feature_definition
+         WHERE feature = ?1 AND version >= coalesce((SELECT max(version) FROM feature_definition WHERE feature = ?1 AND at <= ?2), 1)
+         ORDER BY version",
+    )?;
+    let mut rows = select.query((feature, after.as_microsecond()))?;
+    let mut defaults = Vec::new();
+    while let Some(row) = rows.next()? {
+        defaults.push(columns::defaults(row.get(0)?, &row.get::<_, String>(1)?)?);
+    }
+    Ok(defaults)
+}
+
 fn definition(row: &Row<'_>) -> Result<Definition> {
-    let (feature, text): (String, String) = (row.get(0)?, row.get(4)?);
-    let value = serde_json::from_str(&text).map_err(|error| unreadable("definition of", &format!("{feature}: {error}")))?;
     Ok(Definition {
-        feature: feature_type(&feature)?,
+        feature: feature_type(&row.get::<_, String>(0)?)?,
         version: row.get::<_, i64>(1)? as u64,
         at: instant(row.get(2)?)?,
         actor: row.get(3)?,
-        content: FeatureDefinition::from_json(&value).map_err(|invalid| unreadable("definition of", &format!("{feature}: {invalid}")))?,
+        content: columns::definition(&row.get::<_, String>(4)?)?,
     })
 }
 

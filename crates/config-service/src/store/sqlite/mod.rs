@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_database::{DatabaseError, Migrations, Sqlite, SqliteOptions, Version};
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId, TenantTimezone};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
@@ -37,8 +37,8 @@ use crate::store::drift::put_right;
 use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
-    Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference,
-    StoredTenant, TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery,
+    StoredPreference, StoredTenant, TenantSummary, TenantsQuery,
 };
 use crate::store::names::Names;
 use crate::store::{Result, Store};
@@ -236,9 +236,13 @@ impl Store for SqliteStore {
         self.read(move |db, _, _| tenants::list(db, &query)).await
     }
 
-    async fn unstated(&self, query: UnstatedQuery) -> Result<UnstatedPage> {
+    async fn chosen(&self, query: ChosenQuery) -> Result<ChosenPage> {
         self.stamps.settle(query.as_of).await?;
-        self.read(move |db, _, incarnation| tenants::unstated(db, &query, incarnation)).await
+        self.read(move |db, _, incarnation| tenants::chosen(db, &query, incarnation)).await
+    }
+
+    async fn timezones(&self) -> Result<Vec<TenantTimezone>> {
+        self.read(move |db, _, _| tenants::timezones(db)).await
     }
 
     async fn history(&self, tenant: &TenantId, feature: Option<FeatureType>, before: i64, limit: usize) -> Result<Vec<HistoryEntry>> {

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::feed;
 use super::names::find_feature;
+use super::{definitions, feed};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::columns::{feature_type, instant, tenant_id, zone};
@@ -129,11 +129,13 @@ pub(super) fn preferences(db: &Connection, request: BatchGetRequest, incarnation
 }
 
 fn entry(db: &Connection, tenant_id: TenantId, feature: &FeatureType) -> Result<PreferenceEntry> {
+    let number: Option<i64> =
+        db.prepare_cached("SELECT id FROM tenant WHERE tenant_id = ?1")?.query_row([tenant_id.as_str()], |row| row.get(0)).optional()?;
     let found = preference(db, &tenant_id, feature)?;
     let version = found.as_ref().map_or(0, |found| found.version);
     let json = found.and_then(|found| found.json).map(RawValue::from_string);
     let preference = json.transpose().map_err(|error| ConfigServiceError::Unreadable(format!("a preference that is no JSON ({error})")))?;
-    Ok(PreferenceEntry { tenant_id, version, preference })
+    Ok(PreferenceEntry { tenant_id, number: number.map(|number| number as u64), version, preference })
 }
 
 /// Tenants with everything, behind the one of this number.
@@ -175,8 +177,9 @@ pub(super) fn stated(db: &Connection, feature: &FeatureType, after: u64, limit: 
 /// A stretch of a feature's groups.
 pub(super) fn groups(db: &Connection, query: &GroupsQuery, incarnation: Incarnation, complete_until: jiff::Timestamp) -> Result<GroupPage> {
     let position = incarnation.position(feed::newest(db)?);
-    let mut page = GroupPage { groups: Vec::new(), more_after: None, position, complete_until };
+    let mut page = GroupPage { groups: Vec::new(), defaults: Vec::new(), more_after: None, position, complete_until };
     let Some(feature) = find_feature(db, &query.feature)? else { return Ok(page) };
+    page.defaults = definitions::defaults(db, feature, query.emptied_after)?;
     let mut select = db.prepare_cached(
         "SELECT frequency, time_key, timezone, count, since, empty_since, id FROM stated_group
          WHERE feature = ?1 AND id > ?2 AND (count > 0 OR empty_since > ?3) ORDER BY id LIMIT ?4",

@@ -1,18 +1,19 @@
-//! Lists of tenants: by id, by label, and those that never stated a preference.
+//! Lists of tenants: by id, by label, and as of an instant whatever they prefer.
 
+use cohort_preferences::{OwnZone, TenantFilter, TenantId, TenantTimezone};
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::names::find_feature;
 use super::{feed, read};
 use crate::cursor::Incarnation;
 use crate::store::Result;
-use crate::store::columns::{instant, name_or_number, tenant_id};
-use crate::store::list::{TenantSummary, TenantsQuery, UnstatedPage, UnstatedQuery};
+use crate::store::columns::{instant, name_or_number, tenant_id, zone};
+use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, TenantsQuery};
 
-/// The most tenants that are looked at for one page of those who never stated a preference.
-const MOST_LOOKS: i64 = 50_000;
+/// The most tenants that are looked at for one page of those as of an instant.
+const MOST_LOOKS: u64 = 50_000;
 
 /// Tenants by id and label.
 pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSummary>> {
@@ -76,29 +77,93 @@ impl Asked {
     }
 }
 
-/// Tenants that never stated a preference for a feature as of an instant (T13). The instant must have settled.
-pub(super) fn unstated(db: &Connection, query: &UnstatedQuery, incarnation: Incarnation) -> Result<UnstatedPage> {
-    let feature = find_feature(db, &query.feature)?;
-    let mut page = UnstatedPage { tenants: Vec::new(), more_after: None, position: incarnation.position(feed::newest(db)?) };
-    let mut select = db.prepare_cached(
-        "SELECT tenant.id, tenant_id, tenant.created_at <= ?2 AND coalesce(erased_at > ?2, 1) AND coalesce(stated_since > ?2, 1)
-         FROM tenant LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = ?1
-         WHERE tenant.id > ?3 ORDER BY tenant.id LIMIT ?4",
-    )?;
-    let mut rows = select.query((feature, micros(query.as_of), query.after as i64, MOST_LOOKS))?;
-    let mut looks = 0;
+/// Tenants as of an instant, whatever they prefer (T13). The instant must have settled.
+pub(super) fn chosen(db: &Connection, query: &ChosenQuery, incarnation: Incarnation) -> Result<ChosenPage> {
+    let mut asked = Asked::default();
+    let from = choose(db, &query.filter, query.as_of, &mut asked)?;
+    let last_look = query.last_look(MOST_LOOKS);
+    let (after, last, limit) = (asked.bind(query.after as i64), asked.bind(last_look as i64), asked.bind(query.limit as i64));
+    asked.only(format!("tenant.id > {after} AND tenant.id <= {last}"));
+    let as_of = asked.bind(micros(query.as_of));
+    let conditions = asked.conditions.join(" AND ");
+    let sql = format!(
+        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, 0) FROM {from} WHERE {conditions}
+         ORDER BY tenant.id LIMIT {limit}"
+    );
+    let mut select = db.prepare_cached(&sql)?;
+    let mut rows = select.query(params_from_iter(asked.values))?;
+    let mut tenants = Vec::new();
     while let Some(row) = rows.next()? {
-        let (number, is_unstated): (i64, bool) = (row.get(0)?, row.get(2)?);
-        looks += 1;
-        if is_unstated {
-            page.tenants.push((number as u64, name_or_number(row.get(1)?, number)));
-        }
-        if page.tenants.len() == query.limit || looks == MOST_LOOKS {
-            page.more_after = Some(number as u64);
-            break;
-        }
+        tenants.push(chosen_tenant(row)?);
+    }
+    let newest: Option<i64> = db.prepare_cached("SELECT max(id) FROM tenant")?.query_row([], |row| row.get(0))?;
+    let position = incarnation.position(feed::newest(db)?);
+    let mut page = ChosenPage::of(query, tenants, last_look, newest.unwrap_or_default() as u64, position);
+    if page.is_counted(query) {
+        page.count_as_of = Some(count_chosen(db, query)?);
     }
     Ok(page)
+}
+
+fn chosen_tenant(row: &Row<'_>) -> Result<ChosenTenant> {
+    let number: i64 = row.get(0)?;
+    Ok(ChosenTenant {
+        number: number as u64,
+        tenant_id: name_or_number(row.get(1)?, number),
+        since: instant(row.get(2)?)?,
+        is_erased: row.get(3)?,
+    })
+}
+
+fn count_chosen(db: &Connection, query: &ChosenQuery) -> Result<u64> {
+    let mut asked = Asked::default();
+    let from = choose(db, &query.filter, query.as_of, &mut asked)?;
+    let is_chosen = asked.conditions.join(" AND ");
+    let mut select = db.prepare_cached(&format!("SELECT count(*) FROM {from} WHERE {is_chosen}"))?;
+    let count: i64 = select.query_row(params_from_iter(asked.values), |row| row.get(0))?;
+    Ok(count as u64)
+}
+
+/// Binds the conditions of a filter as of an instant; answers the tables that they speak of.
+fn choose(db: &Connection, filter: &TenantFilter, as_of: Timestamp, asked: &mut Asked) -> Result<String> {
+    let mut from = "tenant".to_owned();
+    let as_of = asked.bind(micros(as_of));
+    asked.only(format!("tenant.created_at <= {as_of} AND coalesce(erased_at > {as_of}, 1)"));
+    if let Some(feature) = &filter.unstated {
+        let feature = asked.bind(find_feature(db, feature)?.map_or(Value::Null, Value::Integer));
+        from = format!("{from} LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = {feature}");
+        asked.only(format!("coalesce(stated_since > {as_of}, 1)"));
+    }
+    for (name, value) in filter.labels.iter() {
+        let (name, value) = (asked.bind(name.to_owned()), asked.bind(value.to_owned()));
+        asked.only(format!("EXISTS (SELECT 1 FROM tenant_label WHERE tenant = tenant.id AND name = {name} AND value = {value})"));
+    }
+    if !filter.timezones.is_empty() {
+        let zones = asked.bind(json_list(filter.timezones.iter().map(OwnZone::text)));
+        asked.only(format!("coalesce(timezone, '-') IN (SELECT value FROM json_each({zones}))"));
+    }
+    if !filter.tenant_ids.is_empty() {
+        let names = asked.bind(json_list(filter.tenant_ids.iter().map(TenantId::as_str)));
+        asked.only(format!("tenant_id IN (SELECT value FROM json_each({names}))"));
+    }
+    Ok(from)
+}
+
+fn json_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.collect::<serde_json::Value>().to_string()
+}
+
+/// The zones that tenants call their own, and since when there has been a tenant of each.
+pub(super) fn timezones(db: &Connection) -> Result<Vec<TenantTimezone>> {
+    let mut select =
+        db.prepare_cached("SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone")?;
+    let mut rows = select.query([])?;
+    let mut zones = Vec::new();
+    while let Some(row) = rows.next()? {
+        let timezone = row.get::<_, Option<String>>(0)?.map(|name| zone(&name)).transpose()?;
+        zones.push(TenantTimezone { timezone: OwnZone(timezone), since: instant(row.get(1)?)? });
+    }
+    Ok(zones)
 }
 
 fn micros(instant: Timestamp) -> i64 {
