@@ -17,6 +17,7 @@ use crate::frequency::Frequency;
 use crate::group::Defaults;
 use crate::id::{FeatureType, JobId, PurposeId};
 use crate::reader::nearest;
+use crate::static_job::{Filters, StaticSchedule};
 
 /// All jobs and purposes of one file.
 #[derive(Debug, Clone, Default)]
@@ -38,9 +39,10 @@ pub struct Job {
     pub job_type: JobType,
     /// Which handler does the work.
     pub purpose_id: PurposeId,
-    /// Whether users' preferences say when it runs.
+    /// Whether users' preferences say when it runs; if not, `schedule` does.
+    #[serde(default)]
     pub preference_based: bool,
-    /// The feature whose users it serves.
+    /// The feature that its work is for.
     pub feature_type: FeatureType,
     /// Who goes first when there is more work than hands (D7).
     #[serde(default)]
@@ -48,6 +50,15 @@ pub struct Job {
     /// What holds where a user states nothing (T12).
     #[serde(default, deserialize_with = "preference")]
     pub default_preferences: Preference,
+    /// Whether it also serves tenants who never stated a preference for the feature (T13).
+    #[serde(default)]
+    pub enroll: Enroll,
+    /// When a job runs that does not follow preferences.
+    #[serde(default, deserialize_with = "given")]
+    pub schedule: Option<StaticSchedule>,
+    /// Which tenants a job serves that does not follow preferences.
+    #[serde(default)]
+    pub filters: Filters,
     /// Users a chunk, 1 to 25 (D3).
     #[serde(default = "default_chunk_size")]
     pub chunk_size: usize,
@@ -107,6 +118,17 @@ pub enum Misfire {
     All,
     /// None is fired.
     Skip,
+}
+
+/// Whom a job serves that follows preferences (T13).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enroll {
+    /// Users with a preference for the feature.
+    #[default]
+    OptedIn,
+    /// Those, and every tenant who never stated one.
+    Everyone,
 }
 
 /// How often a job may run one user whose group changed (M6).
@@ -195,6 +217,9 @@ pub enum BatchConfigError {
     },
 }
 
+/// The most tenants that a job's filter may name.
+const MOST_NAMED_TENANTS: usize = 1_000;
+
 /// The most users that one chunk may hold (D3).
 const MOST_USERS_A_CHUNK: usize = 25;
 
@@ -258,11 +283,42 @@ impl Job {
     }
 
     fn check(&self) -> Result<(), BatchConfigError> {
-        if !self.preference_based {
-            return Err(self.error("preference_based", "expected true: static schedules are not served by this version"));
-        }
+        let of_its_kind = if self.preference_based { self.check_preference_based() } else { self.check_static() };
+        of_its_kind?;
         if !(1..=MOST_USERS_A_CHUNK).contains(&self.chunk_size) {
             return Err(self.error("chunk_size", "expected 1 to 25"));
+        }
+        Ok(())
+    }
+
+    fn check_preference_based(&self) -> Result<(), BatchConfigError> {
+        if self.schedule.is_some() {
+            return Err(self.error("schedule", "users' preferences say when this job runs; leave it out, or preference_based"));
+        }
+        if self.filters != Filters::default() {
+            return Err(self.error("filters", "a job that follows preferences serves those who have one; leave it out"));
+        }
+        Ok(())
+    }
+
+    fn check_static(&self) -> Result<(), BatchConfigError> {
+        if self.schedule.is_none() {
+            let expected = r#"expected a schedule such as {"frequency": "daily", "time": "09:00"}, or "preference_based": true"#;
+            return Err(self.error("schedule", expected));
+        }
+        if self.enroll == Enroll::Everyone {
+            return Err(self.error("enroll", "a job with a schedule serves all tenants of its filters; leave it out"));
+        }
+        let mut template_only = self.default_preferences.clone();
+        template_only.template_overrides.clear();
+        if template_only != Preference::default() {
+            return Err(self.error("default_preferences", "only template_overrides have a meaning where a schedule says when"));
+        }
+        if self.filters.all_users && self.filters != (Filters { all_users: true, ..Filters::default() }) {
+            return Err(self.error("filters", "all_users contradicts the other filters"));
+        }
+        if self.filters.tenant_ids.len() > MOST_NAMED_TENANTS {
+            return Err(self.error("filters", "expected at most 1,000 tenant_ids"));
         }
         Ok(())
     }
@@ -384,6 +440,37 @@ mod tests {
         assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"deadline\": \"soon\"")).contains("such as \"12h\""));
         assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"chunk_size\": 26")).contains("chunk_size"));
         assert!(error("{").contains("line 1"));
+    }
+
+    const STATIC: &str = r#"{"job_id": "digest", "type": "individual_batch", "purpose_id": "digest", "feature_type": "digests",
+        "schedule": {"frequency": "weekly", "day": "friday", "time": "17:00", "timezone": "Europe/Berlin"},
+        "filters": {"labels": {"plan": "pro"}, "timezone": "Europe/Berlin"}}"#;
+
+    #[test]
+    fn a_job_without_preferences_has_a_schedule_and_filters() {
+        let job = BatchConfig::from_json(STATIC).expect("valid").jobs.remove(0);
+        let schedule = job.schedule.expect("given");
+        assert_eq!(schedule.group().to_string(), "weekly:friday:17:00 Europe/Berlin");
+        assert_eq!(job.filters.tenants().timezones[0].text(), "Europe/Berlin");
+    }
+
+    #[test]
+    fn a_schedule_is_refused_in_its_own_words() {
+        let with = |from: &str, to: &str| error(&STATIC.replace(from, to));
+        assert!(with(r#""day": "friday""#, r#""day": 32"#).contains("schedule: day:"));
+        assert!(with(r#""day": "friday""#, r#""preferred_day": "friday""#).contains("unknown field `preferred_day`"));
+        assert!(with(r#""frequency": "weekly", "#, "").contains("schedule:"));
+        assert!(with(r#""frequency": "weekly", "day": "friday""#, r#""frequency": "cron""#).contains("schedule:"));
+        assert!(with("Europe/Berlin\"},", "Mars\"},").contains("schedule: timezone:"));
+    }
+
+    #[test]
+    fn what_contradicts_the_kind_of_a_job_is_refused() {
+        let both = STATIC.replace(r#""filters""#, r#""preference_based": true, "filters""#);
+        assert!(error(&both).contains("digest: schedule"));
+        assert!(error(&STATIC.replace(r#""labels""#, r#""all_users": true, "labels""#)).contains("digest: filters"));
+        assert!(error(&STATIC.replace(r#""filters""#, r#""enroll": "everyone", "filters""#)).contains("digest: enroll"));
+        assert!(error(&OF_THE_SPECIFICATION.replace(r#""preference_based": true,"#, "")).contains("schedule"));
     }
 
     #[test]

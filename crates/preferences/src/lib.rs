@@ -23,13 +23,14 @@ mod nominal;
 mod occurrence;
 mod policy;
 mod reader;
+mod static_job;
 mod tenants;
 mod time_key;
 mod time_of_day;
 mod zone;
 
 pub use batch_config::{
-    BatchConfig, BatchConfigError, CommandPurpose, HttpPurpose, Job, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
+    BatchConfig, BatchConfigError, CommandPurpose, Enroll, HttpPurpose, Job, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
 };
 pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor};
 pub use clock::{Clock, MonotonicStamps};
@@ -46,6 +47,7 @@ pub use member::{BatchGetRequest, BatchGetResponse, Member, MemberPage, MembersR
 pub use nominal::{NominalError, NominalTime};
 pub use occurrence::{Occurrence, Schedule};
 pub use policy::{HoursOfDay, Limits, Policy};
+pub use static_job::{Filters, StaticSchedule};
 pub use tenants::{OwnZone, TenantFilter, TenantMemberPage, TenantMembersRequest, TenantTimezone, TenantTimezones};
 pub use time_key::{Parity, TimeKey, TimeKeyError};
 pub use time_of_day::{TimeOfDay, TimeOfDayError};

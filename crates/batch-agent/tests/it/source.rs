@@ -230,7 +230,14 @@ impl PreferenceSource for TestSource {
     async fn groups(&self, _feature: &FeatureType) -> Result<GroupList, SourceError> {
         let state = self.reach()?;
         let complete_until = state.complete_until(self.clock.now());
-        Ok(GroupList { feature_type: feature(), groups: state.summaries(), defaults: Vec::new(), position: state.position(), complete_until, next_cursor: None })
+        Ok(GroupList {
+            feature_type: feature(),
+            groups: state.summaries(),
+            defaults: Vec::new(),
+            position: state.position(),
+            complete_until,
+            next_cursor: None,
+        })
     }
 
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError> {
@@ -251,9 +258,11 @@ impl PreferenceSource for TestSource {
     async fn preferences(&self, _feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
         let state = self.reach()?;
         let entry = |tenant_id: &TenantId| {
-            let user = state.numbers.get(tenant_id).map(|number| &state.users[number]);
+            let number = state.numbers.get(tenant_id);
+            let user = number.map(|number| &state.users[number]);
             PreferenceEntry {
                 tenant_id: tenant_id.clone(),
+                number: number.copied(),
                 version: user.map_or(0, |user| user.version),
                 preference: user.and_then(User::raw_preference),
             }
