@@ -19,8 +19,9 @@ pub use handler::{Handler, HandlerError, ResultStatus, UserResult, UserWork, Wor
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;
 pub use ledger::{
-    Chunk, Claim, Counts, FailedReason, Ledger, LedgerError, Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery,
-    OutcomeRecord, Run, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, Status, StatusName, UsedSettings,
+    Alteration, Chunk, Claim, Counts, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, FailedReason, Ledger, LedgerError,
+    Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Run, RunId, RunQuery, RunState,
+    Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, UsedSettings,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder};
 pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleView};

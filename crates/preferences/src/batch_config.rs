@@ -328,13 +328,14 @@ impl Job {
     }
 }
 
-enum Shape {
+/// Which of the three forms a text has.
+pub(crate) enum Shape {
     OneJob,
     Jobs,
     Whole,
 }
 
-fn shape(text: &str) -> Result<Shape, BatchConfigError> {
+pub(crate) fn shape(text: &str) -> Result<Shape, BatchConfigError> {
     Ok(match read::<Value>(text)? {
         Value::Array(_) => Shape::Jobs,
         Value::Object(fields) if fields.contains_key("batch_processing_jobs") || fields.contains_key("purposes") => Shape::Whole,

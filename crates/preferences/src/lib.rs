@@ -7,6 +7,7 @@
 //! [`PreferenceGroup`] is what a job's defaults make of that, and [`Schedule`] says when such a group fires.
 
 mod batch_config;
+mod batch_documents;
 mod change;
 mod clock;
 mod cron;
@@ -32,6 +33,7 @@ mod zone;
 pub use batch_config::{
     BatchConfig, BatchConfigError, CommandPurpose, Enroll, HttpPurpose, Job, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
 };
+pub use batch_documents::{BatchDocuments, Difference, differences};
 pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor};
 pub use clock::{Clock, MonotonicStamps};
 pub use cron::{Cron, CronError};

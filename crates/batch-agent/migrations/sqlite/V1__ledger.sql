@@ -5,8 +5,33 @@ CREATE TABLE job (
     id          INTEGER PRIMARY KEY,
     job_id      TEXT NOT NULL UNIQUE,
     mark        INTEGER NOT NULL,   -- everything up to here is planned (F1)
-    known_until INTEGER NOT NULL    -- groups that came to be later were not yet known when the mark was set
+    known_until INTEGER NOT NULL,   -- groups that came to be later were not yet known when the mark was set
+    paused_at   INTEGER,            -- when its last pause began
+    resumed_at  INTEGER             -- when that pause ended; NULL while it lasts
 ) STRICT;
+
+-- Jobs and purposes as they were applied. No row is ever changed: the latest version of a name is in force.
+CREATE TABLE definition (
+    kind       TEXT NOT NULL CHECK (kind IN ('job', 'purpose')),
+    name       TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    document   TEXT,                -- as it was written, as JSON; NULL: removed with this version
+    applied_at INTEGER NOT NULL,
+    applied_by TEXT NOT NULL,
+    PRIMARY KEY (kind, name, version)
+) STRICT, WITHOUT ROWID;
+
+-- One counter, raised by whatever changes a definition or a pause: agents ask for it to learn whether something has.
+CREATE TABLE definition_revision (
+    revision INTEGER NOT NULL
+) STRICT;
+INSERT INTO definition_revision (revision) VALUES (0);
+
+-- With which documents each agent was last started: the same again is no act.
+CREATE TABLE agent_start (
+    agent     TEXT PRIMARY KEY,
+    documents TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tenant (
     number    INTEGER PRIMARY KEY,
@@ -16,6 +41,7 @@ CREATE TABLE tenant (
 CREATE TABLE run (
     id           INTEGER PRIMARY KEY,
     job          INTEGER NOT NULL,
+    job_version  INTEGER,           -- of the job's definition; NULL for a job that is not stored
     feature_type TEXT NOT NULL,
     frequency    TEXT NOT NULL,
     time_key     TEXT NOT NULL,

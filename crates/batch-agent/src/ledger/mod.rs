@@ -16,9 +16,11 @@
 //! * Every claim raises the chunk's token, and the statement that records outcomes checks it: an agent that was paused
 //!   past its lease records nothing (F3).
 //! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes the run (D2).
+//! * Jobs and purposes are kept here too, in versions (`definitions`); each run records the version of its job.
 //!
 //! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
 
+mod definitions;
 mod outcome;
 mod sqlite;
 
@@ -31,6 +33,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName};
 pub use sqlite::SqliteLedger;
 
@@ -52,6 +55,8 @@ pub struct Run {
     pub id: RunId,
     /// Which job.
     pub job_id: JobId,
+    /// The version of the job that was in force when it was opened; `None` for a job that is not stored.
+    pub job_version: Option<u32>,
     /// Of which feature.
     pub feature_type: FeatureType,
     /// Of which group.
@@ -113,6 +118,8 @@ pub struct Counts {
 /// An occurrence to open a run for.
 #[derive(Debug, Clone)]
 pub struct NewRun {
+    /// The version of the job; `None` for one that is not stored.
+    pub job_version: Option<u32>,
     /// Of which feature.
     pub feature_type: FeatureType,
     /// Of which group.
@@ -281,6 +288,9 @@ pub enum LedgerError {
         /// Which chunk.
         chunk: i64,
     },
+    /// Jobs or purposes were stored after the edit was decided on: read them again, and decide anew.
+    #[error("jobs or purposes were stored meanwhile")]
+    RevisionMoved,
     /// A cursor that no list gave out.
     #[error("cursor: expected one that an earlier page gave, got {0:?}")]
     Cursor(String),
@@ -300,7 +310,7 @@ impl From<GroupError> for LedgerError {
 
 /// The durable record, whatever database holds it.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait Ledger: DefinitionLedger {
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;
 

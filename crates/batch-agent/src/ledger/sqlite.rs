@@ -1,5 +1,7 @@
 //! The ledger on SQLite.
 
+mod definitions;
+
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -150,8 +152,8 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
     let id = tx
         .prepare_cached(
             "INSERT INTO run (job, feature_type, frequency, time_key, timezone, nominal, nominal_date, scheduled_at, priority, state, reason, stated,
-                              read_after, missed, opened_at, closed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL))
+                              read_after, missed, opened_at, closed_at, job_version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL), ?15)
              ON CONFLICT DO NOTHING RETURNING id",
         )?
         .query_row(
@@ -170,6 +172,7 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
                 to_json(&new.stated),
                 missed as i64,
                 micros(now),
+                new.job_version,
             ],
             |row| row.get(0).map(RunId),
         )
@@ -179,7 +182,7 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
 
 /// The columns that `read_run` reads, in its order.
 const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_key, r.timezone, r.nominal, r.scheduled_at, r.state, r.reason, r.stated,
-    r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, r.closed_at FROM run r JOIN job j ON j.id = r.job";
+    r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, r.closed_at, r.job_version FROM run r JOIN job j ON j.id = r.job";
 
 fn next_run_to_read(tx: &Connection, now: Timestamp) -> Result<Option<Run>, LedgerError> {
     let sql = format!("{RUN} WHERE r.state = 'reading' AND r.read_after <= ?1 ORDER BY r.priority, r.scheduled_at LIMIT 1");
@@ -499,6 +502,7 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
     Ok(Run {
         id: RunId(row.get(0)?),
         job_id: parsed(row, 1)?,
+        job_version: row.get(20)?,
         feature_type: parsed(row, 2)?,
         group: group.ok_or_else(|| unreadable(4, "a part of the group is not stated"))?,
         occurrence: Occurrence { nominal: parsed(row, 6)?, at: instant(row, 7)? },

@@ -262,7 +262,15 @@ impl DynamicBatchScheduler {
                 }
             }
         };
-        Some(NewRun { feature_type: job.feature_type.clone(), group, stated, occurrence, priority: job.priority, missed })
+        Some(NewRun {
+            job_version: None,
+            feature_type: job.feature_type.clone(),
+            group,
+            stated,
+            occurrence,
+            priority: job.priority,
+            missed,
+        })
     }
 }
 

@@ -23,6 +23,7 @@ async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
     ledger.ensure_job(job, instant("2026-12-01T00:00:00Z")).await.expect("a job");
     let group = PreferenceGroup::parse("daily", time, "UTC").expect("a group").expect("everything is stated");
     let run = NewRun {
+        job_version: None,
         feature_type: stage.job.feature_type.clone(),
         group,
         stated: vec![StatedGroup::parse("daily", time, "UTC").expect("a group")],
