@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cohort_preferences::{FeatureType, JobId, NominalTime, PurposeId, TenantId};
+use cohort_preferences::{FeatureType, JobId, NominalTime, Purpose, PurposeId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -106,6 +106,20 @@ pub enum HandlerError {
 pub trait Handler: Send + Sync {
     /// Does the work and says what became of each user; a user it says nothing of is tried again.
     async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError>;
+}
+
+/// A handler with its limit of users called at once; as many as the agent allows if it has none (D3).
+pub struct ServedPurpose {
+    /// Does the work.
+    pub handler: Arc<dyn Handler>,
+    /// The most users who are called and not yet answered.
+    pub max_concurrency: Option<usize>,
+}
+
+/// Makes the handlers of purposes that are known by their documents only.
+pub trait HandlerFactory: Send + Sync + 'static {
+    /// The handler that a purpose asks for, or why it cannot be had here.
+    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 impl UserResult {

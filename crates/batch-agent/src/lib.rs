@@ -10,19 +10,21 @@ mod handlers;
 mod identity;
 mod ledger;
 mod processor;
+mod registry;
 mod scheduler;
 mod source;
 
 pub use api::{KeyCheck, VerifiedKeys, agent_api};
 pub use clock::{AgentClock, SimulatedClock, SystemClock};
-pub use handler::{Handler, HandlerError, ResultStatus, UserResult, UserWork, Work, handler_fn};
+pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserWork, Work, handler_fn};
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;
 pub use ledger::{
     Alteration, Chunk, Claim, Counts, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, FailedReason, Ledger, LedgerError,
     Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Run, RunId, RunQuery, RunState,
-    Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, UsedSettings,
+    Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, UnprocessedReason, UsedSettings,
 };
-pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder};
+pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
+pub use registry::{ApplyReport, DefinitionChange, JobRegistry, RegistryError, StartReport};
 pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleView};
 pub use source::{PreferenceSource, SourceError};

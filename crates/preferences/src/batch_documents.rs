@@ -137,11 +137,8 @@ mod tests {
         after["default_preferences"] = json!({"preferred_time": "10:00", "frequency": "daily"});
         after["priority"] = json!("high");
         let found = differences(&before, &after);
-        let changed = Difference {
-            path: "/default_preferences/preferred_time".into(),
-            before: Some(json!("09:00")),
-            after: Some(json!("10:00")),
-        };
+        let changed =
+            Difference { path: "/default_preferences/preferred_time".into(), before: Some(json!("09:00")), after: Some(json!("10:00")) };
         let added = Difference { path: "/priority".into(), before: None, after: Some(json!("high")) };
         assert_eq!(found, [changed, added]);
         assert_eq!(differences(&before, &before), []);

@@ -34,7 +34,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
-pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName};
+pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
 pub use sqlite::SqliteLedger;
 
 /// A run's number in the ledger.
@@ -67,9 +67,9 @@ pub struct Run {
     pub occurrence: Occurrence,
     /// How far it is.
     pub state: RunState,
-    /// Why members were missed.
+    /// Why members have no outcome of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<MissedReason>,
+    pub reason: Option<UnprocessedReason>,
     /// How many members ended how.
     #[serde(flatten)]
     pub counts: Counts,
@@ -131,7 +131,18 @@ pub struct NewRun {
     /// How urgent.
     pub priority: Priority,
     /// `Some` if it is not to be processed: why, and how many members that concerns (A1).
-    pub missed: Option<(MissedReason, u64)>,
+    pub unprocessed: Option<(UnprocessedReason, u64)>,
+}
+
+impl NewRun {
+    /// How many members it begins with that were skipped, and that were missed.
+    fn unprocessed_members(&self) -> (u64, u64) {
+        match self.unprocessed {
+            None => (0, 0),
+            Some((UnprocessedReason::JobPaused, members)) => (members, 0),
+            Some((UnprocessedReason::Missed(_), members)) => (0, members),
+        }
+    }
 }
 
 /// Up to when a job's occurrences are planned (F1).

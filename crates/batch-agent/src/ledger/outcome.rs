@@ -134,6 +134,39 @@ reasons! {
     }
 }
 
+/// Why an occurrence is recorded without being processed: its members have no outcome of their own (A1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnprocessedReason {
+    /// They were missed.
+    Missed(MissedReason),
+    /// They were skipped, because the job was paused.
+    JobPaused,
+}
+
+impl UnprocessedReason {
+    /// The reason as it stands in the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missed(reason) => reason.as_str(),
+            Self::JobPaused => SkippedReason::JobPaused.as_str(),
+        }
+    }
+}
+
+impl FromStr for UnprocessedReason {
+    type Err = LedgerError;
+
+    fn from_str(text: &str) -> Result<Self, LedgerError> {
+        if text == SkippedReason::JobPaused.as_str() { Ok(Self::JobPaused) } else { text.parse().map(Self::Missed) }
+    }
+}
+
+impl Serialize for UnprocessedReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl Status {
     /// The status without its reason.
     pub fn name(self) -> StatusName {

@@ -147,13 +147,14 @@ fn open_runs(tx: &Connection, job: &JobId, mark: Mark, runs: &[NewRun], now: Tim
 }
 
 fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<Option<RunId>, LedgerError> {
-    let (reason, missed) = new.missed.map_or((None, 0), |(reason, missed)| (Some(reason.as_str()), missed));
-    let state = if new.missed.is_some() { RunState::Closed } else { RunState::Reading };
+    let reason = new.unprocessed.map(|(reason, _members)| reason.as_str());
+    let (skipped, missed) = new.unprocessed_members();
+    let state = if new.unprocessed.is_some() { RunState::Closed } else { RunState::Reading };
     let id = tx
         .prepare_cached(
             "INSERT INTO run (job, feature_type, frequency, time_key, timezone, nominal, nominal_date, scheduled_at, priority, state, reason, stated,
-                              read_after, missed, opened_at, closed_at, job_version)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL), ?15)
+                              read_after, missed, opened_at, closed_at, job_version, skipped)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL), ?15, ?16)
              ON CONFLICT DO NOTHING RETURNING id",
         )?
         .query_row(
@@ -173,6 +174,7 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
                 missed as i64,
                 micros(now),
                 new.job_version,
+                skipped as i64,
             ],
             |row| row.get(0).map(RunId),
         )

@@ -13,8 +13,9 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::consent::{Settings, states_any};
+use super::job_set::Purpose;
 use super::settle::{Ended, postpone, settle};
-use super::{Claimed, Inner, ProcessError, Purpose};
+use super::{Claimed, Inner, JobInForce, ProcessError};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
 use crate::identity::idempotency_key;
 use crate::ledger::{Chunk, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
@@ -55,7 +56,8 @@ struct Call {
 
 impl Inner {
     pub(super) async fn process_chunk(&self, claimed: Claimed) -> Result<(), ProcessError> {
-        let Claimed { chunk, run, job, read } = claimed;
+        let Claimed { chunk, run, job: in_force, read } = claimed;
+        let job = &*in_force.job;
         let candidates = match read {
             Some((members, seen)) => Some(self.read_candidates(&run, &chunk.open, members, seen).await),
             None => self.asked_candidates(&run, &chunk.open).await?,
@@ -66,9 +68,9 @@ impl Inner {
         };
         let ran = self.already_ran(&run, &chunk, job.once_per, &candidates).await?;
         let expired = job.deadline.is_some_and(|deadline| self.clock.now() > saturating_add(run.occurrence.at, deadline));
-        let (mut ended, calls) = divide(candidates, &run, &job, |candidate| candidate.objection(&run, &ran, expired));
-        ended.extend(self.call(&run, &job, calls).await);
-        self.record(settle(&job, &run, &chunk, ended, self.clock.now())).await
+        let (mut ended, calls) = divide(candidates, &run, job, |candidate| candidate.objection(&run, &ran, expired));
+        ended.extend(self.call(&run, &in_force, calls).await);
+        self.record(settle(job, &run, &chunk, ended, self.clock.now())).await
     }
 
     /// Records a settlement; a claim that has passed on is no fault of ours, its new holder records.
@@ -182,11 +184,11 @@ impl Inner {
         if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(&run.job_id, date, chunk, numbers).await }
     }
 
-    async fn call(&self, run: &Run, job: &Job, calls: Vec<Call>) -> Vec<Ended> {
+    async fn call(&self, run: &Run, in_force: &JobInForce, calls: Vec<Call>) -> Vec<Ended> {
         if calls.is_empty() {
             return Vec::new();
         }
-        let purpose = self.purposes.get(&job.purpose_id).expect("the builder refuses a job whose purpose nobody serves");
+        let (purpose, job) = (&*in_force.purpose, &*in_force.job);
         match job.job_type {
             JobType::IndividualBatch => future::join_all(calls.into_iter().map(|call| self.call_one(purpose, run, job, call))).await,
             JobType::BatchAsObject => self.call_together(purpose, run, job, calls).await,

@@ -1,14 +1,16 @@
 //! Putting a processor together.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
-use cohort_preferences::{Job, JobId, JobType, PurposeId};
+use cohort_preferences::{Job, PurposeId};
 use tokio::sync::{Notify, Semaphore, watch};
 
-use super::{EnhancedBatchProcessor, Inner, Purpose};
+use super::adopt::Adoption;
+use super::job_set::{BuildError, Serving};
+use super::{EnhancedBatchProcessor, Inner};
 use crate::clock::{AgentClock, SystemClock};
-use crate::handler::Handler;
+use crate::handler::{Handler, HandlerFactory, ServedPurpose};
 use crate::ledger::Ledger;
 use crate::scheduler::{NominalDates, Schedules, Watch};
 use crate::source::PreferenceSource;
@@ -21,50 +23,12 @@ pub struct ProcessorBuilder {
     source: Arc<dyn PreferenceSource>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn AgentClock>,
-    handlers: HashMap<PurposeId, (Arc<dyn Handler>, Option<usize>)>,
+    handlers: HashMap<PurposeId, ServedPurpose>,
+    factory: Option<Arc<dyn HandlerFactory>>,
     jobs: Vec<Job>,
     max_concurrent_items: usize,
     holder: String,
     horizon: Option<NominalDates>,
-}
-
-/// Why jobs and handlers do not fit together.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
-    /// A job's purpose has no handler.
-    #[error("job {job_id}: no handler serves the purpose {purpose_id}: add it to \"purposes\" in the batch config")]
-    NoHandler {
-        /// Which job.
-        job_id: JobId,
-        /// Which purpose.
-        purpose_id: PurposeId,
-    },
-    /// A chunk would never fit into the agent's hands (D3).
-    #[error(
-        "job {job_id}: chunk_size: expected at most {max_concurrent_items}, the most users that this agent calls at once, got {chunk_size}"
-    )]
-    ChunkTooLarge {
-        /// Which job.
-        job_id: JobId,
-        /// What it asks for.
-        chunk_size: usize,
-        /// What there is.
-        max_concurrent_items: usize,
-    },
-    /// A chunk that is one call would be more users at once than its purpose allows (D3).
-    #[error(
-        "job {job_id}: chunk_size: expected at most {max_concurrency}, the max_concurrency of the purpose {purpose_id}, got {chunk_size}"
-    )]
-    ChunkOverPurpose {
-        /// Which job.
-        job_id: JobId,
-        /// Which purpose.
-        purpose_id: PurposeId,
-        /// What the job asks for.
-        chunk_size: usize,
-        /// What the purpose allows.
-        max_concurrency: usize,
-    },
 }
 
 impl EnhancedBatchProcessor {
@@ -75,6 +39,7 @@ impl EnhancedBatchProcessor {
             ledger: Arc::new(ledger),
             clock: Arc::new(SystemClock),
             handlers: HashMap::new(),
+            factory: None,
             jobs: Vec::new(),
             max_concurrent_items: DEFAULT_CONCURRENT_ITEMS,
             holder: "agent".into(),
@@ -93,7 +58,7 @@ impl ProcessorBuilder {
     /// Serves a purpose with at most `max_concurrency` users called at once (D3).
     #[must_use]
     pub fn limited_handler(mut self, purpose: PurposeId, handler: Arc<dyn Handler>, max_concurrency: Option<usize>) -> Self {
-        self.handlers.insert(purpose, (handler, max_concurrency));
+        self.handlers.insert(purpose, ServedPurpose { handler, max_concurrency });
         self
     }
 
@@ -132,53 +97,35 @@ impl ProcessorBuilder {
         self
     }
 
+    /// Follows the jobs and purposes that the ledger keeps, besides those of the program: one that is applied while the
+    /// processor runs takes effect without a restart. `factory` makes their handlers.
+    #[must_use]
+    pub fn stored_jobs(mut self, factory: Arc<dyn HandlerFactory>) -> Self {
+        self.factory = Some(factory);
+        self
+    }
+
     /// The processor, if every job has a handler and fits.
     pub fn build(self) -> Result<EnhancedBatchProcessor, BuildError> {
-        for job in &self.jobs {
-            check(job, &self.handlers, self.max_concurrent_items)?;
-        }
+        let serving = Serving::with_own(self.factory, self.max_concurrent_items, self.handlers, self.jobs)?;
         let schedules = Arc::new(Schedules::new(self.horizon));
         let watch = Watch::new(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&schedules));
-        let most = self.max_concurrent_items;
-        let purpose = |(handler, limit): (Arc<dyn Handler>, Option<usize>)| {
-            let max_concurrency = limit.unwrap_or(most).max(1);
-            Purpose { handler, calls: Arc::new(Semaphore::new(max_concurrency)), max_concurrency }
-        };
         Ok(EnhancedBatchProcessor(Arc::new(Inner {
             source: self.source,
             ledger: self.ledger,
             clock: self.clock,
             schedules,
             watch,
-            jobs: self.jobs.into_iter().map(|job| (job.job_id.clone(), Arc::new(job))).collect(),
-            purposes: self.handlers.into_iter().map(|(id, handler)| (id, purpose(handler))).collect(),
-            calls: Arc::new(Semaphore::new(most)),
-            max_concurrent_items: most,
+            jobs: RwLock::new(Arc::new(serving.own())),
+            serving: Arc::new(serving),
+            adoption: Adoption::default(),
+            calls: Arc::new(Semaphore::new(self.max_concurrent_items)),
+            max_concurrent_items: self.max_concurrent_items,
             holder: self.holder,
             in_work: Mutex::default(),
             stopping: watch::Sender::new(false),
             claiming: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
         })))
-    }
-}
-
-fn check(
-    job: &Job,
-    handlers: &HashMap<PurposeId, (Arc<dyn Handler>, Option<usize>)>,
-    max_concurrent_items: usize,
-) -> Result<(), BuildError> {
-    let (job_id, purpose_id, chunk_size) = (job.job_id.clone(), job.purpose_id.clone(), job.chunk_size);
-    let Some((_, limit)) = handlers.get(&purpose_id) else {
-        return Err(BuildError::NoHandler { job_id, purpose_id });
-    };
-    if chunk_size > max_concurrent_items {
-        return Err(BuildError::ChunkTooLarge { job_id, chunk_size, max_concurrent_items });
-    }
-    match *limit {
-        Some(max_concurrency) if job.job_type == JobType::BatchAsObject && chunk_size > max_concurrency => {
-            Err(BuildError::ChunkOverPurpose { job_id, purpose_id, chunk_size, max_concurrency })
-        }
-        _ => Ok(()),
     }
 }

@@ -14,27 +14,31 @@
 //! settings, then those of up to an hour ago are used and the outcome says so (M3); the handler, then the user is tried
 //! again (D4); the ledger, then the claim runs out and somebody else goes on (F3).
 
+mod adopt;
 mod attempt;
 mod backoff;
 mod builder;
 mod consent;
+mod job_set;
 mod read;
 mod settle;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
-use cohort_preferences::{Job, JobId, Member, PurposeId};
+use cohort_preferences::{JobId, Member};
 use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
-pub use self::builder::{BuildError, ProcessorBuilder};
+use self::adopt::Adoption;
+pub use self::builder::ProcessorBuilder;
+pub use self::job_set::{BuildError, Serving};
+pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
 pub(crate) use self::read::GroupAt;
 use crate::clock::AgentClock;
-use crate::handler::Handler;
 use crate::ledger::{Chunk, Claim, Ledger, LedgerError, Mark, NewRun, Run, RunId};
 use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
 use crate::source::PreferenceSource;
@@ -64,8 +68,10 @@ struct Inner {
     clock: Arc<dyn AgentClock>,
     schedules: Arc<Schedules>,
     watch: Watch,
-    jobs: BTreeMap<JobId, Arc<Job>>,
-    purposes: HashMap<PurposeId, Purpose>,
+    /// The jobs in force; replaced as a whole.
+    jobs: RwLock<Arc<JobSet>>,
+    serving: Arc<Serving>,
+    adoption: Adoption,
     /// One permit a user who may be called and not yet answered (D3).
     calls: Arc<Semaphore>,
     max_concurrent_items: usize,
@@ -78,18 +84,11 @@ struct Inner {
     wake: Notify,
 }
 
-struct Purpose {
-    handler: Arc<dyn Handler>,
-    /// One permit a user who may be called for this purpose (D3).
-    calls: Arc<Semaphore>,
-    max_concurrency: usize,
-}
-
 /// A chunk in this agent's hands, with what is known of its members.
 struct Claimed {
     chunk: Chunk,
     run: Arc<Run>,
-    job: Arc<Job>,
+    job: Arc<JobInForce>,
     /// The members as the page gave them and the watch's place before it was read; `None` if they must be asked for.
     read: Option<(Vec<Member>, Seen)>,
 }
@@ -150,10 +149,6 @@ impl EnhancedBatchProcessor {
     /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4).
     pub(crate) async fn count_members(&self, asked: GroupAt<'_>) -> u64 {
         self.0.count_members(asked).await
-    }
-
-    pub(crate) fn jobs(&self) -> Vec<Arc<Job>> {
-        self.0.jobs.values().cloned().collect()
     }
 
     pub(crate) fn schedules(&self) -> &Schedules {
@@ -236,7 +231,7 @@ impl Inner {
                 Some(run) => Arc::clone(run),
                 None => Arc::clone(runs.entry(chunk.run).or_insert(self.run_of(&chunk).await?)),
             };
-            match self.jobs.get(&run.job_id).cloned() {
+            match self.find_job(&run.job_id) {
                 Some(job) => claimed.push(Claimed { chunk, run, job, read: None }),
                 None => self.leave_to_later(&run, &chunk).await?,
             }
@@ -249,9 +244,9 @@ impl Inner {
         run.map(Arc::new).ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))
     }
 
-    /// Work of a job that the batch config no longer has waits for the job to come back.
+    /// Work of a job that cannot be served here waits for somebody who can, or for the job to come back.
     async fn leave_to_later(&self, run: &Run, chunk: &Chunk) -> Result<(), LedgerError> {
-        tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with open work is not in the batch config; its work waits");
+        tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with open work is not served here; its work waits");
         let now = self.clock.now();
         self.ledger.record_outcomes(settle::postpone(chunk, saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB), now)).await
     }

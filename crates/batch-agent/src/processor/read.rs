@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cohort_preferences::{FeatureType, JobId, Member, MemberPage, MembersRequest, PreferenceGroup, StatedGroup};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CLAIM_USERS, Claimed, Inner, ProcessError};
+use super::{CLAIM_USERS, Claimed, Inner, JobInForce, ProcessError};
 use crate::ledger::{Chunk, MembersRead, MissedReason, Run};
 use crate::scheduler::{Seen, saturating_add};
 
@@ -15,7 +15,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The longest pause after a fault.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long work waits whose job is not in the batch config.
+/// How long work waits whose job is not served here.
 pub(super) const PAUSE_OF_UNKNOWN_JOB: SignedDuration = SignedDuration::from_mins(10);
 
 /// Why a page of members cannot be used; the run waits and is read again.
@@ -51,8 +51,8 @@ impl Inner {
     }
 
     async fn read_page_of(&self, run: Run) -> Result<Vec<Claimed>, ProcessError> {
-        let Some(job) = self.jobs.get(&run.job_id).cloned() else {
-            tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with an open run is not in the batch config; its run waits");
+        let Some(job) = self.find_job(&run.job_id) else {
+            tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with an open run is not served here; its run waits");
             self.ledger.postpone_reading(run.id, saturating_add(self.clock.now(), PAUSE_OF_UNKNOWN_JOB)).await?;
             return Ok(Vec::new());
         };
@@ -65,7 +65,7 @@ impl Inner {
                     stated,
                     members,
                     next_cursor: page.next_cursor,
-                    chunk_size: job.chunk_size,
+                    chunk_size: job.job.chunk_size,
                     claim: self.claim_now(),
                 };
                 // Another agent may have read the same page; then its chunks are that agent's.
@@ -74,7 +74,7 @@ impl Inner {
                 Ok(with_members(chunks, page.members, seen).map(|(chunk, read)| claimed(chunk, read, &run, &job)).collect())
             }
             Err(error) => {
-                self.wait_or_give_up(&run, job.catchup_window(run.group.frequency()), &error).await?;
+                self.wait_or_give_up(&run, job.job.catchup_window(run.group.frequency()), &error).await?;
                 Ok(Vec::new())
             }
         }
@@ -163,6 +163,6 @@ fn with_members(chunks: Vec<Chunk>, members: Vec<Member>, seen: Seen) -> impl It
     })
 }
 
-fn claimed(chunk: Chunk, read: (Vec<Member>, Seen), run: &Arc<Run>, job: &Arc<cohort_preferences::Job>) -> Claimed {
+fn claimed(chunk: Chunk, read: (Vec<Member>, Seen), run: &Arc<Run>, job: &Arc<JobInForce>) -> Claimed {
     Claimed { chunk, run: Arc::clone(run), job: Arc::clone(job), read: Some(read) }
 }

@@ -15,6 +15,7 @@
 //! Simulated time drives this very code: [`DynamicBatchScheduler::run_simulated_until`] moves the clock from one instant
 //! at which something is to do to the next.
 
+mod adopt;
 mod plan;
 mod schedules;
 mod watch;
@@ -22,9 +23,10 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cohort_preferences::{FeatureType, Frequency, Job, JobId, TimeKey, UnresolvedGroup};
+use cohort_preferences::{FeatureType, Frequency, JobId, TimeKey, UnresolvedGroup};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
+use tokio::sync::{Mutex, Notify};
 
 use self::plan::Verdict;
 use self::schedules::Due;
@@ -33,7 +35,7 @@ pub use self::schedules::{NominalDates, ScheduleView};
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
 use crate::ledger::{Ledger, LedgerError, Mark, NewRun};
-use crate::processor::{EnhancedBatchProcessor, GroupAt, ProcessError};
+use crate::processor::{BuildError, EnhancedBatchProcessor, GroupAt, JobInForce, ProcessError};
 use crate::source::{PreferenceSource, SourceError};
 
 /// How long to wait before asking again what failed.
@@ -54,6 +56,9 @@ pub enum ScheduleError {
     /// Processing failed in simulated time.
     #[error("processing runs")]
     Process(#[from] ProcessError),
+    /// A stored job or purpose cannot be served here.
+    #[error(transparent)]
+    Unserved(#[from] BuildError),
     /// A stated group that no default completes (T12).
     #[error("job {job_id}")]
     Unresolved {
@@ -70,30 +75,30 @@ pub struct DynamicBatchScheduler {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn AgentClock>,
     processor: EnhancedBatchProcessor,
-    jobs: Vec<Arc<Job>>,
     poll_interval: Duration,
+    /// Held while occurrences are planned, and while the jobs are swapped that they are planned by.
+    planning: Mutex<()>,
+    /// Told when schedules have changed because jobs have.
+    adopted: Notify,
 }
 
 impl DynamicBatchScheduler {
     /// A scheduler for the processor's jobs; `poll_interval` is how often everything is read anew as a safety net (F8).
     pub fn new(processor: EnhancedBatchProcessor, poll_interval: Duration) -> Self {
         let (source, ledger, clock) = processor.parts();
-        let jobs = processor.jobs();
-        Self { source, ledger, clock, processor, jobs, poll_interval }
+        Self { source, ledger, clock, processor, poll_interval, planning: Mutex::new(()), adopted: Notify::new() }
     }
 
-    /// Reads the groups of every job and makes their schedules. To be called once, before anything else.
+    /// Puts the stored jobs in force, reads the groups of every job and makes their schedules. To be called once, before
+    /// anything else.
     pub async fn initialize_dynamic_schedules(&self) -> Result<(), ScheduleError> {
-        self.restart_watch().await?;
-        for job in &self.jobs {
-            self.load(job).await?;
-        }
-        Ok(())
+        self.adopt_at_start().await?;
+        self.resynchronize().await
     }
 
     /// Reads the groups of a feature anew, for every job that serves it.
     pub async fn refresh_feature_schedules(&self, feature: &FeatureType) -> Result<(), ScheduleError> {
-        for job in self.jobs.iter().filter(|job| job.feature_type == *feature) {
+        for job in self.processor.jobs().planned().filter(|job| job.job.feature_type == *feature) {
             self.load(job).await?;
         }
         Ok(())
@@ -109,9 +114,10 @@ impl DynamicBatchScheduler {
         let list = self.source.groups(feature).await?;
         let wanted = |group: &cohort_preferences::StatedGroup| group.frequency() == Some(frequency) && group.time_key() == *time_key;
         for summary in list.groups.into_iter().filter(|summary| wanted(&summary.group)) {
-            for job in self.jobs.iter().filter(|job| job.feature_type == *feature) {
-                let learnt = self.processor.schedules().learn(&job.job_id, summary.clone());
-                learnt.map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
+            for job in self.processor.jobs().planned().filter(|job| job.job.feature_type == *feature) {
+                let job_id = &job.job.job_id;
+                let learnt = self.processor.schedules().learn(job_id, summary.clone());
+                learnt.map_err(|source| ScheduleError::Unresolved { job_id: job_id.clone(), source })?;
             }
         }
         Ok(())
@@ -129,6 +135,7 @@ impl DynamicBatchScheduler {
             () = self.plan_forever() => {}
             () = self.follow_forever() => {}
             () = self.refresh_forever() => {}
+            () = self.adopt_forever() => {}
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = ended.wait_for(|ended| *ended) => {}
         }
@@ -137,6 +144,7 @@ impl DynamicBatchScheduler {
     /// Moves a simulated clock to `end`, doing on the way everything that becomes due.
     pub async fn run_simulated_until(&self, clock: &SimulatedClock, end: Timestamp) -> Result<(), ScheduleError> {
         loop {
+            self.adopt_newer().await?;
             self.plan_due().await?;
             let ready_at = self.processor.run_until_idle().await?;
             // In real time the long poll does it: a group that came to be meanwhile may be due before those known.
@@ -152,17 +160,32 @@ impl DynamicBatchScheduler {
         }
     }
 
+    /// Reads everything anew, from the feed's present end on.
+    async fn resynchronize(&self) -> Result<(), ScheduleError> {
+        self.restart_watch().await?;
+        for job in self.processor.jobs().planned() {
+            self.load(job).await?;
+        }
+        Ok(())
+    }
+
     async fn restart_watch(&self) -> Result<(), ScheduleError> {
         let start = self.source.changes("now", Duration::ZERO).await?;
         self.processor.watch().start_at(start.next, start.complete_until);
         Ok(())
     }
 
-    async fn load(&self, job: &Arc<Job>) -> Result<(), ScheduleError> {
+    async fn load(&self, in_force: &JobInForce) -> Result<(), ScheduleError> {
+        let job = &in_force.job;
         let mark = self.ledger.ensure_job(&job.job_id, self.clock.now()).await?;
+        let replaced = self.replaced(in_force, mark).await?;
         let list = self.source.groups(&job.feature_type).await?;
+        // Another version may have come into force while the groups were read.
+        if self.processor.jobs().find_planned(&job.job_id).is_none_or(|now| now.version() != in_force.version()) {
+            return Ok(());
+        }
         let (position, complete_until) = (list.position.clone(), list.complete_until);
-        let loaded = self.processor.schedules().replace(job, mark, list);
+        let loaded = self.processor.schedules().replace(in_force, replaced.as_ref(), mark, list);
         loaded.map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
         self.processor.watch().rewind_to(&position, complete_until);
         Ok(())
@@ -181,6 +204,7 @@ impl DynamicBatchScheduler {
             tokio::select! {
                 () = self.clock.sleep_until(wake_at) => {}
                 () = self.processor.watch().changed() => {}
+                () = self.adopted.notified() => {}
             }
         }
     }
@@ -189,7 +213,7 @@ impl DynamicBatchScheduler {
         loop {
             let fault = match self.processor.watch().wait_for_changes().await {
                 Ok(()) => continue,
-                Err(SourceError::Gone) => match self.initialize_dynamic_schedules().await {
+                Err(SourceError::Gone) => match self.resynchronize().await {
                     Ok(()) => continue,
                     Err(error) => Box::new(error) as Box<dyn std::error::Error + Send + Sync>,
                 },
@@ -203,9 +227,9 @@ impl DynamicBatchScheduler {
     async fn refresh_forever(&self) {
         loop {
             tokio::time::sleep(self.poll_interval).await;
-            for job in &self.jobs {
+            for job in self.processor.jobs().planned() {
                 if let Err(error) = self.load(job).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job_id, "reading the groups anew failed; those known go on");
+                    tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id, "reading the groups anew failed; those known go on");
                 }
             }
         }
@@ -213,7 +237,12 @@ impl DynamicBatchScheduler {
 
     /// Opens the runs of everything that is due now.
     async fn plan_due(&self) -> Result<(), ScheduleError> {
-        let now = self.clock.now();
+        let _turn = self.planning.lock().await;
+        self.plan_up_to(self.clock.now()).await
+    }
+
+    /// Opens the runs of everything that is due up to `now`, by whoever has the turn to plan.
+    async fn plan_up_to(&self, now: Timestamp) -> Result<(), ScheduleError> {
         if self.processor.schedules().next_due().is_none_or(|due| due > now) {
             return Ok(());
         }
@@ -221,7 +250,7 @@ impl DynamicBatchScheduler {
         self.learn_changes().await;
         // One job that cannot be planned does not hold up the others; it stays due.
         let mut planned = Ok(());
-        for job in &self.jobs {
+        for job in self.processor.jobs().planned() {
             planned = planned.and(self.plan_job(job, now).await);
         }
         planned
@@ -234,27 +263,28 @@ impl DynamicBatchScheduler {
         }
     }
 
-    async fn plan_job(&self, job: &Job, now: Timestamp) -> Result<(), ScheduleError> {
-        let due = self.processor.schedules().due(&job.job_id, now);
+    async fn plan_job(&self, in_force: &JobInForce, now: Timestamp) -> Result<(), ScheduleError> {
+        let job_id = &in_force.job.job_id;
+        let due = self.processor.schedules().due(job_id, now);
         if !due.is_empty() {
             let mut runs = Vec::with_capacity(due.len());
             for due in due {
-                runs.extend(self.new_run(job, due).await);
+                runs.extend(self.new_run(in_force, due).await);
             }
             let mark = Mark { planned_until: now, known_until: self.processor.watch().known_until().min(now) };
-            self.processor.process_occurrences(&job.job_id, mark, runs).await?;
+            self.processor.process_occurrences(job_id, mark, runs).await?;
         }
-        self.processor.schedules().advance(&job.job_id, now);
+        self.processor.schedules().advance(job_id, now);
         Ok(())
     }
 
-    /// The run that becomes of a due occurrence; `None` for a missed one that had no members (A1).
-    async fn new_run(&self, job: &Job, due: Due) -> Option<NewRun> {
+    /// The run that becomes of a due occurrence; `None` for one that is not processed and had no members (A1).
+    async fn new_run(&self, in_force: &JobInForce, due: Due) -> Option<NewRun> {
         let Due { group, stated, occurrence, verdict } = due;
-        let missed = match verdict {
+        let (job_id, feature_type) = (&in_force.job.job_id, &in_force.job.feature_type);
+        let unprocessed = match verdict {
             Verdict::Fire => None,
-            Verdict::Miss(reason) => {
-                let (job_id, feature_type) = (&job.job_id, &job.feature_type);
+            Verdict::Leave(reason) => {
                 let asked = GroupAt { job_id, feature_type, group: &group, stated: &stated, instant: occurrence.at };
                 match self.processor.count_members(asked).await {
                     0 => return None,
@@ -262,15 +292,8 @@ impl DynamicBatchScheduler {
                 }
             }
         };
-        Some(NewRun {
-            job_version: None,
-            feature_type: job.feature_type.clone(),
-            group,
-            stated,
-            occurrence,
-            priority: job.priority,
-            missed,
-        })
+        let (feature_type, job_version, priority) = (feature_type.clone(), in_force.version(), in_force.job.priority);
+        Some(NewRun { job_version, feature_type, group, stated, occurrence, priority, unprocessed })
     }
 }
 

@@ -3,7 +3,7 @@
 use cohort_preferences::{Job, Misfire, Occurrence, PreferenceGroup};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ledger::MissedReason;
+use crate::ledger::{MissedReason, Pause, UnprocessedReason};
 
 /// An occurrence this late is still on time: nothing was down, the agent was merely busy.
 const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
@@ -16,21 +16,26 @@ const MOST_CAUGHT_UP: usize = 100;
 pub(crate) enum Verdict {
     /// Process its members.
     Fire,
-    /// Record that it was missed.
-    Miss(MissedReason),
+    /// Record that it is not processed, and why.
+    Leave(UnprocessedReason),
 }
 
 /// Decides about the occurrences of a group that came due since it was last planned, oldest first (F1).
-pub(crate) fn judge(job: &Job, group: &PreferenceGroup, due: &[Occurrence], now: Timestamp) -> Vec<Verdict> {
+///
+/// What falls due while the job is paused is left, and a job that was paused has nothing to catch up on (F1).
+pub(crate) fn judge(job: &Job, pause: Option<Pause>, group: &PreferenceGroup, due: &[Occurrence], now: Timestamp) -> Vec<Verdict> {
     let lateness = |occurrence: &Occurrence| now.duration_since(occurrence.at);
     let is_latest = |index: usize| index + 1 == due.len();
+    let miss = |reason| Verdict::Leave(UnprocessedReason::Missed(reason));
     let verdict = |(index, occurrence): (usize, &Occurrence)| match job.misfire {
+        _ if pause.is_some_and(|pause| pause.covers(occurrence.at)) => Verdict::Leave(UnprocessedReason::JobPaused),
         _ if lateness(occurrence) <= ON_TIME => Verdict::Fire,
+        _ if pause.is_some_and(|pause| occurrence.at < pause.from) => miss(MissedReason::Downtime),
         Misfire::Latest if is_latest(index) && lateness(occurrence) <= job.catchup_window(group.frequency()) => Verdict::Fire,
-        Misfire::Latest => Verdict::Miss(MissedReason::Downtime),
+        Misfire::Latest => miss(MissedReason::Downtime),
         Misfire::All if due.len() - index <= MOST_CAUGHT_UP => Verdict::Fire,
-        Misfire::All => Verdict::Miss(MissedReason::MisfireLimit),
-        Misfire::Skip => Verdict::Miss(MissedReason::MisfireSkip),
+        Misfire::All => miss(MissedReason::MisfireLimit),
+        Misfire::Skip => miss(MissedReason::MisfireSkip),
     };
     due.iter().enumerate().map(verdict).collect()
 }
@@ -56,10 +61,18 @@ mod tests {
         text.parse().expect("instant")
     }
 
+    fn missed(reason: MissedReason) -> Verdict {
+        Verdict::Leave(UnprocessedReason::Missed(reason))
+    }
+
     fn verdicts(misfire: &str, from: &str, now: &str) -> Vec<Verdict> {
+        verdicts_of_paused(misfire, None, from, now)
+    }
+
+    fn verdicts_of_paused(misfire: &str, pause: Option<Pause>, from: &str, now: &str) -> Vec<Verdict> {
         let now = instant(now);
         let due: Vec<_> = Schedule::of(&daily()).after(instant(from)).take_while(|occurrence| occurrence.at <= now).collect();
-        judge(&job(misfire), &daily(), &due, now)
+        judge(&job(misfire), pause, &daily(), &due, now)
     }
 
     #[test]
@@ -71,17 +84,17 @@ mod tests {
 
     #[test]
     fn after_three_days_only_the_latest_within_the_window_fires() {
-        let missed = Verdict::Miss(MissedReason::Downtime);
-        assert_eq!(verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T20:00:00Z"), [missed, missed, Verdict::Fire]);
-        assert_eq!(verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T21:00:01Z"), [missed, missed, missed]);
+        let late = missed(MissedReason::Downtime);
+        assert_eq!(verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T20:00:00Z"), [late, late, Verdict::Fire]);
+        assert_eq!(verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T21:00:01Z"), [late, late, late]);
     }
 
     #[test]
     fn all_fires_the_last_hundred_and_skip_none() {
         let caught_up = verdicts("all", "2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z");
         assert_eq!(caught_up.iter().filter(|verdict| **verdict == Verdict::Fire).count(), 100);
-        assert_eq!(caught_up[0], Verdict::Miss(MissedReason::MisfireLimit));
+        assert_eq!(caught_up[0], missed(MissedReason::MisfireLimit));
         let skipped = verdicts("skip", "2026-12-01T10:00:00Z", "2026-12-03T20:00:00Z");
-        assert_eq!(skipped, [Verdict::Miss(MissedReason::MisfireSkip); 2]);
+        assert_eq!(skipped, [missed(MissedReason::MisfireSkip); 2]);
     }
 }

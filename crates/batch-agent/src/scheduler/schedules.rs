@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::plan::{Verdict, judge};
-use crate::ledger::Mark;
+use crate::ledger::{Mark, Pause};
+use crate::processor::JobInForce;
 
 /// Only occurrences whose nominal date lies within are planned; for simulations of a stretch of the calendar.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,9 @@ pub(crate) struct Schedules {
 #[derive(Debug)]
 struct JobSchedules {
     job: Arc<Job>,
+    /// `None` for a job that is not stored.
+    version: Option<u32>,
+    pause: Option<Pause>,
     mark: Mark,
     /// The feed's cursor up to which changes are in the groups: reading one twice does no harm (F7).
     applied: String,
@@ -55,6 +59,13 @@ struct Scheduled {
 struct Members {
     count: u64,
     empty_since: Option<Timestamp>,
+}
+
+/// What a job was when its mark was set, and when it became another.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    pub(crate) job: Job,
+    pub(crate) at: Timestamp,
 }
 
 /// An occurrence that has come due, and what is to be done about it.
@@ -95,20 +106,47 @@ impl Schedules {
     ///
     /// # Errors
     /// A stated group that no default completes (T12); nothing has changed then.
-    pub(crate) fn replace(&self, job: &Arc<Job>, mark: Mark, list: GroupList) -> Result<(), UnresolvedGroup> {
-        let mut fresh = JobSchedules { job: Arc::clone(job), mark, applied: list.position, groups: HashMap::new(), due: BTreeSet::new() };
+    pub(crate) fn replace(
+        &self,
+        in_force: &JobInForce,
+        replaced: Option<&Replaced>,
+        mark: Mark,
+        list: GroupList,
+    ) -> Result<(), UnresolvedGroup> {
+        let (job, version, pause) = (Arc::clone(&in_force.job), in_force.version(), in_force.pause());
+        let mut fresh = JobSchedules { job, version, pause, mark, applied: list.position, groups: HashMap::new(), due: BTreeSet::new() };
+        let job = &in_force.job;
         let mut jobs = self.lock();
         let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job_id);
         for summary in list.groups {
             let group = summary.group.resolve(&job.defaults())?;
             let known = earlier.and_then(|index| jobs[index].groups.get(&group)).map(|scheduled| scheduled.planned_until);
-            fresh.learn(group, summary, known);
+            let moved = replaced.filter(|before| summary.group.resolve(&before.job.defaults()).as_ref() != Ok(&group));
+            let from = known.or_else(|| moved.map(|moved| fresh.first_planned_from(summary.since).max(moved.at)));
+            fresh.learn(group, summary, from);
         }
         match earlier {
             Some(index) => jobs[index] = fresh,
             None => jobs.push(fresh),
         }
         Ok(())
+    }
+
+    /// Forgets the schedules of all jobs but these.
+    pub(crate) fn retain(&self, is_planned: impl Fn(&JobId) -> bool) {
+        self.lock().retain(|schedules| is_planned(&schedules.job.job_id));
+    }
+
+    /// Whether a job has schedules, and they are made by this version of it.
+    pub(crate) fn are_of(&self, job: &JobId, version: Option<u32>) -> bool {
+        self.lock().iter().any(|schedules| schedules.job.job_id == *job && schedules.version == version)
+    }
+
+    /// Notes a job's last pause.
+    pub(crate) fn pause(&self, job: &JobId, pause: Option<Pause>) {
+        if let Some(schedules) = self.lock().iter_mut().find(|schedules| schedules.job.job_id == *job) {
+            schedules.pause = pause;
+        }
     }
 
     /// Adds or corrects one stated group of a job.
@@ -254,7 +292,7 @@ impl JobSchedules {
             |occurrence: &Occurrence| horizon.is_none_or(|dates| (dates.first..=dates.last).contains(&occurrence.nominal.date()));
         let due: Vec<Occurrence> =
             scheduled.schedule.after(scheduled.planned_until).take_while(|occurrence| occurrence.at <= until).filter(in_horizon).collect();
-        let verdicts = judge(&self.job, group, &due, now);
+        let verdicts = judge(&self.job, self.pause, group, &due, now);
         let stated: Vec<_> = scheduled.stated.keys().cloned().collect();
         due.into_iter()
             .zip(verdicts)

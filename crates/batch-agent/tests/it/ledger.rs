@@ -29,7 +29,7 @@ async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
         stated: vec![StatedGroup::parse("daily", time, "UTC").expect("a group")],
         occurrence: Occurrence { at: instant(NOW), nominal: format!("2026-12-01T{time}").parse().expect("a nominal time") },
         priority: stage.job.priority,
-        missed: None,
+        unprocessed: None,
     };
     let mark = Mark { planned_until: instant(NOW), known_until: instant(NOW) };
     let opened = ledger.open_runs(job, mark, vec![run], instant(NOW)).await.expect("runs");

@@ -18,6 +18,7 @@
 
 mod chunks;
 mod consent;
+mod definitions;
 mod faults;
 mod handler;
 mod http;

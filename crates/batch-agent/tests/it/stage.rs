@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohort_batch_agent::{
-    DynamicBatchScheduler, EnhancedBatchProcessor, Handler, Ledger, OutcomeQuery, OutcomeRecord, ProcessorBuilder, Run, RunQuery,
-    SimulatedClock, SqliteLedger,
+    DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerFactory, JobRegistry, Ledger, OutcomeQuery, OutcomeRecord,
+    ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
 };
-use cohort_preferences::{BatchConfig, Clock, Job};
+use cohort_preferences::{BatchConfig, Clock, Job, Purpose};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,6 +28,18 @@ pub(crate) struct Agent {
     pub(crate) scheduler: DynamicBatchScheduler,
     pub(crate) processor: EnhancedBatchProcessor,
     clock: SimulatedClock,
+}
+
+/// Serves every `http` purpose with the stage's handler.
+struct OneHandler(Arc<RecordingHandler>);
+
+impl HandlerFactory for OneHandler {
+    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+        match purpose {
+            Purpose::Http(http) => Ok(ServedPurpose { handler: self.0.clone(), max_concurrency: http.max_concurrency }),
+            _ => Err("only http is served".into()),
+        }
+    }
 }
 
 /// An instant from its text.
@@ -78,6 +90,19 @@ impl Stage {
             .clock(Arc::new(self.clock.clone()))
             .handler("write".parse().expect("a purpose"), handler)
             .jobs([self.job.clone()])
+    }
+
+    /// An agent that has no jobs of its own and follows those that the ledger keeps.
+    pub(crate) fn stored_builder(&self) -> ProcessorBuilder {
+        EnhancedBatchProcessor::builder(self.source.clone(), self.ledger())
+            .clock(Arc::new(self.clock.clone()))
+            .stored_jobs(Arc::new(OneHandler(self.handler.clone())))
+    }
+
+    /// The registry of the ledger, as a command has it that acts on the files.
+    pub(crate) fn registry(&self) -> JobRegistry {
+        let serving = Serving::new(Arc::new(OneHandler(self.handler.clone())), 25);
+        JobRegistry::new(Arc::new(self.ledger()), Arc::new(self.clock.clone()), serving)
     }
 
     /// Starts an agent as after the death of an earlier one.

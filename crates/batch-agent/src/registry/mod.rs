@@ -1,0 +1,182 @@
+//! The registry of jobs and purposes: what an operator does to them, wherever the operator sits.
+//!
+//! ```text
+//! cohort apply, diff ── REST ──┐
+//! cohort up --batch-config ────┼─► registry: plan ─► can it be served? ─► ledger ─► agents adopt it
+//! pause, resume ────── REST ───┘
+//! ```
+//!
+//! Applying is an act: what it changes gets a new version, and the last act stands. A start with `--batch-config` is an
+//! act only if the agent was last started with something else: an old agent that is restarted with its old file does not
+//! take back what was applied since, and one that is started with another file says something new.
+//!
+//! What may fail: two acts at once, then the second is decided anew on what the first has stored. A batch config that
+//! asks for what this program cannot serve is refused whole, and nothing is stored.
+
+mod plan;
+
+use std::sync::Arc;
+
+use cohort_preferences::{BatchConfigError, BatchDocuments, JobId};
+use serde::Serialize;
+
+pub use self::plan::DefinitionChange;
+use crate::clock::AgentClock;
+use crate::ledger::{Alteration, Definition, DefinitionEdit, DefinitionKind, Ledger, LedgerError, StartedWith, StoredDefinitions};
+use crate::processor::{BuildError, EnhancedBatchProcessor, Serving};
+
+/// How often an act is decided anew because another one was faster.
+const TRIES: usize = 10;
+
+/// Jobs and purposes as they are stored, and the acts on them; cheap to clone.
+#[derive(Clone)]
+pub struct JobRegistry {
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn AgentClock>,
+    serving: Arc<Serving>,
+    /// The agent of this process; `None` if only files are acted on.
+    agent: Option<EnhancedBatchProcessor>,
+}
+
+/// What an apply did, or would do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApplyReport {
+    /// Each job and purpose that was wanted or is removed, jobs first.
+    pub changes: Vec<DefinitionChange>,
+}
+
+/// What became of the batch config that an agent was started with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StartReport {
+    /// It was applied.
+    Applied(ApplyReport),
+    /// The agent was last started with the same, so what is stored stands.
+    Known {
+        /// Whether it is what is stored.
+        in_force: bool,
+    },
+}
+
+/// Why an act was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The batch config cannot be read.
+    #[error(transparent)]
+    Config(#[from] BatchConfigError),
+    /// A job or a purpose cannot be served.
+    #[error(transparent)]
+    Unserved(#[from] BuildError),
+    /// There is no job of this name.
+    #[error("there is no job {0}")]
+    NoSuchJob(JobId),
+    /// Others were faster again and again.
+    #[error("jobs and purposes are being changed by others; try again")]
+    Contended,
+    /// The ledger did not take or give what was asked.
+    #[error("keeping jobs and purposes")]
+    Ledger(#[source] LedgerError),
+}
+
+impl From<LedgerError> for RegistryError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl ApplyReport {
+    /// Whether it leaves everything as it is.
+    pub fn is_unchanged(&self) -> bool {
+        self.changes.iter().all(|change| change.change == Alteration::Unchanged)
+    }
+}
+
+impl JobRegistry {
+    /// The registry of a ledger that no agent of this process works on.
+    pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn AgentClock>, serving: Serving) -> Self {
+        Self { ledger, clock, serving: Arc::new(serving), agent: None }
+    }
+
+    /// The registry of an agent: an act is in force there when it is answered.
+    pub fn of_agent(agent: &EnhancedBatchProcessor) -> Self {
+        let (_source, ledger, clock) = agent.parts();
+        Self { ledger, clock, serving: Arc::clone(agent.serving()), agent: Some(agent.clone()) }
+    }
+
+    /// What applying would do.
+    pub async fn preview(&self, wanted: &BatchDocuments) -> Result<ApplyReport, RegistryError> {
+        let stored = self.ledger.definitions().await?;
+        Ok(ApplyReport { changes: self.decide(&stored, wanted)? })
+    }
+
+    /// Makes what is stored what is wanted; the rest is removed.
+    pub async fn apply(&self, wanted: &BatchDocuments, by: &str) -> Result<ApplyReport, RegistryError> {
+        self.store(wanted, by, None).await
+    }
+
+    /// Applies what an agent was started with, unless it was last started with the same.
+    pub async fn apply_at_start(&self, wanted: &BatchDocuments, agent: &str) -> Result<StartReport, RegistryError> {
+        let start = StartedWith { agent: agent.to_owned(), documents: wanted.to_json() };
+        if self.ledger.started_with(agent).await?.as_ref() == Some(&start.documents) {
+            return Ok(StartReport::Known { in_force: self.preview(wanted).await?.is_unchanged() });
+        }
+        self.store(wanted, &format!("start of {agent}"), Some(start)).await.map(StartReport::Applied)
+    }
+
+    /// Lets a job plan nothing from now on. Answers whether it did before.
+    pub async fn pause(&self, job: &JobId) -> Result<bool, RegistryError> {
+        self.find_job(job).await?;
+        let ran = self.ledger.pause_job(job, self.clock.now()).await?;
+        self.await_adoption().await?;
+        Ok(ran)
+    }
+
+    /// Lets a paused job plan again, from now on (F1). Answers whether it was paused.
+    pub async fn resume(&self, job: &JobId) -> Result<bool, RegistryError> {
+        self.find_job(job).await?;
+        let was_paused = self.ledger.resume_job(job, self.clock.now()).await?;
+        self.await_adoption().await?;
+        Ok(was_paused)
+    }
+
+    async fn find_job(&self, job: &JobId) -> Result<Definition, RegistryError> {
+        let stored = self.ledger.definitions().await?;
+        let found = stored.find(DefinitionKind::Job, job.as_str()).filter(|definition| definition.document.is_some());
+        found.cloned().ok_or_else(|| RegistryError::NoSuchJob(job.clone()))
+    }
+
+    async fn store(&self, wanted: &BatchDocuments, by: &str, start: Option<StartedWith>) -> Result<ApplyReport, RegistryError> {
+        for _ in 0..TRIES {
+            let stored = self.ledger.definitions().await?;
+            let changes = self.decide(&stored, wanted)?;
+            let versions = plan::versions(&changes, by, self.clock.now());
+            let edit = DefinitionEdit { based_on: stored.revision, versions, start: start.clone() };
+            match self.ledger.store_definitions(edit).await {
+                Ok(()) => {
+                    self.await_adoption().await?;
+                    return Ok(ApplyReport { changes });
+                }
+                Err(LedgerError::RevisionMoved) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(RegistryError::Contended)
+    }
+
+    /// The changes, if everything can be served afterwards.
+    fn decide(&self, stored: &StoredDefinitions, wanted: &BatchDocuments) -> Result<Vec<DefinitionChange>, RegistryError> {
+        wanted.read()?;
+        let changes = plan::plan(stored, wanted);
+        let after = plan::after(stored, &plan::versions(&changes, "", self.clock.now()));
+        let earlier = self.agent.as_ref().map(EnhancedBatchProcessor::jobs).unwrap_or_default();
+        let (_set, unserved) = self.serving.serve(&after, &[], &earlier);
+        unserved.into_iter().next().map_or(Ok(changes), |error| Err(error.into()))
+    }
+
+    /// Waits until the agent of this process acts by what is stored.
+    async fn await_adoption(&self) -> Result<(), RegistryError> {
+        if let Some(agent) = &self.agent {
+            agent.await_adoption(self.ledger.definition_revision().await?).await;
+        }
+        Ok(())
+    }
+}
