@@ -53,6 +53,11 @@ impl SimulatedClock {
         Self(watch::Sender::new(start))
     }
 
+    /// Sets the clock, back too, as an operator or a time server may (F2).
+    pub fn set_to(&self, instant: Timestamp) {
+        self.0.send_replace(instant);
+    }
+
     /// Moves the clock forward; a step back is not taken.
     pub fn advance_to(&self, instant: Timestamp) {
         self.0.send_if_modified(|now| {

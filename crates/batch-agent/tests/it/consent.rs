@@ -65,7 +65,9 @@ async fn a_retry_reuses_the_first_attempts_settings_and_the_next_run_reads_anew(
     stage.source.set("u", with("template_overrides", json!({"tone": "dry"})));
     stage.handler.script("u", Script::Retry { times: 1, after_s: None });
     let source = stage.source.clone();
-    stage.handler.on_next_call(move || source.set("u", with("template_overrides", json!({"tone": "warm"}))));
+    stage.handler.on_next_call(move || {
+        source.set("u", with("template_overrides", json!({"tone": "warm"})));
+    });
     stage.run_until("2026-12-02T12:00:00Z").await;
 
     let calls: Vec<_> = stage.handler.calls_of("u").into_iter().map(|(_, user)| user).collect();

@@ -24,9 +24,14 @@ mod handler;
 mod http;
 mod ledger;
 mod live;
+mod lives;
 mod membership;
+mod model;
+#[path = "../../../preferences/tests/it/oracle.rs"]
+mod oracle;
 mod restart;
 mod retries;
 mod simulation;
 mod source;
 mod stage;
+mod wishes;

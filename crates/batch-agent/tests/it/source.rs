@@ -38,6 +38,7 @@ struct State {
     users: BTreeMap<u64, User>,
     numbers: HashMap<TenantId, u64>,
     changes: Vec<Change>,
+    /// The newest stamp given, or the instant up to which a reader was told that it knows everything.
     last_stamp: Option<Timestamp>,
     pages: Vec<usize>,
     faults: Faults,
@@ -85,19 +86,19 @@ impl TestSource {
         self.state.lock().expect("no test panics while it holds the source")
     }
 
-    /// Writes a user's preference.
-    pub(crate) fn set(&self, tenant: &str, preference: Value) {
+    /// Writes a user's preference. Answers the instant from which it is in effect (M7).
+    pub(crate) fn set(&self, tenant: &str, preference: Value) -> Timestamp {
         let parsed = Preference::from_json(&preference, "").expect("a valid preference");
         let group = parsed.is_enabled().then(|| parsed.stated_group(None));
-        self.write(tenant, Some(preference), group);
+        self.write(tenant, Some(preference), group)
     }
 
-    /// Deletes a user's preference.
-    pub(crate) fn delete(&self, tenant: &str) {
-        self.write(tenant, None, None);
+    /// Deletes a user's preference. Answers the instant from which it is gone (M7).
+    pub(crate) fn delete(&self, tenant: &str) -> Timestamp {
+        self.write(tenant, None, None)
     }
 
-    fn write(&self, tenant: &str, preference: Option<Value>, group: Option<StatedGroup>) {
+    fn write(&self, tenant: &str, preference: Option<Value>, group: Option<StatedGroup>) -> Timestamp {
         let mut state = self.lock();
         let at = state.last_stamp.unwrap_or(Timestamp::MIN).max(self.clock.now()) + SignedDuration::from_micros(1);
         state.last_stamp = Some(at);
@@ -116,6 +117,7 @@ impl TestSource {
         state.changes.push(Change { id, tenant_id, number, feature_type, version, at, kind, left, joined });
         drop(state);
         self.changed.notify_waiters();
+        at
     }
 
     /// Switches faults on and off.
@@ -182,8 +184,10 @@ impl State {
         self.changes.len().to_string()
     }
 
-    fn complete_until(&self, now: Timestamp) -> Timestamp {
-        self.last_stamp.map_or(now, |last| last.max(now))
+    /// Promises that no later change is stamped at or before the instant answered, also if the clock is set back.
+    fn promise_until(&mut self, now: Timestamp) -> Timestamp {
+        let until = self.last_stamp.map_or(now, |last| last.max(now));
+        *self.last_stamp.insert(until)
     }
 
     fn summaries(&self) -> Vec<GroupSummary> {
@@ -228,8 +232,8 @@ fn feature() -> FeatureType {
 #[async_trait]
 impl PreferenceSource for TestSource {
     async fn groups(&self, _feature: &FeatureType) -> Result<GroupList, SourceError> {
-        let state = self.reach()?;
-        let complete_until = state.complete_until(self.clock.now());
+        let mut state = self.reach()?;
+        let complete_until = state.promise_until(self.clock.now());
         Ok(GroupList {
             feature_type: feature(),
             groups: state.summaries(),
@@ -275,7 +279,7 @@ impl PreferenceSource for TestSource {
         if !wait.is_zero() && self.lock().position() == since {
             changed.await;
         }
-        let state = self.reach()?;
+        let mut state = self.reach()?;
         if state.faults.feed_away {
             return Err(SourceError::Unavailable("the feed is away".into()));
         }
@@ -287,7 +291,7 @@ impl PreferenceSource for TestSource {
         let changes = state.changes[from..until].to_vec();
         let is_end = until == state.changes.len();
         let last_at = changes.last().map_or(Timestamp::MIN, |change| change.at);
-        let complete_until = if is_end { state.complete_until(self.clock.now()) } else { last_at };
+        let complete_until = if is_end { state.promise_until(self.clock.now()) } else { last_at };
         Ok(ChangePage { changes, next: until.to_string(), complete_until })
     }
 }
