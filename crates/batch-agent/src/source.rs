@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_config_client::{ClientError, ConfigDatabaseClient};
-use cohort_preferences::{BatchGetResponse, ChangePage, FeatureType, GroupList, MemberPage, MembersRequest, TenantId};
+use cohort_preferences::{
+    BatchGetResponse, ChangePage, FeatureType, GroupList, MemberPage, MembersRequest, TenantId, TenantMemberPage, TenantMembersRequest,
+    TenantTimezone,
+};
 
 /// Why the Config Database did not answer as needed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,12 @@ pub trait PreferenceSource: Send + Sync + 'static {
     /// A page of the members of some groups as of an instant (M1).
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError>;
 
+    /// A page of the tenants of a filter as of an instant, whatever they prefer (T13).
+    async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError>;
+
+    /// The zones that tenants call their own.
+    async fn timezones(&self) -> Result<Vec<TenantTimezone>, SourceError>;
+
     /// The preferences of some users as they are now (M3).
     async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError>;
 
@@ -50,6 +59,14 @@ impl PreferenceSource for ConfigDatabaseClient {
 
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError> {
         Ok(self.get_frequency_group_members(request).await?)
+    }
+
+    async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError> {
+        Ok(self.get_tenant_members(request).await?)
+    }
+
+    async fn timezones(&self) -> Result<Vec<TenantTimezone>, SourceError> {
+        Ok(self.get_tenant_timezones().await?)
     }
 
     async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {

@@ -194,7 +194,7 @@ fn is_zero(attempts: &u32) -> bool {
 /// The settings that an attempt used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UsedSettings {
-    /// The preference's version (W2).
+    /// The preference's version (W2); 0 for a tenant who was served without one.
     #[serde(rename = "v")]
     pub version: u64,
     /// The overrides, defaults merged in.
@@ -203,6 +203,13 @@ pub struct UsedSettings {
     /// Whether they were older than the feed could vouch for (M3).
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+}
+
+impl UsedSettings {
+    /// The version of the preference that was used; `None` if there was none.
+    pub fn stated_version(&self) -> Option<u64> {
+        (self.version > 0).then_some(self.version)
+    }
 }
 
 /// A page of members on its way into chunks.

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use cohort_preferences::{BatchGetResponse, Frequency, Job, JobType, Member, OncePer, TenantId};
+use cohort_preferences::{BatchGetResponse, Enroll, Frequency, Job, JobType, Member, OncePer, PreferenceEntry, TenantId};
 use futures_util::{FutureExt, future};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::consent::{Settings, states_any};
@@ -59,16 +60,17 @@ impl Inner {
         let Claimed { chunk, run, job: in_force, read } = claimed;
         let job = &*in_force.job;
         let candidates = match read {
-            Some((members, seen)) => Some(self.read_candidates(&run, &chunk.open, members, seen).await),
-            None => self.asked_candidates(&run, &chunk.open).await?,
+            Some((members, seen)) => Some(self.read_candidates(&run, job, &chunk.open, members, seen).await),
+            None => self.asked_candidates(&run, job, &chunk.open).await?,
         };
         let Some(candidates) = candidates else {
             let now = self.clock.now();
             return self.record(postpone(&chunk, saturating_add(now, PAUSE_WITHOUT_SETTINGS), now)).await;
         };
-        let ran = self.already_ran(&run, &chunk, job.once_per, &candidates).await?;
+        let ran = self.already_ran(&run, &chunk, job, &candidates).await?;
         let expired = job.deadline.is_some_and(|deadline| self.clock.now() > saturating_add(run.occurrence.at, deadline));
-        let (mut ended, calls) = divide(candidates, &run, job, |candidate| candidate.objection(&run, &ran, expired));
+        let defaults = self.schedules.template_overrides(&run.job_id);
+        let (mut ended, calls) = divide(candidates, &run, &defaults, |candidate| candidate.objection(&run, &ran, expired));
         ended.extend(self.call(&run, &in_force, calls).await);
         self.record(settle(job, &run, &chunk, ended, self.clock.now())).await
     }
@@ -86,7 +88,7 @@ impl Inner {
 
     /// The candidates of a chunk whose members were just read: only those are asked for again whom the feed has named
     /// since (M3).
-    async fn read_candidates(&self, run: &Run, open: &[OpenMember], members: Vec<Member>, seen: Seen) -> Vec<Candidate> {
+    async fn read_candidates(&self, run: &Run, job: &Job, open: &[OpenMember], members: Vec<Member>, seen: Seen) -> Vec<Candidate> {
         let is_confirmed = self.watch.confirm().await.is_ok();
         let touched = match self.watch.touched_since(&run.feature_type, seen) {
             Touched::Only(tenants) if is_confirmed => {
@@ -94,7 +96,7 @@ impl Inner {
             }
             Touched::Only(_) | Touched::MaybeAll => members.iter().map(|member| member.tenant_id.clone()).collect::<Vec<_>>(),
         };
-        let (fresh, stale) = match self.ask(run, &touched).await {
+        let (fresh, stale) = match self.ask(run, job, &touched).await {
             Ok(fresh) => (fresh, false),
             Err(_logged) => (HashMap::new(), true),
         };
@@ -114,10 +116,10 @@ impl Inner {
 
     /// The candidates of a chunk that was tried or held before: all are asked for. While the Config Database is away, the
     /// settings of the first attempt do, unless they are too old; `None` if the chunk has to wait (M3).
-    async fn asked_candidates(&self, run: &Run, open: &[OpenMember]) -> Result<Option<Vec<Candidate>>, ProcessError> {
+    async fn asked_candidates(&self, run: &Run, job: &Job, open: &[OpenMember]) -> Result<Option<Vec<Candidate>>, ProcessError> {
         let names = self.ledger.tenant_names(open.iter().map(|member| member.number).collect()).await?;
         let tenants: Vec<TenantId> = open.iter().map(|member| names[&member.number].clone()).collect();
-        let fresh = match self.ask(run, &tenants).await {
+        let fresh = match self.ask(run, job, &tenants).await {
             Ok(fresh) => fresh,
             Err(_logged) if self.may_reuse(run, open) => HashMap::new(),
             Err(_logged) => return Ok(None),
@@ -142,8 +144,8 @@ impl Inner {
         is_recent && open.iter().all(|member| member.settings.is_some())
     }
 
-    /// The preferences of these users as they are now; `None` settings for one that is deleted.
-    async fn ask(&self, run: &Run, tenants: &[TenantId]) -> Result<HashMap<TenantId, (u64, Option<Settings>)>, SourceError> {
+    /// The settings of these users as they are now; `None` for one that is deleted.
+    async fn ask(&self, run: &Run, job: &Job, tenants: &[TenantId]) -> Result<HashMap<TenantId, (u64, Option<Settings>)>, SourceError> {
         if tenants.is_empty() {
             return Ok(HashMap::new());
         }
@@ -155,30 +157,25 @@ impl Inner {
         Ok(preferences
             .into_iter()
             .map(|entry| {
-                let settings = entry.preference.as_deref().and_then(|preference| readable(&entry.tenant_id, preference));
-                (entry.tenant_id, (entry.version, settings))
+                let (version, settings) = in_force(job, &entry);
+                (entry.tenant_id, (version, settings))
             })
             .collect())
     }
 
     /// Which candidates the job has run on this nominal date in another run (M6). Only users are looked up for whom another
-    /// group may have fired on the same date, because they joined this one late or have left it, and only before their
-    /// first attempt.
-    async fn already_ran(
-        &self,
-        run: &Run,
-        chunk: &Chunk,
-        once_per: OncePer,
-        candidates: &[Candidate],
-    ) -> Result<HashSet<u64>, LedgerError> {
+    /// group may have fired on the same date, because they joined this one late or have left it, or were moved into it by
+    /// other defaults, and only before their first attempt.
+    async fn already_ran(&self, run: &Run, chunk: &Chunk, job: &Job, candidates: &[Candidate]) -> Result<HashSet<u64>, LedgerError> {
         let follows_the_clock = matches!(run.group.frequency(), Frequency::Hourly | Frequency::Cron);
-        if once_per == OncePer::Off || follows_the_clock {
+        if job.once_per == OncePer::Off || job.schedule.is_some() || follows_the_clock {
             return Ok(HashSet::new());
         }
         let date = run.occurrence.nominal.date();
         let midnight = TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).unwrap_or(Timestamp::MIN);
         let date_begins = saturating_add(midnight, -EARLIEST_DATE_LEAD);
-        let joined_late = |candidate: &&Candidate| candidate.member_since.is_none_or(|since| since >= date_begins);
+        let has_taken_over = self.schedules.has_taken_over_since(&run.job_id, &run.group, date_begins);
+        let joined_late = |candidate: &&Candidate| has_taken_over || candidate.member_since.is_none_or(|since| since >= date_begins);
         let is_unbegun = |candidate: &&Candidate| candidate.member.attempts == 0;
         let numbers: Vec<u64> = candidates.iter().filter(is_unbegun).filter(joined_late).map(|candidate| candidate.member.number).collect();
         if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(&run.job_id, date, chunk, numbers).await }
@@ -243,7 +240,7 @@ impl Inner {
 fn divide(
     candidates: Vec<Candidate>,
     run: &Run,
-    job: &Job,
+    defaults: &Map<String, Value>,
     objection: impl Fn(&Candidate) -> Option<SkippedReason>,
 ) -> (Vec<Ended>, Vec<Call>) {
     let mut skipped = Vec::new();
@@ -256,7 +253,7 @@ fn divide(
                 // Retries reuse the first attempt's settings, so that the same key always carries the same body (M3).
                 let used = candidate.member.settings.clone().unwrap_or_else(|| UsedSettings {
                     version: candidate.version,
-                    template_overrides: settings.overrides(&job.default_preferences.template_overrides),
+                    template_overrides: settings.overrides(defaults),
                     stale: candidate.stale,
                 });
                 let user = user_work(run, candidate.tenant_id, &used, candidate.member.attempts + 1);
@@ -296,6 +293,17 @@ fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, attempt: u32) 
         attempt,
         preference_version: used.version,
         template_overrides: used.template_overrides.clone(),
+    }
+}
+
+/// The version and the settings in force for a job's work; none for a tenant who is not there, or whom the job does not serve
+/// without a preference (T13).
+fn in_force(job: &Job, entry: &PreferenceEntry) -> (u64, Option<Settings>) {
+    let has_stated_nothing = entry.version == 0 && job.enroll == Enroll::Everyone;
+    match &entry.preference {
+        _ if entry.number.is_none() => (0, None),
+        _ if job.schedule.is_some() || has_stated_nothing => (0, Some(Settings::of_nothing_stated())),
+        preference => (entry.version, preference.as_deref().and_then(|preference| readable(&entry.tenant_id, preference))),
     }
 }
 

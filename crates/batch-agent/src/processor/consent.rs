@@ -31,9 +31,14 @@ impl Settings {
         serde_json::from_str(preference.get())
     }
 
+    /// Those of a tenant who stated nothing and is served all the same (T13).
+    pub(super) fn of_nothing_stated() -> Self {
+        Self { enabled: true, snoozed_until: None, skip_next: None, template_overrides: Map::new() }
+    }
+
     /// What a first attempt used: the user had agreed then, and nothing newer is known.
     pub(super) fn of_first_attempt(used: &UsedSettings) -> Self {
-        Self { enabled: true, snoozed_until: None, skip_next: None, template_overrides: used.template_overrides.clone() }
+        Self { template_overrides: used.template_overrides.clone(), ..Self::of_nothing_stated() }
     }
 
     /// Why the user is to be skipped, if so (M2).
@@ -47,7 +52,7 @@ impl Settings {
         (self.skip_next == Some(occurrence.nominal)).then_some(SkippedReason::SkippedByUser)
     }
 
-    /// The user's overrides over the job's, key by key (T12).
+    /// The user's overrides over the defaults, key by key (T12).
     pub(super) fn overrides(self, defaults: &Map<String, Value>) -> Map<String, Value> {
         if defaults.is_empty() {
             return self.template_overrides;

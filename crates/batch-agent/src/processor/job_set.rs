@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use cohort_preferences::{BatchConfig, BatchConfigError, Job, JobId, JobType, Purpose as PurposeDocument, PurposeId};
+use cohort_preferences::{BatchConfig, BatchConfigError, FeatureType, Job, JobId, JobType, Purpose as PurposeDocument, PurposeId};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -120,6 +120,11 @@ impl JobSet {
         self.planned.values()
     }
 
+    /// Those planned that follow the preferences for a feature.
+    pub(crate) fn following(&self, feature: &FeatureType) -> impl Iterator<Item = &Arc<JobInForce>> {
+        self.planned().filter(move |job| job.job.preference_based && job.job.feature_type == *feature)
+    }
+
     pub(crate) fn find_planned(&self, job: &JobId) -> Option<&Arc<JobInForce>> {
         self.planned.get(job)
     }
@@ -133,6 +138,11 @@ impl JobSet {
 impl JobInForce {
     pub(crate) fn version(&self) -> Option<u32> {
         self.stored.as_ref().map(|stored| stored.version)
+    }
+
+    /// Since when it is what it is; from ever for a job that is not stored.
+    pub(crate) fn applied_at(&self) -> Timestamp {
+        self.stored.as_ref().map_or(Timestamp::MIN, |stored| stored.applied_at)
     }
 
     pub(crate) fn pause(&self) -> Option<Pause> {

@@ -20,6 +20,7 @@ mod backoff;
 mod builder;
 mod consent;
 mod job_set;
+mod lists;
 mod read;
 mod settle;
 

@@ -97,7 +97,7 @@ fn skipped(member: &OpenMember, reason: SkippedReason) -> Outcome {
         status,
         detail: None,
         attempts: member.attempts,
-        preference_version: member.settings.as_ref().map(|settings| settings.version),
+        preference_version: member.settings.as_ref().and_then(UsedSettings::stated_version),
         stale: false,
         result: None,
     }
@@ -115,7 +115,7 @@ fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult) 
         status,
         detail: result.error.filter(|_| status != Status::Succeeded).map(|error| error.chars().take(LONGEST_DETAIL).collect()),
         attempts: member.attempts,
-        preference_version: Some(used.version),
+        preference_version: used.stated_version(),
         stale: used.stale,
         result: kept_result(result.result, result.result_url),
     }

@@ -14,12 +14,11 @@
 
 use std::time::Duration;
 
-use cohort_preferences::JobId;
+use cohort_preferences::{JobId, Preference};
 use jiff::Timestamp;
 
-use super::schedules::Replaced;
 use super::{DynamicBatchScheduler, ScheduleError};
-use crate::ledger::{Definition, DefinitionKind, LedgerError, Mark, StoredDefinitions};
+use crate::ledger::{Definition, DefinitionKind, LedgerError, StoredDefinitions};
 use crate::processor::{JobInForce, JobSet, read_job};
 
 /// How often another agent's acts are looked for.
@@ -99,15 +98,16 @@ impl DynamicBatchScheduler {
         read
     }
 
-    /// What the job was when its mark was set, if it is another now: a group that only the change has made is planned from
-    /// the instant of the change, not from the mark (T12).
-    pub(super) async fn replaced(&self, job: &JobInForce, mark: Mark) -> Result<Option<Replaced>, LedgerError> {
-        let Some(stored) = job.stored.as_ref().filter(|stored| stored.version > 1 && stored.applied_at > mark.planned_until) else {
-            return Ok(None);
-        };
+    /// The default preferences of a job over time, oldest first: those of each version from the instant that it was applied
+    /// (T12).
+    pub(super) async fn defaults_of(&self, job: &JobInForce) -> Result<Vec<(Timestamp, Preference)>, LedgerError> {
+        let now = (job.applied_at(), job.job.default_preferences.clone());
+        let Some(stored) = job.stored.as_ref().filter(|stored| stored.version > 1) else { return Ok(vec![now]) };
         let versions = self.ledger.definition_versions(DefinitionKind::Job, job.job.job_id.as_str()).await?;
-        let at_mark = versions.into_iter().rfind(|version| version.applied_at <= mark.planned_until);
-        Ok(at_mark.and_then(|version| earlier_job(&job.job.job_id, &version)).map(|job| Replaced { job, at: stored.applied_at }))
+        let before = versions.into_iter().filter(|version| version.version < stored.version);
+        let before =
+            before.filter_map(|version| earlier_job(&job.job.job_id, &version).map(|job| (version.applied_at, job.default_preferences)));
+        Ok(before.chain([now]).collect())
     }
 }
 

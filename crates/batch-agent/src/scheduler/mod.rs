@@ -16,6 +16,7 @@
 //! at which something is to do to the next.
 
 mod adopt;
+mod defaults;
 mod plan;
 mod schedules;
 mod watch;
@@ -23,15 +24,16 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cohort_preferences::{FeatureType, Frequency, JobId, TimeKey, UnresolvedGroup};
+use cohort_preferences::{Enroll, FeatureType, Frequency, JobId, TimeKey, UnresolvedGroup};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
 
+use self::defaults::DefaultsInTime;
 use self::plan::Verdict;
 use self::schedules::Due;
-pub(crate) use self::schedules::Schedules;
 pub use self::schedules::{NominalDates, ScheduleView};
+pub(crate) use self::schedules::{Parts, Schedules};
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
 use crate::ledger::{Ledger, LedgerError, Mark, NewRun};
@@ -98,7 +100,7 @@ impl DynamicBatchScheduler {
 
     /// Reads the groups of a feature anew, for every job that serves it.
     pub async fn refresh_feature_schedules(&self, feature: &FeatureType) -> Result<(), ScheduleError> {
-        for job in self.processor.jobs().planned().filter(|job| job.job.feature_type == *feature) {
+        for job in self.processor.jobs().following(feature) {
             self.load(job).await?;
         }
         Ok(())
@@ -114,9 +116,9 @@ impl DynamicBatchScheduler {
         let list = self.source.groups(feature).await?;
         let wanted = |group: &cohort_preferences::StatedGroup| group.frequency() == Some(frequency) && group.time_key() == *time_key;
         for summary in list.groups.into_iter().filter(|summary| wanted(&summary.group)) {
-            for job in self.processor.jobs().planned().filter(|job| job.job.feature_type == *feature) {
+            for job in self.processor.jobs().following(feature) {
                 let job_id = &job.job.job_id;
-                let learnt = self.processor.schedules().learn(job_id, summary.clone());
+                let learnt = self.processor.schedules().learn(job_id, &summary);
                 learnt.map_err(|source| ScheduleError::Unresolved { job_id: job_id.clone(), source })?;
             }
         }
@@ -149,6 +151,7 @@ impl DynamicBatchScheduler {
             let ready_at = self.processor.run_until_idle().await?;
             // In real time the long poll does it: a group that came to be meanwhile may be due before those known.
             self.learn_changes().await;
+            self.reload_outdated().await;
             let next = self.processor.schedules().next_due().into_iter().chain(ready_at).min();
             match next.filter(|next| *next <= end) {
                 Some(next) => clock.advance_to(next),
@@ -178,16 +181,27 @@ impl DynamicBatchScheduler {
     async fn load(&self, in_force: &JobInForce) -> Result<(), ScheduleError> {
         let job = &in_force.job;
         let mark = self.ledger.ensure_job(&job.job_id, self.clock.now()).await?;
-        let replaced = self.replaced(in_force, mark).await?;
+        if let Some(schedule) = &job.schedule {
+            self.processor.schedules().replace_static(in_force, mark, schedule.group());
+            self.processor.watch().tell();
+            return Ok(());
+        }
+        let of_job = self.defaults_of(in_force).await?;
+        let zones = match job.enroll {
+            Enroll::Everyone => self.source.timezones().await?,
+            Enroll::OptedIn => Vec::new(),
+        };
         let list = self.source.groups(&job.feature_type).await?;
         // Another version may have come into force while the groups were read.
         if self.processor.jobs().find_planned(&job.job_id).is_none_or(|now| now.version() != in_force.version()) {
             return Ok(());
         }
         let (position, complete_until) = (list.position.clone(), list.complete_until);
-        let loaded = self.processor.schedules().replace(in_force, replaced.as_ref(), mark, list);
+        let defaults = DefaultsInTime::of(&of_job, &list.defaults);
+        let loaded = self.processor.schedules().replace(in_force, mark, defaults, list, &zones);
         loaded.map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
         self.processor.watch().rewind_to(&position, complete_until);
+        self.processor.watch().tell();
         Ok(())
     }
 
@@ -212,7 +226,10 @@ impl DynamicBatchScheduler {
     async fn follow_forever(&self) {
         loop {
             let fault = match self.processor.watch().wait_for_changes().await {
-                Ok(()) => continue,
+                Ok(()) => {
+                    self.reload_outdated().await;
+                    continue;
+                }
                 Err(SourceError::Gone) => match self.resynchronize().await {
                     Ok(()) => continue,
                     Err(error) => Box::new(error) as Box<dyn std::error::Error + Send + Sync>,
@@ -248,6 +265,7 @@ impl DynamicBatchScheduler {
         }
         // A group that came to be just now is planned with the rest.
         self.learn_changes().await;
+        self.reload_outdated().await;
         // One job that cannot be planned does not hold up the others; it stays due.
         let mut planned = Ok(());
         for job in self.processor.jobs().planned() {
@@ -260,6 +278,16 @@ impl DynamicBatchScheduler {
     async fn learn_changes(&self) {
         if let Err(error) = self.processor.watch().sync().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "planning with the groups known, without the latest changes");
+        }
+    }
+
+    /// Reads the groups anew of jobs whose defaults have changed (T12); without an answer it is tried again.
+    async fn reload_outdated(&self) {
+        let outdated = self.processor.schedules().outdated();
+        for job in self.processor.jobs().planned().filter(|job| outdated.contains(&job.job.job_id)) {
+            if let Err(error) = self.load(job).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id, "the defaults have changed, and the groups cannot be read anew yet");
+            }
         }
     }
 
@@ -280,20 +308,20 @@ impl DynamicBatchScheduler {
 
     /// The run that becomes of a due occurrence; `None` for one that is not processed and had no members (A1).
     async fn new_run(&self, in_force: &JobInForce, due: Due) -> Option<NewRun> {
-        let Due { group, stated, occurrence, verdict } = due;
-        let (job_id, feature_type) = (&in_force.job.job_id, &in_force.job.feature_type);
+        let Due { group, parts, occurrence, verdict } = due;
+        let job = &*in_force.job;
         let unprocessed = match verdict {
             Verdict::Fire => None,
             Verdict::Leave(reason) => {
-                let asked = GroupAt { job_id, feature_type, group: &group, stated: &stated, instant: occurrence.at };
+                let asked = GroupAt { job, group: &group, parts: &parts, instant: occurrence.at };
                 match self.processor.count_members(asked).await {
                     0 => return None,
                     members => Some((reason, members)),
                 }
             }
         };
-        let (feature_type, job_version, priority) = (feature_type.clone(), in_force.version(), in_force.job.priority);
-        Some(NewRun { job_version, feature_type, group, stated, occurrence, priority, unprocessed })
+        let (feature_type, job_version, priority) = (job.feature_type.clone(), in_force.version(), job.priority);
+        Some(NewRun { job_version, feature_type, group, stated: parts.stated, occurrence, priority, unprocessed })
     }
 }
 

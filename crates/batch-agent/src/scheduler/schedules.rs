@@ -1,22 +1,29 @@
 //! The schedules of all jobs in memory: which preference groups there are, and when each is due next.
 //!
-//! A job's defaults turn the stated groups of its feature into preference groups, one timer each (T12). Counts are kept
-//! from the change feed, so that a change costs what changed and not what exists. Nothing here does I/O: the scheduler
-//! asks what is due, records it in the ledger, and only then moves the schedules on.
+//! Defaults turn the stated groups of a feature into preference groups, one timer each (T12); so do the zones of tenants
+//! that a job enrols, who state nothing (T13); a static job has one group of its own. Counts are kept from the change feed,
+//! so that a change costs what changed and not what exists. Nothing here does I/O: the scheduler asks what is due, records
+//! it in the ledger, and only then moves the schedules on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cohort_preferences::{
-    Change, FeatureType, GroupList, GroupSummary, Job, JobId, Occurrence, PreferenceGroup, Schedule, StatedGroup, UnresolvedGroup,
-    is_later_cursor,
+    Change, ChangeKind, FeatureType, GroupList, GroupSummary, Job, JobId, Occurrence, OwnZone, PreferenceGroup, Schedule, StatedGroup,
+    TenantTimezone, TimeKey, UnresolvedGroup, is_later_cursor,
 };
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
+use super::defaults::{DefaultsInTime, Stretch};
 use super::plan::{Verdict, judge};
 use crate::ledger::{Mark, Pause};
 use crate::processor::JobInForce;
+
+/// How far back occurrences of a zone that is new among the tenants are planned again: the list of zones is read anew only so
+/// often, and a run that is already open is not opened twice.
+const ZONES_REPLANNED: SignedDuration = SignedDuration::from_mins(5);
 
 /// Only occurrences whose nominal date lies within are planned; for simulations of a stretch of the calendar.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +50,11 @@ struct JobSchedules {
     mark: Mark,
     /// The feed's cursor up to which changes are in the groups: reading one twice does no harm (F7).
     applied: String,
+    defaults: DefaultsInTime,
+    /// The feed has named other defaults than these: the groups are to be read anew.
+    is_outdated: bool,
+    /// The zones of the tenants that it enrols.
+    zones: BTreeSet<OwnZone>,
     groups: HashMap<PreferenceGroup, Scheduled>,
     due: BTreeSet<(Timestamp, PreferenceGroup)>,
 }
@@ -50,29 +62,34 @@ struct JobSchedules {
 #[derive(Debug)]
 struct Scheduled {
     schedule: Schedule,
-    stated: BTreeMap<StatedGroup, Members>,
+    stated: BTreeMap<StatedGroup, Part>,
+    /// The zones of the tenants that are enrolled in it.
+    enrolled: BTreeMap<OwnZone, Vec<Stretch>>,
     planned_until: Timestamp,
     next: Option<Occurrence>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Members {
+/// A stated group as part of a preference group.
+#[derive(Debug, Clone, Default)]
+struct Part {
     count: u64,
     empty_since: Option<Timestamp>,
+    stretches: Vec<Stretch>,
 }
 
-/// What a job was when its mark was set, and when it became another.
-#[derive(Debug)]
-pub(crate) struct Replaced {
-    pub(crate) job: Job,
-    pub(crate) at: Timestamp,
+/// What makes up a preference group at an instant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) stated: Vec<StatedGroup>,
+    /// The zones of the tenants that are enrolled in it.
+    pub(crate) enrolled: Vec<OwnZone>,
 }
 
 /// An occurrence that has come due, and what is to be done about it.
 #[derive(Debug, Clone)]
 pub(crate) struct Due {
     pub(crate) group: PreferenceGroup,
-    pub(crate) stated: Vec<StatedGroup>,
+    pub(crate) parts: Parts,
     pub(crate) occurrence: Occurrence,
     pub(crate) verdict: Verdict,
 }
@@ -87,7 +104,7 @@ pub struct ScheduleView {
     /// Which group.
     #[serde(flatten)]
     pub group: PreferenceGroup,
-    /// How many users it has.
+    /// How many users it has by their preferences; those who are enrolled or filtered are counted by each run only.
     pub members: u64,
     /// When it fires next; `None` at the end of the calendar.
     pub next: Option<Occurrence>,
@@ -102,34 +119,54 @@ impl Schedules {
         self.jobs.lock().expect("the schedules are changed by code that does not panic")
     }
 
-    /// Replaces what is known of the job's groups by this list; groups that stay keep how far they are planned.
+    /// Replaces what is known of the job's groups by this list, and by the zones of tenants that it enrols; groups that stay
+    /// keep how far they are planned.
     ///
     /// # Errors
     /// A stated group that no default completes (T12); nothing has changed then.
-    pub(crate) fn replace(
+    pub(super) fn replace(
         &self,
-        in_force: &JobInForce,
-        replaced: Option<&Replaced>,
+        job: &JobInForce,
         mark: Mark,
+        defaults: DefaultsInTime,
         list: GroupList,
+        zones: &[TenantTimezone],
     ) -> Result<(), UnresolvedGroup> {
-        let (job, version, pause) = (Arc::clone(&in_force.job), in_force.version(), in_force.pause());
-        let mut fresh = JobSchedules { job, version, pause, mark, applied: list.position, groups: HashMap::new(), due: BTreeSet::new() };
-        let job = &in_force.job;
+        let mut fresh = JobSchedules::new(job, mark, list.position, defaults);
         let mut jobs = self.lock();
-        let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job_id);
+        let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job.job_id);
+        let known = |group: &PreferenceGroup| Some(jobs[earlier?].groups.get(group)?.planned_until);
         for summary in list.groups {
-            let group = summary.group.resolve(&job.defaults())?;
-            let known = earlier.and_then(|index| jobs[index].groups.get(&group)).map(|scheduled| scheduled.planned_until);
-            let moved = replaced.filter(|before| summary.group.resolve(&before.job.defaults()).as_ref() != Ok(&group));
-            let from = known.or_else(|| moved.map(|moved| fresh.first_planned_from(summary.since).max(moved.at)));
-            fresh.learn(group, summary, from);
+            for (group, stretch) in fresh.defaults.stretches(&summary.group)? {
+                fresh.learn(&group, &summary, stretch, known(&group));
+            }
+        }
+        for zone in zones {
+            let is_new = earlier.is_some_and(|index| !jobs[index].zones.contains(&zone.timezone));
+            for (group, stretch) in fresh.defaults.stretches(&nothing_stated(&zone.timezone))? {
+                let since = zone.since.max(stretch.from);
+                let from = if is_new { fresh.replanned_from(since) } else { known(&group).unwrap_or(fresh.first_planned_from(since)) };
+                fresh.enrol(&group, &zone.timezone, stretch, from);
+            }
         }
         match earlier {
             Some(index) => jobs[index] = fresh,
             None => jobs.push(fresh),
         }
         Ok(())
+    }
+
+    /// Makes or keeps the one schedule of a static job.
+    pub(crate) fn replace_static(&self, job: &JobInForce, mark: Mark, group: &PreferenceGroup) {
+        let mut fresh = JobSchedules::new(job, mark, String::new(), DefaultsInTime::of_job(&job.job));
+        let mut jobs = self.lock();
+        let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job.job_id);
+        let known = earlier.and_then(|index| jobs[index].groups.get(group)).map(|scheduled| scheduled.planned_until);
+        fresh.schedule(group, known.unwrap_or(mark.planned_until.max(job.applied_at())));
+        match earlier {
+            Some(index) => jobs[index] = fresh,
+            None => jobs.push(fresh),
+        }
     }
 
     /// Forgets the schedules of all jobs but these.
@@ -150,26 +187,34 @@ impl Schedules {
     }
 
     /// Adds or corrects one stated group of a job.
-    pub(crate) fn learn(&self, job: &JobId, summary: GroupSummary) -> Result<(), UnresolvedGroup> {
+    pub(crate) fn learn(&self, job: &JobId, summary: &GroupSummary) -> Result<(), UnresolvedGroup> {
         let mut jobs = self.lock();
         let Some(schedules) = jobs.iter_mut().find(|schedules| schedules.job.job_id == *job) else {
             return Ok(());
         };
-        let group = summary.group.resolve(&schedules.job.defaults())?;
-        schedules.learn(group, summary, None);
+        for (group, stretch) in schedules.defaults.stretches(&summary.group)? {
+            schedules.learn(&group, summary, stretch, None);
+        }
         Ok(())
     }
 
-    /// Applies a change of the feed to every job of its feature. Answers the groups that a job cannot schedule.
+    /// Applies a change of the feed to every job that follows its feature. Answers the groups that a job cannot schedule.
     pub(crate) fn apply(&self, change: &Change) -> Vec<(JobId, UnresolvedGroup)> {
         let mut unresolved = Vec::new();
         let concerned = |schedules: &&mut JobSchedules| {
-            schedules.job.feature_type == change.feature_type && is_later_cursor(&change.id, &schedules.applied)
+            schedules.job.preference_based
+                && schedules.job.feature_type == change.feature_type
+                && is_later_cursor(&change.id, &schedules.applied)
         };
         for schedules in self.lock().iter_mut().filter(concerned) {
             unresolved.extend(schedules.apply(change).err().map(|error| (schedules.job.job_id.clone(), error)));
         }
         unresolved
+    }
+
+    /// The jobs whose groups are to be read anew, because their defaults have changed (T12).
+    pub(crate) fn outdated(&self) -> Vec<JobId> {
+        self.lock().iter().filter(|schedules| schedules.is_outdated).map(|schedules| schedules.job.job_id.clone()).collect()
     }
 
     /// When the next group of any job is due.
@@ -196,11 +241,26 @@ impl Schedules {
         }
     }
 
-    /// The stated groups that make up a preference group of a job.
-    pub(crate) fn stated(&self, job: &JobId, group: &PreferenceGroup) -> Vec<StatedGroup> {
+    /// What makes up a preference group of a job at an instant; `None` while its defaults are known to be outdated.
+    pub(crate) fn parts(&self, job: &JobId, group: &PreferenceGroup, at: Timestamp) -> Option<Parts> {
+        let jobs = self.lock();
+        let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else { return Some(Parts::default()) };
+        let parts = || schedules.groups.get(group).map(|scheduled| scheduled.parts(at)).unwrap_or_default();
+        (!schedules.is_outdated).then(parts)
+    }
+
+    /// Whether other defaults have moved users into a preference group of a job at this instant or later (T12).
+    pub(crate) fn has_taken_over_since(&self, job: &JobId, group: &PreferenceGroup, since: Timestamp) -> bool {
         let jobs = self.lock();
         let scheduled = jobs.iter().find(|schedules| schedules.job.job_id == *job).and_then(|schedules| schedules.groups.get(group));
-        scheduled.map(|scheduled| scheduled.stated.keys().cloned().collect()).unwrap_or_default()
+        scheduled.is_some_and(|scheduled| scheduled.stretches().any(|stretch| stretch.from >= since))
+    }
+
+    /// The overrides that lie under those of the users of a job (T12).
+    pub(crate) fn template_overrides(&self, job: &JobId) -> Map<String, Value> {
+        let jobs = self.lock();
+        let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job);
+        schedules.map(|schedules| schedules.defaults.template_overrides()).unwrap_or_default()
     }
 
     /// How many users a preference group of a job has, as far as is known.
@@ -229,31 +289,68 @@ impl Schedules {
     }
 }
 
+/// The group of a tenant who stated nothing (T12).
+fn nothing_stated(zone: &OwnZone) -> StatedGroup {
+    StatedGroup::new(None, TimeKey::Unstated, zone.0.clone()).expect("no frequency fits no time")
+}
+
 impl JobSchedules {
+    fn new(job: &JobInForce, mark: Mark, applied: String, defaults: DefaultsInTime) -> Self {
+        Self {
+            job: Arc::clone(&job.job),
+            version: job.version(),
+            pause: job.pause(),
+            mark,
+            applied,
+            defaults,
+            is_outdated: false,
+            zones: BTreeSet::new(),
+            groups: HashMap::new(),
+            due: BTreeSet::new(),
+        }
+    }
+
     /// A group is planned from the instant at which it came to be, even if the mark is already later, unless it was
     /// known when the mark was set (F1).
     fn first_planned_from(&self, since: Timestamp) -> Timestamp {
         if since <= self.mark.known_until { self.mark.planned_until.max(since) } else { since }
     }
 
-    fn learn(&mut self, group: PreferenceGroup, summary: GroupSummary, planned_until: Option<Timestamp>) {
-        let from = planned_until.unwrap_or_else(|| self.first_planned_from(summary.since));
-        let members = Members { count: summary.count, empty_since: summary.empty_since };
-        match self.groups.get_mut(&group) {
-            Some(scheduled) => {
-                scheduled.stated.insert(summary.group, members);
-                if from < scheduled.planned_until {
-                    self.replan(&group, from);
-                }
-            }
-            None => {
-                let schedule = Schedule::of(&group);
-                let next = schedule.next_after(from);
-                self.due.extend(next.map(|next| (next.at, group.clone())));
-                let stated = BTreeMap::from([(summary.group, members)]);
-                self.groups.insert(group, Scheduled { schedule, stated, planned_until: from, next });
-            }
+    fn learn(&mut self, group: &PreferenceGroup, summary: &GroupSummary, stretch: Stretch, planned_until: Option<Timestamp>) {
+        let from = planned_until.unwrap_or_else(|| self.first_planned_from(summary.since.max(stretch.from)));
+        if stretch.until.is_some_and(|until| until <= from) {
+            return;
         }
+        let scheduled = self.schedule(group, from);
+        let part = scheduled.stated.entry(summary.group.clone()).or_default();
+        (part.count, part.empty_since) = (summary.count, summary.empty_since);
+        part.note(stretch);
+    }
+
+    /// A zone that is new among the tenants has been there for as long as the list was not read.
+    fn replanned_from(&self, since: Timestamp) -> Timestamp {
+        since.max(super::saturating_add(self.mark.planned_until, -ZONES_REPLANNED))
+    }
+
+    fn enrol(&mut self, group: &PreferenceGroup, zone: &OwnZone, stretch: Stretch, from: Timestamp) {
+        self.zones.insert(zone.clone());
+        if stretch.until.is_none_or(|until| until > from) {
+            note(self.schedule(group, from).enrolled.entry(zone.clone()).or_default(), stretch);
+        }
+    }
+
+    /// The group, planned from this instant or earlier.
+    fn schedule(&mut self, group: &PreferenceGroup, from: Timestamp) -> &mut Scheduled {
+        if self.groups.get(group).is_some_and(|scheduled| from < scheduled.planned_until) {
+            self.replan(group, from);
+        }
+        let due = &mut self.due;
+        self.groups.entry(group.clone()).or_insert_with(|| {
+            let schedule = Schedule::of(group);
+            let next = schedule.next_after(from);
+            due.extend(next.map(|next| (next.at, group.clone())));
+            Scheduled { schedule, stated: BTreeMap::new(), enrolled: BTreeMap::new(), planned_until: from, next }
+        })
     }
 
     /// Plans a group anew from an earlier instant: runs that were opened since are found by their unique key.
@@ -269,35 +366,44 @@ impl JobSchedules {
 
     fn apply(&mut self, change: &Change) -> Result<(), UnresolvedGroup> {
         self.applied.clone_from(&change.id);
+        if change.kind == ChangeKind::Defaults {
+            self.is_outdated = true;
+            return Ok(());
+        }
         if let Some(left) = &change.left
-            && let Ok(group) = left.resolve(&self.job.defaults())
-            && let Some(members) = self.groups.get_mut(&group).and_then(|scheduled| scheduled.stated.get_mut(left))
+            && let Ok(group) = self.defaults.resolve(left)
+            && let Some(part) = self.groups.get_mut(&group).and_then(|scheduled| scheduled.stated.get_mut(left))
         {
-            members.count = members.count.saturating_sub(1);
-            members.empty_since = (members.count == 0).then_some(change.at);
+            part.lose_one(change.at);
         }
         let Some(joined) = &change.joined else { return Ok(()) };
-        let group = joined.resolve(&self.job.defaults())?;
+        let group = self.defaults.resolve(joined)?;
         match self.groups.get_mut(&group).and_then(|scheduled| scheduled.stated.get_mut(joined)) {
-            Some(members) => *members = Members { count: members.count + 1, empty_since: None },
-            None => self.learn(group, GroupSummary { group: joined.clone(), count: 1, since: change.at, empty_since: None }, None),
+            Some(part) => part.gain_one(),
+            None => {
+                let summary = GroupSummary { group: joined.clone(), count: 1, since: change.at, empty_since: None };
+                for (group, stretch) in self.defaults.stretches(joined)? {
+                    self.learn(&group, &summary, stretch, None);
+                }
+            }
         }
         Ok(())
     }
 
     fn due_of(&self, group: &PreferenceGroup, now: Timestamp, horizon: Option<NominalDates>) -> Vec<Due> {
         let scheduled = &self.groups[group];
-        let until = scheduled.empty_since().map_or(now, |empty| empty.min(now));
+        let until = scheduled.gone_since().map_or(now, |gone| gone.min(now));
         let in_horizon =
             |occurrence: &Occurrence| horizon.is_none_or(|dates| (dates.first..=dates.last).contains(&occurrence.nominal.date()));
-        let due: Vec<Occurrence> =
-            scheduled.schedule.after(scheduled.planned_until).take_while(|occurrence| occurrence.at <= until).filter(in_horizon).collect();
+        let due: Vec<Occurrence> = scheduled
+            .schedule
+            .after(scheduled.planned_until)
+            .take_while(|occurrence| occurrence.at <= until)
+            .filter(|occurrence| in_horizon(occurrence) && scheduled.is_made_up(occurrence.at))
+            .collect();
         let verdicts = judge(&self.job, self.pause, group, &due, now);
-        let stated: Vec<_> = scheduled.stated.keys().cloned().collect();
-        due.into_iter()
-            .zip(verdicts)
-            .map(|(occurrence, verdict)| Due { group: group.clone(), stated: stated.clone(), occurrence, verdict })
-            .collect()
+        let due = due.into_iter().zip(verdicts);
+        due.map(|(occurrence, verdict)| Due { group: group.clone(), parts: scheduled.parts(occurrence.at), occurrence, verdict }).collect()
     }
 
     fn advance(&mut self, now: Timestamp) {
@@ -308,7 +414,7 @@ impl JobSchedules {
                 return;
             }
             let scheduled = self.groups.get_mut(&group).expect("what is due is a group");
-            if scheduled.empty_since().is_some_and(|empty| empty <= now) {
+            if scheduled.gone_since().is_some_and(|gone| gone <= now) {
                 self.groups.remove(&group);
                 continue;
             }
@@ -320,12 +426,74 @@ impl JobSchedules {
 }
 
 impl Scheduled {
-    fn members(&self) -> u64 {
-        self.stated.values().map(|members| members.count).sum()
+    /// What makes it up at an instant.
+    fn parts(&self, at: Timestamp) -> Parts {
+        let stated = self.stated.iter().filter(|(_, part)| holds(&part.stretches, at)).map(|(stated, _)| stated.clone());
+        let enrolled = self.enrolled.iter().filter(|(_, stretches)| holds(*stretches, at)).map(|(zone, _)| zone.clone());
+        Parts { stated: stated.collect(), enrolled: enrolled.collect() }
     }
 
-    /// Since when it has had no user; `None` while it has.
-    fn empty_since(&self) -> Option<Timestamp> {
-        self.stated.values().map(|members| members.empty_since).collect::<Option<Vec<_>>>()?.into_iter().max()
+    /// Whether it fires at an instant: between two defaults that complete to it, it does not.
+    fn is_made_up(&self, at: Timestamp) -> bool {
+        self.is_static() || holds(self.stretches(), at)
     }
+
+    /// A static job's group is made up of nothing: it is there as long as the job.
+    fn is_static(&self) -> bool {
+        self.stated.is_empty() && self.enrolled.is_empty()
+    }
+
+    fn stretches(&self) -> impl Iterator<Item = &Stretch> {
+        self.stated.values().flat_map(|part| &part.stretches).chain(self.enrolled.values().flatten())
+    }
+
+    fn members(&self) -> u64 {
+        let now = self.stated.values().filter(|part| part.stretches.iter().any(|stretch| stretch.until.is_none()));
+        now.map(|part| part.count).sum()
+    }
+
+    /// Since when nobody has been in it; `None` while somebody is or may be.
+    fn gone_since(&self) -> Option<Timestamp> {
+        let stated = self.stated.values().map(Part::gone_since);
+        let enrolled = self.enrolled.values().map(|stretches| ended(stretches));
+        stated.chain(enrolled).collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+}
+
+impl Part {
+    fn note(&mut self, stretch: Stretch) {
+        note(&mut self.stretches, stretch);
+    }
+
+    fn gain_one(&mut self) {
+        self.count += 1;
+        self.empty_since = None;
+    }
+
+    fn lose_one(&mut self, at: Timestamp) {
+        self.count = self.count.saturating_sub(1);
+        self.empty_since = (self.count == 0).then_some(at);
+    }
+
+    fn gone_since(&self) -> Option<Timestamp> {
+        match (self.empty_since, ended(&self.stretches)) {
+            (Some(empty), Some(ended)) => Some(empty.min(ended)),
+            (empty, ended) => empty.or(ended),
+        }
+    }
+}
+
+fn note(stretches: &mut Vec<Stretch>, stretch: Stretch) {
+    if !stretches.contains(&stretch) {
+        stretches.push(stretch);
+    }
+}
+
+fn holds<'a>(stretches: impl IntoIterator<Item = &'a Stretch>, at: Timestamp) -> bool {
+    stretches.into_iter().any(|stretch| stretch.contains(at))
+}
+
+/// When the last of these ended; `None` if one has not.
+fn ended(stretches: &[Stretch]) -> Option<Timestamp> {
+    stretches.iter().map(|stretch| stretch.until).collect::<Option<Vec<_>>>()?.into_iter().max()
 }

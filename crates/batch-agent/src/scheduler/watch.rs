@@ -182,6 +182,11 @@ impl Watch {
         Ok(())
     }
 
+    /// Tells whoever waits for a change that schedules are others now.
+    pub(crate) fn tell(&self) {
+        self.changed.notify_one();
+    }
+
     /// Returns once a change has been applied after this call began to wait.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;

@@ -18,6 +18,7 @@
 
 mod chunks;
 mod consent;
+mod defaults;
 mod definitions;
 mod faults;
 mod handler;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cohort_batch_agent::{PreferenceSource, SimulatedClock, SourceError};
 use cohort_preferences::{
-    BatchGetResponse, Change, ChangeKind, ChangePage, Clock, FeatureType, GroupList, GroupSummary, Member, MemberPage, MembersRequest,
-    Preference, PreferenceEntry, StatedGroup, TenantId,
+    BatchGetResponse, Change, ChangeKind, ChangePage, Clock, DefaultPreferences, FeatureDefaults, FeatureType, GroupList, GroupSummary,
+    Member, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup, TenantId, TenantMemberPage,
+    TenantMembersRequest, TenantTimezone, Zone,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 /// The one feature that it knows.
@@ -38,6 +39,7 @@ struct State {
     users: BTreeMap<u64, User>,
     numbers: HashMap<TenantId, u64>,
     changes: Vec<Change>,
+    defaults: Vec<FeatureDefaults>,
     /// The newest stamp given, or the instant up to which a reader was told that it knows everything.
     last_stamp: Option<Timestamp>,
     pages: Vec<usize>,
@@ -66,6 +68,11 @@ pub(crate) struct Faults {
 
 struct User {
     tenant_id: TenantId,
+    created_at: Timestamp,
+    /// The zone that they call their own.
+    zone: Option<Zone>,
+    /// Since when they have stated something, if only that they want nothing.
+    stated_since: Option<Timestamp>,
     version: u64,
     preference: Option<Value>,
     stays: Vec<Stay>,
@@ -100,16 +107,14 @@ impl TestSource {
 
     fn write(&self, tenant: &str, preference: Option<Value>, group: Option<StatedGroup>) -> Timestamp {
         let mut state = self.lock();
-        let at = state.last_stamp.unwrap_or(Timestamp::MIN).max(self.clock.now()) + SignedDuration::from_micros(1);
-        state.last_stamp = Some(at);
+        let at = state.stamp(self.clock.now());
         let tenant_id: TenantId = tenant.parse().expect("a tenant id");
         let kind = if preference.is_some() { ChangeKind::Set } else { ChangeKind::Deleted };
-        let next_number = state.users.len() as u64 + 1;
-        let number = *state.numbers.entry(tenant_id.clone()).or_insert(next_number);
-        let new = || User { tenant_id: tenant_id.clone(), version: 0, preference: None, stays: Vec::new() };
-        let user = state.users.entry(number).or_insert_with(new);
+        let number = state.number_of(&tenant_id, at);
+        let user = state.users.get_mut(&number).expect("there, or made just now");
         user.version += 1;
         user.preference = preference;
+        user.stated_since.get_or_insert(at);
         let (left, joined) = user.move_to(group, at);
         let (version, feature_type) = (user.version, feature());
         let id = (state.changes.len() + 1).to_string();
@@ -118,6 +123,28 @@ impl TestSource {
         drop(state);
         self.changed.notify_waiters();
         at
+    }
+
+    /// Makes a tenant who states nothing, in a zone of their own.
+    pub(crate) fn introduce(&self, tenant: &str, zone: Option<&str>) {
+        let mut state = self.lock();
+        let at = state.stamp(self.clock.now());
+        let number = state.number_of(&tenant.parse().expect("a tenant id"), at);
+        state.users.get_mut(&number).expect("there").zone = zone.map(|name| name.parse().expect("a zone"));
+    }
+
+    /// Gives the feature other default preferences.
+    pub(crate) fn register_defaults(&self, defaults: &Value) {
+        let mut state = self.lock();
+        let at = state.stamp(self.clock.now());
+        let default_preferences = Some(DefaultPreferences::from_json(defaults, "").expect("valid defaults"));
+        state.defaults.push(FeatureDefaults { since: at, default_preferences });
+        let (id, version) = ((state.changes.len() + 1).to_string(), state.defaults.len() as u64);
+        let (tenant_id, number, left, joined) = (None, None, None, None);
+        let change = Change { id, tenant_id, number, feature_type: feature(), version, at, kind: ChangeKind::Defaults, left, joined };
+        state.changes.push(change);
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// Switches faults on and off.
@@ -180,6 +207,58 @@ impl User {
 }
 
 impl State {
+    /// The instant of a write: later than every one before it.
+    fn stamp(&mut self, now: Timestamp) -> Timestamp {
+        let at = self.last_stamp.unwrap_or(Timestamp::MIN).max(now) + SignedDuration::from_micros(1);
+        self.last_stamp = Some(at);
+        at
+    }
+
+    /// The number of a tenant, who is there from now on.
+    fn number_of(&mut self, tenant_id: &TenantId, at: Timestamp) -> u64 {
+        let next_number = self.users.len() as u64 + 1;
+        let number = *self.numbers.entry(tenant_id.clone()).or_insert(next_number);
+        let (zone, stated_since, preference) = (None, None, None);
+        let new = || User { tenant_id: tenant_id.clone(), created_at: at, zone, stated_since, version: 0, preference, stays: Vec::new() };
+        self.users.entry(number).or_insert_with(new);
+        number
+    }
+
+    fn tenants(&self, request: &TenantMembersRequest) -> TenantMemberPage {
+        let TenantMembersRequest { filter, as_of, cursor, limit } = request;
+        let after: u64 = cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
+        let is_chosen = |user: &User| {
+            let zone = OwnZone(user.zone.clone());
+            user.created_at <= *as_of
+                && (filter.timezones.is_empty() || filter.timezones.contains(&zone))
+                && (filter.tenant_ids.is_empty() || filter.tenant_ids.contains(&user.tenant_id))
+                && (filter.unstated.is_none() || user.stated_since.is_none_or(|since| since > *as_of))
+        };
+        let chosen: Vec<_> = self.users.iter().filter(|(_, user)| is_chosen(user)).collect();
+        let shown = chosen.iter().filter(|(number, _)| **number > after && !self.faults.lists_nothing);
+        let members = shown.take(limit.unwrap_or(usize::MAX)).map(|(number, user)| Member {
+            tenant_id: user.tenant_id.clone(),
+            number: **number,
+            version: 0,
+            member_since: user.created_at,
+            preference: Some(to_raw_value(&json!({})).expect("JSON")),
+        });
+        let members: Vec<_> = members.collect();
+        let last = members.last().map(|last| last.number);
+        let next = last.filter(|last| chosen.last().is_some_and(|(number, _)| **number > *last));
+        let count_as_of = Some((chosen.len() as i64 + self.faults.count_off) as u64);
+        TenantMemberPage { members, count_as_of, position: self.position(), next_cursor: next.map(|number| number.to_string()) }
+    }
+
+    fn timezones(&self) -> Vec<TenantTimezone> {
+        let mut zones: BTreeMap<OwnZone, Timestamp> = BTreeMap::new();
+        for user in self.users.values() {
+            let since = zones.entry(OwnZone(user.zone.clone())).or_insert(user.created_at);
+            *since = user.created_at.min(*since);
+        }
+        zones.into_iter().map(|(timezone, since)| TenantTimezone { timezone, since }).collect()
+    }
+
     fn position(&self) -> String {
         self.changes.len().to_string()
     }
@@ -237,7 +316,7 @@ impl PreferenceSource for TestSource {
         Ok(GroupList {
             feature_type: feature(),
             groups: state.summaries(),
-            defaults: Vec::new(),
+            defaults: state.defaults.clone(),
             position: state.position(),
             complete_until,
             next_cursor: None,
@@ -257,6 +336,14 @@ impl PreferenceSource for TestSource {
             hook();
         }
         Ok(page)
+    }
+
+    async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError> {
+        Ok(self.reach()?.tenants(request))
+    }
+
+    async fn timezones(&self) -> Result<Vec<TenantTimezone>, SourceError> {
+        Ok(self.reach()?.timezones())
     }
 
     async fn preferences(&self, _feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
