@@ -17,6 +17,7 @@
 //! | a retry takes today's settings (M3) | `consent::a_retry_reuses_the_first_attempts_settings_and_the_next_run_reads_anew` |
 
 mod chunks;
+mod clock_changes;
 mod consent;
 mod defaults;
 mod definitions;
