@@ -138,6 +138,8 @@ pub enum OncePer {
     /// Once per nominal local date.
     #[default]
     Day,
+    /// Once per day, week (Monday to Sunday) or month, by the frequency of the group that fires.
+    Period,
     /// As often as the groups fire.
     Off,
 }

@@ -26,6 +26,7 @@ mod sqlite;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use cohort_preferences::{FeatureType, GroupError, JobId, Occurrence, PreferenceGroup, Priority, StatedGroup, TenantId};
@@ -366,9 +367,15 @@ pub trait Ledger: DefinitionLedger {
     /// The earliest instant at which a chunk becomes ready or a run may be read; `None` if nothing is open.
     async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError>;
 
-    /// Which of these users of a chunk the job has run on this nominal date in another run, or is to run there (M6). Of
+    /// Which of these users of a chunk the job has run on these nominal dates in another group, or is to run there (M6). Of
     /// two chunks in which a user is open the one that was made first counts, so that exactly one of them gives way.
-    async fn already_ran(&self, job: &JobId, date: Date, chunk: &Chunk, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError>;
+    async fn already_ran(
+        &self,
+        run: &Run,
+        period: RangeInclusive<Date>,
+        chunk: &Chunk,
+        numbers: Vec<u64>,
+    ) -> Result<HashSet<u64>, LedgerError>;
 
     /// The names of these users.
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError>;

@@ -3,6 +3,7 @@
 mod definitions;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -104,9 +105,15 @@ impl Ledger for SqliteLedger {
         self.db.read(next_ready_at).await
     }
 
-    async fn already_ran(&self, job: &JobId, date: Date, chunk: &Chunk, numbers: Vec<u64>) -> Result<HashSet<u64>, LedgerError> {
-        let (job, run, chunk) = (job.clone(), chunk.run, chunk.id);
-        self.db.read(move |tx| already_ran(tx, &job, date, (run, chunk), &numbers)).await
+    async fn already_ran(
+        &self,
+        run: &Run,
+        period: RangeInclusive<Date>,
+        chunk: &Chunk,
+        numbers: Vec<u64>,
+    ) -> Result<HashSet<u64>, LedgerError> {
+        let (run, chunk) = (run.clone(), chunk.id);
+        self.db.read(move |tx| already_ran(tx, &run, &period, chunk, &numbers)).await
     }
 
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError> {
@@ -389,22 +396,30 @@ fn next_ready_at(tx: &Connection) -> Result<Option<Timestamp>, LedgerError> {
 
 fn already_ran(
     tx: &Connection,
-    job: &JobId,
-    date: Date,
-    (own_run, own_chunk): (RunId, i64),
+    own: &Run,
+    period: &RangeInclusive<Date>,
+    own_chunk: i64,
     numbers: &[u64],
 ) -> Result<HashSet<u64>, LedgerError> {
-    // Members ascend by number, so at most one chunk of a run can hold a user, and its range finds it.
+    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it.
     let mut chunks = tx.prepare_cached(
         "SELECT c.id, c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
-         WHERE j.job_id = ?1 AND r.nominal_date = ?2 AND r.id <> ?3 AND r.frequency NOT IN ('hourly', 'cron')
-           AND c.first_tenant <= ?4 AND c.last_tenant >= ?4",
+         WHERE j.job_id = ?1 AND r.nominal_date BETWEEN ?2 AND ?3 AND r.frequency NOT IN ('hourly', 'cron')
+           AND NOT (r.frequency = ?4 AND r.time_key = ?5 AND r.timezone = ?6) AND c.first_tenant <= ?7 AND c.last_tenant >= ?7",
     )?;
     let mut ended =
         tx.prepare_cached("SELECT 1 FROM outcome WHERE run = ?1 AND ordinal >= ?2 AND ordinal < ?2 + ?3 AND tenant = ?4 AND status <> 2")?;
-    let mut ran = HashSet::new();
+    let (mut ran, group) = (HashSet::new(), &own.group);
     for number in numbers {
-        let mut rows = chunks.query(params![job.as_str(), date.to_string(), own_run.0, *number as i64])?;
+        let mut rows = chunks.query(params![
+            own.job_id.as_str(),
+            period.start().to_string(),
+            period.end().to_string(),
+            group.frequency().as_str(),
+            group.time_key().to_string(),
+            group.timezone().name(),
+            *number as i64
+        ])?;
         while let Some(row) = rows.next()? {
             let open: Vec<OpenMember> = from_json(row, 4)?;
             let (run, first, size): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);

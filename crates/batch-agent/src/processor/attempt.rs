@@ -4,10 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use cohort_preferences::{BatchGetResponse, Enroll, Frequency, Job, JobType, Member, OncePer, PreferenceEntry, TenantId};
+use cohort_preferences::{BatchGetResponse, Enroll, Job, JobType, Member, PreferenceEntry, TenantId};
 use futures_util::{FutureExt, future};
-use jiff::civil::Time;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -15,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::consent::{Settings, states_any};
 use super::job_set::Purpose;
+use super::once;
 use super::settle::{Ended, postpone, settle};
 use super::{Claimed, Inner, JobInForce, ProcessError};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
@@ -28,9 +27,6 @@ const MAX_STALE: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long a chunk waits whose settings cannot be had.
 const PAUSE_WITHOUT_SETTINGS: SignedDuration = SignedDuration::from_secs(5);
-
-/// How far before its nominal date's midnight in UTC any zone may have begun that date, with room for a gap (M6).
-const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);
 
 /// Nominal times are whole minutes, so two groups that fire at different instants are this far apart.
 const LEAST_BETWEEN_GROUPS: SignedDuration = SignedDuration::from_mins(1);
@@ -163,22 +159,17 @@ impl Inner {
             .collect())
     }
 
-    /// Which candidates the job has run on this nominal date in another run (M6). Only users are looked up for whom another
-    /// group may have fired on the same date, because they joined this one late or have left it, or were moved into it by
+    /// Which candidates the job has run in the run's period in another group (M6). Only users are looked up for whom another
+    /// group may have fired in it, because they joined this one late or have left it, or were moved into it by
     /// other defaults, and only before their first attempt.
     async fn already_ran(&self, run: &Run, chunk: &Chunk, job: &Job, candidates: &[Candidate]) -> Result<HashSet<u64>, LedgerError> {
-        let follows_the_clock = matches!(run.group.frequency(), Frequency::Hourly | Frequency::Cron);
-        if job.once_per == OncePer::Off || job.schedule.is_some() || follows_the_clock {
-            return Ok(HashSet::new());
-        }
-        let date = run.occurrence.nominal.date();
-        let midnight = TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).unwrap_or(Timestamp::MIN);
-        let date_begins = saturating_add(midnight, -EARLIEST_DATE_LEAD);
-        let has_taken_over = self.schedules.has_taken_over_since(&run.job_id, &run.group, date_begins);
-        let joined_late = |candidate: &&Candidate| has_taken_over || candidate.member_since.is_none_or(|since| since >= date_begins);
+        let Some(period) = once::period(job, run.group.frequency(), run.occurrence.nominal.date()) else { return Ok(HashSet::new()) };
+        let begins = once::beginning(&period);
+        let has_taken_over = self.schedules.has_taken_over_since(&run.job_id, &run.group, begins);
+        let joined_late = |candidate: &&Candidate| has_taken_over || candidate.member_since.is_none_or(|since| since >= begins);
         let is_unbegun = |candidate: &&Candidate| candidate.member.attempts == 0;
         let numbers: Vec<u64> = candidates.iter().filter(is_unbegun).filter(joined_late).map(|candidate| candidate.member.number).collect();
-        if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(&run.job_id, date, chunk, numbers).await }
+        if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(run, period, chunk, numbers).await }
     }
 
     async fn call(&self, run: &Run, in_force: &JobInForce, calls: Vec<Call>) -> Vec<Ended> {

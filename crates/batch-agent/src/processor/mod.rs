@@ -21,6 +21,7 @@ mod builder;
 mod consent;
 mod job_set;
 mod lists;
+mod once;
 mod read;
 mod settle;
 

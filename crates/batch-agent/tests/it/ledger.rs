@@ -113,17 +113,19 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     let second = open(&stage, &ledger, "10:00").await.expect("opened");
     let own = read(&ledger, &second, &[50], 2).await.expect("chunks").remove(0);
     let asked = vec![9, 10, 15, 20, 25, 30, 35, 40, 45, 50, 51];
-    let date = "2026-12-01".parse().expect("a date");
-    let ran = async |date, chunk: &Chunk| {
-        let found = ledger.already_ran(&stage.job.job_id, date, chunk, asked.clone()).await.expect("looked up");
+    let ran = async |run: &Run, dates: [&str; 2], chunk: &Chunk| {
+        let [from, to] = dates.map(|date| date.parse().expect("a date"));
+        let found = ledger.already_ran(run, from..=to, chunk, asked.clone()).await.expect("looked up");
         found.into_iter().collect::<BTreeSet<_>>()
     };
-    assert_eq!(ran(date, &own).await, BTreeSet::from([10, 20, 30, 50]));
-    assert_eq!(ran("2026-12-02".parse().expect("a date"), &own).await, BTreeSet::new());
-    let of_first = ran(date, &chunks[2]).await;
+    let day = ["2026-12-01"; 2];
+    assert_eq!(ran(&second, day, &own).await, BTreeSet::from([10, 20, 30, 50]));
+    assert_eq!(ran(&second, ["2026-11-30", "2026-12-06"], &own).await, BTreeSet::from([10, 20, 30, 50]));
+    assert_eq!(ran(&second, ["2026-12-02"; 2], &own).await, BTreeSet::new());
+    let of_first = ran(&first, day, &chunks[2]).await;
     assert_eq!(of_first, BTreeSet::new(), "neither its own run counts, nor work that was opened after it");
     ledger.record_outcomes(settlement(&own, vec![outcome(&own, 0, Status::Succeeded)])).await.expect("recorded");
-    assert_eq!(ran(date, &chunks[2]).await, BTreeSet::from([50]));
+    assert_eq!(ran(&first, day, &chunks[2]).await, BTreeSet::from([50]));
 }
 
 #[tokio::test]

@@ -35,6 +35,29 @@ async fn a_user_moved_an_hour_later_after_having_run_does_not_run_twice_that_day
 }
 
 #[tokio::test]
+async fn once_per_period_runs_a_weekly_user_once_a_week_however_the_day_moves() {
+    let weekly = |day: &str| json!({"frequency": "weekly", "preferred_day": day, "preferred_time": "09:00", "timezone": "UTC"});
+    for (once_per, of_first_week) in [("period", "2026-12-03T09:00 skipped(already_ran)"), ("day", "2026-12-03T09:00 succeeded")] {
+        let stage = Stage::at("2026-11-30T03:00:00Z", &json!({"once_per": once_per}));
+        stage.source.set("u", weekly("monday"));
+        let agent = stage.agent().await;
+        agent.until("2026-12-01T12:00:00Z").await;
+        stage.source.set("u", weekly("thursday"));
+        agent.until("2026-12-11T12:00:00Z").await;
+        assert_eq!(stage.told_of("u").await, ["2026-11-30T09:00 succeeded", of_first_week, "2026-12-10T09:00 succeeded"]);
+    }
+}
+
+#[tokio::test]
+async fn two_days_of_one_group_are_no_repetition() {
+    let stage = Stage::at("2026-11-30T03:00:00Z", &json!({"once_per": "period"}));
+    let days = json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"], "preferred_time": "09:00", "timezone": "UTC"});
+    stage.source.set("u", days);
+    stage.run_until("2026-12-05T12:00:00Z").await;
+    assert_eq!(stage.told_of("u").await, ["2026-11-30T09:00 succeeded", "2026-12-03T09:00 succeeded"]);
+}
+
+#[tokio::test]
 async fn once_per_off_lets_the_moved_user_run_twice() {
     let stage = Stage::at("2026-12-01T03:00:00Z", &json!({"once_per": "off"}));
     stage.source.set("u", daily("09:00"));
