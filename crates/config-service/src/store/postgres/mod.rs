@@ -28,6 +28,7 @@ mod rows;
 mod signals;
 mod stamps;
 mod statement;
+mod table;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Writes the rows of a plan, each table's in one statement.
+//! Writes the rows of a plan, each table's together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,6 +7,7 @@ use cohort_preferences::{FeatureType, StatedGroup, Zone};
 
 use super::names::{GroupColumns, find_feature, find_groups};
 use super::statement::{Bound, execute, query, query_one};
+use super::table::{Field, Kind, Table};
 use crate::store::names::{Learned, Names};
 use crate::store::plan::{ChangeRow, Move, PreferenceRow, ProfileRow, Rows, TenantRow};
 use crate::store::{Result, columns};
@@ -115,47 +116,54 @@ pub(super) async fn feature(db: &Transaction<'_>, names: &Names, learned: &mut L
 }
 
 async fn insert_tenants(db: &Transaction<'_>, rows: &[TenantRow]) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
-    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    let created: Vec<i64> = rows.iter().map(|row| row.created_at.as_microsecond()).collect();
-    let insert = "INSERT INTO tenant (id, tenant_id, created_at) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])";
-    execute(db, insert, &[&numbers, &names, &created]).await?;
-    Ok(())
+    const TENANT: Table<3> =
+        Table { name: "tenant", columns: [("id", Kind::Number), ("tenant_id", Kind::Text), ("created_at", Kind::Number)] };
+    let rows =
+        rows.iter().map(|row| [Some(row.number).into(), Some(row.name.as_str()).into(), Some(row.created_at.as_microsecond()).into()]);
+    TENANT.insert(db, rows.collect()).await
 }
 
 async fn insert_changes(db: &Transaction<'_>, known: &Known<'_>, rows: &[ChangeRow]) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let features: Vec<Option<i64>> = all(rows, |row| row.feature.as_ref().map(|feature| known.feature(feature)).transpose())?;
-    let of = |group: fn(&ChangeRow) -> Option<&StatedGroup>| -> Result<Vec<Option<i64>>> {
-        rows.iter().zip(&features).map(|(row, feature)| known.optional_group(*feature, group(row))).collect()
+    const CHANGE: Table<12> = Table {
+        name: "change",
+        columns: [
+            ("id", Kind::Number),
+            ("at", Kind::Number),
+            ("tenant", Kind::Number),
+            ("feature", Kind::Number),
+            ("version", Kind::Number),
+            ("previous", Kind::Number),
+            ("left_group", Kind::Number),
+            ("left_since", Kind::Number),
+            ("joined_group", Kind::Number),
+            ("preference", Kind::Text),
+            ("actor", Kind::Text),
+            ("rules", Kind::Number),
+        ],
     };
-    let left = of(|row| row.left.as_ref().map(|left| &left.group))?;
-    let joined = of(|row| row.joined.as_ref())?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-    let at: Vec<i64> = rows.iter().map(|row| row.at.as_microsecond()).collect();
-    let tenants: Vec<i64> = rows.iter().map(|row| row.tenant).collect();
-    let versions: Vec<i64> = rows.iter().map(|row| row.version as i64).collect();
-    let previous: Vec<Option<i64>> = rows.iter().map(|row| row.previous).collect();
-    let left_since: Vec<Option<i64>> = rows.iter().map(|row| row.left.as_ref().map(|left| left.since.as_microsecond())).collect();
-    let json: Vec<Option<&str>> = rows.iter().map(|row| row.json.as_deref()).collect();
-    let actors: Vec<&str> = rows.iter().map(|row| &*row.actor).collect();
-    let rules: Vec<i64> = rows.iter().map(|row| row.rules as i64).collect();
-    let insert = "INSERT INTO change
-             (id, at, tenant, feature, version, previous, left_group, left_since, joined_group, preference, actor, rules)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-             $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[])";
-    let bound: Bound<'_> = &[&ids, &at, &tenants, &features, &versions, &previous, &left, &left_since, &joined, &json, &actors, &rules];
-    execute(db, insert, bound).await?;
-    Ok(())
+    CHANGE.insert(db, all(rows, |row| change_fields(known, row))?).await
 }
 
-fn all<R, T>(rows: &[R], value: impl Fn(&R) -> Result<T>) -> Result<Vec<T>> {
-    rows.iter().map(value).collect()
+fn change_fields<'r>(known: &Known<'_>, row: &'r ChangeRow) -> Result<[Field<'r>; 12]> {
+    let feature = row.feature.as_ref().map(|feature| known.feature(feature)).transpose()?;
+    Ok([
+        Some(row.id).into(),
+        Some(row.at.as_microsecond()).into(),
+        Some(row.tenant).into(),
+        feature.into(),
+        Some(row.version as i64).into(),
+        row.previous.into(),
+        known.optional_group(feature, row.left.as_ref().map(|left| &left.group))?.into(),
+        row.left.as_ref().map(|left| left.since.as_microsecond()).into(),
+        known.optional_group(feature, row.joined.as_ref())?.into(),
+        row.json.as_deref().into(),
+        Some(&*row.actor).into(),
+        Some(row.rules as i64).into(),
+    ])
+}
+
+fn all<'r, R: 'r, T>(rows: impl IntoIterator<Item = &'r R>, value: impl Fn(&'r R) -> Result<T>) -> Result<Vec<T>> {
+    rows.into_iter().map(value).collect()
 }
 
 /// A statement changes a row once: of a preference that changed twice the last state is written.
@@ -169,34 +177,37 @@ fn last_states(planned: &[PreferenceRow], has_repeats: bool) -> Vec<&PreferenceR
 
 /// Those that are new go in without asking whether they are there, which an import lives on.
 async fn write_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: &Rows) -> Result<()> {
+    const PREFERENCE: Table<7> = Table {
+        name: "preference",
+        columns: [
+            ("tenant", Kind::Number),
+            ("feature", Kind::Number),
+            ("version", Kind::Number),
+            ("change_id", Kind::Number),
+            ("stated_since", Kind::Number),
+            ("group_id", Kind::Number),
+            ("group_since", Kind::Number),
+        ],
+    };
     let states = last_states(&rows.preferences, rows.has_repeats);
     let (new, others): (Vec<_>, Vec<_>) = states.into_iter().partition(|row| row.is_first);
-    insert_preferences(db, known, new, "").await?;
+    PREFERENCE.insert(db, all(new, |row| preference_fields(known, row))?).await?;
     let instead = "ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
          stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = excluded.group_since";
-    insert_preferences(db, known, others, instead).await
+    PREFERENCE.insert_or(db, all(others, |row| preference_fields(known, row))?, instead).await
 }
 
-/// Inserts rows; `instead` says what is done where one is there.
-async fn insert_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: Vec<&PreferenceRow>, instead: &str) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let features = all(&rows, |row| known.feature(&row.feature))?;
-    let groups = rows.iter().zip(&features);
-    let groups = groups.map(|(row, feature)| known.optional_group(Some(*feature), row.member.as_ref().map(|member| &member.group)));
-    let groups = groups.collect::<Result<Vec<Option<i64>>>>()?;
-    let tenants: Vec<i64> = rows.iter().map(|row| row.tenant).collect();
-    let versions: Vec<i64> = rows.iter().map(|row| row.version as i64).collect();
-    let changes: Vec<i64> = rows.iter().map(|row| row.change).collect();
-    let stated: Vec<i64> = rows.iter().map(|row| row.stated_since.as_microsecond()).collect();
-    let since: Vec<Option<i64>> = rows.iter().map(|row| row.member.as_ref().map(|member| member.since.as_microsecond())).collect();
-    let insert = format!(
-        "INSERT INTO preference (tenant, feature, version, change_id, stated_since, group_id, group_since)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) {instead}"
-    );
-    execute(db, &insert, &[&tenants, &features, &versions, &changes, &stated, &groups, &since]).await?;
-    Ok(())
+fn preference_fields(known: &Known<'_>, row: &PreferenceRow) -> Result<[Field<'static>; 7]> {
+    let feature = known.feature(&row.feature)?;
+    Ok([
+        Some(row.tenant).into(),
+        Some(feature).into(),
+        Some(row.version as i64).into(),
+        Some(row.change).into(),
+        Some(row.stated_since.as_microsecond()).into(),
+        known.optional_group(Some(feature), row.member.as_ref().map(|member| &member.group))?.into(),
+        row.member.as_ref().map(|member| member.since.as_microsecond()).into(),
+    ])
 }
 
 /// The size of a group as moves change it.
