@@ -127,6 +127,12 @@ impl StatedGroup {
         self.timezone.as_ref()
     }
 
+    /// The same group, in this zone if none is stated.
+    #[must_use]
+    pub fn or_in(self, timezone: Option<&Zone>) -> Self {
+        Self { timezone: self.timezone.or_else(|| timezone.cloned()), ..self }
+    }
+
     /// The frequency as text, `-` if not stated.
     pub fn frequency_text(&self) -> &'static str {
         self.frequency.map_or("-", Frequency::as_str)

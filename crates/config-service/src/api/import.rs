@@ -1,7 +1,8 @@
 //! `POST /preferences/import`: JSON Lines or CSV in, a result per line out, both streamed.
 //!
 //! ```text
-//! body ─► entries ─► batches of up to 10,000 ─► read (next batch) ─► written (this batch) ─► results
+//! body ─► entries ─► batches of up to 10,000 ─► read and admitted ─► written ─► results
+//!                                                  next batch        this      the one before
 //! ```
 //!
 //! A batch is one transaction, read while the one before is written. Memory is bounded by batches, not by the import. A
@@ -29,6 +30,7 @@ use crate::import::csv::{Columns, Records};
 use crate::import::json_lines::Lines;
 use crate::import::{Batch, Cutter, Entry, LineResult, Shape};
 use crate::service::ConfigService;
+use crate::store::edit::ImportRow;
 
 /// Lines of a batch: one transaction, and how long other writers wait behind it.
 const LINES_A_BATCH: usize = 10_000;
@@ -60,12 +62,12 @@ pub(super) async fn import(
 ) -> Result<Response, ApiError> {
     let upload = if is_csv(&headers) { Upload::csv(body).await? } else { Upload::json_lines(body) };
     let (batches, to_write) = mpsc::channel(1);
-    let (results, to_send) = mpsc::channel(2);
-    tokio::spawn(upload.read(batches));
+    let (results, to_send) = mpsc::channel(1);
+    tokio::spawn(upload.read(service.clone(), batches));
     tokio::spawn(write(service, actor, to_write, results));
-    let lines = stream::unfold(to_send, |mut to_send| async move {
-        let bytes: Bytes = to_send.recv().await?;
-        Some((Ok::<_, Infallible>(bytes), to_send))
+    let lines = stream::unfold(to_send, |mut to_send: mpsc::Receiver<Written>| async move {
+        let (batch, written) = to_send.recv().await?;
+        Some((Ok::<_, Infallible>(render(&batch.finish(written))), to_send))
     });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((kind, Body::from_stream(lines)).into_response())
@@ -76,6 +78,12 @@ fn is_csv(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/csv"))
 }
+
+/// A batch with its rows that may be written, or why that could not be told.
+type Admitted = (Batch, Result<Vec<ImportRow>, ConfigServiceError>);
+
+/// A batch, and for each of its rows whether it changed anything.
+type Written = (Batch, Result<Vec<bool>, ConfigServiceError>);
 
 /// A body on its way into batches.
 struct Upload {
@@ -139,7 +147,7 @@ impl Upload {
     }
 
     /// Reads the body into batches; ends with the body, with its failure, or when nobody wants the batches any more.
-    async fn read(mut self, batches: mpsc::Sender<Batch>) {
+    async fn read(mut self, service: ConfigService, batches: mpsc::Sender<Admitted>) {
         loop {
             match timeout(PAUSE, self.body.next()).await {
                 Ok(Some(Ok(bytes))) => self.cutter.feed(&bytes, |line, entry| self.pending.add(line, entry)),
@@ -151,43 +159,48 @@ impl Upload {
                     self.cutter.finish(|line, entry| self.pending.add(line, entry));
                     break;
                 }
-                Err(_pause) if send(&mut self.pending, &self.shape, &batches).await.is_err() => return,
+                Err(_pause) if self.send(&service, &batches).await.is_err() => return,
                 Err(_pause) => {}
             }
-            if self.pending.is_full() && send(&mut self.pending, &self.shape, &batches).await.is_err() {
+            if self.pending.is_full() && self.send(&service, &batches).await.is_err() {
                 return;
             }
         }
         // If nobody wants the last batch, nobody wants to know either.
-        let _gone = send(&mut self.pending, &self.shape, &batches).await;
+        let _gone = self.send(&service, &batches).await;
+    }
+
+    /// Reads and admits what has come, and passes it on; fails if nobody wants it any more.
+    async fn send(&mut self, service: &ConfigService, batches: &mpsc::Sender<Admitted>) -> Result<(), mpsc::error::SendError<Admitted>> {
+        let entries = self.pending.take();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let shape = self.shape.clone();
+        let batch = tokio::task::spawn_blocking(move || Batch::read(&shape, &entries)).await;
+        batches.send(admit(service, batch.expect("reading a line never panics")).await).await
     }
 }
 
-async fn send(pending: &mut Pending, shape: &Shape, batches: &mpsc::Sender<Batch>) -> Result<(), mpsc::error::SendError<Batch>> {
-    let entries = pending.take();
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let shape = shape.clone();
-    let batch = tokio::task::spawn_blocking(move || Batch::read(&shape, &entries)).await;
-    batches.send(batch.expect("reading a line never panics")).await
+async fn admit(service: &ConfigService, mut batch: Batch) -> Admitted {
+    let admitted = service.admit(batch.take_rows()).await;
+    let rows = admitted.map(|admitted| batch.keep_admitted(admitted));
+    (batch, rows)
 }
 
-/// Writes batches and sends their results. If the sender has gone, what has come is written all the same.
-async fn write(service: ConfigService, actor: String, mut batches: mpsc::Receiver<Batch>, results: mpsc::Sender<Bytes>) {
-    while let Some(mut batch) = batches.recv().await {
-        let written = admit_and_write(&service, &actor, &mut batch).await;
+/// Writes batches and passes on what became of them. If the sender has gone, what has come is written all the same.
+async fn write(service: ConfigService, actor: String, mut batches: mpsc::Receiver<Admitted>, results: mpsc::Sender<Written>) {
+    while let Some((batch, rows)) = batches.recv().await {
+        let written = match rows {
+            Ok(rows) if rows.is_empty() => Ok(Vec::new()),
+            Ok(rows) => service.import(rows, actor.clone()).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &written {
             tracing::error!(error = error as &dyn std::error::Error, "a batch of an import was not stored");
         }
-        let _gone = results.send(render(&batch.finish(written))).await;
+        let _gone = results.send((batch, written)).await;
     }
-}
-
-async fn admit_and_write(service: &ConfigService, actor: &str, batch: &mut Batch) -> Result<Vec<bool>, ConfigServiceError> {
-    let admitted = service.admit(batch.take_rows()).await?;
-    let rows = batch.keep_admitted(admitted);
-    if rows.is_empty() { Ok(Vec::new()) } else { service.import(rows, actor.to_owned()).await }
 }
 
 fn render(results: &[LineResult]) -> Bytes {

@@ -18,9 +18,9 @@ use cohort_preferences::{FeatureType, FieldError, Invalid, Preference, TenantId}
 use csv_core::{ReadRecordResult, Reader};
 use serde_json::{Map, Value};
 
-use super::{Entry, LONGEST_ENTRY, note, reachable};
+use super::{Entry, LONGEST_ENTRY, Row, note, reachable};
 use crate::service::limits::{check_depth, check_preference};
-use crate::store::edit::{ImportRow, Stated};
+use crate::store::edit::Stated;
 
 /// The columns that an import may have.
 const KNOWN: [&str; 8] =
@@ -200,7 +200,7 @@ impl Columns {
     }
 
     /// Reads a record; whose it is stays in `tenant_id` even if the rest is wrong. A cell is named by its column.
-    pub(super) fn read_row(&self, record: &Record, tenant_id: &mut Option<TenantId>) -> Result<ImportRow, Invalid> {
+    pub(super) fn read_row(&self, record: &Record, tenant_id: &mut Option<TenantId>) -> Result<Row, Invalid> {
         if record.ends.len() != self.0.len() {
             let (expected, got) = (self.0.len(), record.ends.len());
             return Err(Invalid::one("", format!("expected {expected} cells as in the first line, got {got}")));
@@ -232,13 +232,13 @@ struct Names<'a> {
     feature: Option<&'a str>,
 }
 
-fn row(names: &Names<'_>, preference: &Value, mut errors: Vec<FieldError>) -> Result<ImportRow, Invalid> {
+fn row(names: &Names<'_>, preference: &Value, mut errors: Vec<FieldError>) -> Result<Row, Invalid> {
     let tenant = note(read_name::<TenantId>("tenant_id", names.tenant), &mut errors);
     let tenant = tenant.and_then(|tenant| note(reachable(tenant), &mut errors));
     let feature = note(read_name::<FeatureType>("feature_type", names.feature), &mut errors);
     let stated = note(read_preference(preference), &mut errors);
     match (tenant, feature, stated) {
-        (Some(tenant), Some(feature), Some(stated)) if errors.is_empty() => Ok(ImportRow { tenant, feature, stated }),
+        (Some(tenant), Some(feature), Some(stated)) if errors.is_empty() => Ok(Row { tenant, feature, stated }),
         _ => Err(Invalid(errors)),
     }
 }

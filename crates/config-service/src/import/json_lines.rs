@@ -6,9 +6,9 @@
 use cohort_preferences::{FeatureType, FieldError, Invalid, Preference, PreferenceDocument, TenantId};
 use serde_json::{Map, Value};
 
-use super::{Entry, LONGEST_ENTRY, Place, Refusal, note, reachable};
+use super::{Entry, LONGEST_ENTRY, Place, Refusal, Row, note, reachable};
 use crate::service::limits::{check_depth, check_document, check_preference};
-use crate::store::edit::{ImportRow, Stated};
+use crate::store::edit::Stated;
 
 /// Cuts a stream into lines.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Lines {
 }
 
 /// Reads a line; whose it is stays in `tenant_id` even if the rest is wrong.
-pub(super) fn read(text: &[u8], tenant_id: &mut Option<TenantId>) -> Result<Vec<(Place, ImportRow)>, Refusal> {
+pub(super) fn read(text: &[u8], tenant_id: &mut Option<TenantId>) -> Result<Vec<(Place, Row)>, Refusal> {
     let value: Value = serde_json::from_slice(text).map_err(|error| Refusal::Unreadable(format!("not JSON: {error}")))?;
     check_depth(&value)?;
     *tenant_id = value.get("tenant_id").and_then(Value::as_str).and_then(|text| text.parse().ok());
@@ -65,7 +65,7 @@ pub(super) fn read(text: &[u8], tenant_id: &mut Option<TenantId>) -> Result<Vec<
     }
 }
 
-fn read_document(value: &Value) -> Result<Vec<(Place, ImportRow)>, Refusal> {
+fn read_document(value: &Value) -> Result<Vec<(Place, Row)>, Refusal> {
     check_document(value)?;
     let document = PreferenceDocument::from_json(value)?;
     let tenant = document.tenant_id.ok_or_else(|| Invalid::one("/tenant_id", "missing: a document in an import says whose it is"))?;
@@ -73,12 +73,12 @@ fn read_document(value: &Value) -> Result<Vec<(Place, ImportRow)>, Refusal> {
     let rows = document.features.into_iter().map(|(feature, (value, preference))| {
         let (stated, place) = (Stated::new(&value, preference), Place::Document(feature.clone()));
         check_preference(&stated.json, &place.pointer())?;
-        Ok((place, ImportRow { tenant: tenant.clone(), feature, stated }))
+        Ok((place, Row { tenant: tenant.clone(), feature, stated }))
     });
     rows.collect()
 }
 
-fn read_row(fields: &Map<String, Value>) -> Result<ImportRow, Refusal> {
+fn read_row(fields: &Map<String, Value>) -> Result<Row, Refusal> {
     const KNOWN: [&str; 3] = ["tenant_id", "feature_type", "preference"];
     let mut errors: Vec<FieldError> = Vec::new();
     for field in fields.keys().filter(|field| !KNOWN.contains(&field.as_str())) {
@@ -93,7 +93,7 @@ fn read_row(fields: &Map<String, Value>) -> Result<ImportRow, Refusal> {
         None => note(Err(Invalid::one("/preference", "missing: expected a preference")), &mut errors),
     };
     match (tenant, feature, stated) {
-        (Some(tenant), Some(feature), Some(stated)) if errors.is_empty() => Ok(ImportRow { tenant, feature, stated }),
+        (Some(tenant), Some(feature), Some(stated)) if errors.is_empty() => Ok(Row { tenant, feature, stated }),
         _ => Err(Invalid(errors).into()),
     }
 }
@@ -180,7 +180,7 @@ mod tests {
         let lines = [(1, Entry::Line(lines[0].into())), (2, Entry::Line(lines[1].into()))];
         let mut batch = Batch::read(&Shape::JsonLines, &lines);
         let mut rows = batch.take_rows().into_iter();
-        let mut kept = || Ok::<_, Invalid>(rows.next().expect("a row"));
+        let mut kept = || Ok::<_, Invalid>(rows.next().expect("a row").admitted(0));
         let admitted = vec![kept(), Err(Invalid::one("/frequency", "not allowed")), kept()];
         assert_eq!(batch.keep_admitted(admitted).len(), 1);
         let results = batch.finish(Ok(vec![true]));

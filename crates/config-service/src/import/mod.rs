@@ -20,7 +20,7 @@ use self::csv::{Columns, Record, Records};
 use self::json_lines::Lines;
 use crate::error::ConfigServiceError;
 use crate::service::limits::check_tenant;
-use crate::store::edit::ImportRow;
+use crate::store::edit::{ImportRow, Stated};
 
 /// The longest line or record, in bytes (W5).
 pub(crate) const LONGEST_ENTRY: usize = 1 << 20;
@@ -90,9 +90,27 @@ pub(crate) enum Shape {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     results: Vec<LineResult>,
-    rows: Vec<ImportRow>,
+    rows: Vec<Row>,
     /// For each row, where it comes from.
     origins: Vec<Origin>,
+}
+
+/// One preference as it was read.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Whose.
+    pub(crate) tenant: TenantId,
+    /// For which feature.
+    pub(crate) feature: FeatureType,
+    /// The preference.
+    pub(crate) stated: Stated,
+}
+
+impl Row {
+    /// Lets it pass under this version of the feature's definition.
+    pub(crate) fn admitted(self, rules: u64) -> ImportRow {
+        ImportRow { tenant: self.tenant, feature: self.feature, stated: self.stated.admitted(rules) }
+    }
 }
 
 /// Where a row comes from.
@@ -136,10 +154,10 @@ impl Cutter {
     }
 
     /// Gives the last entry, if it did not end.
-    pub(crate) fn finish(self, each: impl FnMut(u64, Entry)) {
+    pub(crate) fn finish(&mut self, each: impl FnMut(u64, Entry)) {
         match self {
-            Self::Lines(lines) => lines.finish(each),
-            Self::Records(records) => records.finish(each),
+            Self::Lines(lines) => std::mem::take(lines).finish(each),
+            Self::Records(records) => std::mem::take(&mut **records).finish(each),
         }
     }
 }
@@ -191,8 +209,8 @@ impl Batch {
         self.results.push(result);
     }
 
-    /// The rows to write; may be taken once.
-    pub(crate) fn take_rows(&mut self) -> Vec<ImportRow> {
+    /// What was read; may be taken once.
+    pub(crate) fn take_rows(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
     }
 
@@ -266,7 +284,7 @@ impl From<Invalid> for Refusal {
 }
 
 /// Reads an entry; whose it is stays in `tenant_id` even if the rest is wrong.
-fn read_entry(shape: &Shape, entry: &Entry, tenant_id: &mut Option<TenantId>) -> Result<Vec<(Place, ImportRow)>, Refusal> {
+fn read_entry(shape: &Shape, entry: &Entry, tenant_id: &mut Option<TenantId>) -> Result<Vec<(Place, Row)>, Refusal> {
     match (shape, entry) {
         (Shape::JsonLines, Entry::Line(text)) => json_lines::read(text, tenant_id),
         (Shape::Csv(columns), Entry::Record(record)) => Ok(vec![(Place::Record, columns.read_row(record, tenant_id)?)]),

@@ -11,10 +11,11 @@ use super::ConfigService;
 use super::limits::check_preference;
 use super::rules::Registry;
 use crate::error::ConfigServiceError;
+use crate::import::Row;
 use crate::precondition::Precondition;
 use crate::receipt::next_run;
 use crate::store::Result;
-use crate::store::edit::{Current, Decide, Edit, Edited, Erased, ImportRow, Profile, Stated, Tenant, Wanted};
+use crate::store::edit::{Admitted, Current, Decide, Edit, Edited, Erased, ImportRow, Profile, Stated, Tenant, Wanted, say_the_same};
 
 /// A write of one preference, of the document or of the profile: which version it is now, and what it means.
 pub(crate) struct Written {
@@ -128,7 +129,7 @@ impl ConfigService {
         let registry = self.registry().await?;
         let (rules, looked_at) = (Arc::clone(&registry), feature.clone());
         let decide: Decide = Box::new(move |tenant| {
-            let current = tenant.preferences.get(&looked_at);
+            let current = tenant.preference(&looked_at);
             precondition.check(current.and_then(Current::live_version))?;
             let admit = |stated: Stated| {
                 check_preference(&stated.json, "")?;
@@ -139,8 +140,8 @@ impl ConfigService {
         });
         let edited = self.0.store.edit(Edit { tenant, feature: Some(feature.clone()), actor, decide }).await?;
         Ok(Written {
-            version: edited.after.preferences.get(&feature).map_or(0, |current| current.version),
-            created: edited.before.preferences.get(&feature).and_then(Current::live_version).is_none(),
+            version: edited.after.preference(&feature).map_or(0, |current| current.version),
+            created: edited.before.preference(&feature).and_then(Current::live_version).is_none(),
             receipts: self.receipts(&registry, &edited, |name| *name == feature)?,
         })
     }
@@ -181,7 +182,7 @@ impl ConfigService {
         });
         let edited = self.0.store.edit(Edit { tenant, feature: None, actor, decide }).await?;
         let live_before: Vec<_> = edited.before.live().map(|(feature, ..)| feature.clone()).collect();
-        let is_live = |feature: &FeatureType| edited.after.preferences.get(feature).and_then(Current::live_version).is_some();
+        let is_live = |feature: &FeatureType| edited.after.preference(feature).and_then(Current::live_version).is_some();
         let receipts = self.receipts(&registry, &edited, |feature| live_before.contains(feature) || is_live(feature))?;
         Ok(Written { version: edited.after.revision(), created: live_before.is_empty(), receipts })
     }
@@ -194,7 +195,7 @@ impl ConfigService {
             Ok(Wanted { profile: Some(profile), ..Wanted::default() })
         });
         let edited = self.0.store.edit(Edit { tenant, feature: None, actor, decide }).await?;
-        let version = |tenant: &Tenant, feature: &FeatureType| tenant.preferences.get(feature).map(|current| current.version);
+        let version = |tenant: &Tenant, feature: &FeatureType| tenant.preference(feature).map(|current| current.version);
         let has_moved = |feature: &FeatureType| version(&edited.before, feature) != version(&edited.after, feature);
         let receipts = self.receipts(&*self.registry().await?, &edited, has_moved)?;
         Ok(Written { version: edited.after.profile_version, created: edited.before.number.is_none(), receipts })
@@ -214,7 +215,7 @@ impl ConfigService {
         let concerned = edited.after.preferences.iter().filter(|(feature, _)| is_concerned(feature));
         concerned
             .map(|(feature, current)| {
-                let is_changed = edited.before.preferences.get(feature).map(|before| before.version) != Some(current.version);
+                let is_changed = edited.before.preference(feature).map(|before| before.version) != Some(current.version);
                 // A write that changed nothing took effect long ago, but its next run is still to come.
                 let from = if is_changed { current.at } else { current.at.max(self.0.clock.now()) };
                 Ok((feature.clone(), receipt(registry, feature, current, edited.after.profile.timezone.as_ref(), from)?))
@@ -223,16 +224,16 @@ impl ConfigService {
     }
 
     /// Lets preferences of an import pass, with the labels of their tenants as they are now; the result of each in its place.
-    pub(crate) async fn admit(&self, rows: Vec<ImportRow>) -> Result<Vec<Result<ImportRow, Invalid>>> {
+    pub(crate) async fn admit(&self, rows: Vec<Row>) -> Result<Vec<Result<ImportRow, Invalid>>> {
         let registry = self.registry().await?;
         if registry.all().next().is_none() {
-            return Ok(rows.into_iter().map(Ok).collect());
+            return Ok(rows.into_iter().map(|row| Ok(row.admitted(0))).collect());
         }
         let tenants = rows.iter().map(|row| row.tenant.clone()).collect();
         let labels = self.0.store.labels(tenants).await?;
         let none = Labels::default();
-        let admit = |row: ImportRow| {
-            let ImportRow { tenant, feature, stated } = row;
+        let admit = |row: Row| {
+            let Row { tenant, feature, stated } = row;
             let stated = registry.admit(&feature, stated, labels.get(&tenant).unwrap_or(&none), "")?;
             Ok(ImportRow { tenant, feature, stated })
         };
@@ -250,15 +251,16 @@ fn as_document(
     registry: &Registry,
     tenant: &Tenant,
     stated: BTreeMap<FeatureType, Stated>,
-) -> Result<BTreeMap<FeatureType, Option<Stated>>> {
+) -> Result<BTreeMap<FeatureType, Option<Admitted>>> {
     let mut wanted: BTreeMap<_, _> = tenant.live().map(|(feature, ..)| (feature.clone(), None)).collect();
     let mut errors = Vec::new();
     for (feature, stated) in stated {
-        let is_kept = tenant.preferences.get(&feature).and_then(|current| current.json.as_deref()).is_some_and(|json| stated.says(json));
+        let is_kept =
+            tenant.preference(&feature).and_then(|current| current.json.as_deref()).is_some_and(|json| say_the_same(&stated.json, json));
         // What stands already stays valid under the version that it passed (W7).
         let pointer = pointer_to(&feature);
         let admitted = match check_preference(&stated.json, &pointer) {
-            Ok(()) if is_kept => Ok(stated),
+            Ok(()) if is_kept => Ok(stated.admitted(0)),
             Ok(()) => registry.admit(&feature, stated, &tenant.profile.labels, &pointer),
             Err(invalid) => Err(invalid),
         };

@@ -12,7 +12,7 @@ use crate::error::ConfigServiceError;
 use crate::precondition::Precondition;
 use crate::registry::{Definition, Registration};
 use crate::store::Result;
-use crate::store::edit::Stated;
+use crate::store::edit::{Admitted, Stated};
 
 /// Preferences that are tried out together.
 const PREFERENCES_A_TRIAL: usize = 1_000;
@@ -83,17 +83,16 @@ impl Registry {
 
     /// Lets a preference pass, and notes under which version; errors stand under `pointer`. Once any feature is registered, others
     /// are refused (W1).
-    pub(crate) fn admit(&self, feature: &FeatureType, mut stated: Stated, labels: &Labels, pointer: &str) -> Result<Stated, Invalid> {
+    pub(crate) fn admit(&self, feature: &FeatureType, stated: Stated, labels: &Labels, pointer: &str) -> Result<Admitted, Invalid> {
         if self.0.is_empty() {
-            return Ok(stated);
+            return Ok(stated.admitted(0));
         }
         let Some(registered) = self.0.get(feature) else {
             let known: Vec<_> = self.0.keys().take(20).map(FeatureType::as_str).collect();
             return Err(Invalid::one(pointer, format!("the feature {feature} is not registered; registered: {}", known.join(", "))));
         };
         registered.rules.check(&stated.preference, labels, pointer)?;
-        stated.rules = registered.definition.version;
-        Ok(stated)
+        Ok(stated.admitted(registered.definition.version))
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn misplaced(tenants: &[StoredTenant], drift: &mut Drift) -> Result<V
 
 fn stands_right(tenant: &Tenant, current: &Current) -> Result<bool> {
     let stated = current.json.as_deref().map(Stated::stored).transpose()?;
-    let wanted = stated.and_then(|stated| stated.group(tenant.profile.timezone.as_ref()));
+    let wanted = stated.and_then(|stated| stated.admitted(0).group(tenant.profile.timezone.as_ref()));
     Ok(wanted.as_ref() == current.member.as_ref().map(|member| &member.group))
 }
 
@@ -39,8 +39,9 @@ fn stands_right(tenant: &Tenant, current: &Current) -> Result<bool> {
 pub(super) fn put_right(tenant: TenantId, feature: FeatureType) -> Edit {
     let wanted = feature.clone();
     let decide = move |tenant: &Tenant| {
-        let json = tenant.preferences.get(&wanted).and_then(|current| current.json.as_deref());
-        Ok(Wanted::preference(wanted, json.map(Stated::stored).transpose()?))
+        let json = tenant.preference(&wanted).and_then(|current| current.json.as_deref());
+        let stated = json.map(Stated::stored).transpose()?;
+        Ok(Wanted::preference(wanted, stated.map(|stated| stated.admitted(0))))
     };
     Edit { tenant, feature: Some(feature), actor: "drift repair".into(), decide: Box::new(decide) }
 }

@@ -1,6 +1,7 @@
 //! What a store writes: preferences and profiles of tenants, as they are and as they are wanted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cohort_preferences::{FeatureType, Labels, Preference, StatedGroup, TenantId, Zone};
 use jiff::Timestamp;
@@ -15,9 +16,18 @@ pub(crate) struct Stated {
     /// What it means.
     pub(crate) preference: Preference,
     /// As it was stated, in compact form.
-    pub(crate) json: String,
+    pub(crate) json: Arc<str>,
+}
+
+/// A preference that may be written: all that is kept of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Admitted {
+    /// As it was stated, in compact form.
+    pub(crate) json: Arc<str>,
     /// The version of the feature's definition that it passed, 0 where none is registered (W7).
     pub(crate) rules: u64,
+    /// The group that it states; `None` if it is switched off.
+    group: Option<StatedGroup>,
 }
 
 impl Stated {
@@ -28,7 +38,7 @@ impl Stated {
 
     /// A preference that was read from `value`.
     pub(crate) fn new(value: &Value, preference: Preference) -> Self {
-        Self { preference, json: value.to_string(), rules: 0 }
+        Self { preference, json: value.to_string().into() }
     }
 
     /// Reads a preference that is stored already.
@@ -36,20 +46,27 @@ impl Stated {
         let unreadable = |error: String| ConfigServiceError::Unreadable(format!("a preference: {error}"));
         let value: Value = serde_json::from_str(json).map_err(|error| unreadable(error.to_string()))?;
         let preference = Preference::from_json(&value, "").map_err(|invalid| unreadable(invalid.to_string()))?;
-        Ok(Self { preference, json: json.to_owned(), rules: 0 })
+        Ok(Self { preference, json: json.into() })
     }
 
-    /// Whether stored JSON says the same; the order of fields says nothing.
-    pub(crate) fn says(&self, stored: &str) -> bool {
-        self.json == stored
-            || serde_json::from_str::<Value>(stored)
-                .is_ok_and(|stored| serde_json::from_str(&self.json).is_ok_and(|own: Value| own == stored))
+    /// Lets it pass under this version of the feature's definition.
+    pub(crate) fn admitted(self, rules: u64) -> Admitted {
+        let group = self.preference.is_enabled().then(|| self.preference.stated_group(None));
+        Admitted { json: self.json, rules, group }
     }
+}
 
+impl Admitted {
     /// The group that it puts a user of this zone in; none if it is switched off.
     pub(crate) fn group(&self, timezone: Option<&Zone>) -> Option<StatedGroup> {
-        self.preference.is_enabled().then(|| self.preference.stated_group(timezone))
+        Some(self.group.clone()?.or_in(timezone))
     }
+}
+
+/// Whether two texts of preferences say the same; the order of fields says nothing.
+pub(crate) fn say_the_same(one: &str, other: &str) -> bool {
+    let value = |text| serde_json::from_str::<Value>(text);
+    one == other || value(one).is_ok_and(|one| value(other).is_ok_and(|other| one == other))
 }
 
 /// One tenant's preference for one feature as it is now.
@@ -60,7 +77,7 @@ pub(crate) struct Current {
     /// When it was last changed.
     pub(crate) at: Timestamp,
     /// As it was stated; `None` if it is deleted.
-    pub(crate) json: Option<String>,
+    pub(crate) json: Option<Arc<str>>,
     /// Its newest change row.
     pub(crate) change: i64,
     /// When its first version was written, whatever became of it since (T13).
@@ -118,7 +135,7 @@ pub(crate) struct Tenant {
     /// The profile's newest change row.
     pub(crate) profile_change: Option<i64>,
     /// Their preferences, deleted ones too; in an edit of one feature maybe only that one.
-    pub(crate) preferences: BTreeMap<FeatureType, Current>,
+    pub(crate) preferences: BTreeMap<FeatureType, Arc<Current>>,
 }
 
 impl Tenant {
@@ -127,18 +144,18 @@ impl Tenant {
         self.preferences.values().map(|current| current.version).sum()
     }
 
+    /// The preference for one feature, deleted or not; `None` if there never was one.
+    pub(crate) fn preference(&self, feature: &FeatureType) -> Option<&Current> {
+        self.preferences.get(feature).map(|current| &**current)
+    }
+
     /// The preferences that are there.
     pub(crate) fn live(&self) -> impl Iterator<Item = (&FeatureType, &Current, &str)> {
-        let live = |(feature, current)| Some((feature, current, Current::json(current)?));
-        self.preferences.iter().filter_map(live)
+        self.preferences.iter().filter_map(|(feature, current)| Some((feature, &**current, current.json.as_deref()?)))
     }
 }
 
 impl Current {
-    fn json(&self) -> Option<&str> {
-        self.json.as_deref()
-    }
-
     /// The version, unless it is deleted: what preconditions are checked against (W2).
     pub(crate) fn live_version(&self) -> Option<u64> {
         self.json.as_ref().map(|_| self.version)
@@ -164,14 +181,14 @@ pub(crate) type Decide = Box<dyn FnOnce(&Tenant) -> Result<Wanted> + Send>;
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     /// Each feature's preference, `None` to delete it.
-    pub(crate) preferences: BTreeMap<FeatureType, Option<Stated>>,
+    pub(crate) preferences: BTreeMap<FeatureType, Option<Admitted>>,
     /// Timezone and labels. Another timezone moves the user in all features whose preference states none (T12).
     pub(crate) profile: Option<Profile>,
 }
 
 impl Wanted {
     /// One preference, `None` to delete it.
-    pub(crate) fn preference(feature: FeatureType, stated: Option<Stated>) -> Self {
+    pub(crate) fn preference(feature: FeatureType, stated: Option<Admitted>) -> Self {
         Self { preferences: BTreeMap::from([(feature, stated)]), profile: None }
     }
 }
@@ -206,5 +223,5 @@ pub(crate) struct ImportRow {
     /// For which feature.
     pub(crate) feature: FeatureType,
     /// The preference.
-    pub(crate) stated: Stated,
+    pub(crate) stated: Admitted,
 }

@@ -15,7 +15,7 @@ use cohort_preferences::{FeatureType, StatedGroup, TenantId};
 use jiff::Timestamp;
 
 use super::Result;
-use super::edit::{Current, Edit, Edited, ImportRow, Membership, Profile, Stated, Tenant, Wanted};
+use super::edit::{Admitted, Current, Edit, Edited, ImportRow, Membership, Profile, Stated, Tenant, Wanted, say_the_same};
 
 /// The highest numbers that are taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub(crate) struct ChangeRow {
     pub(crate) previous: Option<i64>,
     pub(crate) left: Option<Membership>,
     pub(crate) joined: Option<StatedGroup>,
-    pub(crate) json: Option<String>,
+    pub(crate) json: Option<Arc<str>>,
     pub(crate) actor: Arc<str>,
     pub(crate) rules: u64,
 }
@@ -96,10 +96,7 @@ pub(crate) struct ChangeRow {
 pub(crate) struct PreferenceRow {
     pub(crate) tenant: i64,
     pub(crate) feature: FeatureType,
-    pub(crate) version: u64,
-    pub(crate) change: i64,
-    pub(crate) stated_since: Timestamp,
-    pub(crate) member: Option<Membership>,
+    pub(crate) current: Arc<Current>,
     /// Whether the tenant had no preference of this feature, not even a deleted one.
     pub(crate) is_first: bool,
 }
@@ -221,7 +218,7 @@ impl<'a> Plan<'a> {
         }
         self.begin_change(tenant.profile_change);
         let (id, version) = (self.next_change(), tenant.profile_version + 1);
-        let json = (profile != Profile::default()).then(|| profile.to_json().to_string());
+        let json = (profile != Profile::default()).then(|| profile.to_json().to_string().into());
         let row = ChangeRow {
             id,
             at: self.stamp(),
@@ -241,9 +238,9 @@ impl<'a> Plan<'a> {
     }
 
     /// Writes one preference, unless it says what is there and stands in the right group; says whether it did.
-    fn write(&mut self, number: i64, tenant: &mut Tenant, feature: &FeatureType, stated: Option<Stated>, actor: &Arc<str>) -> bool {
+    fn write(&mut self, number: i64, tenant: &mut Tenant, feature: &FeatureType, stated: Option<Admitted>, actor: &Arc<str>) -> bool {
         let group = stated.as_ref().and_then(|stated| stated.group(tenant.profile.timezone.as_ref()));
-        let current = tenant.preferences.get(feature);
+        let current = tenant.preference(feature);
         if is_as_wanted(current, stated.as_ref(), group.as_ref()) {
             return false;
         }
@@ -271,17 +268,9 @@ impl<'a> Plan<'a> {
             actor: Arc::clone(actor),
             rules,
         });
-        let member_row = member.clone();
-        self.rows.preferences.push(PreferenceRow {
-            tenant: number,
-            feature: feature.clone(),
-            version,
-            change: id,
-            stated_since,
-            member: member_row,
-            is_first,
-        });
-        tenant.preferences.insert(feature.clone(), Current { version, at, json, change: id, stated_since, member });
+        let current = Arc::new(Current { version, at, json, change: id, stated_since, member });
+        tenant.preferences.insert(feature.clone(), Arc::clone(&current));
+        self.rows.preferences.push(PreferenceRow { tenant: number, feature: feature.clone(), current, is_first });
         true
     }
 
@@ -330,17 +319,17 @@ fn regrouped(before: &Tenant, mut wanted: Wanted) -> Result<Wanted> {
     }
     for (feature, _, json) in before.live() {
         if !wanted.preferences.contains_key(feature) {
-            wanted.preferences.insert(feature.clone(), Some(Stated::stored(json)?));
+            wanted.preferences.insert(feature.clone(), Some(Stated::stored(json)?.admitted(0)));
         }
     }
     Ok(wanted)
 }
 
-fn is_as_wanted(current: Option<&Current>, wanted: Option<&Stated>, group: Option<&StatedGroup>) -> bool {
+fn is_as_wanted(current: Option<&Current>, wanted: Option<&Admitted>, group: Option<&StatedGroup>) -> bool {
     let stands_right = current.and_then(|current| current.member.as_ref()).map(|member| &member.group) == group;
     let says_the_same = match (current.and_then(|current| current.json.as_deref()), wanted) {
         (None, None) => true,
-        (Some(stored), Some(stated)) => stated.says(stored),
+        (Some(stored), Some(stated)) => say_the_same(&stated.json, stored),
         _ => false,
     };
     stands_right && says_the_same
@@ -361,8 +350,8 @@ mod tests {
         "ann".parse().expect("a tenant id")
     }
 
-    fn stated(json: serde_json::Value) -> Stated {
-        Stated::read(&json, "").expect("a preference")
+    fn stated(json: serde_json::Value) -> Admitted {
+        Stated::read(&json, "").expect("a preference").admitted(0)
     }
 
     fn edit(decide: impl FnOnce(&Tenant) -> Result<Wanted> + Send + 'static) -> Edit {

@@ -16,7 +16,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use super::Store;
-use super::edit::{Current, Edit, ImportRow, Stated, Wanted};
+use super::edit::{Admitted, Current, Edit, ImportRow, Stated, Wanted};
 use super::list::{GroupPage, GroupsQuery, MemberList, MembersQuery};
 use super::settle::whole_micros;
 use crate::error::ConfigServiceError;
@@ -81,12 +81,12 @@ fn tenant(name: &str) -> TenantId {
     name.parse().expect("a tenant id")
 }
 
-fn stated(json: &str) -> Stated {
+fn stated(json: &str) -> Admitted {
     let value: Value = serde_json::from_str(json).expect("JSON");
-    Stated::read(&value, "").expect("a preference")
+    Stated::read(&value, "").expect("a preference").admitted(0)
 }
 
-async fn write(store: &dyn Store, name: &str, wanted: Option<Stated>) -> Option<Current> {
+async fn write(store: &dyn Store, name: &str, wanted: Option<Admitted>) -> Option<Arc<Current>> {
     let edit = Edit {
         tenant: tenant(name),
         feature: Some(feature()),
@@ -97,7 +97,7 @@ async fn write(store: &dyn Store, name: &str, wanted: Option<Stated>) -> Option<
 }
 
 /// Sets the preference of one user.
-pub(crate) async fn put(store: &dyn Store, name: &str, json: &str) -> Current {
+pub(crate) async fn put(store: &dyn Store, name: &str, json: &str) -> Arc<Current> {
     write(store, name, Some(stated(json))).await.expect("it is there")
 }
 
@@ -159,7 +159,7 @@ async fn an_edit_that_changes_nothing_writes_nothing(store: Arc<dyn Store>) {
 async fn a_deleted_preference_keeps_its_version(store: Arc<dyn Store>) {
     put(&*store, "ann", &daily(9)).await;
     let deleted = write(&*store, "ann", None).await.expect("a tombstone");
-    assert_eq!((deleted.version, deleted.json), (2, None));
+    assert_eq!((deleted.version, &deleted.json), (2, &None));
     assert_eq!(put(&*store, "ann", &daily(9)).await.version, 3);
     let feed = everything(&*store).await;
     let moves: Vec<_> = feed.iter().map(|change| (change.left.is_some(), change.joined.is_some())).collect();

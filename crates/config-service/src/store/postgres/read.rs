@@ -2,6 +2,7 @@
 //! the server goes by its indexes whatever it believes to know of the tables' sizes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cohort_database::{Reader, Transaction};
 use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, Labels, PreferenceEntry, TenantId};
@@ -94,8 +95,8 @@ const CURRENT: &str = "SELECT change.version, change.at, change.preference, chan
     LEFT JOIN stated_group ON stated_group.id = group_id";
 
 /// The preferences of tenants, deleted ones too.
-async fn all(db: &Transaction<'_>, tenants: &[i64]) -> Result<HashMap<i64, BTreeMap<FeatureType, Current>>> {
-    let mut all: HashMap<i64, BTreeMap<FeatureType, Current>> = HashMap::with_capacity(tenants.len());
+async fn all(db: &Transaction<'_>, tenants: &[i64]) -> Result<HashMap<i64, BTreeMap<FeatureType, Arc<Current>>>> {
+    let mut all: HashMap<i64, BTreeMap<FeatureType, Arc<Current>>> = HashMap::with_capacity(tenants.len());
     if tenants.is_empty() {
         return Ok(all);
     }
@@ -105,15 +106,15 @@ async fn all(db: &Transaction<'_>, tenants: &[i64]) -> Result<HashMap<i64, BTree
     Ok(all)
 }
 
-fn current(row: &Row) -> Result<Current> {
-    Ok(Current {
+fn current(row: &Row) -> Result<Arc<Current>> {
+    Ok(Arc::new(Current {
         version: row.get::<_, i64>(0) as u64,
         at: instant(row.get(1))?,
-        json: row.get(2),
+        json: row.get::<_, Option<&str>>(2).map(Into::into),
         change: row.get(3),
         stated_since: instant(row.get(4))?,
         member: row.get::<_, Option<i64>>(5).map(|since| membership(row, since)).transpose()?,
-    })
+    }))
 }
 
 fn membership(row: &Row, since: i64) -> Result<Membership> {

@@ -72,7 +72,7 @@ fn groups_of(rows: &Rows) -> impl Iterator<Item = (&FeatureType, &StatedGroup, i
         groups.into_iter().flatten().filter_map(|group| Some((row.feature.as_ref()?, group, row.at.as_microsecond())))
     });
     let stood = rows.preferences.iter().filter_map(|row| {
-        let member = row.member.as_ref()?;
+        let member = row.current.member.as_ref()?;
         Some((&row.feature, &member.group, member.since.as_microsecond()))
     });
     moved.chain(stood)
@@ -202,11 +202,11 @@ fn preference_fields(known: &Known<'_>, row: &PreferenceRow) -> Result<[Field<'s
     Ok([
         Some(row.tenant).into(),
         Some(feature).into(),
-        Some(row.version as i64).into(),
-        Some(row.change).into(),
-        Some(row.stated_since.as_microsecond()).into(),
-        known.optional_group(Some(feature), row.member.as_ref().map(|member| &member.group))?.into(),
-        row.member.as_ref().map(|member| member.since.as_microsecond()).into(),
+        Some(row.current.version as i64).into(),
+        Some(row.current.change).into(),
+        Some(row.current.stated_since.as_microsecond()).into(),
+        known.optional_group(Some(feature), row.current.member.as_ref().map(|member| &member.group))?.into(),
+        row.current.member.as_ref().map(|member| member.since.as_microsecond()).into(),
     ])
 }
 

@@ -1,6 +1,7 @@
 //! What is there now: preferences, tenants, groups.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cohort_preferences::{BatchGetRequest, BatchGetResponse, FeatureType, GroupSummary, Labels, PreferenceEntry, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -76,7 +77,7 @@ const CURRENT: &str = "SELECT change.version, change.at, change.preference, chan
     JOIN change ON change.id = change_id JOIN feature ON feature.id = preference.feature
     LEFT JOIN stated_group ON stated_group.id = group_id WHERE preference.tenant = ?1";
 
-fn all(db: &Connection, tenant: i64) -> Result<BTreeMap<FeatureType, Current>> {
+fn all(db: &Connection, tenant: i64) -> Result<BTreeMap<FeatureType, Arc<Current>>> {
     let mut select = db.prepare_cached(CURRENT)?;
     let mut rows = select.query([tenant])?;
     let mut all = BTreeMap::new();
@@ -87,21 +88,21 @@ fn all(db: &Connection, tenant: i64) -> Result<BTreeMap<FeatureType, Current>> {
 }
 
 /// A tenant's preference for one feature; `None` if there never was one.
-pub(super) fn find(db: &Connection, tenant: i64, feature: &FeatureType) -> Result<Option<Current>> {
+pub(super) fn find(db: &Connection, tenant: i64, feature: &FeatureType) -> Result<Option<Arc<Current>>> {
     let mut select = db.prepare_cached(&format!("{CURRENT} AND feature_type = ?2"))?;
     let mut rows = select.query((tenant, feature.as_str()))?;
     rows.next()?.map(current).transpose()
 }
 
-fn current(row: &Row<'_>) -> Result<Current> {
-    Ok(Current {
+fn current(row: &Row<'_>) -> Result<Arc<Current>> {
+    Ok(Arc::new(Current {
         version: row.get::<_, i64>(0)? as u64,
         at: instant(row.get(1)?)?,
         json: row.get(2)?,
         change: row.get(3)?,
         stated_since: instant(row.get(4)?)?,
         member: row.get::<_, Option<i64>>(5)?.map(|since| membership(row, since)).transpose()?,
-    })
+    }))
 }
 
 fn membership(row: &Row<'_>, since: i64) -> Result<Membership> {

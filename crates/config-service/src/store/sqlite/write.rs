@@ -9,7 +9,7 @@ use super::read;
 use super::stamps::Stamps;
 use crate::store::Result;
 use crate::store::columns::unreadable;
-use crate::store::edit::{Edit, Edited, Erased, ImportRow, Tenant};
+use crate::store::edit::{Current, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::names::{Learned, Names};
 use crate::store::plan::{ChangeRow, Head, Move, Plan, PreferenceRow, ProfileRow, Rows, TenantRow, Tenants};
 
@@ -104,11 +104,11 @@ impl<'a> Writer<'a> {
         )?;
         for row in rows {
             let feature = self.feature(&row.feature)?;
-            let group = row.member.as_ref().map(|member| self.group(feature, &member.group)).transpose()?;
-            let since = row.member.as_ref().map(|member| member.since.as_microsecond());
+            let Current { version, change, stated_since, member, .. } = &*row.current;
+            let group = member.as_ref().map(|member| self.group(feature, &member.group)).transpose()?;
+            let since = member.as_ref().map(|member| member.since.as_microsecond());
             let statement = if row.is_first { &mut insert } else { &mut update };
-            let stated_since = row.stated_since.as_microsecond();
-            statement.execute((row.tenant, feature, row.version as i64, row.change, stated_since, group, since))?;
+            statement.execute((row.tenant, feature, *version as i64, change, stated_since.as_microsecond(), group, since))?;
         }
         Ok(())
     }

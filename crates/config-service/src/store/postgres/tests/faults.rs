@@ -132,7 +132,7 @@ async fn edit_stubbornly(
     name: String,
     acknowledged: Arc<watch::Sender<usize>>,
     failed: Arc<AtomicUsize>,
-) -> Vec<Current> {
+) -> Vec<Arc<Current>> {
     let (mut own, mut hour) = (Vec::new(), 0);
     while own.len() < 60 {
         hour = (hour + 1) % 24;

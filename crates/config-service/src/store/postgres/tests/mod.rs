@@ -36,8 +36,8 @@ async fn run(client: &Client, statements: &str) {
 }
 
 /// Sets the preference of one user to this hour.
-async fn try_put(store: &dyn Store, name: &str, hour: u32) -> Result<Current> {
-    let stated = Stated::read(&serde_json::from_str(&daily(hour)).expect("JSON"), "").expect("a preference");
+async fn try_put(store: &dyn Store, name: &str, hour: u32) -> Result<Arc<Current>> {
+    let stated = Stated::read(&serde_json::from_str(&daily(hour)).expect("JSON"), "").expect("a preference").admitted(0);
     let edit = Edit {
         tenant: name.parse().expect("a tenant id"),
         feature: Some(feature()),
