@@ -1,6 +1,7 @@
 //! What every store promises, as tests that run on each of them.
 
 mod admission;
+mod imports;
 mod lists;
 pub(crate) mod upkeep;
 
@@ -55,7 +56,7 @@ pub(crate) type Promise = fn(Arc<dyn Store>, Arc<Hand>) -> Test;
 
 /// Every promise.
 pub(crate) fn all() -> impl Iterator<Item = Promise> {
-    [&EDITS[..], &lists::ALL[..], &upkeep::ALL[..], &admission::ALL[..]].concat().into_iter()
+    [&EDITS[..], &imports::ALL[..], &lists::ALL[..], &upkeep::ALL[..], &admission::ALL[..]].concat().into_iter()
 }
 
 const EDITS: [Promise; 9] = [
