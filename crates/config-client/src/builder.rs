@@ -1,4 +1,4 @@
-//! How a client comes to be: address, key, cache.
+//! How a client comes to be: address, key, and how much it waits, keeps and asks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,21 +6,31 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::cache::DocumentCache;
+use crate::cache::{CacheOptions, DocumentCache};
 use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
+use crate::feed::FeedOptions;
 use crate::key::ApiKey;
-use crate::transport::Transport;
+use crate::transport::{Patience, Transport};
 
-/// The specification's default of `CONFIG_CACHE_TTL`.
-const DEFAULT_TTL: Duration = Duration::from_hours(1);
+/// The specification's default of `CONFIG_CACHE_TTL`; for M3's `max_stale` the same.
+const DEFAULT_CACHE: CacheOptions =
+    CacheOptions { ttl: Duration::from_hours(1), max_stale: Duration::from_hours(1), bytes: 64 * 1024 * 1024 };
+
+const DEFAULT_PATIENCE: Patience =
+    Patience { connect: Duration::from_secs(3), request: Duration::from_secs(30), breaker: Duration::from_secs(1) };
+
+/// The specification's default of `CONFIG_POLL_INTERVAL`, and two and a half of the service's heartbeats.
+const DEFAULT_FEED: FeedOptions = FeedOptions { poll_interval: Duration::from_mins(1), longest_silence: Duration::from_secs(40) };
 
 /// Settings of a client that is not there yet; see [`ConfigDatabaseClient::builder`].
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     base_url: String,
     api_key: Option<Secret>,
-    cache_ttl: Duration,
+    cache: CacheOptions,
+    patience: Patience,
+    feed: FeedOptions,
 }
 
 /// A key as it was given, not yet read.
@@ -36,12 +46,14 @@ impl fmt::Debug for Secret {
 impl ConfigDatabaseClient {
     /// Starts a client of the Config Database at `base_url`, such as `http://config-service:8000/api/v1`.
     pub fn builder(base_url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder { base_url: base_url.into(), api_key: None, cache_ttl: DEFAULT_TTL }
+        let (cache, patience, feed) = (DEFAULT_CACHE, DEFAULT_PATIENCE, DEFAULT_FEED);
+        ClientBuilder { base_url: base_url.into(), api_key: None, cache, patience, feed }
     }
 
-    /// A client as the environment says: `CONFIG_SERVICE_URL`, `CONFIG_SERVICE_API_KEY` and `CONFIG_CACHE_TTL` (seconds).
+    /// A client as the environment says: `CONFIG_SERVICE_URL`, `CONFIG_SERVICE_API_KEY`, and in seconds `CONFIG_CACHE_TTL`
+    /// and `CONFIG_POLL_INTERVAL`.
     ///
-    /// Fails if the address or the key is missing, or if one of them is malformed.
+    /// Fails if the address or the key is missing, or if one of the four is malformed.
     #[expect(
         clippy::disallowed_methods,
         reason = "the specification's public name for services that configure the client by these variables; `cohort` itself does not call it"
@@ -50,7 +62,10 @@ impl ConfigDatabaseClient {
         let mut builder = Self::builder(required("CONFIG_SERVICE_URL", std::env::var("CONFIG_SERVICE_URL").ok())?);
         builder = builder.api_key(required("CONFIG_SERVICE_API_KEY", std::env::var("CONFIG_SERVICE_API_KEY").ok())?);
         if let Ok(seconds) = std::env::var("CONFIG_CACHE_TTL") {
-            builder = builder.cache_ttl(read_ttl(&seconds)?);
+            builder = builder.cache_ttl(read_seconds("CONFIG_CACHE_TTL", &seconds)?);
+        }
+        if let Ok(seconds) = std::env::var("CONFIG_POLL_INTERVAL") {
+            builder = builder.poll_interval(read_seconds("CONFIG_POLL_INTERVAL", &seconds)?);
         }
         builder.build()
     }
@@ -60,11 +75,11 @@ fn required(name: &'static str, value: Option<String>) -> Result<String, ClientE
     value.filter(|value| !value.is_empty()).ok_or_else(|| ClientError::Setting { name, detail: "not set".into() })
 }
 
-fn read_ttl(seconds: &str) -> Result<Duration, ClientError> {
-    seconds.parse().map(Duration::from_secs).map_err(|_not_a_number| ClientError::Setting {
-        name: "CONFIG_CACHE_TTL",
-        detail: format!("expected seconds as a whole number, got {seconds:?}"),
-    })
+fn read_seconds(name: &'static str, seconds: &str) -> Result<Duration, ClientError> {
+    seconds
+        .parse()
+        .map(Duration::from_secs)
+        .map_err(|_not_a_number| ClientError::Setting { name, detail: format!("expected seconds as a whole number, got {seconds:?}") })
 }
 
 impl ClientBuilder {
@@ -78,7 +93,59 @@ impl ClientBuilder {
     /// How long a document is served from the cache; zero switches the cache off. The default is an hour.
     #[must_use]
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
-        self.cache_ttl = ttl;
+        self.cache.ttl = ttl;
+        self
+    }
+
+    /// How much longer than the TTL a document is given out, marked as stale, while the Config Database does not answer;
+    /// zero: not at all. The default is an hour.
+    #[must_use]
+    pub fn max_stale(mut self, longer: Duration) -> Self {
+        self.cache.max_stale = longer;
+        self
+    }
+
+    /// The most bytes that cached documents take, about; the ones used least go. The default is 64 MiB.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache.bytes = bytes;
+        self
+    }
+
+    /// How long to wait for a connection. The default is 3 seconds.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.connect = timeout;
+        self
+    }
+
+    /// How long one attempt may take from the connection to the end of the answer. The default is 30 seconds.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.request = timeout;
+        self
+    }
+
+    /// For how long nothing is sent when half of the last requests have failed; it doubles up to 5 seconds while they
+    /// still fail. The default is a second.
+    #[must_use]
+    pub fn breaker_wait(mut self, wait: Duration) -> Self {
+        self.patience.breaker = wait;
+        self
+    }
+
+    /// How often [`ConfigDatabaseClient::follow_changes`] polls where events cannot be pushed. The default is a minute.
+    #[must_use]
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.feed.poll_interval = interval;
+        self
+    }
+
+    /// After how much silence [`ConfigDatabaseClient::follow_changes`] takes a connection for dead. The default is 40
+    /// seconds: the Config Database sends a heartbeat every 15.
+    #[must_use]
+    pub fn longest_silence(mut self, silence: Duration) -> Self {
+        self.feed.longest_silence = silence;
         self
     }
 
@@ -86,8 +153,8 @@ impl ClientBuilder {
     pub fn build(self) -> Result<ConfigDatabaseClient, ClientError> {
         let base_url = read_address(&self.base_url)?;
         let key = self.api_key.as_ref().map(read_key).transpose()?;
-        let transport = Transport::new(base_url, key)?;
-        Ok(ConfigDatabaseClient { transport, cache: Arc::new(DocumentCache::new(self.cache_ttl)) })
+        let transport = Transport::new(base_url, key, self.patience)?;
+        Ok(ConfigDatabaseClient { transport, cache: Arc::new(DocumentCache::new(self.cache)), feed: self.feed })
     }
 }
 
@@ -141,8 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn a_ttl_is_a_whole_number_of_seconds() {
-        assert_eq!(read_ttl("3600").expect("valid"), DEFAULT_TTL);
-        assert!(read_ttl("1h").is_err());
+    fn a_variable_that_is_no_whole_number_of_seconds_is_named() {
+        assert_eq!(read_seconds("CONFIG_CACHE_TTL", "3600").expect("valid"), DEFAULT_CACHE.ttl);
+        let error = read_seconds("CONFIG_POLL_INTERVAL", "1m").expect_err("no number");
+        assert!(error.to_string().starts_with("CONFIG_POLL_INTERVAL: "), "{error}");
     }
 }

@@ -1,9 +1,18 @@
-//! The cache of whole documents, by TTL, with one request for all who ask at once.
+//! The cache of whole documents: fresh for a TTL, then confirmed by `ETag`, and given out as stale while that cannot be done.
 //!
-//! An entry's key is the tenant and the tenant's generation. Dropping a tenant moves the generation on, so that also a
-//! request that was already under way cannot put an outdated document back: it is stored under a generation that nobody
-//! asks for any more. Generations are kept in a fixed number of slots; tenants that share a slot are dropped together,
-//! which costs a request and is never wrong.
+//! ```text
+//! fresh ──TTL──► to be confirmed ──304──► fresh          the document stays
+//!                     │      └────200──► fresh          another document
+//!                     └─no answer, or garbage──► given out, marked stale, for at most `max_stale` longer
+//! ```
+//!
+//! Who asks at the same time shares one request. A key is the tenant and the tenant's generation. Dropping a tenant moves
+//! the generation on, so that also a request that was already under way cannot put an outdated document back: it is stored
+//! under a generation that nobody asks for any more. Generations are kept in a fixed number of slots; tenants that share a
+//! slot are dropped together, which costs a request and is never wrong. A document that is known to be outdated is never
+//! given out; one that may be is confirmed first.
+//!
+//! Both halves hold the same documents, and are bounded by what these weigh.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,70 +25,114 @@ use moka::future::Cache;
 use crate::error::ClientError;
 use crate::user_preferences::UserPreferences;
 
-/// The most documents kept; beyond it the ones used least go.
-const CAPACITY: u64 = 100_000;
-
 const SLOTS: usize = 1 << 16;
+
+/// How long and how much is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CacheOptions {
+    /// How long a document is believed without asking; zero: nothing is kept.
+    pub(crate) ttl: Duration,
+    /// How much longer it is given out, marked stale, while the Config Database does not answer.
+    pub(crate) max_stale: Duration,
+    /// The most bytes that all documents together weigh.
+    pub(crate) bytes: u64,
+}
 
 /// Documents by tenant.
 pub(crate) struct DocumentCache {
     /// `None`: nothing is kept.
-    documents: Option<Cache<Key, UserPreferences>>,
+    kept: Option<Kept>,
     generations: Box<[AtomicU32]>,
     slots: RandomState,
+    /// Moves on when every document is in doubt.
+    epoch: AtomicU32,
 }
 
-#[derive(PartialEq, Eq, Hash)]
+struct Kept {
+    fresh: Cache<FreshKey, UserPreferences>,
+    last_known: Cache<Key, UserPreferences>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     tenant: TenantId,
     generation: u32,
 }
 
-/// A key without its own copy of the tenant; hashes as [`Key`] does.
-#[derive(Hash)]
-struct KeyRef<'a> {
-    tenant: &'a str,
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct FreshKey {
+    tenant: TenantId,
     generation: u32,
+    epoch: u32,
 }
 
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.tenant == key.tenant.as_str() && self.generation == key.generation
+/// A [`FreshKey`] without its own copy of the tenant; hashes as that does.
+#[derive(Hash)]
+struct FreshKeyRef<'a> {
+    tenant: &'a str,
+    generation: u32,
+    epoch: u32,
+}
+
+impl Equivalent<FreshKey> for FreshKeyRef<'_> {
+    fn equivalent(&self, key: &FreshKey) -> bool {
+        self.tenant == key.tenant.as_str() && self.generation == key.generation && self.epoch == key.epoch
     }
 }
 
 impl DocumentCache {
-    /// A cache that keeps a document for `ttl`; zero: none.
-    pub(crate) fn new(ttl: Duration) -> Self {
-        let documents = (!ttl.is_zero()).then(|| Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build());
-        Self { documents, generations: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(), slots: RandomState::new() }
+    pub(crate) fn new(options: CacheOptions) -> Self {
+        Self {
+            kept: (!options.ttl.is_zero()).then(|| Kept::new(options)),
+            generations: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
+            slots: RandomState::new(),
+            epoch: AtomicU32::new(0),
+        }
     }
 
-    /// The document if it is there.
+    /// The document if it is there and fresh.
     pub(crate) async fn get(&self, tenant: &str) -> Option<UserPreferences> {
         let generation = self.generation(tenant).load(Ordering::Acquire);
-        self.documents.as_ref()?.get(&KeyRef { tenant, generation }).await
+        let epoch = self.epoch.load(Ordering::Acquire);
+        self.kept.as_ref()?.fresh.get(&FreshKeyRef { tenant, generation, epoch }).await
     }
 
-    /// The document, from `load` if it is not there; who asks at the same time shares the one load. Failures are not kept.
-    pub(crate) async fn get_or_load(
+    /// The document, from `load` if none is fresh; `load` is given the one last known, to be confirmed.
+    ///
+    /// Who asks at the same time shares the one load. Failures are not kept; one that is an outage is answered with the
+    /// document last known, marked stale.
+    pub(crate) async fn get_or_load<F>(
         &self,
         tenant: TenantId,
-        load: impl Future<Output = Result<UserPreferences, ClientError>>,
-    ) -> Result<UserPreferences, ClientError> {
-        let Some(documents) = &self.documents else {
-            return load.await;
+        load: impl FnOnce(Option<UserPreferences>) -> F,
+    ) -> Result<UserPreferences, ClientError>
+    where
+        F: Future<Output = Result<UserPreferences, ClientError>>,
+    {
+        let Some(kept) = &self.kept else {
+            return load(None).await;
         };
         let generation = self.generation(tenant.as_str()).load(Ordering::Acquire);
-        documents.try_get_with(Key { tenant, generation }, load).await.map_err(|shared| ClientError::clone(&shared))
+        let fresh = FreshKey { tenant: tenant.clone(), generation, epoch: self.epoch.load(Ordering::Acquire) };
+        let key = Key { tenant, generation };
+        let loaded = kept.fresh.try_get_with(fresh, kept.load(&key, load)).await;
+        match loaded {
+            Ok(document) => Ok(document),
+            Err(error) if error.is_outage() => match kept.last_known.get(&key).await {
+                Some(document) => Ok(document.stale()),
+                None => Err(ClientError::clone(&error)),
+            },
+            Err(error) => Err(ClientError::clone(&error)),
+        }
     }
 
     /// From now on nobody gets a document of this tenant that was asked for before.
-    pub(crate) async fn drop_tenant(&self, tenant: &str) {
-        let generation = self.generation(tenant).fetch_add(1, Ordering::AcqRel);
-        if let Some(documents) = &self.documents {
-            documents.invalidate(&KeyRef { tenant, generation }).await;
-        }
+    pub(crate) async fn drop_tenant(&self, tenant: &TenantId) {
+        let generation = self.generation(tenant.as_str()).fetch_add(1, Ordering::AcqRel);
+        let Some(kept) = &self.kept else { return };
+        let epoch = self.epoch.load(Ordering::Acquire);
+        kept.fresh.invalidate(&FreshKeyRef { tenant: tenant.as_str(), generation, epoch }).await;
+        kept.last_known.invalidate(&Key { tenant: tenant.clone(), generation }).await;
     }
 
     /// From now on nobody gets a document that was asked for before.
@@ -87,13 +140,49 @@ impl DocumentCache {
         for generation in &self.generations {
             generation.fetch_add(1, Ordering::AcqRel);
         }
-        if let Some(documents) = &self.documents {
-            documents.invalidate_all();
+        if let Some(kept) = &self.kept {
+            kept.fresh.invalidate_all();
+            kept.last_known.invalidate_all();
+        }
+    }
+
+    /// From now on each document is confirmed before it is given out: changes were missed, and nobody knows whose.
+    pub(crate) fn doubt_all(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        if let Some(kept) = &self.kept {
+            kept.fresh.invalidate_all();
         }
     }
 
     fn generation(&self, tenant: &str) -> &AtomicU32 {
         let slot = self.slots.hash_one(tenant) as usize % SLOTS;
         &self.generations[slot]
+    }
+}
+
+impl Kept {
+    fn new(CacheOptions { ttl, max_stale, bytes }: CacheOptions) -> Self {
+        Self {
+            fresh: Cache::builder().max_capacity(bytes).weigher(|_, kept: &UserPreferences| kept.weight()).time_to_live(ttl).build(),
+            last_known: Cache::builder()
+                .max_capacity(bytes)
+                .weigher(|_, kept: &UserPreferences| kept.weight())
+                .time_to_live(ttl.saturating_add(max_stale))
+                .build(),
+        }
+    }
+
+    /// Loads the document and keeps it as the one last known; one that is no more is forgotten.
+    async fn load<F>(&self, key: &Key, load: impl FnOnce(Option<UserPreferences>) -> F) -> Result<UserPreferences, ClientError>
+    where
+        F: Future<Output = Result<UserPreferences, ClientError>>,
+    {
+        let loaded = load(self.last_known.get(key).await).await;
+        match &loaded {
+            Ok(document) => self.last_known.insert(key.clone(), document.clone()).await,
+            Err(ClientError::Refused { .. }) => self.last_known.invalidate(key).await,
+            Err(_) => {}
+        }
+        loaded
     }
 }

@@ -1,20 +1,17 @@
-//! The calls, in the order in which a reader of the feed needs them: documents, groups, members, settings, changes, writes.
+//! The client, and its calls about users: documents, settings, writes, keys.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use cohort_preferences::{
-    BatchGetRequest, BatchGetResponse, ChangeKind, ChangePage, FEATURE_PREFERENCES, FeatureType, GroupList, MemberPage, MembersRequest,
-    Receipt, TenantId,
-};
+use cohort_preferences::{BatchGetRequest, BatchGetResponse, FEATURE_PREFERENCES, FeatureType, Receipt, TenantId};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::cache::DocumentCache;
 use crate::error::ClientError;
+use crate::feed::FeedOptions;
 use crate::key::{ApiKey, KeyInfo};
 use crate::transport::{Answer, Request, Transport, segment};
 use crate::user_preferences::UserPreferences;
@@ -22,17 +19,12 @@ use crate::user_preferences::UserPreferences;
 /// The most users that the Config Database answers for in one batch-get.
 const BATCH_GET_LIMIT: usize = 1000;
 
-/// The longest wait that the Config Database grants a poll.
-const LONGEST_POLL: Duration = Duration::from_secs(30);
-
-/// What a long poll may take longer than its wait.
-const POLL_GRACE: Duration = Duration::from_secs(5);
-
 /// A handle on the Config Database. Clones share connections and cache.
 #[derive(Clone)]
 pub struct ConfigDatabaseClient {
     pub(crate) transport: Transport,
     pub(crate) cache: Arc<DocumentCache>,
+    pub(crate) feed: FeedOptions,
 }
 
 /// What a write of a whole document answers (W2, M7).
@@ -47,40 +39,25 @@ pub struct DocumentReceipt {
 impl ConfigDatabaseClient {
     /// One user's preferences for all features, from the cache if they are there and younger than the TTL.
     ///
-    /// A user unknown to the Config Database is [`ClientError::Refused`] with status 404.
+    /// Older ones are confirmed by their `ETag`; while the Config Database does not answer they are given out with
+    /// [`UserPreferences::is_stale`], for as long as the builder's `max_stale` says. A user unknown to the Config Database
+    /// is [`ClientError::Refused`] with status 404.
     pub async fn get_user_preferences(&self, tenant: &str) -> Result<UserPreferences, ClientError> {
         if let Some(document) = self.cache.get(tenant).await {
             return Ok(document);
         }
         let tenant = read_tenant(tenant)?;
-        self.cache.get_or_load(tenant.clone(), self.load_document(&tenant)).await
+        self.cache.get_or_load(tenant.clone(), |known| self.load_document(&tenant, known)).await
     }
 
-    async fn load_document(&self, tenant: &TenantId) -> Result<UserPreferences, ClientError> {
-        let request = Request::new(Method::GET, document_path(tenant)?);
+    async fn load_document(&self, tenant: &TenantId, known: Option<UserPreferences>) -> Result<UserPreferences, ClientError> {
+        let etag = known.as_ref().and_then(UserPreferences::etag);
+        let request = Request::new(Method::GET, document_path(tenant)?).if_none_match(etag);
         let answer = self.transport.retried(&request).await?;
-        UserPreferences::read(tenant, answer.etag.clone(), &answer.body).map_err(|what| answer.garbage(what))
-    }
-
-    /// All stated groups of a feature with their counts, and the feed's position from which to follow them.
-    pub async fn get_frequency_groups(&self, feature: &str) -> Result<GroupList, ClientError> {
-        let feature = read_feature(feature)?;
-        let request = Request::new(Method::GET, format!("/features/{}/frequency-groups", segment(feature.as_str())));
-        let answer = self.transport.retried(&request).await?;
-        let list: GroupList = answer.read()?;
-        if list.feature_type != feature {
-            return Err(answer.garbage(format!("the answer lists the groups of another feature, {:?}", list.feature_type.as_str())));
+        match known {
+            Some(known) if answer.is_not_modified => Ok(known.confirmed()),
+            _ => UserPreferences::read(tenant, answer.etag.clone(), &answer.body).map_err(|what| answer.garbage(what)),
         }
-        if list.next_cursor.is_some() {
-            return Err(answer.garbage(format!("the answer lists only the first {} groups", list.groups.len())));
-        }
-        Ok(list)
-    }
-
-    /// One page of the members of some groups as of an instant (M1), with their settings of now (M3). Not cached.
-    pub async fn get_frequency_group_members(&self, request: &MembersRequest) -> Result<MemberPage, ClientError> {
-        let request = Request::new(Method::POST, "/preferences/groups/members").json(request);
-        self.transport.retried(&request).await?.read()
     }
 
     /// The settings of these users for a feature as they are now, in the order asked (M3). Not cached.
@@ -108,40 +85,12 @@ impl ConfigDatabaseClient {
         Ok(batch)
     }
 
-    /// The changes after a cursor; waits up to `wait`, in whole seconds and at most 30, for the first (F7).
-    ///
-    /// `since` `None` starts at the oldest change kept, `"now"` at this instant. The tenants named are dropped from the
-    /// cache. [`ClientError::Gone`] means that changes were missed: the whole cache is dropped.
-    pub async fn get_preference_changes(&self, since: Option<&str>, wait: Duration) -> Result<ChangePage, ClientError> {
-        let wait = wait.min(LONGEST_POLL);
-        let mut request = Request::new(Method::GET, "/preferences/changes").timeout(wait + POLL_GRACE);
-        request = request.query("wait", wait.as_secs());
-        if let Some(since) = since {
-            request = request.query("since_id", since);
-        }
-        let answer = self.transport.retried(&request).await.inspect_err(|error| {
-            if matches!(error, ClientError::Gone { .. }) {
-                self.cache.drop_all();
-            }
-        })?;
-        let page: ChangePage = answer.read()?;
-        for change in &page.changes {
-            match (&change.tenant_id, change.kind) {
-                (Some(tenant), _) => self.cache.drop_tenant(tenant.as_str()).await,
-                (None, ChangeKind::Defaults) => {}
-                // Whoever was erased, their document may be in the cache (W8).
-                (None, ChangeKind::Set | ChangeKind::Deleted) => self.cache.drop_all(),
-            }
-        }
-        Ok(page)
-    }
-
     /// Stores one user's preference for one feature, as T1 says. Wrong fields come back as [`ClientError::Refused`].
     pub async fn set_feature_preference(&self, tenant: &str, feature: &str, preference: &Value) -> Result<Receipt, ClientError> {
         let tenant = read_tenant(tenant)?;
         let request = Request::new(Method::PUT, preference_path(&tenant, feature)?).json(preference);
         let stored = self.transport.retried(&request).await;
-        self.cache.drop_tenant(tenant.as_str()).await;
+        self.cache.drop_tenant(&tenant).await;
         stored?.read()
     }
 
@@ -151,7 +100,7 @@ impl ConfigDatabaseClient {
         let document = json!({"tenant_id": tenant, "config_key": FEATURE_PREFERENCES, "config_value": config_value});
         let request = Request::new(Method::PUT, document_path(&tenant)?).json(&document);
         let stored = self.transport.retried(&request).await;
-        self.cache.drop_tenant(tenant.as_str()).await;
+        self.cache.drop_tenant(&tenant).await;
         stored?.read()
     }
 
@@ -169,7 +118,7 @@ impl ConfigDatabaseClient {
 
     async fn delete(&self, tenant: &TenantId, path: String) -> Result<Answer, ClientError> {
         let deleted = self.transport.once(&Request::new(Method::DELETE, path)).await;
-        self.cache.drop_tenant(tenant.as_str()).await;
+        self.cache.drop_tenant(tenant).await;
         deleted
     }
 
@@ -197,7 +146,7 @@ fn read_tenant(name: &str) -> Result<TenantId, ClientError> {
     name.parse().map_err(|source| ClientError::Name { kind: "tenant id", name: name.to_owned(), source })
 }
 
-fn read_feature(name: &str) -> Result<FeatureType, ClientError> {
+pub(crate) fn read_feature(name: &str) -> Result<FeatureType, ClientError> {
     name.parse().map_err(|source| ClientError::Name { kind: "feature type", name: name.to_owned(), source })
 }
 

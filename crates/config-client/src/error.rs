@@ -57,6 +57,20 @@ pub enum ClientError {
         #[source]
         source: Arc<reqwest::Error>,
     },
+    /// The connection stands, and nothing comes: no answer, or no heartbeat of the change feed.
+    #[error("{act}: the Config Database was silent for {}", seconds(*waited))]
+    Silent {
+        /// The request.
+        act: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// So many requests have failed that for some seconds none is sent.
+    #[error("{act}: not sent, because the Config Database has failed too often just now")]
+    CircuitOpen {
+        /// The request.
+        act: String,
+    },
     /// 401 or 403: the key is missing, unknown, expired, or may not do this.
     #[error("{act}: {status}: {detail}; the key is CONFIG_SERVICE_API_KEY or the one given to the client's builder")]
     Denied {
@@ -110,6 +124,10 @@ pub enum ClientError {
     },
 }
 
+fn seconds(waited: Duration) -> String {
+    format!("{:.1} s", waited.as_secs_f64())
+}
+
 /// An error answer (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -135,7 +153,15 @@ struct ProblemJson {
 impl ClientError {
     /// Whether the same call can succeed later, without anybody changing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Unavailable { .. } | Self::BrokenOff { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::CircuitOpen { .. } | Self::Unavailable { .. } | Self::BrokenOff { .. }
+        )
+    }
+
+    /// Whether it says nothing about what was asked: no answer, or one that is not the Config Database's.
+    pub fn is_outage(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Garbage { .. })
     }
 
     /// The least wait that the Config Database asks for before the next attempt.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use cohort_preferences::{FieldError, TenantId};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
@@ -57,9 +56,9 @@ impl ConfigDatabaseClient {
         &self,
         lines: R,
     ) -> Result<impl Stream<Item = Result<ImportLine, ClientError>> + Send + use<R>, ClientError> {
-        let request = Request::new(Method::POST, "/preferences/import").timeout(Duration::ZERO);
+        let request = Request::new(Method::POST, "/preferences/import");
         let body = Body::wrap_stream(ReaderStream::with_capacity(lines, 64 * 1024));
-        let response = self.transport.send(&request, Some(body)).await?;
+        let response = self.transport.stream(&request, Some(body)).await?;
         let bytes = response.bytes_stream().map_err(io::Error::other).boxed();
         let results = StreamReader::new(bytes).lines();
         let (client, act) = (self.clone(), request.act());
@@ -81,7 +80,7 @@ impl ConfigDatabaseClient {
         let result: ImportLine = serde_json::from_str(&text)
             .map_err(|error| ClientError::Garbage { act, what: format!("a line of the answer is no import result: {error}") })?;
         if let Some(tenant) = &result.tenant_id {
-            self.cache.drop_tenant(tenant.as_str()).await;
+            self.cache.drop_tenant(tenant).await;
         }
         Ok(Some((result, results)))
     }

@@ -2,19 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cohort_preferences::{FeatureType, Preference, PreferenceDocument, TenantId};
 use serde_json::Value;
 
+/// What a document without a feature weighs in the cache.
+const LEAST_WEIGHT: usize = 512;
+
+/// How many bytes a byte of JSON takes once it is read, about.
+const EXPANSION: usize = 6;
+
 /// One user's preferences for all features. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct UserPreferences(Arc<Document>);
+pub struct UserPreferences {
+    document: Arc<Document>,
+    confirmed_at: Instant,
+    is_stale: bool,
+}
 
 #[derive(Debug)]
 struct Document {
     tenant_id: TenantId,
     etag: Option<String>,
     features: BTreeMap<FeatureType, (Value, Preference)>,
+    weight: u32,
 }
 
 impl UserPreferences {
@@ -27,31 +39,58 @@ impl UserPreferences {
             Some(of) => return Err(format!("the answer is the document of another tenant, {:?}", of.as_str())),
             None => return Err("the answer is a document without tenant_id".into()),
         }
-        Ok(Self(Arc::new(Document { tenant_id: tenant.clone(), etag, features: document.features })))
+        let weight = u32::try_from(LEAST_WEIGHT + EXPANSION * body.len()).unwrap_or(u32::MAX);
+        let document = Document { tenant_id: tenant.clone(), etag, features: document.features, weight };
+        Ok(Self { document: Arc::new(document), confirmed_at: Instant::now(), is_stale: false })
+    }
+
+    /// The same, confirmed just now.
+    pub(crate) fn confirmed(self) -> Self {
+        Self { confirmed_at: Instant::now(), ..self }
+    }
+
+    /// The same, marked as not confirmed.
+    pub(crate) fn stale(self) -> Self {
+        Self { is_stale: true, ..self }
+    }
+
+    /// How many bytes it takes in the cache, about.
+    pub(crate) fn weight(&self) -> u32 {
+        self.document.weight
+    }
+
+    /// Whether they are given out although they are older than the TTL, because the Config Database does not answer.
+    pub fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    /// How long ago the Config Database last said that this is so.
+    pub fn age(&self) -> Duration {
+        self.confirmed_at.elapsed()
     }
 
     /// Whose they are.
     pub fn tenant_id(&self) -> &TenantId {
-        &self.0.tenant_id
+        &self.document.tenant_id
     }
 
     /// The tenant's revision, for `If-Match` (W2); `None` if the Config Database gave none.
     pub fn etag(&self) -> Option<&str> {
-        self.0.etag.as_deref()
+        self.document.etag.as_deref()
     }
 
     /// What this user states for a feature; `None` if nothing.
     pub fn feature(&self, feature: &str) -> Option<&Preference> {
-        self.0.features.get(feature).map(|(_, preference)| preference)
+        self.document.features.get(feature).map(|(_, preference)| preference)
     }
 
     /// The same as JSON, as the user's management system wrote it.
     pub fn feature_as_json(&self, feature: &str) -> Option<&Value> {
-        self.0.features.get(feature).map(|(json, _)| json)
+        self.document.features.get(feature).map(|(json, _)| json)
     }
 
     /// All features that this user states something for, by name.
     pub fn features(&self) -> impl Iterator<Item = (&FeatureType, &Preference)> {
-        self.0.features.iter().map(|(feature, (_, preference))| (feature, preference))
+        self.document.features.iter().map(|(feature, (_, preference))| (feature, preference))
     }
 }
