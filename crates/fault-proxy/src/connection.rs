@@ -71,7 +71,7 @@ impl Connection {
             Fault::Refuse => return Ok(Ending::Reset),
             Fault::Silence => return Ok(Ending::Silenced),
             Fault::Garbage(bytes) => {
-                client.readable().await?;
+                client.peek(&mut [0]).await?;
                 return Ok(Ending::Garbled(bytes.clone()));
             }
             _ => {}

@@ -14,7 +14,7 @@ use crate::resilience::{doubled, full_jitter};
 /// The span of the pause after the first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest span while nothing works.
+/// The longest span while nothing works, unless it is polled more often than that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// So many attempts in a row without an event are worth a line in the log.
@@ -165,7 +165,8 @@ impl Follower {
         if !error.is_outage() {
             return Err(error);
         }
-        let span = doubled(FIRST_PAUSE, self.failures.saturating_sub(1), LONGEST_PAUSE);
+        let cap = LONGEST_PAUSE.min(self.client.feed.poll_interval);
+        let span = doubled(FIRST_PAUSE, self.failures.saturating_sub(1), cap);
         self.state = State::Pausing { until: Instant::now() + full_jitter(span).max(error.retry_after().unwrap_or_default()) };
         Ok(FeedEvent::Interrupted(error))
     }

@@ -1,6 +1,12 @@
-//! The client against a server of the test's own, which answers as each test says.
+//! The client against a server of the test's own, which answers as each test says, and against a real Config Database
+//! behind a proxy that cuts, silences and garbles.
 
+mod breaker;
 mod cache;
 mod faults;
+mod feed;
+mod real;
+mod registry;
 mod server;
+mod stale;
 mod wire;
