@@ -85,7 +85,11 @@ impl Inner {
         if run.cursor.is_some() {
             parts.stated.clone_from(&run.stated);
         }
-        parts.stated.extend(run.stated.iter().filter(|group| !parts.stated.contains(group)).cloned().collect::<Vec<_>>());
+        let is_left_out = |stated: &&StatedGroup| !parts.stated.contains(stated);
+        // It was opened with what was known then; other defaults may have been in force without a word to us (F4, T12).
+        let is_part = |stated: &&StatedGroup| self.schedules.is_part(&run.job_id, stated, &run.group, run.occurrence.at);
+        let opened_with: Vec<_> = run.stated.iter().filter(is_left_out).filter(is_part).cloned().collect();
+        parts.stated.extend(opened_with);
         Ok(parts)
     }
 

@@ -55,6 +55,12 @@ impl DefaultsInTime {
         stated.resolve(self.now())
     }
 
+    /// The preference group that a stated group was part of at an instant.
+    pub(super) fn resolve_at(&self, stated: &StatedGroup, at: Timestamp) -> Result<PreferenceGroup, UnresolvedGroup> {
+        let (_, defaults) = self.periods.iter().rfind(|(from, _)| *from <= at).expect("the first holds from the beginning of time");
+        stated.resolve(defaults)
+    }
+
     /// The preference groups that a stated group was part of, and the one that it is part of now.
     ///
     /// # Errors

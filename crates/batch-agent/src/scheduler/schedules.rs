@@ -135,17 +135,25 @@ impl Schedules {
         let mut fresh = JobSchedules::new(job, mark, list.position, defaults);
         let mut jobs = self.lock();
         let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job.job_id);
-        let known = |group: &PreferenceGroup| Some(jobs[earlier?].groups.get(group)?.planned_until);
+        // A part that is new to a group has not been planned with it.
+        let in_force = |group: &PreferenceGroup| jobs[earlier?].groups.get(group).filter(|scheduled| scheduled.gone_since().is_none());
+        let known = |group: &PreferenceGroup, part: &StatedGroup| {
+            in_force(group).filter(|scheduled| scheduled.stated.contains_key(part)).map(|scheduled| scheduled.planned_until)
+        };
         for summary in list.groups {
             for (group, stretch) in fresh.defaults.stretches(&summary.group)? {
-                fresh.learn(&group, &summary, stretch, known(&group));
+                fresh.learn(&group, &summary, stretch, known(&group, &summary.group));
             }
         }
         for zone in zones {
             let is_new = earlier.is_some_and(|index| !jobs[index].zones.contains(&zone.timezone));
             for (group, stretch) in fresh.defaults.stretches(&nothing_stated(&zone.timezone))? {
                 let since = zone.since.max(stretch.from);
-                let from = if is_new { fresh.replanned_from(since) } else { known(&group).unwrap_or(fresh.first_planned_from(since)) };
+                let from = if is_new {
+                    fresh.replanned_from(since)
+                } else {
+                    in_force(&group).map_or(fresh.first_planned_from(since), |scheduled| scheduled.planned_until)
+                };
                 fresh.enrol(&group, &zone.timezone, stretch, from);
             }
         }
@@ -249,6 +257,13 @@ impl Schedules {
         (!schedules.is_outdated).then(parts)
     }
 
+    /// Whether the defaults of an instant make a stated group part of a preference group; yes, if they are not known.
+    pub(crate) fn is_part(&self, job: &JobId, stated: &StatedGroup, group: &PreferenceGroup, at: Timestamp) -> bool {
+        let jobs = self.lock();
+        let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job);
+        schedules.is_none_or(|schedules| schedules.defaults.resolve_at(stated, at).is_ok_and(|resolved| resolved == *group))
+    }
+
     /// Whether other defaults have moved users into a preference group of a job at this instant or later (T12).
     pub(crate) fn has_taken_over_since(&self, job: &JobId, group: &PreferenceGroup, since: Timestamp) -> bool {
         let jobs = self.lock();
@@ -283,6 +298,7 @@ impl Schedules {
         let mut views: Vec<_> = jobs
             .iter()
             .flat_map(|schedules| schedules.groups.iter().map(move |(group, scheduled)| view(schedules, group, scheduled)))
+            .filter(|view| view.members > 0 || view.next.is_some())
             .collect();
         views.sort_by(|a, b| (&a.job_id, &a.group).cmp(&(&b.job_id, &b.group)));
         views
@@ -318,13 +334,19 @@ impl JobSchedules {
 
     fn learn(&mut self, group: &PreferenceGroup, summary: &GroupSummary, stretch: Stretch, planned_until: Option<Timestamp>) {
         let from = planned_until.unwrap_or_else(|| self.first_planned_from(summary.since.max(stretch.from)));
-        if stretch.until.is_some_and(|until| until <= from) {
+        if self.is_past(stretch, group, from) {
             return;
         }
         let scheduled = self.schedule(group, from);
         let part = scheduled.stated.entry(summary.group.clone()).or_default();
         (part.count, part.empty_since) = (summary.count, summary.empty_since);
         part.note(stretch);
+    }
+
+    /// Whether nothing fires in a stretch any more, and no run that fired in it can still wait for its members (F4).
+    fn is_past(&self, stretch: Stretch, group: &PreferenceGroup, from: Timestamp) -> bool {
+        let window = self.job.catchup_window(group.frequency());
+        stretch.until.is_some_and(|until| super::saturating_add(until, window) <= from)
     }
 
     /// A zone that is new among the tenants has been there for as long as the list was not read.
@@ -334,7 +356,7 @@ impl JobSchedules {
 
     fn enrol(&mut self, group: &PreferenceGroup, zone: &OwnZone, stretch: Stretch, from: Timestamp) {
         self.zones.insert(zone.clone());
-        if stretch.until.is_none_or(|until| until > from) {
+        if !self.is_past(stretch, group, from) {
             note(self.schedule(group, from).enrolled.entry(zone.clone()).or_default(), stretch);
         }
     }
@@ -344,6 +366,7 @@ impl JobSchedules {
         if self.groups.get(group).is_some_and(|scheduled| from < scheduled.planned_until) {
             self.replan(group, from);
         }
+        self.revive(group, from);
         let due = &mut self.due;
         self.groups.entry(group.clone()).or_insert_with(|| {
             let schedule = Schedule::of(group);
@@ -364,6 +387,13 @@ impl JobSchedules {
         self.due.extend(scheduled.next.map(|next| (next.at, group.clone())));
     }
 
+    /// Plans a group that had retired, from the instant at which somebody joined it again.
+    fn revive(&mut self, group: &PreferenceGroup, from: Timestamp) {
+        if self.groups.get(group).is_some_and(|scheduled| scheduled.next.is_none()) {
+            self.replan(group, from);
+        }
+    }
+
     fn apply(&mut self, change: &Change) -> Result<(), UnresolvedGroup> {
         self.applied.clone_from(&change.id);
         if change.kind == ChangeKind::Defaults {
@@ -379,7 +409,10 @@ impl JobSchedules {
         let Some(joined) = &change.joined else { return Ok(()) };
         let group = self.defaults.resolve(joined)?;
         match self.groups.get_mut(&group).and_then(|scheduled| scheduled.stated.get_mut(joined)) {
-            Some(part) => part.gain_one(),
+            Some(part) => {
+                part.gain_one();
+                self.revive(&group, change.at);
+            }
             None => {
                 let summary = GroupSummary { group: joined.clone(), count: 1, since: change.at, empty_since: None };
                 for (group, stretch) in self.defaults.stretches(joined)? {
@@ -414,8 +447,8 @@ impl JobSchedules {
                 return;
             }
             let scheduled = self.groups.get_mut(&group).expect("what is due is a group");
-            if scheduled.gone_since().is_some_and(|gone| gone <= now) {
-                self.groups.remove(&group);
+            if let Some(gone) = scheduled.gone_since().filter(|gone| *gone <= now) {
+                scheduled.retire(gone);
                 continue;
             }
             scheduled.planned_until = now;
@@ -450,6 +483,13 @@ impl Scheduled {
     fn members(&self) -> u64 {
         let now = self.stated.values().filter(|part| part.stretches.iter().any(|stretch| stretch.until.is_none()));
         now.map(|part| part.count).sum()
+    }
+
+    /// It fires no more, until somebody joins it. Its parts stay until the groups are read anew: a run may still wait for
+    /// its members (F4).
+    fn retire(&mut self, gone: Timestamp) {
+        self.planned_until = self.planned_until.max(gone);
+        self.next = None;
     }
 
     /// Since when nobody has been in it; `None` while somebody is or may be.

@@ -11,6 +11,7 @@
 //! `PROPTEST_RNG_SEED` which is the first. One that fails is cut down to the fewest steps.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -47,6 +48,10 @@ enum Step {
     Snooze {
         user: &'static str,
         hours: i64,
+    },
+    /// The feature is given other default preferences.
+    Defaults {
+        stated: Stated,
     },
     /// Skips the next occurrence after so many others.
     Skip {
@@ -115,6 +120,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => user().prop_map(|user| Step::Delete { user }),
         1 => (user(), 1..60i64).prop_map(|(user, hours)| Step::Snooze { user, hours }),
         1 => (user(), 0..3usize).prop_map(|(user, others)| Step::Skip { user, others }),
+        1 => stated().prop_map(|stated| Step::Defaults { stated }),
         4 => prop_oneof![minutes(3), minutes(30)].prop_map(|minutes| Step::Run { minutes }),
         1 => (minutes(30), user()).prop_map(|(minutes, user)| Step::RunAndDie { minutes, user }),
         2 => back_or_on.prop_map(|minutes| Step::Jump { minutes }),
@@ -130,6 +136,13 @@ fn life() -> impl Strategy<Value = Life> {
     let terms = (misfire, window, select(vec!["day", "day", "off"]), defaults());
     let terms = terms.prop_map(|(misfire, catchup_window, once_per, defaults)| Terms { misfire, catchup_window, once_per, defaults });
     (terms, prop::collection::vec(step(), 5..40)).prop_map(|(terms, steps)| Life { terms, steps })
+}
+
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.terms)?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "    {step:?}"))
+    }
 }
 
 impl Terms {
@@ -182,6 +195,10 @@ impl World {
             Step::Skip { user, others } => {
                 let nominal = self.model.coming(user, self.stage.now(), others);
                 self.rewrite(user, |wanted| wanted.skip_next = nominal);
+            }
+            Step::Defaults { stated } => {
+                let at = self.stage.source.register_defaults(&Value::Object(stated.to_json()));
+                self.model.set_feature_defaults(at, stated);
             }
             Step::Run { minutes } => self.run(minutes, None).await,
             Step::RunAndDie { minutes, user } => self.run(minutes, Some(user)).await,
@@ -317,7 +334,7 @@ fn live_and_compare(seed: u64, config: &ProptestConfig) {
     });
     match outcome {
         Ok(()) => {}
-        Err(TestError::Fail(why, life)) => panic!("PROPTEST_RNG_SEED={seed} PROPTEST_CASES=1\n{why}\nin {life:#?}"),
+        Err(TestError::Fail(why, life)) => panic!("PROPTEST_RNG_SEED={seed} PROPTEST_CASES=1\n{why}\n{life}"),
         Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),
     }
 }

@@ -56,7 +56,11 @@ pub(crate) struct Missed {
 pub(crate) struct Model {
     terms: Terms,
     began: Timestamp,
+    /// The defaults, strongest first, and since when they hold (T12).
+    defaults: Vec<(Timestamp, Vec<Stated>)>,
     users: BTreeMap<String, Vec<Standing>>,
+    /// In which group each user is from when on, `None` for in none: what the writes and the defaults come to.
+    stays: BTreeMap<String, Vec<(Timestamp, Option<Group>)>>,
     groups: BTreeMap<Group, Rc<Calendar>>,
     planned: BTreeSet<(Group, String)>,
     waiting: Vec<Waiting>,
@@ -71,8 +75,6 @@ struct Standing {
     from: Timestamp,
     /// `None` if the preference was deleted.
     wanted: Option<Wanted>,
-    /// `None` if it was deleted or switched off.
-    group: Option<Group>,
 }
 
 /// When a group fires in the months of the test.
@@ -110,18 +112,53 @@ struct Done {
 
 impl Model {
     pub(crate) fn of(terms: Terms, began: Timestamp) -> Self {
-        let (users, groups, known) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { terms, began, users, groups, planned: BTreeSet::new(), waiting: Vec::new(), known, done: Vec::new(), missed: Vec::new() }
+        let defaults = vec![(Timestamp::MIN, vec![terms.defaults.clone()])];
+        Self {
+            terms,
+            began,
+            defaults,
+            users: BTreeMap::new(),
+            stays: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            planned: BTreeSet::new(),
+            waiting: Vec::new(),
+            known: BTreeMap::new(),
+            done: Vec::new(),
+            missed: Vec::new(),
+        }
     }
 
     /// A user's preference was written, or deleted, in effect from `from`.
     pub(crate) fn write(&mut self, tenant: &str, from: Timestamp, wanted: Option<Wanted>) {
-        let asked = wanted.as_ref().filter(|wanted| !wanted.is_off).map(|wanted| wanted.stated.over(&self.terms.defaults));
-        let group = asked.map(|asked| asked.group());
-        if let (Some(asked), Some(group)) = (asked, &group) {
-            self.groups.entry(group.clone()).or_insert_with(|| Calendar::of(asked));
+        self.users.entry(tenant.into()).or_default().push(Standing { from, wanted });
+        self.settle();
+    }
+
+    /// The feature was given default preferences, in effect from `from`; they lie over the job's (T12).
+    pub(crate) fn set_feature_defaults(&mut self, from: Timestamp, defaults: Stated) {
+        self.defaults.push((from, vec![defaults, self.terms.defaults.clone()]));
+        self.settle();
+    }
+
+    /// Says anew in which group each user is when.
+    fn settle(&mut self) {
+        self.stays.clear();
+        for (tenant, standings) in &self.users {
+            let mut moments: Vec<Timestamp> = standings.iter().map(|standing| standing.from).collect();
+            moments.extend(self.defaults.iter().map(|(from, _)| *from));
+            moments.sort();
+            let mut stays = Vec::new();
+            for at in moments {
+                let wanted = standings.iter().rfind(|standing| standing.from <= at).and_then(|standing| standing.wanted.as_ref());
+                let (_, defaults) = self.defaults.iter().rfind(|(from, _)| *from <= at).expect("the first hold from the beginning");
+                let asked = wanted.filter(|wanted| !wanted.is_off).map(|wanted| wanted.stated.over(defaults));
+                if let Some(asked) = asked {
+                    self.groups.entry(asked.group()).or_insert_with(|| Calendar::of(asked));
+                }
+                stays.push((at, asked.map(|asked| asked.group())));
+            }
+            self.stays.insert(tenant.clone(), stays);
         }
-        self.users.entry(tenant.into()).or_default().push(Standing { from, wanted, group });
     }
 
     /// What a user wants now; `None` if there is no preference.
@@ -131,16 +168,16 @@ impl Model {
 
     /// The name of a user's next occurrence after so many others.
     pub(crate) fn coming(&self, tenant: &str, now: Timestamp, others: usize) -> Option<String> {
-        let group = self.users.get(tenant)?.last()?.group.as_ref()?;
+        let group = self.stays.get(tenant)?.last()?.1.as_ref()?;
         self.groups[group].firings.range(now..).nth(others).map(|(_, nominal)| nominal.clone())
     }
 
     /// M1: whose preference put them into the group as of `at`.
     fn members(&self, group: &Group, at: Timestamp) -> Vec<&str> {
-        let stood = |standings: &[Standing]| {
-            standings.iter().rfind(|standing| standing.from <= at).and_then(|standing| standing.group.as_ref()) == Some(group)
+        let is_in = |stays: &[(Timestamp, Option<Group>)]| {
+            stays.iter().rfind(|(from, _)| *from <= at).is_some_and(|(_, stay)| stay.as_ref() == Some(group))
         };
-        self.users.iter().filter(|(_, standings)| stood(standings)).map(|(tenant, _)| tenant.as_str()).collect()
+        self.stays.iter().filter(|(_, stays)| is_in(stays)).map(|(tenant, _)| tenant.as_str()).collect()
     }
 
     fn size(&self, group: &Group, at: Timestamp) -> u64 {
@@ -174,11 +211,11 @@ impl Model {
 
     fn known_now(&self, group: &Group) -> Known {
         let (mut comings, mut goings) = (Vec::new(), Vec::new());
-        for standings in self.users.values() {
-            let is_in: Vec<bool> = standings.iter().map(|standing| standing.group.as_ref() == Some(group)).collect();
-            comings.extend(standings.iter().zip(&is_in).filter(|(_, is_in)| **is_in).map(|(standing, _)| standing.from));
-            let moves = standings.iter().skip(1).zip(is_in.windows(2));
-            goings.extend(moves.filter(|(_, is_in)| **is_in == [true, false]).map(|(standing, _)| standing.from));
+        for stays in self.stays.values() {
+            let is_in: Vec<bool> = stays.iter().map(|(_, stay)| stay.as_ref() == Some(group)).collect();
+            comings.extend(stays.iter().zip(&is_in).filter(|(_, is_in)| **is_in).map(|((from, _), _)| *from));
+            let moves = stays.iter().skip(1).zip(is_in.windows(2));
+            goings.extend(moves.filter(|(_, is_in)| **is_in == [true, false]).map(|((from, _), _)| *from));
         }
         let members = self.size(group, Timestamp::MAX);
         let until = if members > 0 { None } else { goings.into_iter().max() };

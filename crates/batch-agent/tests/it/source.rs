@@ -133,8 +133,8 @@ impl TestSource {
         state.users.get_mut(&number).expect("there").zone = zone.map(|name| name.parse().expect("a zone"));
     }
 
-    /// Gives the feature other default preferences.
-    pub(crate) fn register_defaults(&self, defaults: &Value) {
+    /// Gives the feature other default preferences. Answers the instant from which they are in effect.
+    pub(crate) fn register_defaults(&self, defaults: &Value) -> Timestamp {
         let mut state = self.lock();
         let at = state.stamp(self.clock.now());
         let default_preferences = Some(DefaultPreferences::from_json(defaults, "").expect("valid defaults"));
@@ -145,6 +145,7 @@ impl TestSource {
         state.changes.push(change);
         drop(state);
         self.changed.notify_waiters();
+        at
     }
 
     /// Switches faults on and off.

@@ -1,12 +1,14 @@
 //! Wishes as users and defaults state them, and what becomes of them by T12: written down apart from the library's own.
 
+use std::fmt::{self, Display};
+
 use cohort_preferences::Zone;
 use serde_json::{Map, Value, json};
 
 use crate::oracle::{CronWish, HoursWish, Wish};
 
 /// What a user or a default states of when; `None` where nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Stated {
     pub(crate) frequency: Option<Frequency>,
     /// The minute of the day.
@@ -83,6 +85,12 @@ impl Frequency {
     }
 }
 
+impl fmt::Debug for Stated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&Value::Object(self.to_json()), f)
+    }
+}
+
 impl Stated {
     /// The preference fields, as they are sent.
     pub(crate) fn to_json(&self) -> Map<String, Value> {
@@ -96,15 +104,16 @@ impl Stated {
         fields
     }
 
-    /// T12: what is not stated comes from the defaults; their day only if it was meant for this frequency.
-    pub(crate) fn over(&self, defaults: &Self) -> Asked {
-        let frequency = self.frequency.or(defaults.frequency).expect("the test's defaults state a frequency");
-        let fitting_default = defaults.day.filter(|_| defaults.frequency == Some(frequency));
+    /// T12: what is not stated comes from the defaults, strongest first; their day only if it was meant for this frequency.
+    pub(crate) fn over(&self, defaults: &[Self]) -> Asked {
+        let layers = || std::iter::once(self).chain(defaults);
+        let frequency = layers().find_map(|layer| layer.frequency).expect("the job's defaults state a frequency");
+        let of_this = |layer: &&Self| layer.frequency == Some(frequency);
         Asked {
             frequency,
-            time: self.time.or(defaults.time).unwrap_or(9 * 60),
-            day: self.day.or(fitting_default).unwrap_or(frequency.usual_day()),
-            zone: self.zone.or(defaults.zone).unwrap_or("UTC"),
+            time: layers().find_map(|layer| layer.time).unwrap_or(9 * 60),
+            day: layers().filter(of_this).find_map(|layer| layer.day).unwrap_or(frequency.usual_day()),
+            zone: layers().find_map(|layer| layer.zone).unwrap_or("UTC"),
         }
     }
 }
