@@ -25,6 +25,6 @@ pub use ledger::{
     Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, UnprocessedReason, UsedSettings,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
-pub use registry::{ApplyReport, DefinitionChange, JobRegistry, RegistryError, StartReport};
-pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleView};
+pub use registry::{ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, Outlook, PurposeView, RegistryError, StartReport};
+pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleKey, ScheduleView};
 pub use source::{PreferenceSource, SourceError};

@@ -16,12 +16,27 @@ impl fmt::Display for WrongInput {
 
 impl std::error::Error for WrongInput {}
 
+/// Two things were compared and differ, which has been shown: the command ends with 1 and says no more, as `diff` does.
+#[derive(Debug)]
+pub(crate) struct Differs;
+
+impl fmt::Display for Differs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("they differ")
+    }
+}
+
+impl std::error::Error for Differs {}
+
 /// Says what failed with its causes, and gives the exit code.
 ///
 /// A reader that closed standard output (`cohort next | head`) has seen enough: that is no failure.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_output(error) {
         return ExitCode::SUCCESS;
+    }
+    if error.is::<Differs>() {
+        return ExitCode::FAILURE;
     }
     eprintln!("error: {error}");
     for cause in error.chain().skip(1) {

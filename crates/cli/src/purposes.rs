@@ -1,88 +1,121 @@
 //! Batch config files, and the handlers that their purposes name.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use cohort_batch_agent::{AgentClock, Handler, HttpHandler, SigningSecret, TemplateHandler};
-use cohort_preferences::{BatchConfig, Clock, HttpPurpose, Job, Purpose, PurposeId, TemplatePurpose};
+use async_trait::async_trait;
+use cohort_batch_agent::{
+    AgentClock, Handler, HandlerError, HandlerFactory, HttpHandler, ServedPurpose, SigningSecret, TemplateHandler, UserResult, Work,
+};
+use cohort_preferences::{BatchDocuments, Clock, HttpPurpose, Purpose, TemplatePurpose};
+use serde_json::Value;
 
 use crate::config;
 use crate::failure::WrongInput;
 
-/// The jobs of all files, and a handler for each purpose.
-pub(crate) struct Jobs {
-    pub(crate) jobs: Vec<Job>,
-    pub(crate) handlers: BTreeMap<PurposeId, ServedPurpose>,
+/// The jobs and purposes of all files together; an error names the file, and the line in it.
+///
+/// Paths that a file gives relative to its folder are made absolute: the document is stored, and read elsewhere.
+pub(crate) fn read_documents(files: &[PathBuf]) -> anyhow::Result<BatchDocuments> {
+    let mut all = BatchDocuments::default();
+    for file in files {
+        add(&mut all, file)?;
+    }
+    Ok(all)
 }
 
-/// A handler with its limit of users at once.
-pub(crate) struct ServedPurpose {
-    pub(crate) handler: Arc<dyn Handler>,
-    pub(crate) max_concurrency: Option<usize>,
-}
-
-impl Jobs {
-    /// Reads the files; an error names the file, and the line or the job in it.
-    pub(crate) fn read(files: &[PathBuf], clock: &Arc<dyn AgentClock>) -> anyhow::Result<Self> {
-        let mut all = Self { jobs: Vec::new(), handlers: BTreeMap::new() };
-        for file in files {
-            all.add(file, clock)?;
+fn add(all: &mut BatchDocuments, file: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
+    let documents = BatchDocuments::from_json(&text).map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
+    let folder = std::path::absolute(file).with_context(|| in_file(file, "where is it?"))?.parent().map(Path::to_owned);
+    for (id, job) in documents.jobs {
+        if all.jobs.insert(id.clone(), job).is_some() {
+            return Err(WrongInput(in_file(file, &format!("job {id}: another file has the same name"))).into());
         }
-        Ok(all)
     }
-
-    fn add(&mut self, file: &Path, clock: &Arc<dyn AgentClock>) -> anyhow::Result<()> {
-        let text = std::fs::read_to_string(file).map_err(|error| WrongInput(format!("{}: {error}", file.display())))?;
-        let config = BatchConfig::from_json(&text).map_err(|error| WrongInput(format!("{}: {error}", file.display())))?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        for (id, purpose) in config.purposes {
-            let served = serve(purpose, folder, clock).with_context(|| in_file(file, &format!("purpose {id}")))?;
-            if self.handlers.insert(id.clone(), served).is_some() {
-                return Err(WrongInput(in_file(file, &format!("purpose {id}: another file has the same name"))).into());
-            }
+    let Some(purposes) = documents.purposes else { return Ok(()) };
+    let known = all.purposes.get_or_insert_default();
+    for (id, mut purpose) in purposes {
+        make_absolute(&mut purpose, folder.as_deref().unwrap_or(Path::new("/")));
+        if known.insert(id.clone(), purpose).is_some() {
+            return Err(WrongInput(in_file(file, &format!("purpose {id}: another file has the same name"))).into());
         }
-        for job in config.jobs {
-            if self.jobs.iter().any(|other| other.job_id == job.job_id) {
-                return Err(WrongInput(in_file(file, &format!("job {}: another file has the same name", job.job_id))).into());
-            }
-            self.jobs.push(job);
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 fn in_file(file: &Path, what: &str) -> String {
     format!("{}: {what}", file.display())
 }
 
-fn serve(purpose: Purpose, folder: &Path, clock: &Arc<dyn AgentClock>) -> anyhow::Result<ServedPurpose> {
-    match purpose {
-        Purpose::Template(template) => serve_template(template, folder),
-        Purpose::Http(http) => serve_http(&http, clock),
-        Purpose::Command(_) => Err(WrongInput("the handler \"command\" is not served by this version".into()).into()),
+fn make_absolute(purpose: &mut Value, folder: &Path) {
+    for field in ["template_file", "output_dir"] {
+        if let Some(path) = purpose.get_mut(field)
+            && let Some(relative) = path.as_str()
+        {
+            *path = folder.join(relative).to_string_lossy().into_owned().into();
+        }
     }
 }
 
-fn serve_template(purpose: TemplatePurpose, folder: &Path) -> anyhow::Result<ServedPurpose> {
-    let TemplatePurpose { template_file, output_dir, max_concurrency } = purpose;
-    let handler = TemplateHandler::open(&folder.join(template_file), &folder.join(output_dir)).map_err(wrong_input)?;
-    Ok(ServedPurpose { handler: Arc::new(handler), max_concurrency })
+/// The handlers of this program, with the secrets and files of this process.
+pub(crate) struct Handlers {
+    pub(crate) clock: Arc<dyn AgentClock>,
 }
 
-fn serve_http(purpose: &HttpPurpose, clock: &Arc<dyn AgentClock>) -> anyhow::Result<ServedPurpose> {
-    let secret = purpose.secret_env.as_deref().map(signing_secret).transpose()?;
-    let timeout = purpose.timeout.and_then(|timeout| Duration::try_from(timeout).ok());
-    let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    let handler = HttpHandler::new(&purpose.url, secret, timeout, clock).map_err(wrong_input)?;
+impl HandlerFactory for Handlers {
+    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+        match purpose {
+            Purpose::Template(template) => serve_template(template),
+            Purpose::Http(http) => serve_http(http, &self.clock),
+            Purpose::Command(_) => Err(not_served("command")),
+        }
+    }
+}
+
+fn serve_template(purpose: &TemplatePurpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+    let handler = TemplateHandler::open(&purpose.template_file, &purpose.output_dir)?;
     Ok(ServedPurpose { handler: Arc::new(handler), max_concurrency: purpose.max_concurrency })
 }
 
-fn signing_secret(variable: &str) -> anyhow::Result<SigningSecret> {
-    let text = config::secret(variable).ok_or_else(|| WrongInput(format!("secret_env: the variable {variable} is not set")))?;
-    text.parse().map_err(|error| WrongInput(format!("secret_env: {variable}: {error}")).into())
+fn serve_http(purpose: &HttpPurpose, clock: &Arc<dyn AgentClock>) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+    let secret = purpose.secret_env.as_deref().map(signing_secret).transpose()?;
+    let timeout = purpose.timeout.and_then(|timeout| Duration::try_from(timeout).ok());
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let handler = HttpHandler::new(&purpose.url, secret, timeout, clock)?;
+    Ok(ServedPurpose { handler: Arc::new(handler), max_concurrency: purpose.max_concurrency })
+}
+
+fn signing_secret(variable: &str) -> Result<SigningSecret, Box<dyn std::error::Error + Send + Sync>> {
+    let text = config::secret(variable).ok_or_else(|| format!("secret_env: the variable {variable} is not set"))?;
+    text.parse().map_err(|error| format!("secret_env: {variable}: {error}").into())
+}
+
+fn not_served(handler: &str) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("the handler {handler:?} is not served by this version").into()
+}
+
+/// The handlers of an agent that does not run now, whose secrets this process need not have: they are never called.
+pub(crate) struct HandlersOfLater;
+
+impl HandlerFactory for HandlersOfLater {
+    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+        let max_concurrency = match purpose {
+            Purpose::Template(template) => template.max_concurrency,
+            Purpose::Http(http) => http.max_concurrency,
+            Purpose::Command(_) => return Err(not_served("command")),
+        };
+        Ok(ServedPurpose { handler: Arc::new(Self), max_concurrency })
+    }
+}
+
+#[async_trait]
+impl Handler for HandlersOfLater {
+    async fn call(&self, _work: &Work) -> Result<Vec<UserResult>, HandlerError> {
+        Err(HandlerError::Retry { detail: "no agent runs here".into(), retry_after_s: None })
+    }
 }
 
 /// What the user wrote is wrong, with its causes in one text.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
-use cohort_batch_agent::{KeyCheck, Ledger, SourceError, SqliteLedger, VerifiedKeys, agent_api};
-use cohort_config_client::ConfigDatabaseClient;
+use cohort_batch_agent::{AgentClock, JobRegistry, KeyCheck, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api};
+use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, unknown_route};
 use cohort_preferences::Clock;
 
+use crate::purposes::HandlersOfLater;
 use crate::serving::{HttpServer, Listening};
 
 /// The Config Database of a data folder.
@@ -36,11 +37,21 @@ pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<Sqli
     SqliteLedger::open(&path, read_only).with_context(|| format!("cannot open {}", path.display()))
 }
 
+/// The registry of a ledger that no agent of this process works on.
+pub(crate) fn registry_without_agent(ledger: SqliteLedger, clock: Arc<dyn AgentClock>, max_concurrent_items: usize) -> JobRegistry {
+    JobRegistry::new(Arc::new(ledger), clock, Serving::new(Arc::new(HandlersOfLater), max_concurrent_items))
+}
+
 /// All routes of both services.
-pub(crate) fn router(config: &ConfigService, ledger: SqliteLedger, keys: Arc<dyn KeyCheck>) -> Router {
-    let ledger: Arc<dyn Ledger> = Arc::new(ledger);
-    let api = config.api_router().merge(agent_api(ledger, keys));
+pub(crate) fn router(config: &ConfigService, registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
+    let api = config.api_router().merge(agent_api(registry, keys));
     Router::new().nest(BASE, api).merge(config.health_router()).merge(ConfigService::docs_router()).fallback(unknown_route)
+}
+
+/// An address for both services that nothing answers at yet, and a client of it.
+pub(crate) struct Address {
+    pub(crate) client: ConfigDatabaseClient,
+    listening: Listening,
 }
 
 /// Both services behind one address.
@@ -51,17 +62,25 @@ pub(crate) struct Server {
     config: ConfigService,
 }
 
-impl Server {
-    /// Serves both services at `listen`, and makes a client of it with this key.
-    pub(crate) async fn start(config: ConfigService, ledger: SqliteLedger, listen: SocketAddr, key: &str) -> anyhow::Result<Self> {
+impl Address {
+    /// Takes `listen`, and makes a client with this key.
+    pub(crate) async fn take(listen: SocketAddr, key: &str) -> anyhow::Result<Self> {
         let listening = Listening::at(listen).await?;
-        let address = listening.address;
-        let client =
-            ConfigDatabaseClient::builder(format!("http://{address}{BASE}")).api_key(key).build().context("cannot make a client")?;
-        let routes = router(&config, ledger, Arc::new(VerifiedKeys::new(client.clone())));
-        Ok(Self { address, client, http: listening.serve(routes), config })
+        let base = format!("http://{}{BASE}", listening.address);
+        let client = ConfigDatabaseClient::builder(base).api_key(key).build().context("cannot make a client")?;
+        Ok(Self { client, listening })
     }
 
+    /// Serves both services.
+    pub(crate) fn serve(self, config: ConfigService, registry: JobRegistry) -> Server {
+        let Self { client, listening } = self;
+        let address = listening.address;
+        let routes = router(&config, registry, Arc::new(VerifiedKeys::new(client.clone())));
+        Server { address, client, http: listening.serve(routes), config }
+    }
+}
+
+impl Server {
     /// Ends waiting polls, answers what was asked, and closes.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.config.shutdown();
@@ -74,7 +93,7 @@ pub(crate) struct OwnKey(pub(crate) String);
 
 #[async_trait]
 impl KeyCheck for OwnKey {
-    async fn is_valid(&self, key: &str) -> Result<bool, SourceError> {
-        Ok(key == self.0)
+    async fn holder(&self, key: &str) -> Result<Option<KeyInfo>, SourceError> {
+        Ok((key == self.0).then(|| KeyInfo { name: "admin".into(), scopes: vec!["admin".into()] }))
     }
 }

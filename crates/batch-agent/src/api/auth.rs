@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use cohort_config_client::ConfigDatabaseClient;
+use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
 use moka::future::Cache;
 
 use super::problem;
@@ -17,21 +18,24 @@ use crate::source::SourceError;
 /// How long a checked key is believed: a key that was revoked works this much longer at most.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
+/// The scope that acts on jobs need.
+const ADMIN: &str = "admin";
+
 /// The most keys remembered at once.
 const MOST_KEYS: u64 = 10_000;
 
-/// Says whether a key may use the API.
+/// Says who holds a key, and what the key may do.
 #[async_trait]
 pub trait KeyCheck: Send + Sync + 'static {
-    /// Whether the key is known and not revoked.
-    async fn is_valid(&self, key: &str) -> Result<bool, SourceError>;
+    /// The holder; `None` if the key is unknown or revoked.
+    async fn holder(&self, key: &str) -> Result<Option<KeyInfo>, SourceError>;
 }
 
 /// Keys checked by the Config Database.
 pub struct VerifiedKeys {
     client: ConfigDatabaseClient,
     /// By hash: a key is not kept in memory longer than its request.
-    known: Cache<blake3::Hash, bool>,
+    known: Cache<blake3::Hash, Option<KeyInfo>>,
 }
 
 impl VerifiedKeys {
@@ -43,25 +47,38 @@ impl VerifiedKeys {
 
 #[async_trait]
 impl KeyCheck for VerifiedKeys {
-    async fn is_valid(&self, key: &str) -> Result<bool, SourceError> {
+    async fn holder(&self, key: &str) -> Result<Option<KeyInfo>, SourceError> {
         let hash = blake3::hash(key.as_bytes());
-        if let Some(valid) = self.known.get(&hash).await {
-            return Ok(valid);
+        if let Some(holder) = self.known.get(&hash).await {
+            return Ok(holder);
         }
-        let valid = self.client.verify_key(key).await?.is_some();
-        self.known.insert(hash, valid).await;
-        Ok(valid)
+        let holder = self.client.verify_key(key).await?;
+        self.known.insert(hash, holder.clone()).await;
+        Ok(holder)
     }
 }
 
-pub(super) async fn require_key(State(keys): State<Arc<dyn KeyCheck>>, request: Request, next: Next) -> Response {
+/// Lets a request pass whose key is known, and notes who holds it.
+pub(super) async fn require_key(State(keys): State<Arc<dyn KeyCheck>>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(key) = header.and_then(|value| value.strip_prefix("Bearer ")) else {
         return problem::unauthorized().into_response();
     };
-    match keys.is_valid(key).await {
-        Ok(true) => next.run(request).await,
-        Ok(false) => problem::unauthorized().into_response(),
+    match keys.holder(key).await {
+        Ok(Some(holder)) => {
+            request.extensions_mut().insert(holder);
+            next.run(request).await
+        }
+        Ok(None) => problem::unauthorized().into_response(),
         Err(error) => problem::keys_unavailable(&error).into_response(),
+    }
+}
+
+/// Lets a request pass whose key may do everything: what a job does is the operator's to say (W4, W6).
+pub(super) async fn require_admin(holder: Option<Extension<KeyInfo>>, request: Request, next: Next) -> Response {
+    match holder {
+        Some(Extension(holder)) if holder.scopes.iter().any(|scope| scope == ADMIN) => next.run(request).await,
+        Some(Extension(holder)) => problem::forbidden(&holder.name).into_response(),
+        None => problem::unauthorized().into_response(),
     }
 }

@@ -1,10 +1,11 @@
 //! Errors as problem+json (RFC 9457). The only place that names status codes.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::http::StatusCode;
 use problem_details::ProblemDetails;
 
 use crate::ledger::{LedgerError, RunId};
+use crate::registry::RegistryError;
 use crate::source::SourceError;
 
 fn problem(status: StatusCode, title: &str, detail: impl Into<String>) -> ProblemDetails {
@@ -13,6 +14,10 @@ fn problem(status: StatusCode, title: &str, detail: impl Into<String>) -> Proble
 
 pub(super) fn unauthorized() -> ProblemDetails {
     problem(StatusCode::UNAUTHORIZED, "A key is needed", "send a known key as `Authorization: Bearer …`")
+}
+
+pub(super) fn forbidden(who: &str) -> ProblemDetails {
+    problem(StatusCode::FORBIDDEN, "The key may not do this", format!("the key {who:?} lacks the scope \"admin\", which acts on jobs need"))
 }
 
 pub(super) fn keys_unavailable(error: &SourceError) -> ProblemDetails {
@@ -30,6 +35,28 @@ pub(super) fn bad_query(rejection: &QueryRejection) -> ProblemDetails {
 
 pub(super) fn bad_path(rejection: &PathRejection) -> ProblemDetails {
     problem(StatusCode::UNPROCESSABLE_ENTITY, "The path is wrong", rejection.body_text())
+}
+
+pub(super) fn bad_body(rejection: &StringRejection) -> ProblemDetails {
+    problem(rejection.status(), "The body cannot be read", rejection.body_text())
+}
+
+pub(super) fn bad_cursor() -> ProblemDetails {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", "cursor: expected one that an earlier page gave")
+}
+
+pub(super) fn of_registry(error: &RegistryError) -> ProblemDetails {
+    let detail = crate::registry::in_full(error);
+    match error {
+        RegistryError::Ledger(error) => of_ledger(error),
+        RegistryError::Config(_) | RegistryError::Unserved(_) => {
+            problem(StatusCode::UNPROCESSABLE_ENTITY, "The batch config cannot be used", detail)
+        }
+        RegistryError::NoSuchJob(_) => problem(StatusCode::NOT_FOUND, "No such job", format!("{detail}; GET /api/v1/jobs lists them")),
+        RegistryError::ReadOnly(_) => problem(StatusCode::CONFLICT, "Nothing can be changed here", detail),
+        RegistryError::NoAgent => problem(StatusCode::SERVICE_UNAVAILABLE, "No agent runs", detail),
+        RegistryError::Contended => problem(StatusCode::SERVICE_UNAVAILABLE, "Others are faster", detail),
+    }
 }
 
 pub(super) fn of_ledger(error: &LedgerError) -> ProblemDetails {

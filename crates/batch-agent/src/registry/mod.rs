@@ -14,6 +14,7 @@
 //! asks for what this program cannot serve is refused whole, and nothing is stored.
 
 mod plan;
+mod view;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use cohort_preferences::{BatchConfigError, BatchDocuments, JobId};
 use serde::Serialize;
 
 pub use self::plan::DefinitionChange;
+pub use self::view::{JobState, JobView, Outlook, PurposeView};
 use crate::clock::AgentClock;
 use crate::ledger::{Alteration, Definition, DefinitionEdit, DefinitionKind, Ledger, LedgerError, StartedWith, StoredDefinitions};
 use crate::processor::{BuildError, EnhancedBatchProcessor, Serving};
@@ -36,6 +38,8 @@ pub struct JobRegistry {
     serving: Arc<Serving>,
     /// The agent of this process; `None` if only files are acted on.
     agent: Option<EnhancedBatchProcessor>,
+    /// Why nothing can be changed; `None` if it can.
+    read_only: Option<String>,
 }
 
 /// What an apply did, or would do.
@@ -69,6 +73,12 @@ pub enum RegistryError {
     /// There is no job of this name.
     #[error("there is no job {0}")]
     NoSuchJob(JobId),
+    /// Nothing can be changed here.
+    #[error("{0}")]
+    ReadOnly(String),
+    /// Schedules are asked for, and no agent of this process plans.
+    #[error("no agent runs here, and only an agent knows its schedules; `cohort up` starts one")]
+    NoAgent,
     /// Others were faster again and again.
     #[error("jobs and purposes are being changed by others; try again")]
     Contended,
@@ -83,6 +93,12 @@ impl From<LedgerError> for RegistryError {
     }
 }
 
+/// An error with its causes in one text, for those who read no chain.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
+}
+
 impl ApplyReport {
     /// Whether it leaves everything as it is.
     pub fn is_unchanged(&self) -> bool {
@@ -93,13 +109,24 @@ impl ApplyReport {
 impl JobRegistry {
     /// The registry of a ledger that no agent of this process works on.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn AgentClock>, serving: Serving) -> Self {
-        Self { ledger, clock, serving: Arc::new(serving), agent: None }
+        Self { ledger, clock, serving: Arc::new(serving), agent: None, read_only: None }
     }
 
     /// The registry of an agent: an act is in force there when it is answered.
     pub fn of_agent(agent: &EnhancedBatchProcessor) -> Self {
         let (_source, ledger, clock) = agent.parts();
-        Self { ledger, clock, serving: Arc::clone(agent.serving()), agent: Some(agent.clone()) }
+        Self { ledger, clock, serving: Arc::clone(agent.serving()), agent: Some(agent.clone()), read_only: None }
+    }
+
+    /// The same, refusing every act with this reason.
+    #[must_use]
+    pub fn read_only(self, reason: String) -> Self {
+        Self { read_only: Some(reason), ..self }
+    }
+
+    /// Where it is stored.
+    pub(crate) fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
     }
 
     /// What applying would do.
@@ -124,6 +151,7 @@ impl JobRegistry {
 
     /// Lets a job plan nothing from now on. Answers whether it did before.
     pub async fn pause(&self, job: &JobId) -> Result<bool, RegistryError> {
+        self.refuse_if_read_only()?;
         self.find_job(job).await?;
         let ran = self.ledger.pause_job(job, self.clock.now()).await?;
         self.await_adoption().await?;
@@ -132,10 +160,15 @@ impl JobRegistry {
 
     /// Lets a paused job plan again, from now on (F1). Answers whether it was paused.
     pub async fn resume(&self, job: &JobId) -> Result<bool, RegistryError> {
+        self.refuse_if_read_only()?;
         self.find_job(job).await?;
         let was_paused = self.ledger.resume_job(job, self.clock.now()).await?;
         self.await_adoption().await?;
         Ok(was_paused)
+    }
+
+    fn refuse_if_read_only(&self) -> Result<(), RegistryError> {
+        self.read_only.clone().map_or(Ok(()), |reason| Err(RegistryError::ReadOnly(reason)))
     }
 
     async fn find_job(&self, job: &JobId) -> Result<Definition, RegistryError> {
@@ -145,6 +178,7 @@ impl JobRegistry {
     }
 
     async fn store(&self, wanted: &BatchDocuments, by: &str, start: Option<StartedWith>) -> Result<ApplyReport, RegistryError> {
+        self.refuse_if_read_only()?;
         for _ in 0..TRIES {
             let stored = self.ledger.definitions().await?;
             let changes = self.decide(&stored, wanted)?;

@@ -32,7 +32,7 @@ use tokio::sync::{Mutex, Notify};
 use self::defaults::DefaultsInTime;
 use self::plan::Verdict;
 use self::schedules::Due;
-pub use self::schedules::{NominalDates, ScheduleView};
+pub use self::schedules::{NominalDates, ScheduleKey, ScheduleView};
 pub(crate) use self::schedules::{Parts, Schedules};
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};

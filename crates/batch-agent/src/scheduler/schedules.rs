@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cohort_preferences::{
-    Change, ChangeKind, FeatureType, GroupList, GroupSummary, Job, JobId, Occurrence, OwnZone, PreferenceGroup, Schedule, StatedGroup,
-    TenantTimezone, TimeKey, UnresolvedGroup, is_later_cursor,
+    Change, ChangeKind, FeatureType, GroupList, GroupSummary, Job, JobId, NamedRun, Occurrence, OwnZone, PreferenceGroup, Schedule,
+    StatedGroup, TenantTimezone, TimeKey, UnresolvedGroup, is_later_cursor,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +20,7 @@ use super::defaults::{DefaultsInTime, Stretch};
 use super::plan::{Verdict, judge};
 use crate::ledger::{Mark, Pause};
 use crate::processor::JobInForce;
+use crate::registry::Outlook;
 
 /// How far back occurrences of a zone that is new among the tenants are planned again: the list of zones is read anew only so
 /// often, and a run that is already open is not opened twice.
@@ -108,6 +109,15 @@ pub struct ScheduleView {
     pub members: u64,
     /// When it fires next; `None` at the end of the calendar.
     pub next: Option<Occurrence>,
+}
+
+/// The place of a schedule in the list of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleKey {
+    /// Which job.
+    pub job_id: JobId,
+    /// Which of its groups.
+    pub group: PreferenceGroup,
 }
 
 impl Schedules {
@@ -283,6 +293,18 @@ impl Schedules {
         let jobs = self.lock();
         let scheduled = jobs.iter().find(|schedules| schedules.job.job_id == *job).and_then(|schedules| schedules.groups.get(group));
         scheduled.map_or(0, Scheduled::members)
+    }
+
+    /// What is planned for a job; `None` if it has no schedules.
+    pub(crate) fn outlook(&self, job: &JobId) -> Option<Outlook> {
+        let jobs = self.lock();
+        let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job)?;
+        let next_run = schedules.due.first().and_then(|(_, group)| {
+            let Occurrence { nominal, at } = schedules.groups[group].next?;
+            Some(NamedRun { nominal, timezone: group.timezone().name().to_owned(), at })
+        });
+        let members = schedules.groups.values().map(Scheduled::members).sum();
+        Some(Outlook { groups: schedules.groups.len(), members, next_run })
     }
 
     /// Every group with its size and next occurrence.

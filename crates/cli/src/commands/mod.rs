@@ -1,5 +1,6 @@
 //! The commands: one file each, listed in the order of `cohort --help`.
 
+mod apply;
 mod bench;
 mod config_service;
 mod demo;
@@ -8,10 +9,12 @@ mod export;
 mod features;
 mod groups;
 mod import;
+mod jobs;
 mod keys;
 mod next;
 mod outcomes;
 mod runs;
+mod schedules;
 mod tenants;
 mod up;
 
@@ -39,9 +42,15 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     Up(up::Up),
     ConfigService(config_service::ConfigServiceCommand),
+    Apply(apply::Apply),
+    Diff(apply::Diff),
     Import(import::Import),
     Export(export::Export),
     Groups(groups::Groups),
+    Jobs(jobs::Jobs),
+    Schedules(schedules::Schedules),
+    Pause(jobs::Pause),
+    Resume(jobs::Resume),
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
     Next(next::Next),
@@ -82,9 +91,15 @@ impl Cli {
             Command::Demo(demo) => demo.run(output).await,
             Command::Up(up) => up.run(environment).await,
             Command::ConfigService(config_service) => config_service.run(environment).await,
+            Command::Apply(apply) => apply.run(environment, output).await,
+            Command::Diff(diff) => diff.run(environment, output).await,
             Command::Import(import) => import.run(environment, output).await,
             Command::Export(export) => export.run(environment, output).await,
             Command::Groups(groups) => groups.run(environment, output).await,
+            Command::Jobs(jobs) => jobs.run(environment, output).await,
+            Command::Schedules(schedules) => schedules.run(environment, output).await,
+            Command::Pause(pause) => pause.run(environment, output).await,
+            Command::Resume(resume) => resume.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
             Command::Next(next) => next.run(&SystemClock),

@@ -74,7 +74,7 @@ struct Row {
 
 impl Outcomes {
     pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
-        let endpoint = self.endpoint.connect(environment, Access::Look).await?;
+        let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
         let limit = self.limit.unwrap_or(if output == Output::Json { usize::MAX } else { ROWS });
         let mut stdout = BufWriter::new(io::stdout().lock());
         let mut rows = Vec::new();

@@ -57,7 +57,7 @@ struct Row {
 
 impl Runs {
     pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
-        let endpoint = self.endpoint.connect(environment, Access::Look).await?;
+        let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
         let mut runs = Vec::new();
         let mut before = None;
         while runs.len() < self.limit {

@@ -1,6 +1,5 @@
 //! `cohort up`: the Config Database and the agent in one process, on the files of one folder.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,17 +8,18 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use cohort_batch_agent::{
-    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, ScheduleError, SimulatedClock, SqliteLedger, SystemClock,
+    AgentClock, Alteration, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, RegistryError, ScheduleError, Serving,
+    SimulatedClock, SqliteLedger, StartReport, SystemClock,
 };
 use cohort_config_client::ConfigDatabaseClient;
-use cohort_preferences::Clock;
+use cohort_preferences::{BatchDocuments, Clock};
 use tokio::sync::watch;
 
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key};
-use crate::purposes::{Jobs, wrong_input};
-use crate::services::{Server, open_config_service, open_ledger};
+use crate::purposes::{Handlers, read_documents, wrong_input};
+use crate::services::{Address, open_config_service, open_ledger, registry_without_agent};
 use crate::serving::{LISTEN_HELP, Signals};
 use crate::simulated::Simulated;
 
@@ -45,7 +45,9 @@ pub(crate) struct Up {
     data: PathBuf,
     #[arg(long, value_name = "ADDRESS", help = LISTEN_HELP)]
     listen: Option<SocketAddr>,
-    /// Jobs and purposes; may be given more than once
+    /// Jobs and purposes to apply at the start, as `cohort apply` does; may be given more than once
+    ///
+    /// The files of the last start again are no act: what was applied since stays. Without this, what is stored is in force.
     #[arg(long, value_name = "FILE")]
     batch_config: Vec<PathBuf>,
 }
@@ -66,10 +68,12 @@ impl Up {
             return Err(WrongInput(text).into());
         }
         let held = DataDir::lock(&self.data).await?;
-        let clock = Arc::new(SimulatedClock::starting_at(simulated.end));
-        let config = open_config_service(held.path(), clock, Some(simulated.reason())).await?;
+        let clock: Arc<dyn AgentClock> = Arc::new(SimulatedClock::starting_at(simulated.end));
+        let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, Some(simulated.reason())).await?;
         let key = admin_key(&held, &config).await?;
-        let server = Server::start(config, open_ledger(held.path(), true)?, environment.listen(self.listen)?, &key).await?;
+        let registry = registry_without_agent(open_ledger(held.path(), true)?, clock, environment.max_concurrent_items()?);
+        let registry = registry.read_only(simulated.reason());
+        let server = Address::take(environment.listen(self.listen)?, &key).await?.serve(config, registry);
         held.announce(server.address)?;
         self.say_where(server.address);
         println!("Simulated: {}.", simulated.reason());
@@ -80,13 +84,18 @@ impl Up {
     /// Serves a folder and does its work.
     async fn work(&self, environment: &Environment, signals: &mut Signals) -> anyhow::Result<()> {
         let clock: Arc<dyn AgentClock> = Arc::new(SystemClock);
-        let jobs = Jobs::read(&self.batch_config, &clock)?;
+        let documents = read_documents(&self.batch_config)?;
         let held = DataDir::lock(&self.data).await?;
         let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, None).await?;
         let key = admin_key(&held, &config).await?;
         let ledger = open_ledger(held.path(), false)?;
-        let server = Server::start(config, ledger.clone(), environment.listen(self.listen)?, &key).await?;
-        let (scheduler, processor) = agent(server.client.clone(), ledger, jobs, clock, environment).await?;
+        if !self.batch_config.is_empty() {
+            self.apply(&documents, ledger.clone(), &clock, environment).await?;
+        }
+        let address = Address::take(environment.listen(self.listen)?, &key).await?;
+        let processor = processor(address.client.clone(), ledger, clock, environment)?;
+        let server = address.serve(config, JobRegistry::of_agent(&processor));
+        let scheduler = start(&processor, environment).await?;
         held.announce(server.address)?;
         self.say_where(server.address);
         let (stop, stopped) = watch::channel(false);
@@ -101,28 +110,55 @@ impl Up {
         server.stop().await
     }
 
+    /// Applies the batch config of this start, if it is another than that of the last.
+    async fn apply(
+        &self,
+        documents: &BatchDocuments,
+        ledger: SqliteLedger,
+        clock: &Arc<dyn AgentClock>,
+        environment: &Environment,
+    ) -> anyhow::Result<()> {
+        let serving = Serving::new(Arc::new(Handlers { clock: Arc::clone(clock) }), environment.max_concurrent_items()?);
+        let registry = JobRegistry::new(Arc::new(ledger), Arc::clone(clock), serving);
+        match registry.apply_at_start(documents, HOLDER).await {
+            Ok(StartReport::Applied(report)) => {
+                for change in report.changes.iter().filter(|change| change.change != Alteration::Unchanged) {
+                    tracing::info!(name = change.name, version = change.version, change = ?change.change, "applied");
+                }
+            }
+            Ok(StartReport::Known { in_force: true }) => {}
+            Ok(StartReport::Known { in_force: false }) => tracing::warn!(
+                "--batch-config is what the last start had, and other jobs or purposes were applied since: those stay; `cohort diff` \
+                 shows the difference, `cohort apply` takes them back"
+            ),
+            Err(RegistryError::Ledger(error)) => return Err(error).context("cannot store the batch config"),
+            Err(error) => {
+                let files: Vec<_> = self.batch_config.iter().map(|file| file.display().to_string()).collect();
+                return Err(WrongInput(format!("{}: {}", files.join(", "), wrong_input(error))).into());
+            }
+        }
+        Ok(())
+    }
+
     fn say_where(&self, address: SocketAddr) {
         println!("Cohort listens on http://{address}/api/v1; its key is in {}.", self.data.join("admin.key").display());
-        if self.batch_config.is_empty() && std::io::stdout().is_terminal() {
-            println!("No --batch-config is given: preferences are kept, and nothing runs.");
-        }
     }
 }
 
-/// The agent with its schedules read.
-async fn agent(
+/// The agent's processor.
+fn processor(
     client: ConfigDatabaseClient,
     ledger: SqliteLedger,
-    jobs: Jobs,
     clock: Arc<dyn AgentClock>,
     environment: &Environment,
-) -> anyhow::Result<(DynamicBatchScheduler, EnhancedBatchProcessor)> {
-    let mut builder = EnhancedBatchProcessor::builder(client, ledger).clock(clock).holder(HOLDER).jobs(jobs.jobs);
-    builder = builder.max_concurrent_items(environment.max_concurrent_items()?);
-    for (id, purpose) in jobs.handlers {
-        builder = builder.limited_handler(id, purpose.handler, purpose.max_concurrency);
-    }
-    let processor = builder.build().map_err(wrong_input)?;
+) -> anyhow::Result<EnhancedBatchProcessor> {
+    let handlers = Arc::new(Handlers { clock: Arc::clone(&clock) });
+    let builder = EnhancedBatchProcessor::builder(client, ledger).clock(clock).holder(HOLDER).stored_jobs(handlers);
+    builder.max_concurrent_items(environment.max_concurrent_items()?).build().map_err(wrong_input)
+}
+
+/// The agent's scheduler, with its schedules read.
+async fn start(processor: &EnhancedBatchProcessor, environment: &Environment) -> anyhow::Result<DynamicBatchScheduler> {
     // The folder is locked, so whoever held these chunks is gone.
     let taken_back = processor.take_back_claims().await.context("cannot read the ledger")?;
     if taken_back > 0 {
@@ -130,10 +166,13 @@ async fn agent(
     }
     let scheduler = DynamicBatchScheduler::new(processor.clone(), environment.poll_interval()?);
     match scheduler.initialize_dynamic_schedules().await {
-        Err(error @ ScheduleError::Unresolved { .. }) => Err(wrong_input(error)),
+        Err(error @ (ScheduleError::Unresolved { .. } | ScheduleError::Unserved(_))) => Err(wrong_input(error)),
         started => {
             started.context("cannot read the groups")?;
-            Ok((scheduler, processor))
+            if scheduler.schedules().is_empty() {
+                tracing::info!("no group is scheduled yet: preferences are kept, and nothing runs; `cohort jobs` lists the jobs");
+            }
+            Ok(scheduler)
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::failure::WrongInput;
 pub(crate) struct Environment {
     /// `CONFIG_SERVICE_URL`: the Config Database, such as `http://config-service:8000/api/v1`.
     pub(crate) config_service_url: Option<String>,
+    /// `COHORT_AGENT_URL`: the agent, where it is not with the Config Database.
+    pub(crate) agent_url: Option<String>,
     /// `CONFIG_SERVICE_API_KEY`: what opens it. A secret.
     pub(crate) config_service_api_key: Option<String>,
     /// `CONFIG_POLL_INTERVAL`: seconds between full readings of the groups.
@@ -43,6 +45,7 @@ impl Environment {
     pub(crate) fn read() -> Self {
         Self {
             config_service_url: variable("CONFIG_SERVICE_URL"),
+            agent_url: variable("COHORT_AGENT_URL"),
             config_service_api_key: variable("CONFIG_SERVICE_API_KEY"),
             poll_interval: variable("CONFIG_POLL_INTERVAL"),
             max_concurrent_items: variable("BATCH_MAX_CONCURRENT_ITEMS"),
@@ -71,6 +74,7 @@ impl Environment {
             setting("CONFIG_POLL_INTERVAL", &self.poll_interval, "60"),
             setting("DATABASE_URL", &database, "-"),
             setting("BATCH_MAX_CONCURRENT_ITEMS", &self.max_concurrent_items, "25"),
+            setting("COHORT_AGENT_URL", &self.agent_url, "-"),
             setting("COHORT_LISTEN", &self.listen, "127.0.0.1:8000"),
             setting("COHORT_NAME", &self.name, "cohort"),
             setting("COHORT_LOG", &self.log, "info for services, warn for commands"),

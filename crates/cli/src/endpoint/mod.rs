@@ -1,7 +1,7 @@
 //! How a command that looks or acts reaches the service: over HTTP, or in this process on the files of a data folder.
 //!
 //! ```text
-//! --url, CONFIG_SERVICE_URL ───────────────────────► HTTP, key from CONFIG_SERVICE_API_KEY
+//! --url, COHORT_AGENT_URL, CONFIG_SERVICE_URL ─────► HTTP, key from CONFIG_SERVICE_API_KEY
 //! --data DIR ─ somebody holds DIR/lock ────────────► HTTP to the holder's address, key from DIR/admin.key
 //!            └ nobody does ────────────────────────► the services' routers in this process, on the files in DIR
 //! ```
@@ -33,8 +33,8 @@ use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, read_admin_key};
 use crate::services::BASE;
 
-const URL_HELP: &str =
-    "The service's address, such as http://127.0.0.1:8000/api/v1 [default: CONFIG_SERVICE_URL]; its key is CONFIG_SERVICE_API_KEY";
+const URL_HELP: &str = "The service's address, such as http://127.0.0.1:8000/api/v1 [default: CONFIG_SERVICE_URL; for what an agent knows \
+                        COHORT_AGENT_URL before it]; its key is CONFIG_SERVICE_API_KEY";
 
 /// The media type of most bodies.
 const JSON: &str = "application/json";
@@ -77,20 +77,30 @@ pub(crate) enum Endpoint {
 }
 
 impl EndpointArgs {
-    /// Finds the service; nothing is asked of it yet.
+    /// Finds the Config Database; nothing is asked of it yet.
     pub(crate) async fn connect(&self, environment: &Environment, access: Access) -> anyhow::Result<Endpoint> {
+        let url = self.url.as_ref().or(environment.config_service_url.as_ref());
+        self.reach(url, "CONFIG_SERVICE_URL", environment, access).await
+    }
+
+    /// Finds the agent, which may be where the Config Database is; nothing is asked of it yet.
+    pub(crate) async fn connect_to_agent(&self, environment: &Environment, access: Access) -> anyhow::Result<Endpoint> {
+        let url = self.url.as_ref().or(environment.agent_url.as_ref()).or(environment.config_service_url.as_ref());
+        self.reach(url, "COHORT_AGENT_URL", environment, access).await
+    }
+
+    async fn reach(&self, url: Option<&String>, variable: &str, environment: &Environment, access: Access) -> anyhow::Result<Endpoint> {
         if let Some(data) = &self.data {
-            return connect_to_folder(data, access).await;
+            return connect_to_folder(data, access, environment).await;
         }
-        let Some(url) = self.url.as_ref().or(environment.config_service_url.as_ref()) else {
-            let text = "where is the service? Give --data DIR or --url URL, or set CONFIG_SERVICE_URL";
-            return Err(WrongInput(text.into()).into());
+        let Some(url) = url else {
+            return Err(WrongInput(format!("where is the service? Give --data DIR or --url URL, or set {variable}")).into());
         };
         Endpoint::http(url, environment.config_service_api_key.as_deref())
     }
 }
 
-async fn connect_to_folder(data: &Path, access: Access) -> anyhow::Result<Endpoint> {
+async fn connect_to_folder(data: &Path, access: Access, environment: &Environment) -> anyhow::Result<Endpoint> {
     match DataDir::holder(data)? {
         Some(holder) => {
             let pid = holder.pid;
@@ -100,7 +110,7 @@ async fn connect_to_folder(data: &Path, access: Access) -> anyhow::Result<Endpoi
             let key = read_admin_key(data)?;
             Endpoint::http(&format!("http://{address}{BASE}"), key.as_deref())
         }
-        None => in_process::open(data, access).await,
+        None => in_process::open(data, access, environment).await,
     }
 }
 

@@ -188,7 +188,7 @@ fn a_job_that_cannot_run_ends_up_with_2_and_names_file_and_job() {
     for (from, to, parts) in [
         ("\"chunk_size\": 25", "\"chunk_size\": 26", &["batch.json: ", "job posts_job: chunk_size: expected 1 to 25"][..]),
         ("\"chunk_size\": 25", "\"chunk_size\": 0", &["batch.json: ", "job posts_job: chunk_size: expected 1 to 25"]),
-        ("\"preference_based\": true", "\"preference_based\": false", &["batch.json: ", "job posts_job: preference_based"]),
+        ("\"preference_based\": true", "\"preference_based\": false", &["batch.json: ", "job posts_job: schedule: expected a schedule"]),
         ("\"purpose_id\": \"brief\"", "\"purpose_id\": \"letter\"", &["posts_job", "letter"]),
         ("\"output_dir\": \"briefs\"", "\"output_dir\": \"batch.json\"", &["batch.json: purpose brief"]),
         ("\"brief.md.j2\"", "\"letter.md.j2\"", &["batch.json: purpose brief", "letter.md.j2"]),

@@ -13,7 +13,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
-use cohort_batch_agent::{Ledger, SqliteLedger, SystemClock, idempotency_key};
+use cohort_batch_agent::{
+    Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, SqliteLedger, SystemClock, idempotency_key,
+};
 use cohort_config_client::{ConfigDatabaseClient, ImportStatus};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
 use cohort_preferences::{Clock, NominalTime, TenantId};
@@ -167,7 +169,7 @@ impl Folder {
         let before = due - SignedDuration::from_hours(1);
         store_users(&folder.path().join("data"), before, due, count).await;
         let ledger = SqliteLedger::open(&folder.path().join("data/ledger.db"), false).expect("opens");
-        ledger.ensure_job(&JOB.parse().expect("a name"), before).await.expect("stored");
+        ledger.store_definitions(applied(job_type, before)).await.expect("stored");
         std::fs::write(folder.path().join("batch.json"), batch_config(job_type, url)).expect("written");
         let expected = (0..count).map(|number| (tenant(number), key(number, due))).collect();
         Self { folder, expected }
@@ -229,9 +231,19 @@ fn line(number: usize, due: Timestamp) -> String {
     format!("{}\n", json!({"tenant_id": tenant(number), "feature_type": "posts", "preference": preference}))
 }
 
+fn job(job_type: &str) -> Value {
+    json!({"job_id": JOB, "type": job_type, "purpose_id": "posting", "preference_based": true, "feature_type": "posts"})
+}
+
+/// The job as it was applied at an instant: from then on it has something to catch up on.
+fn applied(job_type: &str, at: Timestamp) -> DefinitionEdit {
+    let (kind, name, document) = (DefinitionKind::Job, JOB.to_owned(), Some(job(job_type)));
+    let definition = Definition { kind, name, version: 1, document, applied_at: at, applied_by: "test".into() };
+    DefinitionEdit { based_on: 0, versions: vec![(Alteration::Created, definition)], start: None }
+}
+
 fn batch_config(job_type: &str, url: &str) -> String {
-    let job = json!({"job_id": JOB, "type": job_type, "purpose_id": "posting", "preference_based": true, "feature_type": "posts"});
-    json!({"batch_processing_jobs": [job], "purposes": {"posting": {"handler": "http", "url": url}}}).to_string()
+    json!({"batch_processing_jobs": [job(job_type)], "purposes": {"posting": {"handler": "http", "url": url}}}).to_string()
 }
 
 /// Waits until every user has an outcome; then they are what they should be.

@@ -8,6 +8,7 @@ mod demo;
 mod export;
 mod folder;
 mod import;
+mod jobs;
 mod kill;
 mod next;
 mod operate;

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
+use cohort_batch_agent::SystemClock;
 use cohort_config_service::Scope;
 use futures_util::Stream;
 use tokio_util::io::ReaderStream;
@@ -13,7 +15,7 @@ use tokio_util::io::ReaderStream;
 use super::database::{Database, Place};
 use super::users;
 use crate::endpoint::Endpoint;
-use crate::services::{BASE, Server, open_ledger};
+use crate::services::{Address, BASE, Server, open_ledger, registry_without_agent};
 
 /// How much of the file of lines is sent at once.
 const PIECE: usize = 256 * 1024;
@@ -26,13 +28,17 @@ pub(super) struct Stage {
     place: Place,
 }
 
+/// No handler is called in a bench of the Config Database.
+const MOST_AT_ONCE: usize = 25;
+
 impl Stage {
     /// Starts a service without data on the loopback interface.
     pub(super) async fn empty(database: &Database) -> anyhow::Result<Self> {
         let place = database.place()?;
         let config = place.open().await?;
         let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
-        let server = Server::start(config, open_ledger(place.folder(), false)?, ([127, 0, 0, 1], 0).into(), &key).await?;
+        let registry = registry_without_agent(open_ledger(place.folder(), false)?, Arc::new(SystemClock), MOST_AT_ONCE);
+        let server = Address::take(([127, 0, 0, 1], 0).into(), &key).await?.serve(config, registry);
         Ok(Self { server, key, place })
     }
 

@@ -16,7 +16,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use cohort_batch_agent::{
-    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, NominalDates, SimulatedClock, SqliteLedger, SystemClock,
+    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, NominalDates, Serving, SimulatedClock, SqliteLedger,
+    SystemClock,
 };
 use cohort_config_client::{ConfigDatabaseClient, ImportStatus};
 use cohort_preferences::{Clock, Frequency, Zone};
@@ -33,8 +34,8 @@ use crate::commands::Output;
 use crate::config;
 use crate::failure::WrongInput;
 use crate::lifecycle::admin_key;
-use crate::purposes::Jobs;
-use crate::services::{Server, open_config_service, open_ledger};
+use crate::purposes::{Handlers, read_documents};
+use crate::services::{Address, open_config_service, open_ledger};
 use crate::simulated::Simulated;
 
 const EXAMPLE: &str = r#"Example:
@@ -55,6 +56,9 @@ const TAIL: SignedDuration = SignedDuration::from_hours(13);
 
 /// The period in which the scheduler would read everything anew, in real time; a demo ends sooner.
 const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// Users called at once, as many as an agent calls unless told otherwise.
+const MOST_AT_ONCE: usize = 25;
 
 /// Run the specification's scenario with 3,000 users, in simulated time
 ///
@@ -91,9 +95,13 @@ impl Demo {
         let config = open_config_service(held.path(), Arc::new(clock.clone()), None).await?;
         let key = admin_key(&held, &config).await?;
         let ledger = open_ledger(held.path(), false)?;
-        let server = Server::start(config, ledger.clone(), ([127, 0, 0, 1], 0).into(), &key).await?;
+        let agent_clock: Arc<dyn AgentClock> = Arc::new(clock.clone());
+        self.apply(ledger.clone(), &agent_clock).await?;
+        let address = Address::take(([127, 0, 0, 1], 0).into(), &key).await?;
+        let processor = processor(&address.client, ledger.clone(), agent_clock, stretch)?;
+        let server = address.serve(config, JobRegistry::of_agent(&processor));
         import(&server.client, &users).await?;
-        let scheduler = self.scheduler(&server.client, ledger.clone(), &clock, stretch)?;
+        let scheduler = DynamicBatchScheduler::new(processor, POLL_INTERVAL);
         scheduler.initialize_dynamic_schedules().await?;
         if let Some(moved) = &moved {
             let noon = zoned_noon(users[0].timezone, moved.on)?;
@@ -134,22 +142,26 @@ impl Demo {
         Ok(Stretch { first, last })
     }
 
-    fn scheduler(
-        &self,
-        client: &ConfigDatabaseClient,
-        ledger: SqliteLedger,
-        clock: &SimulatedClock,
-        stretch: Stretch,
-    ) -> anyhow::Result<DynamicBatchScheduler> {
-        let clock: Arc<dyn AgentClock> = Arc::new(clock.clone());
-        let Jobs { jobs, handlers } = Jobs::read(&[self.dir.join(folder::BATCH_CONFIG)], &clock)?;
-        let dates = NominalDates { first: stretch.first, last: stretch.last };
-        let mut builder = EnhancedBatchProcessor::builder(client.clone(), ledger).clock(clock).jobs(jobs).horizon(dates);
-        for (id, purpose) in handlers {
-            builder = builder.limited_handler(id, purpose.handler, purpose.max_concurrency);
-        }
-        Ok(DynamicBatchScheduler::new(builder.build()?, POLL_INTERVAL))
+    /// Applies the demo's batch config.
+    async fn apply(&self, ledger: SqliteLedger, clock: &Arc<dyn AgentClock>) -> anyhow::Result<()> {
+        let documents = read_documents(&[self.dir.join(folder::BATCH_CONFIG)])?;
+        let serving = Serving::new(Arc::new(Handlers { clock: Arc::clone(clock) }), MOST_AT_ONCE);
+        let registry = JobRegistry::new(Arc::new(ledger), Arc::clone(clock), serving);
+        registry.apply(&documents, "demo").await.context("cannot apply the batch config")?;
+        Ok(())
     }
+}
+
+fn processor(
+    client: &ConfigDatabaseClient,
+    ledger: SqliteLedger,
+    clock: Arc<dyn AgentClock>,
+    stretch: Stretch,
+) -> anyhow::Result<EnhancedBatchProcessor> {
+    let dates = NominalDates { first: stretch.first, last: stretch.last };
+    let handlers = Arc::new(Handlers { clock: Arc::clone(&clock) });
+    let builder = EnhancedBatchProcessor::builder(client.clone(), ledger).clock(clock).horizon(dates).stored_jobs(handlers);
+    Ok(builder.max_concurrent_items(MOST_AT_ONCE).build()?)
 }
 
 /// The first user moves in the middle of the stretch.

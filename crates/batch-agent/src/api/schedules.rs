@@ -1,0 +1,62 @@
+//! `/schedules`: each group of each job, with its size and next occurrence.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use cohort_preferences::{JobId, PreferenceGroup};
+use problem_details::ProblemDetails;
+use serde::{Deserialize, Serialize};
+
+use super::problem;
+use crate::registry::JobRegistry;
+use crate::scheduler::{ScheduleKey, ScheduleView};
+
+/// The most schedules a page.
+const MOST_A_PAGE: usize = 1_000;
+
+/// Between the parts of a cursor; it stands in none of them.
+const SEPARATOR: char = '|';
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScheduleQuery {
+    /// Of one job.
+    job: Option<JobId>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A page of schedules, by job and group.
+#[derive(Serialize)]
+pub(super) struct SchedulePage {
+    schedules: Vec<ScheduleView>,
+    /// The `cursor` of the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+pub(super) async fn list(
+    State(registry): State<JobRegistry>,
+    query: Result<Query<ScheduleQuery>, QueryRejection>,
+) -> Result<Json<SchedulePage>, ProblemDetails> {
+    let Query(query) = query.map_err(|rejection| problem::bad_query(&rejection))?;
+    let after = query.cursor.as_deref().map(read_cursor);
+    if matches!(after, Some(None)) {
+        return Err(problem::bad_cursor());
+    }
+    let after = after.flatten();
+    let limit = query.limit.unwrap_or(MOST_A_PAGE).clamp(1, MOST_A_PAGE);
+    let schedules = registry.schedules(query.job.as_ref(), after.as_ref(), limit).map_err(|error| problem::of_registry(&error))?;
+    let next_cursor = schedules.last().filter(|_| schedules.len() == limit).map(cursor_behind);
+    Ok(Json(SchedulePage { schedules, next_cursor }))
+}
+
+fn cursor_behind(view: &ScheduleView) -> String {
+    let (frequency, time_key) = (view.group.frequency().as_str(), view.group.time_key().to_string());
+    [view.job_id.as_str(), frequency, &time_key, view.group.timezone().name()].join(&SEPARATOR.to_string())
+}
+
+fn read_cursor(text: &str) -> Option<ScheduleKey> {
+    let parts: Vec<&str> = text.split(SEPARATOR).collect();
+    let [job, frequency, time_key, timezone] = parts[..] else { return None };
+    Some(ScheduleKey { job_id: job.parse().ok()?, group: PreferenceGroup::parse(frequency, time_key, timezone).ok()?? })
+}

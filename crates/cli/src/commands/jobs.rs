@@ -1,0 +1,117 @@
+//! `cohort jobs`, `pause` and `resume`: the jobs in force, and whether they plan.
+
+use std::io::{self, Write};
+
+use axum::http::Method;
+use clap::Args;
+use cohort_preferences::JobId;
+use serde_json::Value;
+
+use crate::commands::{Output, print_line, shown};
+use crate::config::Environment;
+use crate::endpoint::{Access, EndpointArgs, segment};
+use crate::table::table;
+
+const JOBS_EXAMPLE: &str = r#"Example:
+  cohort jobs --data ./data
+
+With --json each job is a line {"job_id", "version", "state", "applied_at", "applied_by", "groups", "members",
+"next_run": {"nominal", "timezone", "at"}, "job"}, with "paused_at" and "resumed_at" if it ever was paused;
+"groups", "members" and "next_run" are known while an agent runs."#;
+
+const PAUSE_EXAMPLE: &str = "Example:
+  cohort pause instagram_post_preference_based --data ./data
+
+What falls due meanwhile is recorded as skipped (job_paused); work that is open is finished.
+With --json the job is a line as of `cohort jobs`.";
+
+const RESUME_EXAMPLE: &str = "Example:
+  cohort resume instagram_post_preference_based --data ./data
+
+The job starts at now: what fell due during the pause is not caught up on.
+With --json the job is a line as of `cohort jobs`.";
+
+/// List the jobs in force, and when each runs next
+#[derive(Args)]
+#[command(after_help = JOBS_EXAMPLE)]
+pub(crate) struct Jobs {
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+/// Let a job plan nothing until it is resumed
+#[derive(Args)]
+#[command(after_help = PAUSE_EXAMPLE)]
+pub(crate) struct Pause {
+    #[command(flatten)]
+    job: OneJob,
+}
+
+/// Let a paused job plan again
+#[derive(Args)]
+#[command(after_help = RESUME_EXAMPLE)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    job: OneJob,
+}
+
+/// A job, and where it is.
+#[derive(Args)]
+struct OneJob {
+    /// Which job
+    #[arg(value_name = "JOB")]
+    job: JobId,
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+}
+
+impl Jobs {
+    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
+        let list: Value = endpoint.get_json("/jobs").await?;
+        let jobs = list["jobs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        match output {
+            Output::Json => jobs.iter().try_for_each(print_line)?,
+            Output::Text if jobs.is_empty() => writeln!(io::stdout(), "there is no job; `cohort apply FILE` makes some")?,
+            Output::Text => writeln!(io::stdout(), "{}", table(HEADINGS, &[1, 4, 5], jobs.iter().map(row)))?,
+        }
+        Ok(())
+    }
+}
+
+const HEADINGS: [&str; 7] = ["JOB", "VERSION", "STATE", "FEATURE", "GROUPS", "USERS", "NEXT RUN"];
+
+fn row(job: &Value) -> [String; 7] {
+    let text = |field: &str| shown(&job[field]);
+    let next = job.get("next_run").filter(|next| !next.is_null());
+    let next = next.map_or_else(|| "-".into(), |next| format!("{} {}", shown(&next["nominal"]), shown(&next["timezone"])));
+    [text("job_id"), text("version"), text("state"), shown(&job["job"]["feature_type"]), text("groups"), text("members"), next]
+}
+
+impl Pause {
+    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let job = self.job.act("pause", environment).await?;
+        match output {
+            Output::Json => print_line(&job),
+            Output::Text => Ok(writeln!(io::stdout(), "{} is paused since {}", self.job.job, shown(&job["paused_at"]))?),
+        }
+    }
+}
+
+impl Resume {
+    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let job = self.job.act("resume", environment).await?;
+        match output {
+            Output::Json => print_line(&job),
+            Output::Text => Ok(writeln!(io::stdout(), "{} plans again", self.job.job)?),
+        }
+    }
+}
+
+impl OneJob {
+    /// Acts on the job, and gives what the agent says of it afterwards.
+    async fn act(&self, act: &str, environment: &Environment) -> anyhow::Result<Value> {
+        let endpoint = self.endpoint.connect_to_agent(environment, Access::Change).await?;
+        endpoint.send_json(Method::POST, &format!("/jobs/{}/{act}", segment(self.job.as_str())), &Value::Null).await
+    }
+}

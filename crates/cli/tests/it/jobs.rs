@@ -1,0 +1,183 @@
+//! `cohort apply`, `diff`, `jobs`, `schedules`, `pause` and `resume`, on a running `cohort up` and on the files of a folder.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Ended, cohort};
+use crate::serving::Up;
+
+/// A data folder, and batch configs beside it.
+struct Folder(TempDir);
+
+fn job(id: &str) -> Value {
+    json!({
+        "job_id": id, "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts",
+        "priority": "medium", "default_preferences": {"frequency": "daily", "preferred_time": "09:00"}
+    })
+}
+
+fn config(jobs: &[Value]) -> Value {
+    json!({
+        "batch_processing_jobs": jobs,
+        "purposes": {"write": {"handler": "template", "template_file": "post.txt", "output_dir": "posts"}}
+    })
+}
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("post.txt"), "for {{ tenant_id }}").expect("written");
+        Self(folder)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    /// Writes a batch config, and gives its path.
+    fn write(&self, name: &str, config: &Value) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, config.to_string()).expect("written");
+        text(&path).to_owned()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        cohort(&[arguments, &["--data", text(&self.data())]].concat(), "")
+    }
+
+    /// The lines that a command prints, which must succeed.
+    #[track_caller]
+    fn lines(&self, arguments: &[&str]) -> Vec<String> {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout.lines().map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        self.lines(&[arguments, &["--json"]].concat()).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+/// Applies, compares and pauses, whoever holds the folder.
+fn walk_through_all_acts(folder: &Folder) {
+    let first = folder.write("first.json", &config(&[job("a"), job("b")]));
+    let mut changed = job("a");
+    changed["priority"] = json!("high");
+    let second = folder.write("second.json", &config(&[changed]));
+
+    assert_eq!(folder.lines(&["apply", &first]), ["job a created v1", "job b created v1", "purpose write created v1"]);
+    assert_eq!(folder.lines(&["apply", &first]), ["job a unchanged v1", "job b unchanged v1", "purpose write unchanged v1"]);
+    assert_eq!(folder.lines(&["diff", &first]), Vec::<String>::new());
+    let differs = folder.run(&["diff", &second]);
+    assert_eq!((differs.code, differs.stderr.as_str()), (1, ""), "{}", differs.stdout);
+    assert_eq!(differs.stdout, "job a updated v2\n  /priority: \"medium\" -> \"high\"\njob b removed\n");
+    assert_eq!(folder.lines(&["diff", &first]), Vec::<String>::new(), "a diff changes nothing");
+    assert_eq!(folder.run(&["diff", &second, "--json"]).stdout.lines().count(), 3);
+    assert_eq!(folder.json(&["apply", &second])[0]["differences"][0]["path"], "/priority");
+
+    let job = folder.json(&["jobs"]).remove(0);
+    assert_eq!((&job["job_id"], &job["version"], &job["state"]), (&json!("a"), &json!(2), &json!("active")));
+    assert_eq!(job["applied_by"], "admin");
+    assert!(folder.lines(&["pause", "a"])[0].starts_with("a is paused since 20"));
+    assert_eq!(folder.json(&["jobs"])[0]["state"], "paused");
+    assert_eq!(folder.lines(&["resume", "a"]), ["a plans again"]);
+    assert_eq!(folder.json(&["jobs"])[0]["state"], "active");
+    let nobody = folder.run(&["pause", "b"]);
+    assert!(nobody.code == 1 && nobody.stderr.contains("there is no job b"), "{}", nobody.stderr);
+}
+
+#[test]
+fn jobs_are_applied_compared_and_paused_on_a_folder_that_nobody_serves() {
+    let folder = Folder::new();
+    walk_through_all_acts(&folder);
+    let schedules = folder.run(&["schedules"]);
+    assert!(schedules.code == 1 && schedules.stderr.contains("no agent runs"), "{}", schedules.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_applied_compared_and_paused_on_a_running_agent_and_are_in_force_at_once() {
+    let folder = Folder::new();
+    let up = Up::start(&folder.data(), &[], &[]);
+    assert_eq!(folder.lines(&["jobs"]), ["there is no job; `cohort apply FILE` makes some"]);
+    up.rest().put("/tenants/ann/preferences/posts", json!({"preferred_time": "10:00", "timezone": "UTC"}).to_string()).await;
+    walk_through_all_acts(&folder);
+    let schedules = folder.json(&["schedules", "--job", "a"]);
+    assert_eq!((schedules.len(), &schedules[0]["time_key"], &schedules[0]["members"]), (1, &json!("10:00"), &json!(1)));
+    let job = folder.json(&["jobs"]).remove(0);
+    assert_eq!((&job["groups"], &job["next_run"]["timezone"]), (&json!(1), &json!("UTC")));
+    // Without the flag, the next start goes by what is stored.
+    up.terminate();
+    let _up = Up::start(&folder.data(), &[], &[]);
+    assert_eq!(folder.json(&["schedules"]).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_that_cannot_be_served_is_refused_whole_with_the_name_of_what_cannot() {
+    let folder = Folder::new();
+    let mut lost = config(&[job("a")]);
+    lost["purposes"]["write"]["template_file"] = json!("lost.txt");
+    let lost = folder.write("lost.json", &lost);
+    let nobody = folder.write("nobody.json", &json!([job("a")]));
+    let command =
+        folder.write("command.json", &json!({"batch_processing_jobs": [], "purposes": {"run": {"handler": "command", "argv": []}}}));
+    let refused = |file: &str, parts: &[&str]| {
+        let ended = folder.run(&["apply", file]);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(parts.iter().all(|part| ended.stderr.contains(part)), "{}", ended.stderr);
+    };
+    refused(&nobody, &["job a", "no handler serves the purpose write"]);
+    refused(&command, &["purpose run", "not served by this version"]);
+    let up = Up::start(&folder.data(), &[], &[]);
+    refused(&nobody, &["job a", "no handler serves the purpose write"]);
+    refused(&lost, &["purpose write", "lost.txt"]);
+    assert_eq!(up.rest().get("/jobs").await.json(), json!({"jobs": []}));
+    let broken = up.rest().put("/batch-config", "{\n\"job\": 1}").await;
+    assert_eq!((broken.status, broken.kind.as_str()), (422, "application/problem+json"));
+    assert!(broken.text.contains("line 2"), "{broken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_only_reads_sees_the_jobs_and_does_not_act_on_them() {
+    let folder = Folder::new();
+    let file = folder.write("first.json", &config(&[job("a")]));
+    let up = Up::start(&folder.data(), &["--batch-config", &file], &[]);
+    let made = folder.run(&["keys", "create", "reader", "--scope", "read"]);
+    let reader = up.rest().with_key(made.stdout.trim());
+    assert_eq!(reader.get("/jobs").await.json()["jobs"][0]["applied_by"], "start of embedded");
+    assert_eq!(reader.get("/purposes").await.json()["purposes"][0]["purpose_id"], "write");
+    assert_eq!(reader.get("/jobs/a/versions").await.json()["versions"][0]["version"], 1);
+    let in_force = reader.get("/batch-config").await;
+    assert_eq!(in_force.json()["batch_processing_jobs"], json!([job("a")]));
+    for refused in [
+        reader.put("/batch-config", in_force.text.clone()).await,
+        reader.post("/jobs/a/pause", Value::Null).await,
+        reader.post("/jobs/a/resume", Value::Null).await,
+    ] {
+        assert_eq!((refused.status, refused.kind.as_str()), (403, "application/problem+json"), "{refused:?}");
+    }
+    assert_eq!(up.rest().post("/jobs/lost/pause", Value::Null).await.status, 404);
+    assert_eq!(up.rest().get("/schedules?cursor=yesterday").await.status, 422);
+}
+
+#[test]
+fn a_restart_with_the_old_file_does_not_take_back_what_was_applied_since() {
+    let folder = Folder::new();
+    let file = folder.write("first.json", &config(&[job("a")]));
+    Up::start(&folder.data(), &["--batch-config", &file], &[]).terminate();
+    let later = folder.write("later.json", &config(&[job("a"), job("b")]));
+    assert_eq!(folder.lines(&["apply", &later])[1], "job b created v1");
+    let (ended, _took) = Up::start(&folder.data(), &["--batch-config", &file], &[]).terminate();
+    assert!(ended.stderr.contains("applied since: those stay"), "{}", ended.stderr);
+    assert_eq!(folder.json(&["jobs"]).len(), 2);
+    // Another file than at the last start is an act.
+    let (ended, _took) = Up::start(&folder.data(), &["--batch-config", &folder.write("third.json", &config(&[job("b")]))], &[]).terminate();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(folder.json(&["jobs"]).iter().map(|job| job["job_id"].clone()).collect::<Vec<_>>(), ["b"]);
+}
