@@ -28,6 +28,7 @@ mod ledger;
 mod live;
 mod lives;
 mod membership;
+mod misfires;
 mod model;
 #[path = "../../../preferences/tests/it/oracle.rs"]
 mod oracle;
