@@ -16,6 +16,7 @@ mod source;
 
 pub use api::{KeyCheck, VerifiedKeys, agent_api};
 pub use clock::{AgentClock, SimulatedClock, SystemClock};
+pub use cohort_config_client::FeedEvent;
 pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserWork, Work, handler_fn};
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;

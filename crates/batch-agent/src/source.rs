@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_config_client::{ClientError, ConfigDatabaseClient};
+use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
 use cohort_preferences::{
     BatchGetResponse, ChangePage, FeatureType, GroupList, MemberPage, MembersRequest, TenantId, TenantMemberPage, TenantMembersRequest,
     TenantTimezone,
 };
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
+
+/// How long one poll of a feed waits for a change.
+const LONG_POLL: Duration = Duration::from_secs(25);
 
 /// Why the Config Database did not answer as needed.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +20,9 @@ pub enum SourceError {
     /// The feed's cursor is past retention, or of another incarnation of the database: read everything anew (F7).
     #[error("the change feed does not reach back to the cursor")]
     Gone,
+    /// It refuses the agent's key (401, 403): asking again is no use before somebody has given another.
+    #[error("the Config Database refuses the agent's key")]
+    Denied(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It could not be asked, or its answer made no sense.
     #[error("asking the Config Database")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -24,6 +32,7 @@ impl From<ClientError> for SourceError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Gone { .. } => Self::Gone,
+            denied @ ClientError::Denied { .. } => Self::Denied(Box::new(denied)),
             other => Self::Unavailable(Box::new(other)),
         }
     }
@@ -49,6 +58,16 @@ pub trait PreferenceSource: Send + Sync + 'static {
 
     /// The changes since a cursor (`now`: from here on); waits up to `wait` for the first.
     async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError>;
+
+    /// The feed from a cursor on, as it grows (F8); ends behind an error. A source that pushes nothing is polled.
+    fn follow(&self, since: String) -> BoxStream<'_, Result<FeedEvent, SourceError>> {
+        let poll = move |since: String| async move {
+            let page = self.changes(&since, LONG_POLL).await?;
+            let next = page.next.clone();
+            Ok(Some((FeedEvent::Page { since, page }, next)))
+        };
+        stream::try_unfold(since, poll).boxed()
+    }
 }
 
 #[async_trait]
@@ -75,5 +94,9 @@ impl PreferenceSource for ConfigDatabaseClient {
 
     async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError> {
         Ok(self.get_preference_changes(Some(since), wait).await?)
+    }
+
+    fn follow(&self, since: String) -> BoxStream<'_, Result<FeedEvent, SourceError>> {
+        self.follow_changes(&since).map_err(SourceError::from).boxed()
     }
 }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohort_preferences::{Enroll, FeatureType, Frequency, JobId, TimeKey, UnresolvedGroup};
+use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
@@ -130,6 +131,11 @@ impl DynamicBatchScheduler {
         self.processor.schedules().view()
     }
 
+    /// Why the change feed cannot be read at the moment, and so changes not be learnt of; `None` while it can.
+    pub fn feed_fault(&self) -> Option<String> {
+        self.processor.watch().fault()
+    }
+
     /// Plans what is due until `shutdown` turns true, following the feed meanwhile.
     pub async fn run(&self, shutdown: Receiver<bool>) {
         let mut ended = shutdown.clone();
@@ -149,7 +155,7 @@ impl DynamicBatchScheduler {
             self.adopt_newer().await?;
             self.plan_due().await?;
             let ready_at = self.processor.run_until_idle().await?;
-            // In real time the long poll does it: a group that came to be meanwhile may be due before those known.
+            // In real time the feed that is followed does it: a group that came to be meanwhile may be due before those known.
             self.learn_changes().await;
             self.reload_outdated().await;
             let next = self.processor.schedules().next_due().into_iter().chain(ready_at).min();
@@ -223,22 +229,49 @@ impl DynamicBatchScheduler {
         }
     }
 
+    /// Follows the feed for good. What ends it is got over: a lost cursor by reading everything anew (F7), anything else by
+    /// a pause, which is as long as the poll interval where the key is refused.
     async fn follow_forever(&self) {
         loop {
-            let fault = match self.processor.watch().wait_for_changes().await {
-                Ok(()) => {
-                    self.reload_outdated().await;
-                    continue;
-                }
-                Err(SourceError::Gone) => match self.resynchronize().await {
+            let mut fault = ScheduleError::Source(self.follow().await);
+            if matches!(fault, ScheduleError::Source(SourceError::Gone)) {
+                match self.resynchronize().await {
                     Ok(()) => continue,
-                    Err(error) => Box::new(error) as Box<dyn std::error::Error + Send + Sync>,
-                },
-                Err(error) => Box::new(error),
-            };
-            tracing::warn!(error = &*fault as &dyn std::error::Error, "the change feed cannot be read; it is tried again");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+                    Err(error) => fault = error,
+                }
+            }
+            self.processor.watch().note_fault(&fault);
+            tokio::time::sleep(self.pause_after(&fault)).await;
         }
+    }
+
+    /// How long the feed is left alone. A refused key is said plainly each time: only an operator can mend it.
+    fn pause_after(&self, fault: &ScheduleError) -> Duration {
+        let ScheduleError::Source(SourceError::Denied(_)) = fault else {
+            return PAUSE_AFTER_FAULT.unsigned_abs();
+        };
+        let (error, again_in) = (fault as &dyn std::error::Error, self.poll_interval);
+        tracing::error!(error, ?again_in, "the agent's key is refused: changes are not learnt of before it has another");
+        again_in
+    }
+
+    /// Follows the feed until it cannot go on, and says why.
+    async fn follow(&self) -> SourceError {
+        let mut events = match self.processor.watch().events() {
+            Ok(events) => events,
+            Err(error) => return error,
+        };
+        while let Some(event) = events.next().await {
+            let learnt = match event {
+                Ok(event) => self.processor.watch().learn(event).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = learnt {
+                return error;
+            }
+            self.reload_outdated().await;
+        }
+        SourceError::Unavailable("the feed has come to an end".into())
     }
 
     async fn refresh_forever(&self) {

@@ -1,24 +1,30 @@
 //! The watch follows the Config Database's change feed (F7, F8).
 //!
 //! ```text
-//! long poll ──► something changed ──┐
+//! feed, as it grows ────────────────┐
 //! due instant ──► sync ─────────────┼─► changes since the cursor ─► schedules, and the log of who changed
 //! attempt ──► confirm ──────────────┘
 //! ```
 //!
 //! One cursor, advanced by whoever reads first: a page is applied only if the cursor still stands where the page
-//! begins, so that two readers never apply a change twice. The log answers the processor's question "who has changed
+//! begins, so that two readers never apply a change twice. The feed that is followed does not know of the others: a page of
+//! it that overlaps what they have read, or begins behind a cursor that was set back, has the rest read from the cursor on. The log answers the processor's question "who has changed
 //! since I read this page?" (M3); it is bounded, and a question that reaches behind it is answered with "everybody
 //! may have".
 //!
 //! What may fail: the network, then schedules go on as they are known (F4) and the processor is told that it cannot
-//! rely on the log. A cursor that the feed no longer knows, then everything is read anew (F7).
+//! rely on the log. A cursor that the feed no longer knows, then everything is read anew (F7). While the feed cannot be
+//! read, [`Watch::fault`] says why.
 
 use std::collections::{HashSet, VecDeque};
+use std::error::Error;
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use cohort_config_client::FeedEvent;
 use cohort_preferences::{Change, ChangeKind, ChangePage, FeatureType, TenantId, is_later_cursor};
+use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
@@ -31,9 +37,6 @@ const LOG_LENGTH: usize = 100_000;
 
 /// How long the feed counts as up to date after it was read (M3).
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
-
-/// How long one long poll waits.
-const LONG_POLL: Duration = Duration::from_secs(25);
 
 /// Follows the feed for the scheduler and the processor.
 pub(crate) struct Watch {
@@ -55,6 +58,8 @@ struct State {
     log: VecDeque<(FeatureType, TenantId)>,
     /// The number of the log's first entry; numbers are never reused.
     log_start: u64,
+    /// Why the feed cannot be read at the moment.
+    fault: Option<String>,
 }
 
 /// A place in the watch's log.
@@ -90,7 +95,7 @@ impl State {
 impl Watch {
     pub(crate) fn new(source: Arc<dyn PreferenceSource>, clock: Arc<dyn AgentClock>, schedules: Arc<Schedules>) -> Self {
         let never = Timestamp::MIN;
-        let state = State { cursor: None, known_until: never, confirmed_at: never, log: VecDeque::new(), log_start: 0 };
+        let state = State { cursor: None, known_until: never, confirmed_at: never, log: VecDeque::new(), log_start: 0, fault: None };
         Self { source, clock, schedules, state: Mutex::new(state), reading: tokio::sync::Mutex::new(()), changed: Notify::new() }
     }
 
@@ -172,14 +177,51 @@ impl Watch {
         }
     }
 
-    /// Waits for the next change by long poll, and applies what came (F8).
-    pub(crate) async fn wait_for_changes(&self) -> Result<(), SourceError> {
-        let Some(cursor) = self.lock().cursor.clone() else {
-            return Err(SourceError::Gone);
-        };
-        let page = self.source.changes(&cursor, LONG_POLL).await?;
-        self.take(&cursor, page);
-        Ok(())
+    /// The feed from the cursor on, as it grows (F8).
+    pub(crate) fn events(&self) -> Result<BoxStream<'_, Result<FeedEvent, SourceError>>, SourceError> {
+        let cursor = self.lock().cursor.clone().ok_or(SourceError::Gone)?;
+        Ok(self.source.follow(cursor))
+    }
+
+    /// Takes in what the feed has told.
+    pub(crate) async fn learn(&self, event: FeedEvent) -> Result<(), SourceError> {
+        match event {
+            FeedEvent::Page { since, page } => {
+                self.note_reading();
+                self.take_or_catch_up(&since, page).await
+            }
+            FeedEvent::Resynchronise { .. } => Err(SourceError::Gone),
+            FeedEvent::Interrupted(error) => {
+                self.note_fault(&error);
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_or_catch_up(&self, since: &str, page: ChangePage) -> Result<(), SourceError> {
+        let next = page.next.clone();
+        self.take(since, page);
+        let is_behind = self.lock().cursor.as_deref().is_none_or(|cursor| is_later_cursor(&next, cursor));
+        if is_behind { self.sync().await } else { Ok(()) }
+    }
+
+    /// Why the feed cannot be read at the moment; `None` while it can.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.lock().fault.clone()
+    }
+
+    /// Notes why the feed cannot be read, and says so once.
+    pub(crate) fn note_fault(&self, error: &(dyn Error + 'static)) {
+        let told = iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        if self.lock().fault.replace(told).is_none() {
+            tracing::warn!(error, "the change feed cannot be read; what is known goes on, and it is tried again");
+        }
+    }
+
+    fn note_reading(&self) {
+        if self.lock().fault.take().is_some() {
+            tracing::info!("the change feed is read again");
+        }
     }
 
     /// Tells whoever waits for a change that schedules are others now.

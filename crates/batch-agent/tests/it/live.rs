@@ -105,6 +105,33 @@ async fn a_feed_that_no_longer_knows_the_cursor_leads_to_reading_everything_anew
 }
 
 #[tokio::test]
+async fn a_page_of_the_feed_that_overlaps_what_was_read_loses_nothing() {
+    let stage = hear_of_a_new_group(Faults { feed_overlaps: true, ..Faults::default() }).await;
+    assert_eq!(stage.told_of("u1").await, ["2026-12-01T08:30 succeeded"]);
+}
+
+#[tokio::test]
+async fn an_agent_whose_key_is_refused_says_so_and_does_not_ask_again_and_again() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    let agent = stage.agent().await;
+    live(&agent, Duration::from_secs(25), async {
+        stage.source.faults(Faults { feed_denied: true, ..Faults::default() });
+        let before = stage.source.feed_requests();
+        stage.source.set("u1", daily("08:30"));
+        while agent.scheduler.feed_fault().is_none() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(stage.source.feed_requests(), before + 1);
+        let fault = agent.scheduler.feed_fault().expect("told");
+        assert!(fault.ends_with("refuses the agent's key: unknown key"), "{fault}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_not_finished_within_the_grace_is_handed_to_another_agent() {
     let stage = Stage::with_daily_users(60, &json!({}));
     stage.handler.script("u30", Script::Hang);

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_batch_agent::{PreferenceSource, SimulatedClock, SourceError};
+use cohort_batch_agent::{FeedEvent, PreferenceSource, SimulatedClock, SourceError};
 use cohort_preferences::{
     BatchGetResponse, Change, ChangeKind, ChangePage, Clock, DefaultPreferences, FeatureDefaults, FeatureType, GroupList, GroupSummary,
     Member, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup, TenantId, TenantMemberPage,
     TenantMembersRequest, TenantTimezone, Zone,
 };
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
@@ -43,15 +45,21 @@ struct State {
     /// The newest stamp given, or the instant up to which a reader was told that it knows everything.
     last_stamp: Option<Timestamp>,
     pages: Vec<usize>,
+    feed_requests: usize,
     faults: Faults,
     after_page: Option<Hook>,
 }
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and a test may switch several")]
 pub(crate) struct Faults {
     /// The feed fails, and nothing else.
     pub(crate) feed_away: bool,
+    /// The feed refuses the agent's key.
+    pub(crate) feed_denied: bool,
+    /// What is followed overlaps what has been read: each page begins before the cursor.
+    pub(crate) feed_overlaps: bool,
     /// The feed's oldest changes, which it no longer keeps: a cursor before their end is gone.
     pub(crate) forgotten_changes: usize,
     /// Every request fails.
@@ -156,6 +164,11 @@ impl TestSource {
     /// Does something once, right after the next page of members was read.
     pub(crate) fn after_next_page(&self, hook: impl FnOnce() + Send + 'static) {
         self.lock().after_page = Some(Box::new(hook));
+    }
+
+    /// How often the feed was asked for.
+    pub(crate) fn feed_requests(&self) -> usize {
+        self.lock().feed_requests
     }
 
     /// The sizes of the member pages that were given out.
@@ -368,6 +381,10 @@ impl PreferenceSource for TestSource {
             changed.await;
         }
         let mut state = self.reach()?;
+        state.feed_requests += 1;
+        if state.faults.feed_denied {
+            return Err(SourceError::Denied("unknown key".into()));
+        }
         if state.faults.feed_away {
             return Err(SourceError::Unavailable("the feed is away".into()));
         }
@@ -381,5 +398,15 @@ impl PreferenceSource for TestSource {
         let last_at = changes.last().map_or(Timestamp::MIN, |change| change.at);
         let complete_until = if is_end { state.promise_until(self.clock.now()) } else { last_at };
         Ok(ChangePage { changes, next: until.to_string(), complete_until })
+    }
+
+    fn follow(&self, since: String) -> BoxStream<'_, Result<FeedEvent, SourceError>> {
+        let poll = move |from: String| async move {
+            let page = self.changes(&from, Duration::from_secs(25)).await?;
+            let next = page.next.clone();
+            let since = if self.lock().faults.feed_overlaps { "0".to_owned() } else { from };
+            Ok(Some((FeedEvent::Page { since, page }, next)))
+        };
+        stream::try_unfold(since, poll).boxed()
     }
 }
