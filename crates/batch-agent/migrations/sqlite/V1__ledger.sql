@@ -67,6 +67,7 @@ CREATE TABLE run (
 ) STRICT;
 CREATE INDEX run_reading ON run (priority, scheduled_at) WHERE state = 'reading';
 CREATE INDEX run_of_day ON run (job, nominal_date);
+CREATE INDEX run_open ON run (job, scheduled_at) WHERE state <> 'closed';
 
 CREATE TABLE chunk (
     id            INTEGER PRIMARY KEY,
@@ -85,6 +86,7 @@ CREATE TABLE chunk (
     token         INTEGER NOT NULL  -- grows with each claim; fences off earlier holders (F3)
 ) STRICT;
 CREATE INDEX chunk_of_run ON chunk (run, first_tenant);
+CREATE INDEX chunk_open ON chunk (run, first_tenant, last_tenant) WHERE state <> 'done';
 CREATE INDEX chunk_ready ON chunk (priority, ready_at) WHERE state = 'ready';
 CREATE INDEX chunk_claimed ON chunk (lease_until) WHERE state = 'claimed';
 

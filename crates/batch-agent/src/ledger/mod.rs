@@ -377,6 +377,9 @@ pub trait Ledger: DefinitionLedger {
         numbers: Vec<u64>,
     ) -> Result<HashSet<u64>, LedgerError>;
 
+    /// In how many earlier runs of the job each of these users is still open; who is in none is left out (F10).
+    async fn open_earlier(&self, run: &Run, numbers: Vec<u64>) -> Result<HashMap<u64, usize>, LedgerError>;
+
     /// The names of these users.
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError>;
 

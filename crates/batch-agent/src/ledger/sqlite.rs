@@ -116,6 +116,11 @@ impl Ledger for SqliteLedger {
         self.db.read(move |tx| already_ran(tx, &run, &period, chunk, &numbers)).await
     }
 
+    async fn open_earlier(&self, run: &Run, numbers: Vec<u64>) -> Result<HashMap<u64, usize>, LedgerError> {
+        let run = run.clone();
+        self.db.read(move |tx| open_earlier(tx, &run, &numbers)).await
+    }
+
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError> {
         self.db.read(move |tx| numbers.iter().map(|number| Ok((*number, tenant_name(tx, *number)?))).collect()).await
     }
@@ -432,6 +437,31 @@ fn already_ran(
         }
     }
     Ok(ran)
+}
+
+fn open_earlier(tx: &Connection, own: &Run, numbers: &[u64]) -> Result<HashMap<u64, usize>, LedgerError> {
+    let (first, last) = (numbers.iter().min(), numbers.iter().max());
+    let mut chunks = tx.prepare_cached(
+        "SELECT c.open_members FROM job j CROSS JOIN run r ON r.job = j.id CROSS JOIN chunk c ON c.run = r.id
+         WHERE j.job_id = ?1 AND r.state <> 'closed' AND (r.scheduled_at, r.id) < (?2, ?3)
+           AND c.state <> 'done' AND c.first_tenant <= ?5 AND c.last_tenant >= ?4",
+    )?;
+    let parameters = params![
+        own.job_id.as_str(),
+        micros(own.occurrence.at),
+        own.id.0,
+        first.map(|number| *number as i64),
+        last.map(|number| *number as i64)
+    ];
+    let mut earlier = HashMap::new();
+    let mut rows = chunks.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        let open: Vec<OpenMember> = from_json(row, 0)?;
+        for member in open.iter().filter(|member| numbers.contains(&member.number)) {
+            *earlier.entry(member.number).or_default() += 1;
+        }
+    }
+    Ok(earlier)
 }
 
 fn tenant_name(tx: &Connection, number: u64) -> Result<TenantId, LedgerError> {

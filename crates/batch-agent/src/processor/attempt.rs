@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::consent::{Settings, states_any};
 use super::job_set::Purpose;
 use super::once;
+use super::overlap::Overlaps;
 use super::settle::{Ended, postpone, settle};
 use super::{Claimed, Inner, JobInForce, ProcessError};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
@@ -66,7 +67,10 @@ impl Inner {
         let ran = self.already_ran(&run, &chunk, job, &candidates).await?;
         let expired = job.deadline.is_some_and(|deadline| self.clock.now() > saturating_add(run.occurrence.at, deadline));
         let defaults = self.schedules.template_overrides(&run.job_id);
-        let (mut ended, calls) = divide(candidates, &run, &defaults, |candidate| candidate.objection(&run, &ran, expired));
+        let unbegun = candidates.iter().filter(|candidate| candidate.member.attempts == 0);
+        let overlaps = self.overlaps(&run, unbegun.map(|candidate| candidate.member.number).collect()).await?;
+        let objections = Objections { run: &run, ran, expired, overlaps };
+        let (mut ended, calls) = divide(candidates, &run, &defaults, &objections);
         ended.extend(self.call(&run, &in_force, calls).await);
         self.record(settle(job, &run, &chunk, ended, self.clock.now())).await
     }
@@ -227,19 +231,36 @@ impl Inner {
     }
 }
 
-/// Parts those who are to be called from those who are skipped, and settles with which settings they are called.
-fn divide(
-    candidates: Vec<Candidate>,
-    run: &Run,
-    defaults: &Map<String, Value>,
-    objection: impl Fn(&Candidate) -> Option<SkippedReason>,
-) -> (Vec<Ended>, Vec<Call>) {
-    let mut skipped = Vec::new();
+/// What stands against a user's work now.
+struct Objections<'a> {
+    run: &'a Run,
+    /// Who has run in the period already (M6).
+    ran: HashSet<u64>,
+    /// Whether the job's deadline has passed (D7).
+    expired: bool,
+    overlaps: Overlaps,
+}
+
+impl Objections<'_> {
+    fn to(&self, candidate: &Candidate) -> Option<SkippedReason> {
+        let number = candidate.member.number;
+        let settings = candidate.settings.as_ref();
+        let consent = settings.map_or(Some(SkippedReason::Deleted), |settings| settings.objection(&self.run.occurrence));
+        let already = || self.ran.contains(&number).then_some(SkippedReason::AlreadyRan);
+        let expired = || self.expired.then_some(SkippedReason::Expired);
+        consent.or_else(already).or_else(expired).or_else(|| self.overlaps.skip(number).then_some(SkippedReason::Overlap))
+    }
+}
+
+/// Parts those who are to be called from those who are not, and settles with which settings they are called.
+fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, objections: &Objections<'_>) -> (Vec<Ended>, Vec<Call>) {
+    let mut uncalled = Vec::new();
     let mut calls = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        match (objection(&candidate), candidate.settings) {
-            (Some(reason), _) => skipped.push(Ended::Skipped(candidate.member, reason)),
-            (None, None) => skipped.push(Ended::Skipped(candidate.member, SkippedReason::Deleted)),
+        match (objections.to(&candidate), candidate.settings) {
+            (Some(reason), _) => uncalled.push(Ended::Skipped(candidate.member, reason)),
+            (None, None) => uncalled.push(Ended::Skipped(candidate.member, SkippedReason::Deleted)),
+            (None, Some(_)) if objections.overlaps.hold(candidate.member.number) => uncalled.push(Ended::Held(candidate.member)),
             (None, Some(settings)) => {
                 // Retries reuse the first attempt's settings, so that the same key always carries the same body (M3).
                 let used = candidate.member.settings.clone().unwrap_or_else(|| UsedSettings {
@@ -252,15 +273,7 @@ fn divide(
             }
         }
     }
-    (skipped, calls)
-}
-
-impl Candidate {
-    fn objection(&self, run: &Run, ran: &HashSet<u64>, expired: bool) -> Option<SkippedReason> {
-        let consent = self.settings.as_ref().map_or(Some(SkippedReason::Deleted), |settings| settings.objection(&run.occurrence));
-        let already = ran.contains(&self.member.number).then_some(SkippedReason::AlreadyRan);
-        consent.or(already).or(expired.then_some(SkippedReason::Expired))
-    }
+    (uncalled, calls)
 }
 
 fn work(run: &Run, job: &Job, users: Vec<UserWork>) -> Work {

@@ -22,6 +22,7 @@ mod consent;
 mod job_set;
 mod lists;
 mod once;
+mod overlap;
 mod read;
 mod settle;
 

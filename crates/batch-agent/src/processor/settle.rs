@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::backoff;
+use super::overlap::PAUSE_OF_OVERLAP;
 use crate::handler::{ResultStatus, UserResult};
 use crate::ledger::{Chunk, FailedReason, OpenMember, Outcome, Run, Settlement, SkippedReason, Status, UsedSettings};
 use crate::scheduler::saturating_add;
@@ -22,6 +23,8 @@ pub(super) enum Ended {
     Skipped(OpenMember, SkippedReason),
     /// Not called, because the agent is stopping (F6).
     Unstarted(OpenMember),
+    /// Not called yet, because an earlier run is still open for the user (F10).
+    Held(OpenMember),
     /// Called, with these settings and this result; `None` if the handler said nothing of the user.
     Called(OpenMember, UsedSettings, Option<Box<UserResult>>),
 }
@@ -34,7 +37,8 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
     let latest = job.deadline.map_or(Timestamp::MAX, |deadline| saturating_add(run.occurrence.at, deadline));
     let mut outcomes = Vec::with_capacity(ended.len());
     let mut rest = Vec::new();
-    let mut retry_at = now;
+    let mut retry_at = None;
+    let mut look_at = now;
     for ended in ended {
         let (member, used, result) = match ended {
             Ended::Skipped(member, reason) => {
@@ -45,18 +49,23 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
                 rest.push(member);
                 continue;
             }
+            Ended::Held(member) => {
+                rest.push(member);
+                look_at = saturating_add(now, PAUSE_OF_OVERLAP);
+                continue;
+            }
             Ended::Called(member, used, result) => (member, used, result.map_or_else(|| unanswered(run), |result| *result)),
         };
         let next_at = next_attempt_at(&result, pause, now);
         let member = OpenMember { attempts: member.attempts + 1, ..member };
         if result.status == ResultStatus::Retry && member.attempts <= job.retries() && next_at <= latest {
-            retry_at = retry_at.max(next_at);
+            retry_at = retry_at.max(Some(next_at));
             rest.push(OpenMember { settings: Some(used), ..member });
         } else {
             outcomes.push(called_outcome(&member, &used, result));
         }
     }
-    let rest = (!rest.is_empty()).then_some((rest, retry_at));
+    let rest = (!rest.is_empty()).then_some((rest, retry_at.unwrap_or(look_at)));
     Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, at: now }
 }
 

@@ -31,6 +31,7 @@ use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
 
 use self::defaults::DefaultsInTime;
+pub(crate) use self::plan::ON_TIME;
 use self::plan::Verdict;
 use self::schedules::Due;
 pub use self::schedules::{NominalDates, ScheduleKey, ScheduleView};

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::ledger::{MissedReason, Pause, UnprocessedReason};
 
 /// An occurrence this late is still on time: nothing was down, the agent was merely busy.
-const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
 
 /// The most missed occurrences of a group that `"misfire": "all"` fires (F1).
 const MOST_CAUGHT_UP: usize = 100;

@@ -32,6 +32,7 @@ mod misfires;
 mod model;
 #[path = "../../../preferences/tests/it/oracle.rs"]
 mod oracle;
+mod overlap;
 mod restart;
 mod retries;
 mod simulation;
