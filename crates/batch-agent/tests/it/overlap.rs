@@ -9,18 +9,18 @@ fn hourly() -> Value {
     json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"})
 }
 
-/// `slow` and `quick` run each hour; at its first attempts `slow` asks to be tried again after so many seconds.
-async fn with_a_slow_user(fields: &Value, times: u32, after_s: u64) -> Stage {
+/// `slow` and `quick` run each hour; at its first attempt at each `slow` asks to be tried again after so many seconds.
+fn with_a_slow_user(fields: &Value, after_s: u64) -> Stage {
     let stage = Stage::at("2026-12-01T08:30:00Z", fields);
     stage.source.set("slow", hourly());
     stage.source.set("quick", hourly());
-    stage.handler.script("slow", Script::Retry { times, after_s: Some(after_s) });
+    stage.handler.script("slow", Script::Retry { times: 1, after_s: Some(after_s) });
     stage
 }
 
 #[tokio::test]
 async fn who_is_open_in_an_earlier_run_waits_and_the_rest_of_the_chunk_goes() {
-    let stage = with_a_slow_user(&json!({}), 1, 90 * 60).await;
+    let stage = with_a_slow_user(&json!({}), 90 * 60);
     let agent = stage.agent().await;
     agent.until("2026-12-01T10:10:00Z").await;
     assert_eq!(stage.told_of("slow").await, Vec::<String>::new());
@@ -36,7 +36,7 @@ async fn who_is_open_in_an_earlier_run_waits_and_the_rest_of_the_chunk_goes() {
 
 #[tokio::test]
 async fn who_has_a_run_waiting_already_is_skipped_in_the_next() {
-    let stage = with_a_slow_user(&json!({}), 1, 150 * 60).await;
+    let stage = with_a_slow_user(&json!({}), 150 * 60);
     let agent = stage.agent().await;
     agent.until("2026-12-01T11:10:00Z").await;
     assert_eq!(stage.told_of("slow").await, ["2026-12-01T11:00+00:00 skipped(overlap)"]);
@@ -52,7 +52,7 @@ async fn who_has_a_run_waiting_already_is_skipped_in_the_next() {
 
 #[tokio::test]
 async fn a_run_that_waits_ends_with_its_deadline_and_the_agents_death_changes_nothing() {
-    let stage = with_a_slow_user(&json!({"deadline": "2h"}), 1, 110 * 60).await;
+    let stage = with_a_slow_user(&json!({"deadline": "2h"}), 110 * 60);
     let agent = stage.agent().await;
     agent.until("2026-12-01T10:05:00Z").await;
     drop(agent);
@@ -66,7 +66,7 @@ async fn a_run_that_waits_ends_with_its_deadline_and_the_agents_death_changes_no
 
 #[tokio::test]
 async fn runs_that_are_caught_up_on_follow_one_another_and_none_is_skipped() {
-    let stage = with_a_slow_user(&json!({"misfire": "all"}), 1, 300).await;
+    let stage = with_a_slow_user(&json!({"misfire": "all"}), 300);
     stage.run_until("2026-12-01T08:40:00Z").await;
     stage.clock.set_to(instant("2026-12-01T12:30:00Z"));
     stage.run_until("2026-12-01T13:55:00Z").await;
