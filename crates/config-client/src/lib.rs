@@ -4,6 +4,29 @@
 //! caller ─► client ─► cache (documents only) ─► resilience (attempts, breaker) ─► transport (one request) ─► Config Database
 //! ```
 //!
+//! ```no_run
+//! use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
+//! use futures_util::TryStreamExt;
+//!
+//! # async fn example() -> Result<(), ClientError> {
+//! let client = ConfigDatabaseClient::from_env()?;
+//! let user = client.get_user_preferences("user123").await?;
+//! let posts = user.feature("instagram_posts").filter(|preference| preference.is_enabled());
+//! println!("{posts:?}, as of {:?} ago{}", user.age(), if user.is_stale() { ", not confirmed" } else { "" });
+//!
+//! let start = client.get_frequency_groups("instagram_posts").await?;
+//! let mut events = Box::pin(client.follow_changes(&start.position));
+//! while let Some(event) = events.try_next().await? {
+//!     match event {
+//!         FeedEvent::Page { page, .. } => println!("{} changes", page.changes.len()),
+//!         FeedEvent::Resynchronise { .. } => println!("read the groups anew"),
+//!         FeedEvent::Interrupted(error) => println!("no news for now: {error}"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! * [`ConfigDatabaseClient`] is a handle: clones share connections, cache and breaker.
 //! * Only whole documents ([`ConfigDatabaseClient::get_user_preferences`]) are cached: by TTL, then confirmed by `ETag`, and
 //!   given out marked as stale for a while when the service is away. Concurrent calls for one tenant make one request. Who
