@@ -7,19 +7,28 @@ use cohort_preferences::Clock;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+/// The longest sleep before a clock is read again.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
 /// A clock that can be waited on.
 #[async_trait]
 pub trait AgentClock: Clock {
-    /// Returns once the clock shows `instant` or later.
-    async fn sleep_until(&self, instant: Timestamp);
+    /// Returns once the clock shows `instant` or later. Of itself, it reads a clock that goes at least once a second: it may
+    /// be set meanwhile (F2).
+    async fn sleep_until(&self, instant: Timestamp) {
+        loop {
+            let Ok(left) = Duration::try_from(instant.duration_since(self.now())) else { return };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_NAP)).await;
+        }
+    }
 }
 
 /// The host's wall clock, to the microsecond.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
-
-/// The longest sleep before the wall clock is read again: it may have been set meanwhile (F2).
-const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the host is asked for the time")]
@@ -29,19 +38,7 @@ impl Clock for SystemClock {
     }
 }
 
-#[async_trait]
-impl AgentClock for SystemClock {
-    async fn sleep_until(&self, instant: Timestamp) {
-        loop {
-            let left = instant.duration_since(self.now());
-            let Ok(left) = Duration::try_from(left) else { return };
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(LONGEST_NAP)).await;
-        }
-    }
-}
+impl AgentClock for SystemClock {}
 
 /// A clock that stands until it is moved. In simulated time all parts share one (M1).
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use cohort_batch_agent::SystemClock;
 use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress};
+use cohort_preferences::Clock;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -91,8 +92,8 @@ impl Database {
 
 impl Place {
     /// Opens it as `cohort up` does, but that this one sender may ask as often as it likes.
-    pub(super) async fn open(&self) -> anyhow::Result<ConfigService> {
-        let options = ConfigServiceOptions::new(self.address.clone(), Arc::new(SystemClock));
+    pub(super) async fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<ConfigService> {
+        let options = ConfigServiceOptions::new(self.address.clone(), clock);
         let options = ConfigServiceOptions { requests_per_second: None, ..options };
         ConfigService::open(options).await.with_context(|| format!("cannot open {}", self.address))
     }
@@ -104,7 +105,7 @@ impl Place {
 
     /// Has the bare driver write so many users into the tables of a service that holds nothing; says how long it took.
     pub(super) async fn write_bare(&self, users: u64) -> anyhow::Result<Duration> {
-        self.open().await?.shutdown();
+        self.open(Arc::new(SystemClock)).await?.shutdown();
         match &self.address {
             DatabaseAddress::Sqlite(path) => {
                 let path = path.clone();

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::database::{Database, DatabaseArgs};
 use super::figure::Workload;
+use super::memory::{forget_peak_memory, peak_memory};
 use super::stage::{Stage, write_lines};
 use super::users;
 use crate::config::Environment;
@@ -48,7 +49,7 @@ impl BenchImport {
         let database = self.database.database(environment)?;
         let input = TempDir::new().context("cannot make a folder")?;
         let lines = input.path().join("lines.jsonl");
-        let bytes = write_lines(&lines, self.users)?;
+        let bytes = write_lines(&lines, (0..self.users).map(users::line))?;
         eprintln!("{} users in {} groups, {} bytes a line", self.users, users::GROUPS.min(self.users), bytes / self.users);
         let mut measured = Measured::default();
         for run in 1..=self.runs {
@@ -79,18 +80,4 @@ impl BenchImport {
         workload.print("peak_memory", "MB", &measured.memory)?;
         Ok(())
     }
-}
-
-/// Lets the peak begin anew at what is used now, where the system can (Linux).
-fn forget_peak_memory() {
-    // Without it the peak is that of the whole process so far, which is only less telling.
-    drop(std::fs::write("/proc/self/clear_refs", "5"));
-}
-
-/// The most memory resident so far, in megabytes; `None` where the system does not say it (other than Linux).
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kibibytes * 1024.0 / 1e6)
 }

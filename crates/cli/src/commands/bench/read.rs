@@ -91,7 +91,7 @@ impl BenchRead {
     async fn fill(&self, database: &Database) -> anyhow::Result<Stage> {
         let input = TempDir::new().context("cannot make a folder")?;
         let lines = input.path().join("lines.jsonl");
-        write_lines(&lines, self.users)?;
+        write_lines(&lines, (0..self.users).map(users::line))?;
         let stage = Stage::empty(database).await?;
         stage.import(&lines, self.users).await?;
         eprintln!("{} users are stored", self.users);
@@ -110,7 +110,7 @@ impl BenchRead {
 
     /// Nanoseconds of a read that asks the service, and of one that does not.
     async fn through_client(&self, stage: &Stage) -> anyhow::Result<(f64, f64)> {
-        let client = ConfigDatabaseClient::builder(format!("http://{}{BASE}", stage.address())).api_key(&stage.key).build()?;
+        let client = stage.client()?;
         let names: Vec<String> = (0..CACHED_USERS.min(self.users)).map(users::tenant).collect();
         let cold = nanoseconds_a_read(&client, names.iter()).await?;
         let reads = CACHED_READS as usize / names.len() * names.len();

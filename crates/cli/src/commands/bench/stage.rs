@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
-use cohort_batch_agent::SystemClock;
+use cohort_batch_agent::{SqliteLedger, SystemClock};
+use cohort_config_client::ConfigDatabaseClient;
 use cohort_config_service::Scope;
+use cohort_preferences::Clock;
 use futures_util::Stream;
 use tokio_util::io::ReaderStream;
 
 use super::database::{Database, Place};
-use super::users;
 use crate::endpoint::Endpoint;
 use crate::services::{Address, BASE, Server, open_ledger, registry_without_agent};
 
@@ -25,6 +26,8 @@ pub(super) struct Stage {
     server: Server,
     /// Its admin key.
     pub(super) key: String,
+    /// The ledger in its place.
+    pub(super) ledger: SqliteLedger,
     place: Place,
 }
 
@@ -34,12 +37,24 @@ const MOST_AT_ONCE: usize = 25;
 impl Stage {
     /// Starts a service without data on the loopback interface.
     pub(super) async fn empty(database: &Database) -> anyhow::Result<Self> {
+        Self::with_clock(database, Arc::new(SystemClock)).await
+    }
+
+    /// The same with another clock than the host's.
+    pub(super) async fn with_clock(database: &Database, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let place = database.place()?;
-        let config = place.open().await?;
+        let config = place.open(clock).await?;
         let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
-        let registry = registry_without_agent(open_ledger(place.folder(), false)?, Arc::new(SystemClock), MOST_AT_ONCE);
+        let ledger = open_ledger(place.folder(), false)?;
+        let registry = registry_without_agent(ledger.clone(), Arc::new(SystemClock), MOST_AT_ONCE);
         let server = Address::take(([127, 0, 0, 1], 0).into(), &key).await?.serve(config, registry);
-        Ok(Self { server, key, place })
+        Ok(Self { server, key, ledger, place })
+    }
+
+    /// A client of the service, of its own connections.
+    pub(super) fn client(&self) -> anyhow::Result<ConfigDatabaseClient> {
+        let client = ConfigDatabaseClient::builder(format!("http://{}{BASE}", self.address())).api_key(&self.key);
+        client.build().context("cannot make a client")
     }
 
     /// Where it listens.
@@ -67,12 +82,11 @@ impl Stage {
     }
 }
 
-/// Writes the lines of so many users.
-pub(super) fn write_lines(path: &Path, users: u64) -> anyhow::Result<u64> {
+/// Writes these lines; answers how many bytes they are.
+pub(super) fn write_lines(path: &Path, lines: impl Iterator<Item = String>) -> anyhow::Result<u64> {
     let mut file = BufWriter::new(File::create(path).context("cannot write the lines")?);
     let mut bytes = 0;
-    for user in 0..users {
-        let line = users::line(user);
+    for line in lines {
         file.write_all(line.as_bytes()).context("cannot write the lines")?;
         bytes += line.len() as u64;
     }
