@@ -16,7 +16,7 @@ async fn a_service_that_keeps_failing_is_left_alone_until_it_has_had_time() {
         _ => ok(&document("user123", "09:00")),
     })
     .await;
-    let client = ConfigDatabaseClient::builder(&server.url).breaker_wait(Duration::from_secs(1)).build().expect("valid");
+    let client = ConfigDatabaseClient::builder(&server.url).breaker_wait(Duration::from_secs(2)).build().expect("valid");
     let opened = async || match client.get_user_preferences("user123").await.expect_err("the service fails") {
         error @ ClientError::CircuitOpen { .. } => Some(error),
         _ => None,
