@@ -1,9 +1,9 @@
 //! Numbers of features and groups, kept in memory: they never change once they are committed.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cohort_preferences::{FeatureType, StatedGroup};
+use foldhash::HashMap;
 
 /// What is committed, as far as somebody has asked.
 #[derive(Default)]

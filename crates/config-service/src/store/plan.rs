@@ -38,7 +38,7 @@ pub(crate) struct Plan<'a> {
 struct Stamp {
     at: Timestamp,
     first_change: i64,
-    moves: HashMap<(FeatureType, StatedGroup), i64>,
+    moves: foldhash::HashMap<(FeatureType, StatedGroup), i64>,
 }
 
 /// What is to be written, each list in the order of writing.
@@ -152,6 +152,9 @@ impl<'a> Plan<'a> {
     pub(crate) fn import(&mut self, tenants: &mut Tenants, rows: Vec<ImportRow>, actor: &str) -> Vec<bool> {
         let actor: Arc<str> = actor.into();
         let mut changed = vec![false; rows.len()];
+        tenants.reserve(rows.len());
+        self.rows.changes.reserve(rows.len());
+        self.rows.preferences.reserve(rows.len());
         let order = self.order_of_import(tenants, &rows);
         let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
         for Numbered { tenant: number, index, .. } in order {
@@ -197,7 +200,7 @@ impl<'a> Plan<'a> {
     /// The instant of what is planned now.
     pub(crate) fn stamp(&mut self) -> Timestamp {
         let Self { take_stamp, head, stamp, .. } = self;
-        stamp.get_or_insert_with(|| Stamp { at: take_stamp(), first_change: head.change + 1, moves: HashMap::new() }).at
+        stamp.get_or_insert_with(|| Stamp { at: take_stamp(), first_change: head.change + 1, moves: foldhash::HashMap::default() }).at
     }
 
     fn number_of(&mut self, name: &TenantId, tenant: &mut Tenant) -> i64 {

@@ -118,9 +118,11 @@ pub(super) async fn feature(db: &Transaction<'_>, names: &Names, learned: &mut L
 async fn insert_tenants(db: &Transaction<'_>, rows: &[TenantRow]) -> Result<()> {
     const TENANT: Table<3> =
         Table { name: "tenant", columns: [("id", Kind::Number), ("tenant_id", Kind::Text), ("created_at", Kind::Number)] };
-    let rows =
-        rows.iter().map(|row| [Some(row.number).into(), Some(row.name.as_str()).into(), Some(row.created_at.as_microsecond()).into()]);
-    TENANT.insert(db, rows.collect()).await
+    TENANT.insert(db, rows.iter().map(|row| Ok(tenant_fields(row)))).await
+}
+
+fn tenant_fields(row: &TenantRow) -> [Field<'_>; 3] {
+    [Some(row.number).into(), Some(row.name.as_str()).into(), Some(row.created_at.as_microsecond()).into()]
 }
 
 async fn insert_changes(db: &Transaction<'_>, known: &Known<'_>, rows: &[ChangeRow]) -> Result<()> {
@@ -141,7 +143,7 @@ async fn insert_changes(db: &Transaction<'_>, known: &Known<'_>, rows: &[ChangeR
             ("rules", Kind::Number),
         ],
     };
-    CHANGE.insert(db, all(rows, |row| change_fields(known, row))?).await
+    CHANGE.insert(db, rows.iter().map(|row| change_fields(known, row))).await
 }
 
 fn change_fields<'r>(known: &Known<'_>, row: &'r ChangeRow) -> Result<[Field<'r>; 12]> {
@@ -160,10 +162,6 @@ fn change_fields<'r>(known: &Known<'_>, row: &'r ChangeRow) -> Result<[Field<'r>
         Some(&*row.actor).into(),
         Some(row.rules as i64).into(),
     ])
-}
-
-fn all<'r, R: 'r, T>(rows: impl IntoIterator<Item = &'r R>, value: impl Fn(&'r R) -> Result<T>) -> Result<Vec<T>> {
-    rows.into_iter().map(value).collect()
 }
 
 /// A statement changes a row once: of a preference that changed twice the last state is written.
@@ -191,10 +189,10 @@ async fn write_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: &Rows)
     };
     let states = last_states(&rows.preferences, rows.has_repeats);
     let (new, others): (Vec<_>, Vec<_>) = states.into_iter().partition(|row| row.is_first);
-    PREFERENCE.insert(db, all(new, |row| preference_fields(known, row))?).await?;
+    PREFERENCE.insert(db, new.into_iter().map(|row| preference_fields(known, row))).await?;
     let instead = "ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
          stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = excluded.group_since";
-    PREFERENCE.insert_or(db, all(others, |row| preference_fields(known, row))?, instead).await
+    PREFERENCE.insert_or(db, others.into_iter().map(|row| preference_fields(known, row)), instead).await
 }
 
 fn preference_fields(known: &Known<'_>, row: &PreferenceRow) -> Result<[Field<'static>; 7]> {
@@ -220,7 +218,7 @@ async fn write_moves(db: &Transaction<'_>, known: &Known<'_>, moves: &[Move]) ->
     if moves.is_empty() {
         return Ok(());
     }
-    let moved = all(moves, |moved| known.group(known.feature(&moved.feature)?, &moved.group))?;
+    let moved = moves.iter().map(|moved| known.group(known.feature(&moved.feature)?, &moved.group)).collect::<Result<Vec<i64>>>()?;
     let mut sizes = sizes(db, &moved).await?;
     let (at, by): (Vec<i64>, Vec<i64>) = moves.iter().map(|moved| (moved.at.as_microsecond(), moved.by)).unzip();
     let mut counts = Vec::with_capacity(moves.len());
