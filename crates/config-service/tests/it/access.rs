@@ -121,6 +121,30 @@ async fn each_scope_opens_its_routes_and_no_other() {
     }
 }
 
+/// Asserts that every route refuses this key, as it refuses one that never was.
+async fn assert_no_route_opens(fixture: &mut Fixture, key: &str) {
+    fixture.key = key.to_owned();
+    for (name, path, _) in MAY {
+        fixture.call(method(name), path, "").await.problem(401);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_opens_no_route() {
+    let mut fixture = Fixture::new().await;
+    let made = crate::keys::make(&fixture, json!({"name": "gone", "scopes": ["admin"]})).await;
+    fixture.call(Method::DELETE, &format!("/api-keys/{}", made["id"]), "").await;
+    assert_no_route_opens(&mut fixture, crate::keys::text(&made)).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_over_opens_no_route() {
+    let mut fixture = Fixture::new().await;
+    let made = crate::keys::make(&fixture, json!({"name": "over", "scopes": ["admin"], "expires_at": "2026-12-02T00:00:00Z"})).await;
+    fixture.clock.set("2026-12-02T00:00:00Z");
+    assert_no_route_opens(&mut fixture, crate::keys::text(&made)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_link_opens_its_own_tenant_s_preferences_and_no_other() {
     let mut fixture = Fixture::new().await;

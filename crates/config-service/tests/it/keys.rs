@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{Fixture, open};
 
-async fn make(fixture: &Fixture, body: Value) -> Value {
+/// Makes a key, which must succeed.
+pub(crate) async fn make(fixture: &Fixture, body: Value) -> Value {
     let answer = fixture.call(Method::POST, "/api-keys", body.to_string()).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     answer.json()
@@ -17,7 +18,8 @@ async fn verify(fixture: &Fixture, key: &str) -> u16 {
     fixture.send(request.body(axum::body::Body::empty()).expect("a request")).await.status.as_u16()
 }
 
-fn text(made: &Value) -> &str {
+/// The text of a key that was made.
+pub(crate) fn text(made: &Value) -> &str {
     made["key"].as_str().expect("the text")
 }
 

@@ -1,6 +1,7 @@
 //! The whole service through its router: every route, good and bad.
 
 mod access;
+mod audit;
 mod changes;
 mod concurrent;
 mod contract;
