@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cohort_preferences::{FeatureType, StatedGroup};
-use foldhash::HashMap;
+use foldhash::fast::RandomState;
+
+/// Asked twice for each preference that is written.
+type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 
 /// What is committed, as far as somebody has asked.
 #[derive(Default)]

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cohort_preferences::{FeatureType, StatedGroup, TenantId};
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
 use super::Result;
@@ -38,7 +39,7 @@ pub(crate) struct Plan<'a> {
 struct Stamp {
     at: Timestamp,
     first_change: i64,
-    moves: foldhash::HashMap<(FeatureType, StatedGroup), i64>,
+    moves: HashMap<(FeatureType, StatedGroup), i64, RandomState>,
 }
 
 /// What is to be written, each list in the order of writing.
@@ -200,7 +201,7 @@ impl<'a> Plan<'a> {
     /// The instant of what is planned now.
     pub(crate) fn stamp(&mut self) -> Timestamp {
         let Self { take_stamp, head, stamp, .. } = self;
-        stamp.get_or_insert_with(|| Stamp { at: take_stamp(), first_change: head.change + 1, moves: foldhash::HashMap::default() }).at
+        stamp.get_or_insert_with(|| Stamp { at: take_stamp(), first_change: head.change + 1, moves: HashMap::default() }).at
     }
 
     fn number_of(&mut self, name: &TenantId, tenant: &mut Tenant) -> i64 {

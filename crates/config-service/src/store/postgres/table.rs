@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rows ─┬─ few ──► one array a column ─► INSERT … SELECT FROM unnest    sent with what else is on the way
-//!       └─ many ─► binary rows ────────► COPY … FROM STDIN              half of the server's work, a way and back more
+//!       └─ many ─► binary rows ────────► COPY … FROM STDIN              less work of the server, a way and back more
 //! ```
 
 use std::error::Error;
