@@ -122,8 +122,8 @@ async fn each_scope_opens_its_routes_and_no_other() {
 }
 
 /// Asserts that every route refuses this key, as it refuses one that never was.
-async fn assert_no_route_opens(fixture: &mut Fixture, key: &str) {
-    fixture.key = key.to_owned();
+async fn assert_no_route_opens(fixture: &mut Fixture, key: String) {
+    fixture.key = key;
     for (name, path, _) in MAY {
         fixture.call(method(name), path, "").await.problem(401);
     }
@@ -134,7 +134,7 @@ async fn a_revoked_key_opens_no_route() {
     let mut fixture = Fixture::new().await;
     let made = crate::keys::make(&fixture, json!({"name": "gone", "scopes": ["admin"]})).await;
     fixture.call(Method::DELETE, &format!("/api-keys/{}", made["id"]), "").await;
-    assert_no_route_opens(&mut fixture, crate::keys::text(&made)).await;
+    assert_no_route_opens(&mut fixture, crate::keys::text(&made).to_owned()).await;
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_key_that_is_over_opens_no_route() {
     let mut fixture = Fixture::new().await;
     let made = crate::keys::make(&fixture, json!({"name": "over", "scopes": ["admin"], "expires_at": "2026-12-02T00:00:00Z"})).await;
     fixture.clock.set("2026-12-02T00:00:00Z");
-    assert_no_route_opens(&mut fixture, crate::keys::text(&made)).await;
+    assert_no_route_opens(&mut fixture, crate::keys::text(&made).to_owned()).await;
 }
 
 #[tokio::test(start_paused = true)]
