@@ -2,8 +2,7 @@
 //! inside and beside what the clock skips or repeats get the runs that `Schedule` (the code behind `cohort next`) names,
 //! each once and at its instant (T3 to T9).
 //!
-//! Two bugs were planted to see it red: an occurrence that is opened under its date alone, and a scheduler that goes on
-//! from the nominal time's first showing.
+//! An occurrence opened under its local time without the offset was planted to see it red: repeated hours fire once.
 
 use cohort_preferences::{Preference, PreferenceGroup, Schedule, Zone};
 use jiff::civil::Weekday;

@@ -289,7 +289,8 @@ impl Model {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_by_key(|occurrence| occurrence.at);
         for occurrence in waiting {
-            let is_due = occurrence.refused_at.unwrap_or(occurrence.at) <= now;
+            // What was refused is asked for again a moment later, not at once.
+            let is_due = occurrence.refused_at.map_or(occurrence.at <= now, |refused_at| refused_at < now);
             match is_due {
                 true if !is_away => self.process(&occurrence, now),
                 true if now > occurrence.at + self.window(&occurrence.group) => self.miss(&occurrence, "members_unreadable", true),
