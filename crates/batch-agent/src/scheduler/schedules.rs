@@ -348,10 +348,11 @@ impl JobSchedules {
         }
     }
 
-    /// A group is planned from the instant at which it came to be, even if the mark is already later, unless it was
-    /// known when the mark was set (F1).
+    /// A group is planned from the instant at which it came to be, even if the mark is already later (F1). Between what was
+    /// known when the mark was set and the mark, users may have come to it without a word to us, also to one that is older:
+    /// that stretch is planned anew, and runs that were opened in it are found by their unique key.
     fn first_planned_from(&self, since: Timestamp) -> Timestamp {
-        if since <= self.mark.known_until { self.mark.planned_until.max(since) } else { since }
+        since.max(self.mark.known_until)
     }
 
     fn learn(&mut self, group: &PreferenceGroup, summary: &GroupSummary, stretch: Stretch, planned_until: Option<Timestamp>) {
