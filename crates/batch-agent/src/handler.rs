@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cohort_preferences::{FeatureType, JobId, NominalTime, Purpose, PurposeId, TenantId};
+use cohort_preferences::{FeatureType, JobId, Purpose, PurposeId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ledger::RunId;
+use crate::ledger::{FiringName, RunId};
 
 /// One user's share of the work.
 #[derive(Debug, Clone, Serialize)]
@@ -37,7 +37,7 @@ pub struct Work {
     /// Which purpose.
     pub purpose_id: PurposeId,
     /// Which occurrence.
-    pub nominal: NominalTime,
+    pub nominal: FiringName,
     /// On whose clock.
     pub timezone: String,
     /// The occurrence's instant.

@@ -1,6 +1,8 @@
 //! The identity of a user's work, and the idempotency key that handlers see (D1).
 
-use cohort_preferences::{JobId, NominalTime, TenantId};
+use std::fmt;
+
+use cohort_preferences::{JobId, TenantId};
 
 /// Bytes of the hash that go into a key: 160 bits.
 const KEY_BYTES: usize = 20;
@@ -8,7 +10,7 @@ const KEY_BYTES: usize = 20;
 /// The idempotency key of (job, tenant, nominal time, zone): the same across retries, agents and restarts (D1).
 ///
 /// A hash over the length-prefixed fields, in hexadecimal, so that no two different works can write the same bytes.
-pub fn idempotency_key(job: &JobId, tenant: &TenantId, nominal: &NominalTime, timezone: &str) -> String {
+pub fn idempotency_key(job: &JobId, tenant: &TenantId, nominal: impl fmt::Display, timezone: &str) -> String {
     hash(&[job.as_str(), tenant.as_str(), &nominal.to_string(), timezone])
 }
 
@@ -31,8 +33,7 @@ mod tests {
     use super::*;
 
     fn key(job: &str, tenant: &str) -> String {
-        let nominal = "2026-12-07T10:00".parse().expect("nominal");
-        idempotency_key(&job.parse().expect("job"), &tenant.parse().expect("tenant"), &nominal, "UTC")
+        idempotency_key(&job.parse().expect("job"), &tenant.parse().expect("tenant"), "2026-12-07T10:00", "UTC")
     }
 
     #[test]

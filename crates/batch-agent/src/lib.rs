@@ -21,11 +21,14 @@ pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPur
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;
 pub use ledger::{
-    Alteration, Chunk, Claim, Counts, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, FailedReason, Ledger, LedgerError,
-    Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Run, RunId, RunQuery, RunState,
-    Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, UnprocessedReason, UsedSettings,
+    Alteration, Chunk, Claim, Counts, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, FailedReason, Firing, FiringName,
+    Ledger, LedgerError, Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Run, RunId,
+    RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, UnprocessedReason,
+    UsedSettings,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
-pub use registry::{ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, Outlook, PurposeView, RegistryError, StartReport};
+pub use registry::{
+    ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, Outlook, PurposeView, RegistryError, StartReport, Triggered,
+};
 pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleKey, ScheduleView};
 pub use source::{PreferenceSource, SourceError};

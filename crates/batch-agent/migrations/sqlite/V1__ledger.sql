@@ -47,7 +47,7 @@ CREATE TABLE run (
     time_key     TEXT NOT NULL,
     timezone     TEXT NOT NULL,
     nominal      TEXT NOT NULL,
-    nominal_date TEXT NOT NULL,
+    nominal_date TEXT,              -- NULL for a trigger, which belongs to no date (M6)
     scheduled_at INTEGER NOT NULL,
     priority     INTEGER NOT NULL,  -- 0 is most urgent
     state        TEXT NOT NULL CHECK (state IN ('reading', 'processing', 'closed')),

@@ -8,7 +8,7 @@ use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
 use super::problem;
-use crate::registry::{JobRegistry, RegistryError};
+use crate::registry::{JobRegistry, RegistryError, Triggered};
 
 pub(super) async fn list(State(registry): State<JobRegistry>) -> Result<Json<Value>, ProblemDetails> {
     let jobs = registry.jobs().await.map_err(|error| problem::of_registry(&error))?;
@@ -27,6 +27,14 @@ pub(super) async fn versions(
     let Path(job) = job.map_err(|rejection| problem::bad_path(&rejection))?;
     let versions = registry.job_versions(&job).await.map_err(|error| problem::of_registry(&error))?;
     Ok(Json(json!({ "versions": versions })))
+}
+
+pub(super) async fn trigger(
+    State(registry): State<JobRegistry>,
+    job: Result<Path<JobId>, PathRejection>,
+) -> Result<Json<Triggered>, ProblemDetails> {
+    let Path(job) = job.map_err(|rejection| problem::bad_path(&rejection))?;
+    registry.trigger(&job).await.map(Json).map_err(|error| problem::of_registry(&error))
 }
 
 pub(super) async fn pause(

@@ -43,6 +43,7 @@ impl FromRef<Spoken> for JobRegistry {
 pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
     let acts = Router::new()
         .route("/batch-config", put(batch_config::apply))
+        .route("/jobs/{job}/trigger", post(jobs::trigger))
         .route("/jobs/{job}/pause", post(jobs::pause))
         .route("/jobs/{job}/resume", post(jobs::resume))
         .route_layer(from_fn(auth::require_admin));

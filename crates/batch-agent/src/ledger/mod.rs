@@ -21,6 +21,7 @@
 //! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
 
 mod definitions;
+mod firing;
 mod outcome;
 mod sqlite;
 
@@ -29,12 +30,13 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use cohort_preferences::{FeatureType, GroupError, JobId, Occurrence, PreferenceGroup, Priority, StatedGroup, TenantId};
+use cohort_preferences::{FeatureType, GroupError, JobId, PreferenceGroup, Priority, StatedGroup, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
+pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
 pub use sqlite::SqliteLedger;
 
@@ -65,7 +67,7 @@ pub struct Run {
     pub group: PreferenceGroup,
     /// Of which occurrence.
     #[serde(flatten)]
-    pub occurrence: Occurrence,
+    pub occurrence: Firing,
     /// How far it is.
     pub state: RunState,
     /// Why members have no outcome of their own.
@@ -128,7 +130,7 @@ pub struct NewRun {
     /// The stated groups that make it up, as far as they are known.
     pub stated: Vec<StatedGroup>,
     /// Of which occurrence.
-    pub occurrence: Occurrence,
+    pub occurrence: Firing,
     /// How urgent.
     pub priority: Priority,
     /// `Some` if it is not to be processed: why, and how many members that concerns (A1).

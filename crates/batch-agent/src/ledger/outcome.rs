@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use cohort_preferences::{FeatureType, JobId, NominalTime, TenantId};
+use cohort_preferences::{FeatureType, JobId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{LedgerError, RunId};
+use super::{FiringName, LedgerError, RunId};
 
 /// The recorded end of one user in one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -218,7 +218,7 @@ pub struct OutcomeRecord {
     /// Which user.
     pub tenant_id: TenantId,
     /// Which occurrence.
-    pub nominal: NominalTime,
+    pub nominal: FiringName,
     /// On whose clock.
     pub timezone: String,
     /// The occurrence's instant.

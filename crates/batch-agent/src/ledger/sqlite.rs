@@ -8,7 +8,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use cohort_database::{Migrations, Sqlite, SqliteOptions, Version};
-use cohort_preferences::{JobId, NominalTime, Occurrence, PreferenceGroup, Priority, TenantId};
+use cohort_preferences::{JobId, PreferenceGroup, Priority, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::types::Type;
@@ -16,8 +16,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::outcome::{MissedReason, Outcome, OutcomeRecord, StatusName};
 use super::{
-    Chunk, Claim, Counts, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Run, RunId, RunQuery, RunState,
-    Settlement,
+    Chunk, Claim, Counts, Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Run, RunId,
+    RunQuery, RunState, Settlement,
 };
 use crate::identity::idempotency_key;
 
@@ -177,7 +177,7 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
                 new.group.time_key().to_string(),
                 new.group.timezone().name(),
                 new.occurrence.nominal.to_string(),
-                new.occurrence.nominal.date().to_string(),
+                new.occurrence.nominal.date().map(|date| date.to_string()),
                 micros(new.occurrence.at),
                 urgency(new.priority),
                 state_text(state),
@@ -517,10 +517,10 @@ fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
 fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> {
     let place = (row.get(0)?, row.get(1)?);
     let (tenant_id, job_id): (TenantId, JobId) = (parsed(row, 2)?, parsed(row, 12)?);
-    let (nominal, timezone): (NominalTime, String) = (parsed(row, 14)?, row.get(15)?);
+    let (nominal, timezone): (FiringName, String) = (parsed(row, 14)?, row.get(15)?);
     let result: Option<String> = row.get(10)?;
     let record = OutcomeRecord {
-        key: idempotency_key(&job_id, &tenant_id, &nominal, &timezone),
+        key: idempotency_key(&job_id, &tenant_id, nominal, &timezone),
         job_id,
         run_id: RunId(place.0),
         feature_type: parsed(row, 13)?,
@@ -552,7 +552,7 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
         job_version: row.get(20)?,
         feature_type: parsed(row, 2)?,
         group: group.ok_or_else(|| unreadable(4, "a part of the group is not stated"))?,
-        occurrence: Occurrence { nominal: parsed(row, 6)?, at: instant(row, 7)? },
+        occurrence: Firing { nominal: parsed(row, 6)?, at: instant(row, 7)? },
         state: read_state(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
         reason: reason.map(|text| text.parse()).transpose().map_err(|error: LedgerError| unreadable(9, error))?,
         stated: from_json(row, 10)?,

@@ -167,7 +167,9 @@ impl Inner {
     /// group may have fired in it, because they joined this one late or have left it, or were moved into it by
     /// other defaults, and only before their first attempt.
     async fn already_ran(&self, run: &Run, chunk: &Chunk, job: &Job, candidates: &[Candidate]) -> Result<HashSet<u64>, LedgerError> {
-        let Some(period) = once::period(job, run.group.frequency(), run.occurrence.nominal.date()) else { return Ok(HashSet::new()) };
+        // A trigger belongs to no date, so it runs who has run already.
+        let Some(date) = run.occurrence.nominal.date() else { return Ok(HashSet::new()) };
+        let Some(period) = once::period(job, run.group.frequency(), date) else { return Ok(HashSet::new()) };
         let begins = once::beginning(&period);
         let has_taken_over = self.schedules.has_taken_over_since(&run.job_id, &run.group, begins);
         let joined_late = |candidate: &&Candidate| has_taken_over || candidate.member_since.is_none_or(|since| since >= begins);
@@ -292,7 +294,7 @@ fn work(run: &Run, job: &Job, users: Vec<UserWork>) -> Work {
 
 fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, attempt: u32) -> UserWork {
     UserWork {
-        key: idempotency_key(&run.job_id, &tenant_id, &run.occurrence.nominal, run.group.timezone().name()),
+        key: idempotency_key(&run.job_id, &tenant_id, run.occurrence.nominal, run.group.timezone().name()),
         tenant_id,
         attempt,
         preference_version: used.version,

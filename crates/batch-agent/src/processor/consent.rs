@@ -1,12 +1,12 @@
 //! Whether a user still wants the work, asked before each attempt (M2).
 
-use cohort_preferences::{NominalTime, Occurrence, Preference, StatedGroup};
+use cohort_preferences::{NominalTime, Preference, StatedGroup};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::ledger::{SkippedReason, UsedSettings};
+use crate::ledger::{Firing, SkippedReason, UsedSettings};
 
 /// What an attempt needs of a preference; what decides when it fires does not matter any more.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,14 +42,14 @@ impl Settings {
     }
 
     /// Why the user is to be skipped, if so (M2).
-    pub(super) fn objection(&self, occurrence: &Occurrence) -> Option<SkippedReason> {
+    pub(super) fn objection(&self, occurrence: &Firing) -> Option<SkippedReason> {
         if !self.enabled {
             return Some(SkippedReason::Disabled);
         }
         if self.snoozed_until.is_some_and(|until| occurrence.at < until) {
             return Some(SkippedReason::Snoozed);
         }
-        (self.skip_next == Some(occurrence.nominal)).then_some(SkippedReason::SkippedByUser)
+        (self.skip_next.is_some() && self.skip_next == occurrence.nominal.nominal()).then_some(SkippedReason::SkippedByUser)
     }
 
     /// The user's overrides over the defaults, key by key (T12).
@@ -82,7 +82,7 @@ mod tests {
 
     fn objection(value: &Value) -> Option<SkippedReason> {
         let occurrence =
-            Occurrence { at: "2026-12-07T09:00:00Z".parse().expect("instant"), nominal: "2026-12-07T10:00".parse().expect("nominal") };
+            Firing { at: "2026-12-07T09:00:00Z".parse().expect("instant"), nominal: "2026-12-07T10:00".parse().expect("nominal") };
         settings(value).objection(&occurrence)
     }
 

@@ -25,6 +25,7 @@ mod once;
 mod overlap;
 mod read;
 mod settle;
+mod trigger;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};

@@ -24,7 +24,9 @@ use serde::Serialize;
 pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, Outlook, PurposeView};
 use crate::clock::AgentClock;
-use crate::ledger::{Alteration, Definition, DefinitionEdit, DefinitionKind, Ledger, LedgerError, StartedWith, StoredDefinitions};
+use crate::ledger::{
+    Alteration, Definition, DefinitionEdit, DefinitionKind, Firing, Ledger, LedgerError, RunId, StartedWith, StoredDefinitions,
+};
 use crate::processor::{BuildError, EnhancedBatchProcessor, Serving};
 
 /// How often an act is decided anew because another one was faster.
@@ -61,6 +63,16 @@ pub enum StartReport {
     },
 }
 
+/// A manual run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Triggered {
+    /// Its name, and the instant whose members it has.
+    #[serde(flatten)]
+    pub firing: Firing,
+    /// Its runs, one a group; none if the job serves nobody.
+    pub runs: Vec<RunId>,
+}
+
 /// Why an act was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -76,8 +88,8 @@ pub enum RegistryError {
     /// Nothing can be changed here.
     #[error("{0}")]
     ReadOnly(String),
-    /// Schedules are asked for, and no agent of this process plans.
-    #[error("no agent runs here, and only an agent knows its schedules; `cohort up` starts one")]
+    /// It takes an agent that plans, and there is none in this process.
+    #[error("no agent runs here, and only an agent knows the groups of its jobs; `cohort up` starts one")]
     NoAgent,
     /// Others were faster again and again.
     #[error("jobs and purposes are being changed by others; try again")]
@@ -165,6 +177,19 @@ impl JobRegistry {
         let was_paused = self.ledger.resume_job(job, self.clock.now()).await?;
         self.await_adoption().await?;
         Ok(was_paused)
+    }
+
+    /// Runs everybody whom a job serves, now. Answers the name of the trigger, and its runs: one a group.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoAgent`] if no agent of this process knows the job's groups.
+    pub async fn trigger(&self, job: &JobId) -> Result<Triggered, RegistryError> {
+        self.refuse_if_read_only()?;
+        self.find_job(job).await?;
+        let agent = self.agent.as_ref().ok_or(RegistryError::NoAgent)?;
+        let triggered = agent.trigger(job).await?;
+        let (firing, runs) = triggered.ok_or_else(|| RegistryError::NoSuchJob(job.clone()))?;
+        Ok(Triggered { firing, runs })
     }
 
     fn refuse_if_read_only(&self) -> Result<(), RegistryError> {

@@ -355,7 +355,7 @@ impl DynamicBatchScheduler {
             }
         };
         let (feature_type, job_version, priority) = (job.feature_type.clone(), in_force.version(), job.priority);
-        Some(NewRun { job_version, feature_type, group, stated: parts.stated, occurrence, priority, unprocessed })
+        Some(NewRun { job_version, feature_type, group, stated: parts.stated, occurrence: occurrence.into(), priority, unprocessed })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Jobs and purposes that are stored: applied, compared, adopted by agents that run, paused and resumed (F1, T12, A2).
 
 use cohort_batch_agent::{
-    ApplyReport, DefinitionEdit, DefinitionKind, DefinitionLedger, LedgerError, RegistryError, ScheduleError, StartReport,
+    ApplyReport, DefinitionEdit, DefinitionKind, DefinitionLedger, JobRegistry, LedgerError, RegistryError, ScheduleError, StartReport,
 };
 use cohort_preferences::{BatchDocuments, JobId};
 use serde_json::{Value, json};
@@ -255,4 +255,32 @@ async fn a_job_that_is_not_there_cannot_be_paused() {
     let stage = Stage::with_daily_users(1, &json!({}));
     let refused = stage.registry().pause(&name()).await;
     assert!(matches!(refused, Err(RegistryError::NoSuchJob(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_trigger_runs_everybody_now_also_of_a_paused_job_and_does_not_count_as_the_days_run() {
+    let stage = Stage::with_daily_users(2, &json!({}));
+    stage.source.set("late", daily("21:00"));
+    apply(&stage, &one_job(&json!({}))).await;
+    let agent = stored_agent(&stage).await;
+    agent.until("2026-12-01T08:00:00Z").await;
+    let registry = JobRegistry::of_agent(&agent.processor);
+    let triggered = registry.trigger(&name()).await.expect("triggered");
+    let nominal = triggered.firing.nominal.to_string();
+    assert_eq!((triggered.runs.len(), triggered.firing.at, nominal.starts_with("trigger:")), (2, stage.now(), true));
+    agent.until("2026-12-01T12:00:00Z").await;
+    assert_eq!(stage.told_of("u0").await, [format!("{nominal} succeeded"), "2026-12-01T09:00 succeeded".into()]);
+    stage.registry().pause(&name()).await.expect("paused");
+    agent.until("2026-12-01T13:00:00Z").await;
+    stage.source.set("late", json!({"frequency": "daily", "preferred_time": "21:00", "timezone": "UTC", "enabled": false}));
+    let again = registry.trigger(&name()).await.expect("triggered").firing.nominal.to_string();
+    agent.until("2026-12-01T22:00:00Z").await;
+
+    assert_ne!(nominal, again);
+    assert_eq!(stage.told_of("late").await, [format!("{nominal} succeeded")]);
+    assert_eq!(stage.told_of("u0").await.last(), Some(&format!("{again} succeeded")));
+    let lost = registry.trigger(&"lost".parse().expect("a name")).await;
+    assert!(matches!(lost, Err(RegistryError::NoSuchJob(_))), "{lost:?}");
+    let without_agent = stage.registry().trigger(&name()).await;
+    assert!(matches!(without_agent, Err(RegistryError::NoAgent)), "{without_agent:?}");
 }

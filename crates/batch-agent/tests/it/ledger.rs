@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use cohort_batch_agent::{
-    Chunk, Claim, FailedReason, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Run, Settlement, SkippedReason,
-    SqliteLedger, Status,
+    Chunk, Claim, FailedReason, Firing, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Run, Settlement,
+    SkippedReason, SqliteLedger, Status,
 };
-use cohort_preferences::{Occurrence, PreferenceGroup, StatedGroup, TenantId};
+use cohort_preferences::{PreferenceGroup, StatedGroup, TenantId};
 use serde_json::json;
 
 use crate::stage::{Stage, instant};
@@ -27,7 +27,7 @@ async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
         feature_type: stage.job.feature_type.clone(),
         group,
         stated: vec![StatedGroup::parse("daily", time, "UTC").expect("a group")],
-        occurrence: Occurrence { at: instant(NOW), nominal: format!("2026-12-01T{time}").parse().expect("a nominal time") },
+        occurrence: Firing { at: instant(NOW), nominal: format!("2026-12-01T{time}").parse().expect("a nominal time") },
         priority: stage.job.priority,
         unprocessed: None,
     };

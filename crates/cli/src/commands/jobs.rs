@@ -1,4 +1,4 @@
-//! `cohort jobs`, `pause` and `resume`: the jobs in force, and whether they plan.
+//! `cohort jobs`, `trigger`, `pause` and `resume`: the jobs in force, and the acts on one.
 
 use std::io::{self, Write};
 
@@ -25,6 +25,12 @@ const PAUSE_EXAMPLE: &str = "Example:
 What falls due meanwhile is recorded as skipped (job_paused); work that is open is finished.
 With --json the job is a line as of `cohort jobs`.";
 
+const TRIGGER_EXAMPLE: &str = r#"Example:
+  cohort trigger instagram_post_preference_based --data ./data
+
+A running agent does it, for the members as of now, also of a paused job. It does not count as the day's run.
+With --json the answer is a line {"nominal", "scheduled_at", "runs"}; `cohort runs` shows the runs."#;
+
 const RESUME_EXAMPLE: &str = "Example:
   cohort resume instagram_post_preference_based --data ./data
 
@@ -37,6 +43,14 @@ With --json the job is a line as of `cohort jobs`.";
 pub(crate) struct Jobs {
     #[command(flatten)]
     endpoint: EndpointArgs,
+}
+
+/// Run everybody whom a job serves, now
+#[derive(Args)]
+#[command(after_help = TRIGGER_EXAMPLE)]
+pub(crate) struct Trigger {
+    #[command(flatten)]
+    job: OneJob,
 }
 
 /// Let a job plan nothing until it is resumed
@@ -86,6 +100,17 @@ fn row(job: &Value) -> [String; 7] {
     let next = job.get("next_run").filter(|next| !next.is_null());
     let next = next.map_or_else(|| "-".into(), |next| format!("{} {}", shown(&next["nominal"]), shown(&next["timezone"])));
     [text("job_id"), text("version"), text("state"), shown(&job["job"]["feature_type"]), text("groups"), text("members"), next]
+}
+
+impl Trigger {
+    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        let triggered = self.job.act("trigger", environment).await?;
+        let runs = triggered["runs"].as_array().map_or(0, Vec::len);
+        match output {
+            Output::Json => print_line(&triggered),
+            Output::Text => Ok(writeln!(io::stdout(), "{} runs as {}, {runs} groups", self.job.job, shown(&triggered["nominal"]))?),
+        }
+    }
 }
 
 impl Pause {

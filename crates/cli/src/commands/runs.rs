@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use cohort_preferences::{JobId, Occurrence, PreferenceGroup};
+use cohort_preferences::{JobId, PreferenceGroup};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Output;
@@ -45,8 +45,7 @@ struct Row {
     job_id: JobId,
     #[serde(flatten)]
     group: PreferenceGroup,
-    #[serde(flatten)]
-    occurrence: Occurrence,
+    nominal: String,
     state: String,
     members: u64,
     succeeded: u64,
@@ -88,7 +87,7 @@ fn as_table(runs: Vec<serde_json::Value>) -> anyhow::Result<String> {
             row.job_id.to_string(),
             format!("{}:{}", row.group.frequency(), row.group.time_key()),
             row.group.timezone().to_string(),
-            row.occurrence.nominal.to_string(),
+            row.nominal,
             row.state,
             row.members.to_string(),
             row.succeeded.to_string(),

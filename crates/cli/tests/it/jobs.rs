@@ -97,8 +97,9 @@ fn walk_through_all_acts(folder: &Folder) {
 fn jobs_are_applied_compared_and_paused_on_a_folder_that_nobody_serves() {
     let folder = Folder::new();
     walk_through_all_acts(&folder);
-    let schedules = folder.run(&["schedules"]);
-    assert!(schedules.code == 1 && schedules.stderr.contains("no agent runs"), "{}", schedules.stderr);
+    for without_agent in [folder.run(&["schedules"]), folder.run(&["trigger", "a"])] {
+        assert!(without_agent.code == 1 && without_agent.stderr.contains("no agent runs"), "{}", without_agent.stderr);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,6 +113,13 @@ async fn jobs_are_applied_compared_and_paused_on_a_running_agent_and_are_in_forc
     assert_eq!((schedules.len(), &schedules[0]["time_key"], &schedules[0]["members"]), (1, &json!("10:00"), &json!(1)));
     let job = folder.json(&["jobs"]).remove(0);
     assert_eq!((&job["groups"], &job["next_run"]["timezone"]), (&json!(1), &json!("UTC")));
+    let triggered = folder.json(&["trigger", "a"]).remove(0);
+    let outcome = loop {
+        if let Some(outcome) = up.rest().outcomes().await.pop() {
+            break outcome;
+        }
+    };
+    assert_eq!((&outcome["nominal"], &outcome["status"]), (&triggered["nominal"], &json!("succeeded")));
     // Without the flag, the next start goes by what is stored.
     up.terminate();
     let _up = Up::start(&folder.data(), &[], &[]);
@@ -159,6 +167,7 @@ async fn a_key_that_only_reads_sees_the_jobs_and_does_not_act_on_them() {
         reader.put("/batch-config", in_force.text.clone()).await,
         reader.post("/jobs/a/pause", Value::Null).await,
         reader.post("/jobs/a/resume", Value::Null).await,
+        reader.post("/jobs/a/trigger", Value::Null).await,
     ] {
         assert_eq!((refused.status, refused.kind.as_str()), (403, "application/problem+json"), "{refused:?}");
     }

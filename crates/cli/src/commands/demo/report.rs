@@ -74,7 +74,8 @@ impl Report {
         let runs = all_runs(setting.ledger).await.context("cannot read the runs")?;
         let outcomes = all_outcomes(setting.ledger).await.context("cannot read the outcomes")?;
         anyhow::ensure!(runs.values().all(|run| run.state == RunState::Closed), "a run is still open");
-        let recorded: HashSet<_> = outcomes.iter().map(|outcome| (outcome.tenant_id.clone(), outcome.nominal.date())).collect();
+        let recorded: HashSet<_> =
+            outcomes.iter().filter_map(|outcome| Some((outcome.tenant_id.clone(), outcome.nominal.date()?))).collect();
         let repeated = outcomes.len() - recorded.len();
         let mut by_frequency: BTreeMap<Frequency, (usize, Counts)> = BTreeMap::new();
         for run in runs.values() {

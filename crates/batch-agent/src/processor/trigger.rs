@@ -1,0 +1,42 @@
+//! A manual run: everybody whom a job serves, now, because an operator asked for it (D1).
+//!
+//! Each group of the job gets a run of its own, all under one name, so that who is in which group is settled by the same
+//! instant (M1). A trigger is no occurrence: it moves no mark, counts for no date (M6), and fires whether the job is paused
+//! or not.
+
+use cohort_preferences::JobId;
+
+use super::{EnhancedBatchProcessor, JobInForce};
+use crate::ledger::{Firing, LedgerError, NewRun, RunId};
+
+impl EnhancedBatchProcessor {
+    /// Opens the runs of a trigger; `None` if no such job is planned here.
+    pub(crate) async fn trigger(&self, job: &JobId) -> Result<Option<(Firing, Vec<RunId>)>, LedgerError> {
+        let set = self.jobs();
+        let Some(in_force) = set.find_planned(job) else { return Ok(None) };
+        if let Err(error) = self.watch().sync().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "triggered with the groups known, without the latest changes");
+        }
+        let firing = Firing::triggered(self.0.clock.now());
+        let runs = self.runs_of(in_force, firing);
+        let mark = self.0.ledger.ensure_job(job, firing.at).await?;
+        let opened = self.process_occurrences(job, mark, runs).await?;
+        Ok(Some((firing, opened)))
+    }
+
+    fn runs_of(&self, in_force: &JobInForce, firing: Firing) -> Vec<NewRun> {
+        let (job, schedules) = (&in_force.job, self.schedules());
+        let groups = schedules.view().into_iter().filter(|view| view.job_id == job.job_id).map(|view| view.group);
+        let run = |group| NewRun {
+            job_version: in_force.version(),
+            feature_type: job.feature_type.clone(),
+            // While the defaults are outdated nothing is known, and the reading of members waits for them.
+            stated: schedules.parts(&job.job_id, &group, firing.at).unwrap_or_default().stated,
+            group,
+            occurrence: firing,
+            priority: job.priority,
+            unprocessed: None,
+        };
+        groups.map(run).collect()
+    }
+}
