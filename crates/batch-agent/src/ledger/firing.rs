@@ -109,7 +109,7 @@ mod tests {
         let occurrence: FiringName = "2026-12-01T09:00".parse().expect("a nominal time");
         assert_eq!(occurrence.date(), Some("2026-12-01".parse().expect("a date")));
         let trigger = Firing::triggered("2026-12-01T09:00:00Z".parse().expect("an instant")).nominal;
-        assert!(trigger.to_string().starts_with("trigger:019ad8"), "{trigger}");
+        assert!(trigger.to_string().starts_with("trigger:01a230d5-1280-7"), "{trigger}");
         assert_eq!((trigger.to_string().parse::<FiringName>().expect("a name"), trigger.date()), (trigger, None));
         assert!("trigger:now".parse::<FiringName>().is_err());
     }

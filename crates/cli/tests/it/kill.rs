@@ -207,7 +207,7 @@ fn key(number: usize, due: Timestamp) -> String {
     let (zone, local) = local(number, due);
     let nominal: NominalTime = local.strftime("%Y-%m-%dT%H:%M").to_string().parse().expect("a nominal time");
     let tenant: TenantId = tenant(number).parse().expect("a name");
-    idempotency_key(&JOB.parse().expect("a name"), &tenant, &nominal, zone)
+    idempotency_key(&JOB.parse().expect("a name"), &tenant, nominal, zone)
 }
 
 async fn store_users(data: &Path, before: Timestamp, due: Timestamp, count: usize) {

@@ -57,7 +57,7 @@ fn write(path: &std::path::Path, mut pages: mpsc::Receiver<Vec<Member>>) -> anyh
         {
             let mut insert = transaction.prepare_cached("INSERT INTO outcome (number, key) VALUES (?1, ?2)")?;
             for member in members {
-                let key = idempotency_key(&job, &member.tenant_id, &nominal, "UTC");
+                let key = idempotency_key(&job, &member.tenant_id, nominal, "UTC");
                 insert.execute(params![member.number as i64, key])?;
             }
         }
