@@ -14,7 +14,7 @@ mod registry;
 mod scheduler;
 mod source;
 
-pub use api::{KeyCheck, VerifiedKeys, agent_api};
+pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health};
 pub use clock::{AgentClock, SimulatedClock, SystemClock};
 pub use cohort_config_client::FeedEvent;
 pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserWork, Work, handler_fn};

@@ -3,6 +3,7 @@
 //! `main` reads the command line and ends with 0 (done), 1 (failed) or 2 (wrong usage or input). Each command is one
 //! file in `commands`, and gets what it needs of the environment from `config`, which alone reads it.
 
+mod agent;
 mod commands;
 mod config;
 mod endpoint;

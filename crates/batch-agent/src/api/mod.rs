@@ -3,6 +3,7 @@
 
 mod auth;
 mod batch_config;
+mod health;
 mod jobs;
 mod outcomes;
 mod problem;
@@ -19,6 +20,7 @@ use axum::routing::{get, post, put};
 use crate::ledger::Ledger;
 use crate::registry::JobRegistry;
 pub use auth::{KeyCheck, VerifiedKeys};
+pub use health::agent_health;
 
 /// What the routes speak of.
 #[derive(Clone)]

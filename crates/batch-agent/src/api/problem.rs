@@ -25,6 +25,10 @@ pub(super) fn keys_unavailable(error: &SourceError) -> ProblemDetails {
     problem(StatusCode::SERVICE_UNAVAILABLE, "Keys cannot be checked now", "the Config Database does not answer; try again")
 }
 
+pub(super) fn not_ready(reason: &str) -> ProblemDetails {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "The agent is not ready", reason)
+}
+
 pub(super) fn no_such_run(id: RunId) -> ProblemDetails {
     problem(StatusCode::NOT_FOUND, "No such run", format!("there is no run {id}; GET /api/v1/runs lists them"))
 }

@@ -137,6 +137,18 @@ impl DynamicBatchScheduler {
         self.processor.watch().fault()
     }
 
+    /// Why the agent cannot do its work at the moment; `None` if it can: the groups are read, changes are heard of, and the
+    /// ledger answers (F5).
+    pub async fn unreadiness(&self) -> Option<String> {
+        if let Some(fault) = self.feed_fault() {
+            return Some(format!("the change feed: {fault}"));
+        }
+        if !self.processor.watch().is_following() {
+            return Some("the Config Database has not answered yet: no group is scheduled".into());
+        }
+        self.ledger.definition_revision().await.err().map(|error| format!("the ledger: {error}"))
+    }
+
     /// Plans what is due until `shutdown` turns true, following the feed meanwhile.
     pub async fn run(&self, shutdown: Receiver<bool>) {
         let mut ended = shutdown.clone();

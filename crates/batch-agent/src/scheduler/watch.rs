@@ -205,6 +205,11 @@ impl Watch {
         if is_behind { self.sync().await } else { Ok(()) }
     }
 
+    /// Whether it knows from where to follow.
+    pub(crate) fn is_following(&self) -> bool {
+        self.lock().cursor.is_some()
+    }
+
     /// Why the feed cannot be read at the moment; `None` while it can.
     pub(crate) fn fault(&self) -> Option<String> {
         self.lock().fault.clone()

@@ -1,5 +1,6 @@
 //! The commands: one file each, listed in the order of `cohort --help`.
 
+mod agent;
 mod apply;
 mod bench;
 mod config_service;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     Up(up::Up),
     ConfigService(config_service::ConfigServiceCommand),
+    Agent(agent::AgentCommand),
     Apply(apply::Apply),
     Diff(apply::Diff),
     Import(import::Import),
@@ -92,6 +94,7 @@ impl Cli {
             Command::Demo(demo) => demo.run(output).await,
             Command::Up(up) => up.run(environment).await,
             Command::ConfigService(config_service) => config_service.run(environment).await,
+            Command::Agent(agent) => agent.run(environment).await,
             Command::Apply(apply) => apply.run(environment, output).await,
             Command::Diff(diff) => diff.run(environment, output).await,
             Command::Import(import) => import.run(environment, output).await,

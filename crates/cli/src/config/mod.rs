@@ -1,6 +1,7 @@
 //! The environment: read here, once, and nowhere else.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cohort_config_service::DatabaseAddress;
@@ -24,6 +25,8 @@ pub(crate) struct Environment {
     database_url: Option<String>,
     /// `COHORT_NAME`: the schema of this deployment, where there are schemas.
     name: Option<String>,
+    /// `COHORT_LEDGER_URL`: the ledger of an agent of its own. May hold a password.
+    ledger_url: Option<String>,
     /// `COHORT_LISTEN`: where services listen.
     listen: Option<String>,
     /// `COHORT_LOG`: which logs are written.
@@ -51,6 +54,7 @@ impl Environment {
             max_concurrent_items: variable("BATCH_MAX_CONCURRENT_ITEMS"),
             database_url: variable("DATABASE_URL"),
             name: variable("COHORT_NAME"),
+            ledger_url: variable("COHORT_LEDGER_URL"),
             listen: variable("COHORT_LISTEN"),
             log: variable("COHORT_LOG"),
         }
@@ -64,10 +68,11 @@ impl Environment {
         };
         let key = self.config_service_api_key.as_ref().map(|_secret| "(set)".to_owned());
         // What cannot be read may hold a password too.
-        let database = self.database_url.as_ref().map(|url| {
+        let masked = |url: &String| {
             let address = url.parse::<DatabaseAddress>();
-            address.map_or_else(|_not_one| "(no address of a database)".into(), |address| address.to_string())
-        });
+            address.map_or_else(|_not_one| "(no address of a database)".to_owned(), |address| address.to_string())
+        };
+        let (database, ledger) = (self.database_url.as_ref().map(masked), self.ledger_url.as_ref().map(masked));
         vec![
             setting("CONFIG_SERVICE_URL", &self.config_service_url, "-"),
             setting("CONFIG_SERVICE_API_KEY", &key, "-"),
@@ -75,6 +80,7 @@ impl Environment {
             setting("DATABASE_URL", &database, "-"),
             setting("BATCH_MAX_CONCURRENT_ITEMS", &self.max_concurrent_items, "25"),
             setting("COHORT_AGENT_URL", &self.agent_url, "-"),
+            setting("COHORT_LEDGER_URL", &ledger, "-"),
             setting("COHORT_LISTEN", &self.listen, "127.0.0.1:8000"),
             setting("COHORT_NAME", &self.name, "cohort"),
             setting("COHORT_LOG", &self.log, "info for services, warn for commands"),
@@ -91,6 +97,19 @@ impl Environment {
             Some(name) => address.in_schema(name),
             None => address,
         })
+    }
+
+    /// The file of an agent's ledger: what a flag says, or else the environment.
+    pub(crate) fn ledger(&self, url: Option<&str>) -> anyhow::Result<PathBuf> {
+        let (source, url) = named(("--ledger-url", url), ("COHORT_LEDGER_URL", self.ledger_url.as_deref()))
+            .ok_or_else(|| WrongInput("where is the ledger? Give --ledger-url sqlite://PATH, or set COHORT_LEDGER_URL".into()))?;
+        match url.parse() {
+            Ok(DatabaseAddress::Sqlite(path)) => Ok(path),
+            Ok(DatabaseAddress::Postgres { .. }) => {
+                Err(WrongInput(format!("{source}: expected sqlite://PATH: a ledger on PostgreSQL is not served by this version")).into())
+            }
+            Err(error) => Err(WrongInput(format!("{source}: {error}")).into()),
+        }
     }
 
     /// Where a service listens: what a flag says, or else the environment, or else port 8000 of loopback.

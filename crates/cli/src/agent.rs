@@ -1,0 +1,118 @@
+//! The agent of this process: how it is put together, started and stopped, whether it has the process to itself or not.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use cohort_batch_agent::{
+    AgentClock, Alteration, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, RegistryError, ScheduleError, Serving,
+    SqliteLedger, StartReport,
+};
+use cohort_config_client::ConfigDatabaseClient;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Environment;
+use crate::failure::WrongInput;
+use crate::purposes::{Handlers, read_documents, wrong_input};
+use crate::serving::Signals;
+
+/// How long work in hand may take after SIGTERM (F6).
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
+
+/// What an agent is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) ledger: SqliteLedger,
+    pub(crate) clock: Arc<dyn AgentClock>,
+    /// The name in the claims of the ledger.
+    pub(crate) holder: &'static str,
+    pub(crate) environment: &'a Environment,
+}
+
+impl Parts<'_> {
+    /// Applies the batch config of this start, if it is another than that of the last.
+    pub(crate) async fn apply(&self, files: &[PathBuf]) -> anyhow::Result<()> {
+        let documents = read_documents(files)?;
+        if files.is_empty() {
+            return Ok(());
+        }
+        let serving = Serving::new(Arc::new(Handlers { clock: Arc::clone(&self.clock) }), self.environment.max_concurrent_items()?);
+        let registry = JobRegistry::new(Arc::new(self.ledger.clone()), Arc::clone(&self.clock), serving);
+        match registry.apply_at_start(&documents, self.holder).await {
+            Ok(StartReport::Applied(report)) => {
+                for change in report.changes.iter().filter(|change| change.change != Alteration::Unchanged) {
+                    tracing::info!(name = change.name, version = change.version, change = ?change.change, "applied");
+                }
+            }
+            Ok(StartReport::Known { in_force: true }) => {}
+            Ok(StartReport::Known { in_force: false }) => tracing::warn!(
+                "--batch-config is what the last start had, and other jobs or purposes were applied since: those stay; `cohort diff` \
+                 shows the difference, `cohort apply` takes them back"
+            ),
+            Err(RegistryError::Ledger(error)) => return Err(error).context("cannot store the batch config"),
+            Err(error) => {
+                let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+                return Err(WrongInput(format!("{}: {}", files.join(", "), wrong_input(error))).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The processor, which follows what is stored.
+    pub(crate) fn processor(&self, client: ConfigDatabaseClient) -> anyhow::Result<EnhancedBatchProcessor> {
+        let handlers = Arc::new(Handlers { clock: Arc::clone(&self.clock) });
+        let builder = EnhancedBatchProcessor::builder(client, self.ledger.clone()).clock(Arc::clone(&self.clock)).holder(self.holder);
+        builder.stored_jobs(handlers).max_concurrent_items(self.environment.max_concurrent_items()?).build().map_err(wrong_input)
+    }
+
+    /// The scheduler, whose schedules are not read yet. What an agent before it had in hand is done again: the ledger is locked, so
+    /// whoever held it is gone.
+    pub(crate) async fn scheduler(&self, processor: &EnhancedBatchProcessor) -> anyhow::Result<Arc<DynamicBatchScheduler>> {
+        let taken_back = processor.take_back_claims().await.context("cannot read the ledger")?;
+        if taken_back > 0 {
+            tracing::warn!(chunks = taken_back, "work that was in hand when the last process ended is done again");
+        }
+        Ok(Arc::new(DynamicBatchScheduler::new(processor.clone(), self.environment.poll_interval()?)))
+    }
+}
+
+/// Reads the schedules; what the operator has to mend is wrong input.
+pub(crate) async fn read_schedules(scheduler: &DynamicBatchScheduler) -> anyhow::Result<()> {
+    match scheduler.initialize_dynamic_schedules().await {
+        Err(error @ (ScheduleError::Unresolved { .. } | ScheduleError::Unserved(_))) => Err(wrong_input(error)),
+        read => {
+            read.context("cannot read the groups")?;
+            if scheduler.schedules().is_empty() {
+                tracing::info!("no group is scheduled yet: preferences are kept, and nothing runs; `cohort jobs` lists the jobs");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// An agent at work.
+pub(crate) struct Working {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Working {
+    pub(crate) fn begin(scheduler: Arc<DynamicBatchScheduler>, processor: EnhancedBatchProcessor) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            tokio::join!(scheduler.run(stopped.clone()), processor.run(stopped, SHUTDOWN_GRACE));
+        });
+        Self { stop, task }
+    }
+
+    /// Finishes what is in hand, unless another signal says at once (F6).
+    pub(crate) async fn stop(self, signals: &mut Signals) -> anyhow::Result<()> {
+        tracing::info!("stopping: work in hand is finished, the rest is done after the next start");
+        self.stop.send_replace(true);
+        tokio::select! {
+            done = self.task => done.context("the agent broke down"),
+            () = signals.next() => anyhow::bail!("stopped at once; work in hand is done again after the next start"),
+        }
+    }
+}
