@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{CLAIM_USERS, Inner};
 use crate::ledger::Run;
-use crate::scheduler::Parts;
+use crate::scheduler::{Outdated, Parts};
 use crate::source::SourceError;
 
 /// What the members of a run come from.
@@ -37,6 +37,8 @@ pub(super) enum PageError {
     Source(#[from] SourceError),
     #[error("the change feed has not reached the occurrence's instant")]
     FeedBehind,
+    #[error("the defaults have changed, and the groups are not read anew yet")]
+    DefaultsChanged(Outdated),
     #[error("the list has {listed} members, the group counted {counted} as of the same instant")]
     CountDiffers { listed: u64, counted: u64 },
 }

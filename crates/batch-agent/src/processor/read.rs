@@ -8,13 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::lists::{Lists, Page, PageError};
 use super::{Claimed, Inner, JobInForce, ProcessError};
 use crate::ledger::{Chunk, MembersRead, MissedReason, Run};
-use crate::scheduler::{Parts, Seen, saturating_add};
+use crate::scheduler::{Outdated, Parts, Seen, saturating_add};
 
 /// The first pause after a fault; it doubles with each.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The longest pause after a fault.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long the groups may take to be read anew after other defaults were heard of: what waits for that is not given up.
+const TIME_TO_READ_GROUPS: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long work waits whose job is not served here.
 pub(super) const PAUSE_OF_UNKNOWN_JOB: SignedDuration = SignedDuration::from_mins(10);
@@ -81,7 +84,7 @@ impl Inner {
         if run.cursor.is_none() && self.watch.known_until() < run.occurrence.at {
             return Err(PageError::FeedBehind);
         }
-        let mut parts = self.schedules.parts(&run.job_id, &run.group, run.occurrence.at).ok_or(PageError::FeedBehind)?;
+        let mut parts = self.schedules.parts(&run.job_id, &run.group, run.occurrence.at).map_err(PageError::DefaultsChanged)?;
         if run.cursor.is_some() {
             parts.stated.clone_from(&run.stated);
         }
@@ -93,10 +96,10 @@ impl Inner {
         Ok(parts)
     }
 
-    /// The run is read again after a pause, until its catch-up window ends; then its members are missed (F4).
+    /// The run is read again after a pause, until it has waited long enough; then its members are missed (F4).
     async fn wait_or_give_up(&self, run: &Run, job: &Job, error: &PageError) -> Result<(), ProcessError> {
         let now = self.clock.now();
-        if now <= saturating_add(run.occurrence.at, job.catchup_window(run.group.frequency())) {
+        if now <= waits_until(run, job, error) {
             tracing::warn!(error = error as &dyn std::error::Error, run = %run.id, group = %run.group, "the members of a run cannot be read yet");
             let pause = PAUSE.saturating_mul(1 << run.read_faults.min(10)).min(LONGEST_PAUSE);
             self.ledger.postpone_reading(run.id, saturating_add(now, pause)).await?;
@@ -123,6 +126,16 @@ impl Inner {
             tracing::warn!(error = &error as &dyn std::error::Error, group = %asked.group, "missed members are counted as last known");
             self.schedules.members(&asked.job.job_id, asked.group)
         })
+    }
+}
+
+/// Up to when a run waits for its members: to the end of its catch-up window (F4). That may have ended in an outage before the
+/// service that is back told of other defaults (T12).
+fn waits_until(run: &Run, job: &Job, error: &PageError) -> Timestamp {
+    let end_of_window = saturating_add(run.occurrence.at, job.catchup_window(run.group.frequency()));
+    match error {
+        PageError::DefaultsChanged(Outdated { since }) => end_of_window.max(saturating_add(*since, TIME_TO_READ_GROUPS)),
+        _ => end_of_window,
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use self::plan::ON_TIME;
 use self::plan::Verdict;
 use self::schedules::Due;
 pub use self::schedules::{NominalDates, ScheduleKey, ScheduleView};
-pub(crate) use self::schedules::{Parts, Schedules};
+pub(crate) use self::schedules::{Outdated, Parts, Schedules};
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
 use crate::ledger::{Ledger, LedgerError, Mark, NewRun};

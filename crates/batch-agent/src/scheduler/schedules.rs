@@ -52,8 +52,8 @@ struct JobSchedules {
     /// The feed's cursor up to which changes are in the groups: reading one twice does no harm (F7).
     applied: String,
     defaults: DefaultsInTime,
-    /// The feed has named other defaults than these: the groups are to be read anew.
-    is_outdated: bool,
+    /// When the feed was heard to name other defaults than these: the groups are to be read anew.
+    outdated_since: Option<Timestamp>,
     /// The zones of the tenants that it enrols.
     zones: BTreeSet<OwnZone>,
     groups: HashMap<PreferenceGroup, Scheduled>,
@@ -84,6 +84,13 @@ pub(crate) struct Parts {
     pub(crate) stated: Vec<StatedGroup>,
     /// The zones of the tenants that are enrolled in it.
     pub(crate) enrolled: Vec<OwnZone>,
+}
+
+/// What makes up a group is not known: the defaults are others since, and the groups are still to be read anew (T12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outdated {
+    /// When that was heard of.
+    pub(crate) since: Timestamp,
 }
 
 /// An occurrence that has come due, and what is to be done about it.
@@ -216,8 +223,9 @@ impl Schedules {
         Ok(())
     }
 
-    /// Applies a change of the feed to every job that follows its feature. Answers the groups that a job cannot schedule.
-    pub(crate) fn apply(&self, change: &Change) -> Vec<(JobId, UnresolvedGroup)> {
+    /// Applies a change of the feed, heard of `now`, to every job that follows its feature. Answers the groups that a job
+    /// cannot schedule.
+    pub(crate) fn apply(&self, change: &Change, now: Timestamp) -> Vec<(JobId, UnresolvedGroup)> {
         let mut unresolved = Vec::new();
         let concerned = |schedules: &&mut JobSchedules| {
             schedules.job.preference_based
@@ -225,14 +233,14 @@ impl Schedules {
                 && is_later_cursor(&change.id, &schedules.applied)
         };
         for schedules in self.lock().iter_mut().filter(concerned) {
-            unresolved.extend(schedules.apply(change).err().map(|error| (schedules.job.job_id.clone(), error)));
+            unresolved.extend(schedules.apply(change, now).err().map(|error| (schedules.job.job_id.clone(), error)));
         }
         unresolved
     }
 
     /// The jobs whose groups are to be read anew, because their defaults have changed (T12).
     pub(crate) fn outdated(&self) -> Vec<JobId> {
-        self.lock().iter().filter(|schedules| schedules.is_outdated).map(|schedules| schedules.job.job_id.clone()).collect()
+        self.lock().iter().filter(|schedules| schedules.outdated_since.is_some()).map(|schedules| schedules.job.job_id.clone()).collect()
     }
 
     /// When the next group of any job is due.
@@ -259,12 +267,14 @@ impl Schedules {
         }
     }
 
-    /// What makes up a preference group of a job at an instant; `None` while its defaults are known to be outdated.
-    pub(crate) fn parts(&self, job: &JobId, group: &PreferenceGroup, at: Timestamp) -> Option<Parts> {
+    /// What makes up a preference group of a job at an instant.
+    pub(crate) fn parts(&self, job: &JobId, group: &PreferenceGroup, at: Timestamp) -> Result<Parts, Outdated> {
         let jobs = self.lock();
-        let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else { return Some(Parts::default()) };
-        let parts = || schedules.groups.get(group).map(|scheduled| scheduled.parts(at)).unwrap_or_default();
-        (!schedules.is_outdated).then(parts)
+        let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else { return Ok(Parts::default()) };
+        match schedules.outdated_since {
+            Some(since) => Err(Outdated { since }),
+            None => Ok(schedules.groups.get(group).map(|scheduled| scheduled.parts(at)).unwrap_or_default()),
+        }
     }
 
     /// Whether the defaults of an instant make a stated group part of a preference group; yes, if they are not known.
@@ -341,7 +351,7 @@ impl JobSchedules {
             mark,
             applied,
             defaults,
-            is_outdated: false,
+            outdated_since: None,
             zones: BTreeSet::new(),
             groups: HashMap::new(),
             due: BTreeSet::new(),
@@ -417,10 +427,10 @@ impl JobSchedules {
         }
     }
 
-    fn apply(&mut self, change: &Change) -> Result<(), UnresolvedGroup> {
+    fn apply(&mut self, change: &Change, now: Timestamp) -> Result<(), UnresolvedGroup> {
         self.applied.clone_from(&change.id);
         if change.kind == ChangeKind::Defaults {
-            self.is_outdated = true;
+            self.outdated_since.get_or_insert(now);
             return Ok(());
         }
         if let Some(left) = &change.left

@@ -241,12 +241,13 @@ impl Watch {
 
     /// Applies a page that begins at `cursor`, if no other reader has taken it already.
     fn take(&self, cursor: &str, page: ChangePage) {
+        let now = self.clock.now();
         let mut state = self.lock();
         if state.cursor.as_deref() != Some(cursor) {
             return;
         }
         for change in &page.changes {
-            for (job_id, error) in self.schedules.apply(change) {
+            for (job_id, error) in self.schedules.apply(change, now) {
                 tracing::warn!(%job_id, change = %change.id, %error, "a preference cannot be scheduled");
             }
             state.note(change);

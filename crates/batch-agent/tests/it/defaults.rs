@@ -139,3 +139,20 @@ async fn a_list_of_tenants_that_is_suddenly_empty_is_not_believed() {
     agent.until("2026-12-01T11:00:00Z").await;
     stage.assert_each_succeeded_once(1, &["2026-12-01T09:00"]).await;
 }
+
+#[tokio::test]
+async fn a_run_whose_defaults_changed_in_an_outage_is_read_once_the_service_is_back_though_its_window_ended() {
+    let stage = Stage::at("2026-12-01T03:00:00Z", &json!({"catchup_window": "45m"}));
+    stage.source.register_defaults(&json!({"preferred_time": "09:00"}));
+    stage.source.set("ann", without_time());
+    let agent = stage.agent().await;
+    agent.until("2026-12-01T08:59:00Z").await;
+    stage.now_away();
+    agent.until("2026-12-01T09:30:30Z").await;
+    stage.source.register_defaults(&json!({"preferred_time": "10:00"}));
+    // Nobody asks between the end of the window and the return of the service.
+    stage.clock.set_to(instant("2026-12-01T09:50:00Z"));
+    stage.now_well();
+    agent.until("2026-12-01T10:30:00Z").await;
+    assert_eq!(stage.told_of("ann").await, ["2026-12-01T09:00 succeeded", "2026-12-01T10:00 skipped(already_ran)"]);
+}
