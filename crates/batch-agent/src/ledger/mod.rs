@@ -203,6 +203,9 @@ pub struct UsedSettings {
     /// The overrides, defaults merged in.
     #[serde(rename = "t")]
     pub template_overrides: serde_json::Map<String, serde_json::Value>,
+    /// When they were read.
+    #[serde(rename = "r")]
+    pub read_at: Timestamp,
     /// Whether they were older than the feed could vouch for (M3).
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,

@@ -42,6 +42,8 @@ struct Candidate {
     version: u64,
     /// `None` if the preference is deleted.
     settings: Option<Settings>,
+    /// When the settings were read, or the feed last said that they are still the same.
+    read_at: Timestamp,
     stale: bool,
 }
 
@@ -100,6 +102,7 @@ impl Inner {
             Ok(fresh) => (fresh, false),
             Err(_logged) => (HashMap::new(), true),
         };
+        let read_at = if stale { seen.at } else { self.clock.now() };
         // No group fires for them in between while the run is younger than that.
         let is_late = self.clock.now().duration_since(run.occurrence.at) >= LEAST_BETWEEN_GROUPS;
         let candidate = |(member, read): (&OpenMember, Member)| {
@@ -109,7 +112,7 @@ impl Inner {
                 Some((version, settings)) => (*version, settings.clone()),
                 None => (read.version, read.preference.as_deref().and_then(|preference| readable(&read.tenant_id, preference))),
             };
-            Candidate { member: member.clone(), tenant_id: read.tenant_id, member_since, version, settings, stale }
+            Candidate { member: member.clone(), tenant_id: read.tenant_id, member_since, version, settings, read_at, stale }
         };
         open.iter().zip(members).map(candidate).collect()
     }
@@ -121,10 +124,10 @@ impl Inner {
         let tenants: Vec<TenantId> = open.iter().map(|member| names[&member.number].clone()).collect();
         let fresh = match self.ask(run, job, &tenants).await {
             Ok(fresh) => fresh,
-            Err(_logged) if self.may_reuse(run, open) => HashMap::new(),
+            Err(_logged) if may_reuse(open, self.clock.now()) => HashMap::new(),
             Err(_logged) => return Ok(None),
         };
-        let is_stale = fresh.is_empty();
+        let (is_stale, read_at) = (fresh.is_empty(), self.clock.now());
         let candidate = |(member, tenant_id): (&OpenMember, TenantId)| {
             let (version, settings) = match fresh.get(&tenant_id) {
                 Some((version, settings)) => (*version, settings.clone()),
@@ -134,14 +137,9 @@ impl Inner {
             if let Some(used) = &mut member.settings {
                 used.stale |= is_stale;
             }
-            Candidate { member, tenant_id, member_since: None, version, settings, stale: is_stale }
+            Candidate { member, tenant_id, member_since: None, version, settings, read_at, stale: is_stale }
         };
         Ok(Some(open.iter().zip(tenants).map(candidate).collect()))
-    }
-
-    fn may_reuse(&self, run: &Run, open: &[OpenMember]) -> bool {
-        let is_recent = self.clock.now().duration_since(run.opened_at) <= MAX_STALE;
-        is_recent && open.iter().all(|member| member.settings.is_some())
     }
 
     /// The settings of these users as they are now; `None` for one that is deleted.
@@ -254,6 +252,12 @@ impl Objections<'_> {
     }
 }
 
+/// Whether all of these have settings of a first attempt that may still be used while the Config Database is away (M3).
+fn may_reuse(open: &[OpenMember], now: Timestamp) -> bool {
+    let is_recent = |used: &UsedSettings| now.duration_since(used.read_at) <= MAX_STALE;
+    open.iter().all(|member| member.settings.as_ref().is_some_and(is_recent))
+}
+
 /// Parts those who are to be called from those who are not, and settles with which settings they are called.
 fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, objections: &Objections<'_>) -> (Vec<Ended>, Vec<Call>) {
     let mut uncalled = Vec::new();
@@ -268,6 +272,7 @@ fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, 
                 let used = candidate.member.settings.clone().unwrap_or_else(|| UsedSettings {
                     version: candidate.version,
                     template_overrides: settings.overrides(defaults),
+                    read_at: candidate.read_at,
                     stale: candidate.stale,
                 });
                 let user = user_work(run, candidate.tenant_id, &used, candidate.member.attempts + 1);

@@ -64,7 +64,12 @@ struct State {
 
 /// A place in the watch's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen(u64);
+pub(crate) struct Seen {
+    /// The number of the entry that would come next.
+    entry: u64,
+    /// When it was the log's end.
+    pub(crate) at: Timestamp,
+}
 
 /// Who has changed since a place in the log.
 #[derive(Debug)]
@@ -129,13 +134,13 @@ impl Watch {
     /// The log's present end.
     pub(crate) fn seen(&self) -> Seen {
         let state = self.lock();
-        Seen(state.log_start + state.log.len() as u64)
+        Seen { entry: state.log_start + state.log.len() as u64, at: self.clock.now() }
     }
 
     /// Who has changed their preference for a feature since then.
     pub(crate) fn touched_since(&self, feature: &FeatureType, seen: Seen) -> Touched {
         let state = self.lock();
-        match seen.0.checked_sub(state.log_start) {
+        match seen.entry.checked_sub(state.log_start) {
             Some(skip) => {
                 let of_feature = state.log.iter().skip(skip as usize).filter(|(changed, _)| changed == feature);
                 Touched::Only(of_feature.map(|(_, tenant)| tenant.clone()).collect())

@@ -126,3 +126,19 @@ async fn settings_older_than_an_hour_are_not_used_and_the_retry_waits() {
     let waited = stage.handler.calls()[1].at.duration_since(stage.handler.calls()[0].at);
     assert!(waited >= SignedDuration::from_mins(150), "{waited}");
 }
+
+#[tokio::test]
+async fn the_age_of_settings_counts_from_when_they_were_read_and_not_from_when_the_run_was_opened() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    stage.handler.script("u0", Script::Retry { times: 1, after_s: Some(600) });
+    let agent = stage.agent().await;
+    stage.now_away();
+    agent.until("2026-12-01T10:30:00Z").await;
+    stage.now_well();
+    agent.until("2026-12-01T10:35:00Z").await;
+    stage.now_away();
+    agent.until("2026-12-01T10:50:00Z").await;
+
+    stage.assert_each_succeeded_once(1, &["2026-12-01T09:00"]).await;
+    assert!(stage.outcomes().await[0].stale);
+}
