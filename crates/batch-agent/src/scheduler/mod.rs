@@ -132,6 +132,11 @@ impl DynamicBatchScheduler {
         self.processor.schedules().view()
     }
 
+    /// Returns once a change is in force: `takes_effect_at` is what its write answered (M7).
+    pub async fn until_in_force(&self, takes_effect_at: Timestamp) {
+        self.processor.watch().until_known(takes_effect_at).await;
+    }
+
     /// Why the change feed cannot be read at the moment, and so changes not be learnt of; `None` while it can.
     pub fn feed_fault(&self) -> Option<String> {
         self.processor.watch().fault()

@@ -46,12 +46,12 @@ pub(crate) struct Watch {
     state: Mutex<State>,
     reading: tokio::sync::Mutex<()>,
     changed: Notify,
+    /// Every change stamped at or before this instant has been applied.
+    known: tokio::sync::watch::Sender<Timestamp>,
 }
 
 struct State {
     cursor: Option<String>,
-    /// Every change stamped at or before this instant has been applied.
-    known_until: Timestamp,
     /// When the feed was last asked and answered to its end.
     confirmed_at: Timestamp,
     /// Who changed for which feature.
@@ -100,8 +100,9 @@ impl State {
 impl Watch {
     pub(crate) fn new(source: Arc<dyn PreferenceSource>, clock: Arc<dyn AgentClock>, schedules: Arc<Schedules>) -> Self {
         let never = Timestamp::MIN;
-        let state = State { cursor: None, known_until: never, confirmed_at: never, log: VecDeque::new(), log_start: 0, fault: None };
-        Self { source, clock, schedules, state: Mutex::new(state), reading: tokio::sync::Mutex::new(()), changed: Notify::new() }
+        let state = State { cursor: None, confirmed_at: never, log: VecDeque::new(), log_start: 0, fault: None };
+        let (reading, changed) = (tokio::sync::Mutex::new(()), Notify::new());
+        Self { source, clock, schedules, state: Mutex::new(state), reading, changed, known: tokio::sync::watch::Sender::new(never) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,7 +114,7 @@ impl Watch {
         let mut state = self.lock();
         state.forget_log();
         state.cursor = Some(cursor);
-        state.known_until = known_until;
+        self.known.send_replace(known_until);
     }
 
     /// Goes back to an earlier cursor: groups were read anew there, and the changes behind it are not in them yet.
@@ -121,14 +122,21 @@ impl Watch {
         let mut state = self.lock();
         if state.cursor.as_deref().is_some_and(|current| is_later_cursor(current, cursor)) {
             state.cursor = Some(cursor.to_owned());
-            state.known_until = state.known_until.min(complete_until);
+            self.known.send_modify(|known| *known = complete_until.min(*known));
             state.confirmed_at = Timestamp::MIN;
         }
     }
 
     /// Every change stamped at or before this instant is in the schedules.
     pub(crate) fn known_until(&self) -> Timestamp {
-        self.lock().known_until
+        *self.known.borrow()
+    }
+
+    /// Returns once every change stamped at or before this instant is in the schedules.
+    pub(crate) async fn until_known(&self, instant: Timestamp) {
+        let mut known = self.known.subscribe();
+        // It fails only without a sender, which is this very watch.
+        let _known = known.wait_for(|known| *known >= instant).await;
     }
 
     /// The log's present end.
@@ -260,7 +268,7 @@ impl Watch {
         let surplus = state.log.len().saturating_sub(LOG_LENGTH);
         state.log.drain(..surplus);
         state.log_start += surplus as u64;
-        state.known_until = state.known_until.max(page.complete_until);
+        self.known.send_modify(|known| *known = page.complete_until.max(*known));
         state.cursor = Some(page.next);
         if !page.changes.is_empty() {
             self.changed.notify_one();

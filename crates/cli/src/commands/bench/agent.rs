@@ -59,12 +59,13 @@ impl Handler for Notes {
 
 /// An agent whose schedules are read, and which does not work yet.
 pub(super) struct Agent {
-    scheduler: DynamicBatchScheduler,
+    scheduler: Arc<DynamicBatchScheduler>,
     processor: EnhancedBatchProcessor,
 }
 
 /// An agent at work.
 pub(super) struct Working {
+    pub(super) scheduler: Arc<DynamicBatchScheduler>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -83,7 +84,7 @@ impl Agent {
         let processor = builder.max_concurrent_items(max_concurrent_items).build().context("cannot make an agent")?;
         let scheduler = DynamicBatchScheduler::new(processor.clone(), POLL_INTERVAL);
         scheduler.initialize_dynamic_schedules().await.context("cannot read the groups")?;
-        Ok(Self { scheduler, processor })
+        Ok(Self { scheduler: Arc::new(scheduler), processor })
     }
 
     /// How many groups it has schedules for.
@@ -94,11 +95,11 @@ impl Agent {
     /// Sets it to work.
     pub(super) fn work(self) -> Working {
         let (stop, stopped) = watch::channel(false);
-        let Self { scheduler, processor } = self;
+        let (scheduler, processor) = (Arc::clone(&self.scheduler), self.processor);
         let task = tokio::spawn(async move {
             tokio::join!(scheduler.run(stopped.clone()), processor.run(stopped, Duration::from_secs(5)));
         });
-        Working { stop, task }
+        Working { scheduler: self.scheduler, stop, task }
     }
 }
 

@@ -14,7 +14,7 @@ use super::agent::{Agent, Called, Notes};
 use super::bare_drain;
 use super::database::{Database, DatabaseArgs};
 use super::due_users::{MOST_DUE_GROUPS, due_line};
-use super::figure::Workload;
+use super::figure::{Workload, p99};
 use super::memory::{forget_peak_memory, peak_memory};
 use super::shifted_clock::ShiftedClock;
 use super::stage::{Stage, write_lines};
@@ -150,22 +150,4 @@ impl Measured {
 
 fn milliseconds(at: Timestamp, since: Timestamp) -> f64 {
     at.duration_since(since).as_secs_f64() * 1e3
-}
-
-/// The value that 99 of 100 do not exceed; `None` of nothing.
-pub(super) fn p99(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get((values.len() * 99).div_ceil(100).checked_sub(1)?).copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_99th_percentile_is_what_99_of_100_do_not_exceed() {
-        assert_eq!(p99((1..=100).map(f64::from).collect()), Some(99.0));
-        assert_eq!(p99(vec![3.0, 1.0]), Some(3.0));
-        assert_eq!(p99(Vec::new()), None);
-    }
 }

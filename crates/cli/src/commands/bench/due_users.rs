@@ -1,10 +1,10 @@
-//! Users who are all due at one instant, in as many groups as are wanted, and users in very many groups.
+//! Users who are all due at one instant, in as many groups as are wanted, and users in very many groups that are not due.
 
 use std::sync::LazyLock;
 
 use cohort_preferences::Zone;
 use jiff::Timestamp;
-use jiff::civil::Weekday;
+use jiff::civil::{Date, Weekday};
 use serde_json::{Value, json};
 
 use super::users;
@@ -12,13 +12,14 @@ use super::users;
 /// The most groups that are due at one instant.
 pub(super) const MOST_DUE_GROUPS: u64 = 16 * SETS;
 
-/// The most groups in which users are scattered.
-pub(super) const MOST_SCATTERED_GROUPS: u64 = 60 * SLOTS_A_WEEK;
+/// The most groups none of which is due for a week.
+pub(super) const MOST_FAR_GROUPS: u64 = 60 * SLOTS_A_ZONE;
 
 /// Sets of weekdays that hold one given day.
 const SETS: u64 = 64;
 
-const SLOTS_A_WEEK: u64 = 7 * 24 * 60;
+/// Each minute of eight days of the month.
+const SLOTS_A_ZONE: u64 = 8 * 24 * 60;
 
 /// Zones whose clocks show full hours when that of UTC does.
 const ZONES: [&str; 16] = [
@@ -41,7 +42,7 @@ const ZONES: [&str; 16] = [
 ];
 
 /// The first zones of the bundled database.
-static SCATTERED_ZONES: LazyLock<Vec<String>> = LazyLock::new(|| Zone::available().take(60).collect());
+static FAR_ZONES: LazyLock<Vec<String>> = LazyLock::new(|| Zone::available().take(60).collect());
 
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
@@ -65,13 +66,14 @@ fn due_preference(group: u64, at: Timestamp) -> Value {
     json!({"frequency": "weekly", "preferred_day": days, "preferred_time": time, "timezone": zone.name()})
 }
 
-/// A user's line of an import, in one of so many groups that fire all over the week.
-pub(super) fn scattered_line(user: u64, groups: u64) -> String {
+/// A user's line of an import, in one of so many groups none of which is due for a week.
+pub(super) fn far_line(user: u64, groups: u64, today: Date) -> String {
     let group = user % groups;
-    let (zone, slot) = (&SCATTERED_ZONES[(group / SLOTS_A_WEEK) as usize], group % SLOTS_A_WEEK);
+    let (zone, slot) = (&FAR_ZONES[(group / SLOTS_A_ZONE) as usize], group % SLOTS_A_ZONE);
     let time = format!("{:02}:{:02}", slot / 60 % 24, slot % 60);
-    let day = DAYS[(slot / (24 * 60)) as usize];
-    line(user, json!({"frequency": "weekly", "preferred_day": day, "preferred_time": time, "timezone": zone}))
+    // At least ten days away on the calendar's round of 28, of which a month has three more at most.
+    let day = (today.day() as u64 + 10 + slot / (24 * 60)) % 28 + 1;
+    line(user, json!({"frequency": "monthly", "preferred_day": day, "preferred_time": time, "timezone": zone}))
 }
 
 fn line(user: u64, mut preference: Value) -> String {
@@ -110,8 +112,15 @@ mod tests {
     }
 
     #[test]
-    fn scattered_users_are_in_as_many_groups_as_asked_for() {
-        let groups: HashSet<_> = (0..20_000).map(|user| group_of(&scattered_line(user, 20_000))).collect();
-        assert_eq!(groups.len(), 20_000);
+    fn far_users_are_in_as_many_groups_as_asked_for_and_due_in_a_week_at_the_earliest() {
+        for today in ["2026-02-20", "2026-11-24", "2026-12-31"] {
+            let today: Date = today.parse().expect("a date");
+            let now = today.at(12, 0, 0, 0).in_tz("UTC").expect("in range").timestamp();
+            let groups: HashSet<_> = (0..12_000).map(|user| group_of(&far_line(user, 12_000, today))).collect();
+            assert_eq!(groups.len(), 12_000);
+            let earliest =
+                groups.iter().filter_map(|group| Schedule::of(group).next_after(now)).map(|next| next.at).min().expect("they fire");
+            assert!(earliest.duration_since(now) > SignedDuration::from_hours(6 * 24), "{earliest}");
+        }
     }
 }

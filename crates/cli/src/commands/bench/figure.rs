@@ -49,6 +49,12 @@ fn median(runs: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*low, *high))
 }
 
+/// The value that 99 of 100 do not exceed; `None` of nothing.
+pub(super) fn p99(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get((values.len() * 99).div_ceil(100).checked_sub(1)?).copied()
+}
+
 /// To three decimals below ten, else to whole numbers: more is noise.
 fn rounded(value: f64) -> f64 {
     if value.abs() < 10.0 { (value * 1000.0).round() / 1000.0 } else { value.round() }
@@ -57,6 +63,13 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_99th_percentile_is_what_99_of_100_do_not_exceed() {
+        assert_eq!(p99((1..=100).map(f64::from).collect()), Some(99.0));
+        assert_eq!(p99(vec![3.0, 1.0]), Some(3.0));
+        assert_eq!(p99(Vec::new()), None);
+    }
 
     #[test]
     fn the_median_is_the_middle_run() {

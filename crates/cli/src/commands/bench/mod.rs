@@ -7,10 +7,12 @@ mod agent;
 mod bare_drain;
 mod bare_postgres;
 mod bare_sqlite;
+mod change;
 mod database;
 mod drain;
 mod due_users;
 mod figure;
+mod idle;
 mod import;
 mod loopback;
 mod memory;
@@ -30,7 +32,9 @@ pub(super) const EXAMPLE: &str = "Example:
 /// Measure this machine with this build
 #[derive(Subcommand)]
 pub(crate) enum Bench {
+    Change(change::BenchChange),
     Drain(drain::BenchDrain),
+    Idle(idle::BenchIdle),
     Import(import::BenchImport),
     Read(read::BenchRead),
     Start(start::BenchStart),
@@ -39,7 +43,9 @@ pub(crate) enum Bench {
 impl Bench {
     pub(crate) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
         match self {
+            Self::Change(change) => change.run(environment).await,
             Self::Drain(drain) => drain.run(environment).await,
+            Self::Idle(idle) => idle.run(environment).await,
             Self::Import(import) => import.run(environment).await,
             Self::Read(read) => read.run(environment).await,
             Self::Start(start) => start.run(environment).await,

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
 use clap::Args;
 use cohort_batch_agent::SystemClock;
-use tempfile::TempDir;
 
 use super::agent::{Agent, Notes};
-use super::database::{Database, DatabaseArgs};
-use super::due_users::{MOST_SCATTERED_GROUPS, scattered_line};
+use super::database::DatabaseArgs;
+use super::due_users::MOST_FAR_GROUPS;
 use super::figure::Workload;
-use super::stage::{Stage, write_lines};
+use super::idle::far_users;
 use crate::config::Environment;
 
 const EXAMPLE: &str = r#"Example:
@@ -31,7 +29,7 @@ pub(crate) struct BenchStart {
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
     /// In how many groups
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=MOST_SCATTERED_GROUPS))]
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
     groups: u64,
     /// How many runs; a figure is their median
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
@@ -43,7 +41,7 @@ pub(crate) struct BenchStart {
 impl BenchStart {
     pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
         let database = self.database.database(environment)?;
-        let stage = self.fill(&database).await?;
+        let stage = far_users(&database, self.users, self.groups).await?;
         let (mut ready, mut list, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for run in 1..=self.runs {
             let (client, clock) = (stage.client()?, Arc::new(SystemClock));
@@ -65,15 +63,5 @@ impl BenchStart {
         workload.print("list", "ms", &list)?;
         workload.print("ratio_to_list", "1", &ratios)?;
         Ok(())
-    }
-
-    async fn fill(&self, database: &Database) -> anyhow::Result<Stage> {
-        let input = TempDir::new().context("cannot make a folder")?;
-        let lines = input.path().join("lines.jsonl");
-        write_lines(&lines, (0..self.users).map(|user| scattered_line(user, self.groups)))?;
-        let stage = Stage::empty(database).await?;
-        stage.import(&lines, self.users).await?;
-        eprintln!("{} users in {} groups are stored", self.users, self.groups.min(self.users));
-        Ok(stage)
     }
 }

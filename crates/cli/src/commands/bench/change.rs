@@ -1,0 +1,141 @@
+//! `cohort bench change`: one preference changed by REST, until the agent would act on it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use cohort_batch_agent::SystemClock;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::agent::{Agent, Notes, Working};
+use super::database::{Database, DatabaseArgs};
+use super::figure::{Workload, p99};
+use super::loopback::{self, Requests};
+use super::stage::{Stage, write_lines};
+use super::users;
+use crate::config::Environment;
+use crate::services::BASE;
+
+const EXAMPLE: &str = r#"Example:
+  cohort bench change --users 100000 --changes 2000
+
+Each figure is a line {"workload","backend","n","metric","unit","value","runs"}: in_force_p50 and in_force_p99 (from the
+answer to a PUT until the agent's schedules have the change, one change at a time; nothing where it was quicker than the
+answer), rate (PUTs answered a second, over all connections), all_in_force (from the last of these answers until the
+schedules have them all)."#;
+
+/// Measure how soon a changed preference is in force
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct BenchChange {
+    /// How many users are stored
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    users: u64,
+    /// How many changes one at a time, in a run
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    changes: u64,
+    /// How many changes at once as fast as they are answered, in a run
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    burst: u64,
+    /// How many connections
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// How many runs; a figure is their median
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// What the runs measured.
+#[derive(Default)]
+struct Measured {
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+    rates: Vec<f64>,
+    all_in_force: Vec<f64>,
+}
+
+impl BenchChange {
+    pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
+        let database = self.database.database(environment)?;
+        let stage = self.fill(&database).await?;
+        let clock = Arc::new(SystemClock);
+        let agent = Agent::ready(stage.client()?, stage.ledger.clone(), clock.clone(), Notes::new(clock), 25).await?.work();
+        let mut measured = Measured::default();
+        for run in 1..=self.runs {
+            let mut lags = self.one_by_one(&stage, &agent, run).await?;
+            lags.sort_by(f64::total_cmp);
+            let (rate, all_in_force) = self.at_once(&stage, &agent, run).await?;
+            let (median, high) = (lags[lags.len() / 2], p99(lags).context("there is a change at least")?);
+            eprintln!(
+                "run {run}: in force after {median:.2} ms, p99 {high:.2} ms; {rate:.0} changes a second, all in force {all_in_force:.1} ms later"
+            );
+            measured.p50.push(median);
+            measured.p99.push(high);
+            measured.rates.push(rate);
+            measured.all_in_force.push(all_in_force);
+        }
+        agent.stop().await?;
+        stage.end().await?;
+        let workload = Workload { name: "change", backend: database.name(), users: self.users };
+        workload.print("in_force_p50", "ms", &measured.p50)?;
+        workload.print("in_force_p99", "ms", &measured.p99)?;
+        workload.print("rate", "changes/s", &measured.rates)?;
+        workload.print("all_in_force", "ms", &measured.all_in_force)?;
+        Ok(())
+    }
+
+    async fn fill(&self, database: &Database) -> anyhow::Result<Stage> {
+        let input = TempDir::new().context("cannot make a folder")?;
+        let lines = input.path().join("lines.jsonl");
+        write_lines(&lines, (0..self.users).map(users::line))?;
+        let stage = Stage::empty(database).await?;
+        stage.import(&lines, self.users).await?;
+        eprintln!("{} users are stored", self.users);
+        Ok(stage)
+    }
+
+    /// Milliseconds from each answer until its change is in force.
+    async fn one_by_one(&self, stage: &Stage, agent: &Working, run: u64) -> anyhow::Result<Vec<f64>> {
+        let client = stage.client()?;
+        let mut lags = Vec::with_capacity(self.changes as usize);
+        for change in 0..self.changes {
+            let tenant = users::tenant(change * 7_919 % self.users);
+            let receipt = client.set_feature_preference(&tenant, users::FEATURE, &changed(change, run)).await?;
+            let answered = Instant::now();
+            agent.scheduler.until_in_force(receipt.takes_effect_at).await;
+            lags.push(answered.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(lags)
+    }
+
+    /// Changes answered a second, and the milliseconds from the last answer until all are in force.
+    async fn at_once(&self, stage: &Stage, agent: &Working, run: u64) -> anyhow::Result<(f64, f64)> {
+        let put = |change: u64| {
+            let tenant = users::tenant(change * 7_919 % self.users);
+            loopback::put(
+                &format!("{BASE}/tenants/{tenant}/preferences/{}", users::FEATURE),
+                &stage.key,
+                &changed(change + 1, run).to_string(),
+            )
+        };
+        let requests: Requests = Arc::new((0..self.burst).map(put).collect());
+        let took = loopback::send_all(stage.address(), &requests, self.connections.into()).await?;
+        let answered = Instant::now();
+        let last = stage.client()?.set_feature_preference(&users::tenant(0), users::FEATURE, &changed(0, run + 1)).await?;
+        agent.scheduler.until_in_force(last.takes_effect_at).await;
+        Ok((self.burst as f64 / took.as_secs_f64(), answered.elapsed().as_secs_f64() * 1e3))
+    }
+}
+
+/// A preference of another time than the last run's, far from now.
+fn changed(change: u64, run: u64) -> Value {
+    let minute = (change * 13 + run * 7) % (24 * 60);
+    json!({
+        "frequency": "monthly", "preferred_day": 1 + change % 28, "preferred_time": format!("{:02}:{:02}", minute / 60, minute % 60),
+        "timezone": "UTC", "template_overrides": {"tone": "professional"}
+    })
+}

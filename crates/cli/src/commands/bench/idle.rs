@@ -1,0 +1,149 @@
+//! `cohort bench idle`: what an agent costs that has nothing to do.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use cohort_batch_agent::SystemClock;
+use cohort_preferences::Clock;
+use jiff::tz::TimeZone;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::database::{Database, DatabaseArgs};
+use super::due_users::{MOST_FAR_GROUPS, far_line};
+use super::figure::Workload;
+use super::memory;
+use super::stage::{Stage, write_lines};
+use super::users;
+use crate::config::Environment;
+use crate::services::BASE;
+
+const EXAMPLE: &str = r#"Example:
+  cohort bench idle --users 1000000 --groups 5000 --seconds 60
+
+The agent is a process of its own (`cohort agent`). Each figure is a line {"workload","backend","n","metric","unit","value",
+"runs"}: cpu (of one processor, once it is ready and has come to rest), memory (resident). Linux only."#;
+
+/// How long an agent has to come to rest once it is ready.
+const REST: Duration = Duration::from_secs(3);
+
+/// How often it is asked whether it is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Measure what an agent costs that has nothing to do
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct BenchIdle {
+    /// How many users are stored
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    users: u64,
+    /// In how many groups, none of which is due
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
+    groups: u64,
+    /// How long to watch, in a run
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// How many runs, each of a new process; a figure is their median
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+impl BenchIdle {
+    pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
+        let database = self.database.database(environment)?;
+        let stage = far_users(&database, self.users, self.groups).await?;
+        let (mut shares, mut resident) = (Vec::new(), Vec::new());
+        for run in 1..=self.runs {
+            let agent = AgentProcess::start(&stage).await?;
+            tokio::time::sleep(REST).await;
+            let (before, began) = (memory::processor_time(agent.child.id())?, Instant::now());
+            tokio::time::sleep(Duration::from_secs(self.seconds)).await;
+            let worked = memory::processor_time(agent.child.id())?.saturating_sub(before);
+            let share = worked.as_secs_f64() / began.elapsed().as_secs_f64() * 100.0;
+            let megabytes = memory::resident(agent.child.id())?;
+            eprintln!("run {run}: {share:.3} % of a processor, {megabytes:.1} MB");
+            shares.push(share);
+            resident.push(megabytes);
+        }
+        stage.end().await?;
+        let workload = Workload { name: "idle", backend: database.name(), users: self.users };
+        workload.print("cpu", "%", &shares)?;
+        workload.print("memory", "MB", &resident)?;
+        Ok(())
+    }
+}
+
+/// A service with so many users in groups that are not due for a week.
+pub(super) async fn far_users(database: &Database, users: u64, groups: u64) -> anyhow::Result<Stage> {
+    let input = TempDir::new().context("cannot make a folder")?;
+    let lines = input.path().join("lines.jsonl");
+    let today = TimeZone::UTC.to_datetime(SystemClock.now()).date();
+    write_lines(&lines, (0..users).map(|user| far_line(user, groups, today)))?;
+    let stage = Stage::empty(database).await?;
+    stage.import(&lines, users).await?;
+    eprintln!("{users} users in {} groups are stored", groups.min(users));
+    Ok(stage)
+}
+
+/// `cohort agent` on a service of this process.
+struct AgentProcess {
+    child: Child,
+    _folder: TempDir,
+}
+
+impl AgentProcess {
+    /// Starts it and waits until it is ready.
+    async fn start(stage: &Stage) -> anyhow::Result<Self> {
+        let folder = TempDir::new().context("cannot make a folder")?;
+        let config = batch_config(&folder)?;
+        let program = std::env::current_exe().context("cannot tell which program this is")?;
+        let mut command = Command::new(program);
+        command.arg("agent").arg("--listen").arg("127.0.0.1:0").arg("--batch-config").arg(config);
+        command.arg("--ledger-url").arg(format!("sqlite://{}", folder.path().join("ledger.db").display()));
+        command.env("CONFIG_SERVICE_URL", format!("http://{}{BASE}", stage.address())).env("CONFIG_SERVICE_API_KEY", &stage.key);
+        let child = command.stdout(Stdio::piped()).spawn().context("cannot start the agent")?;
+        let mut agent = Self { child, _folder: folder };
+        let ready = format!("http://{}/readyz", agent.address().await?);
+        while !reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()) {
+            anyhow::ensure!(agent.child.try_wait()?.is_none(), "the agent ended");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(agent)
+    }
+
+    /// Where it says that it listens.
+    async fn address(&mut self) -> anyhow::Result<String> {
+        let output = self.child.stdout.take().context("the agent has no output")?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            BufReader::new(output).read_line(&mut line).map(|_length| line)
+        });
+        let line = read.await.context("reading broke down")?.context("cannot read what the agent says")?;
+        let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once('/')).map(|(address, _)| address.to_owned());
+        address.with_context(|| format!("the agent does not say where it listens: {line:?}"))
+    }
+}
+
+impl Drop for AgentProcess {
+    fn drop(&mut self) {
+        // One that has ended by itself cannot be killed, and need not be.
+        let _ended = self.child.kill().and_then(|()| self.child.wait().map(drop));
+    }
+}
+
+fn batch_config(folder: &TempDir) -> anyhow::Result<PathBuf> {
+    let (config, template) = (folder.path().join("batch.json"), folder.path().join("text.txt"));
+    let job = json!({
+        "job_id": "bench", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": users::FEATURE,
+    });
+    let purposes = json!({"write": {"handler": "template", "template_file": "text.txt", "output_dir": "texts"}});
+    std::fs::write(template, "{{ tenant_id }}").context("cannot write the template")?;
+    std::fs::write(&config, json!({"batch_processing_jobs": [job], "purposes": purposes}).to_string()).context("cannot write the job")?;
+    Ok(config)
+}
