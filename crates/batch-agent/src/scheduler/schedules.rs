@@ -15,6 +15,7 @@ use cohort_preferences::{
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+use smallvec::SmallVec;
 
 use super::defaults::{DefaultsInTime, Stretch};
 use super::plan::{Verdict, judge};
@@ -63,19 +64,21 @@ struct JobSchedules {
 #[derive(Debug)]
 struct Scheduled {
     schedule: Schedule,
-    stated: BTreeMap<StatedGroup, Part>,
+    /// Hardly ever more than one: with very many groups, each byte here counts.
+    stated: SmallVec<[Part; 1]>,
     /// The zones of the tenants that are enrolled in it.
-    enrolled: BTreeMap<OwnZone, Vec<Stretch>>,
+    enrolled: BTreeMap<OwnZone, SmallVec<[Stretch; 1]>>,
     planned_until: Timestamp,
     next: Option<Occurrence>,
 }
 
 /// A stated group as part of a preference group.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Part {
+    group: StatedGroup,
     count: u64,
     empty_since: Option<Timestamp>,
-    stretches: Vec<Stretch>,
+    stretches: SmallVec<[Stretch; 1]>,
 }
 
 /// What makes up a preference group at an instant.
@@ -155,7 +158,7 @@ impl Schedules {
         // A part that is new to a group has not been planned with it.
         let in_force = |group: &PreferenceGroup| jobs[earlier?].groups.get(group).filter(|scheduled| scheduled.gone_since().is_none());
         let known = |group: &PreferenceGroup, part: &StatedGroup| {
-            in_force(group).filter(|scheduled| scheduled.stated.contains_key(part)).map(|scheduled| scheduled.planned_until)
+            in_force(group).filter(|scheduled| scheduled.part(part).is_some()).map(|scheduled| scheduled.planned_until)
         };
         for summary in list.groups {
             for (group, stretch) in fresh.defaults.stretches(&summary.group)? {
@@ -371,7 +374,7 @@ impl JobSchedules {
             return;
         }
         let scheduled = self.schedule(group, from);
-        let part = scheduled.stated.entry(summary.group.clone()).or_default();
+        let part = scheduled.part_mut(&summary.group);
         (part.count, part.empty_since) = (summary.count, summary.empty_since);
         part.note(stretch);
     }
@@ -405,7 +408,7 @@ impl JobSchedules {
             let schedule = Schedule::of(group);
             let next = schedule.next_after(from);
             due.extend(next.map(|next| (next.at, group.clone())));
-            Scheduled { schedule, stated: BTreeMap::new(), enrolled: BTreeMap::new(), planned_until: from, next }
+            Scheduled { schedule, stated: SmallVec::new(), enrolled: BTreeMap::new(), planned_until: from, next }
         })
     }
 
@@ -435,13 +438,13 @@ impl JobSchedules {
         }
         if let Some(left) = &change.left
             && let Ok(group) = self.defaults.resolve(left)
-            && let Some(part) = self.groups.get_mut(&group).and_then(|scheduled| scheduled.stated.get_mut(left))
+            && let Some(part) = self.groups.get_mut(&group).and_then(|scheduled| scheduled.known_part_mut(left))
         {
             part.lose_one(change.at);
         }
         let Some(joined) = &change.joined else { return Ok(()) };
         let group = self.defaults.resolve(joined)?;
-        match self.groups.get_mut(&group).and_then(|scheduled| scheduled.stated.get_mut(joined)) {
+        match self.groups.get_mut(&group).and_then(|scheduled| scheduled.known_part_mut(joined)) {
             Some(part) => {
                 part.gain_one();
                 self.revive(&group, change.at);
@@ -492,9 +495,27 @@ impl JobSchedules {
 }
 
 impl Scheduled {
+    fn part(&self, stated: &StatedGroup) -> Option<&Part> {
+        self.stated.iter().find(|part| part.group == *stated)
+    }
+
+    fn known_part_mut(&mut self, stated: &StatedGroup) -> Option<&mut Part> {
+        self.stated.iter_mut().find(|part| part.group == *stated)
+    }
+
+    /// The part of a stated group, which is one from now on.
+    fn part_mut(&mut self, stated: &StatedGroup) -> &mut Part {
+        let known = self.stated.iter().position(|part| part.group == *stated);
+        let index = known.unwrap_or_else(|| {
+            self.stated.push(Part { group: stated.clone(), count: 0, empty_since: None, stretches: SmallVec::new() });
+            self.stated.len() - 1
+        });
+        &mut self.stated[index]
+    }
+
     /// What makes it up at an instant.
     fn parts(&self, at: Timestamp) -> Parts {
-        let stated = self.stated.iter().filter(|(_, part)| holds(&part.stretches, at)).map(|(stated, _)| stated.clone());
+        let stated = self.stated.iter().filter(|part| holds(&part.stretches, at)).map(|part| part.group.clone());
         let enrolled = self.enrolled.iter().filter(|(_, stretches)| holds(*stretches, at)).map(|(zone, _)| zone.clone());
         Parts { stated: stated.collect(), enrolled: enrolled.collect() }
     }
@@ -510,11 +531,11 @@ impl Scheduled {
     }
 
     fn stretches(&self) -> impl Iterator<Item = &Stretch> {
-        self.stated.values().flat_map(|part| &part.stretches).chain(self.enrolled.values().flatten())
+        self.stated.iter().flat_map(|part| &part.stretches).chain(self.enrolled.values().flatten())
     }
 
     fn members(&self) -> u64 {
-        let now = self.stated.values().filter(|part| part.stretches.iter().any(|stretch| stretch.until.is_none()));
+        let now = self.stated.iter().filter(|part| part.stretches.iter().any(|stretch| stretch.until.is_none()));
         now.map(|part| part.count).sum()
     }
 
@@ -527,7 +548,7 @@ impl Scheduled {
 
     /// Since when nobody has been in it; `None` while somebody is or may be.
     fn gone_since(&self) -> Option<Timestamp> {
-        let stated = self.stated.values().map(Part::gone_since);
+        let stated = self.stated.iter().map(Part::gone_since);
         let enrolled = self.enrolled.values().map(|stretches| ended(stretches));
         stated.chain(enrolled).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
@@ -556,7 +577,7 @@ impl Part {
     }
 }
 
-fn note(stretches: &mut Vec<Stretch>, stretch: Stretch) {
+fn note(stretches: &mut SmallVec<[Stretch; 1]>, stretch: Stretch) {
     if !stretches.contains(&stretch) {
         stretches.push(stretch);
     }
