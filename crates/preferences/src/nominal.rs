@@ -42,6 +42,11 @@ impl NominalTime {
     pub fn local(&self) -> DateTime {
         self.local
     }
+
+    /// The offset that is part of the name; `None` but under T9.
+    pub fn offset(&self) -> Option<Offset> {
+        self.offset
+    }
 }
 
 impl fmt::Display for NominalTime {

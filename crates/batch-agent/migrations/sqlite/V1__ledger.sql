@@ -4,8 +4,10 @@
 CREATE TABLE job (
     id          INTEGER PRIMARY KEY,
     job_id      TEXT NOT NULL UNIQUE,
+    began       INTEGER NOT NULL,   -- nothing from before is ever planned (F1)
     mark        INTEGER NOT NULL,   -- everything up to here is planned (F1)
     known_until INTEGER NOT NULL,   -- groups that came to be later were not yet known when the mark was set
+    replan_from INTEGER,            -- from here to the mark is planned anew by another time zone database (T11); NULL: nothing
     paused_at   INTEGER,            -- when its last pause began
     resumed_at  INTEGER             -- when that pause ended; NULL while it lasts
 ) STRICT;
@@ -32,6 +34,18 @@ CREATE TABLE agent_start (
     agent     TEXT PRIMARY KEY,
     documents TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The agents and when they last said that they live.
+CREATE TABLE agent (
+    name       TEXT PRIMARY KEY,
+    tzdb       TEXT NOT NULL,       -- the release of the time zone database that it has
+    renewed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The release of the time zone database by which is planned (T11): one row, none before the first agent.
+CREATE TABLE tzdb (
+    release TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE tenant (
     number    INTEGER PRIMARY KEY,

@@ -16,10 +16,12 @@
 //! * Every claim raises the chunk's token, and the statement that records outcomes checks it: an agent that was paused
 //!   past its lease records nothing (F3).
 //! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes the run (D2).
+//! * The agents are known here, and by which time zone database they plan (`agents`, T11).
 //! * Jobs and purposes are kept here too, in versions (`definitions`); each run records the version of its job.
 //!
 //! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
 
+mod agents;
 mod definitions;
 mod firing;
 mod outcome;
@@ -35,6 +37,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
 pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
@@ -155,6 +158,19 @@ pub struct Mark {
     pub planned_until: Timestamp,
     /// Groups that came to be later than this were not yet known then.
     pub known_until: Timestamp,
+    /// From here on everything is planned anew, because another time zone database was adopted (T11); `None`: nothing is.
+    pub replan_from: Option<Timestamp>,
+}
+
+/// What is to be opened for a job.
+#[derive(Debug)]
+pub struct Plan {
+    /// How far the job is planned with it. A `replan_from` says what it has planned anew, and a mark never goes back.
+    pub mark: Mark,
+    /// The runs.
+    pub runs: Vec<NewRun>,
+    /// The time zone database by which they were planned; `None` for a trigger, which no calendar names.
+    pub tzdb: Option<TzdbRelease>,
 }
 
 /// At most 25 users of one run, claimed by this agent.
@@ -315,6 +331,14 @@ pub enum LedgerError {
     /// Jobs or purposes were stored after the edit was decided on: read them again, and decide anew.
     #[error("jobs or purposes were stored meanwhile")]
     RevisionMoved,
+    /// A plan by a time zone database that is not the ledger's (T11).
+    #[error("planned by the time zone database {planned_by}, and the ledger goes by {in_force}")]
+    OtherTzdb {
+        /// The planner's.
+        planned_by: TzdbRelease,
+        /// The ledger's.
+        in_force: TzdbRelease,
+    },
     /// A cursor that no list gave out.
     #[error("cursor: expected one that an earlier page gave, got {0:?}")]
     Cursor(String),
@@ -334,13 +358,19 @@ impl From<GroupError> for LedgerError {
 
 /// The durable record, whatever database holds it.
 #[async_trait]
-pub trait Ledger: DefinitionLedger {
+pub trait Ledger: DefinitionLedger + AgentLedger {
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;
 
     /// Advances the job's mark and opens the runs planned up to it, in one transaction. Answers those that no other
     /// agent had opened (F3).
-    async fn open_runs(&self, job: &JobId, mark: Mark, runs: Vec<NewRun>, now: Timestamp) -> Result<Vec<RunId>, LedgerError>;
+    ///
+    /// # Errors
+    /// [`LedgerError::OtherTzdb`] if the plan is by another time zone database than the ledger's; nothing has changed then.
+    async fn open_runs(&self, job: &JobId, plan: Plan, now: Timestamp) -> Result<Vec<RunId>, LedgerError>;
+
+    /// Which occurrences of a job have a run, of this nominal date or later.
+    async fn named_since(&self, job: &JobId, date: Date) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError>;
 
     /// The most urgent run whose members are still to be read.
     async fn next_run_to_read(&self, now: Timestamp) -> Result<Option<Run>, LedgerError>;

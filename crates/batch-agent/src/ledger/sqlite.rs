@@ -1,5 +1,6 @@
 //! The ledger on SQLite.
 
+mod agents;
 mod definitions;
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::outcome::{MissedReason, Outcome, OutcomeRecord, StatusName};
 use super::{
-    Chunk, Claim, Counts, Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Run, RunId,
+    Chunk, Claim, Counts, Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, Run, RunId,
     RunQuery, RunState, Settlement,
 };
 use crate::identity::idempotency_key;
@@ -57,9 +58,14 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| ensure_job(tx, &job, now)).await
     }
 
-    async fn open_runs(&self, job: &JobId, mark: Mark, runs: Vec<NewRun>, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
+    async fn open_runs(&self, job: &JobId, plan: Plan, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
         let job = job.clone();
-        self.db.write(move |tx| open_runs(tx, &job, mark, &runs, now)).await
+        self.db.write(move |tx| open_runs(tx, &job, &plan, now)).await
+    }
+
+    async fn named_since(&self, job: &JobId, date: Date) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError> {
+        let job = job.clone();
+        self.db.read(move |tx| named_since(tx, &job, date)).await
     }
 
     async fn next_run_to_read(&self, now: Timestamp) -> Result<Option<Run>, LedgerError> {
@@ -139,23 +145,49 @@ impl Ledger for SqliteLedger {
 }
 
 fn ensure_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError> {
-    tx.prepare_cached("INSERT INTO job (job_id, mark, known_until) VALUES (?1, ?2, ?2) ON CONFLICT (job_id) DO NOTHING")?
+    tx.prepare_cached("INSERT INTO job (job_id, began, mark, known_until) VALUES (?1, ?2, ?2, ?2) ON CONFLICT (job_id) DO NOTHING")?
         .execute(params![job.as_str(), micros(now)])?;
-    let mark = tx
-        .prepare_cached("SELECT mark, known_until FROM job WHERE job_id = ?1")?
-        .query_row([job.as_str()], |row| Ok(Mark { planned_until: instant(row, 0)?, known_until: instant(row, 1)? }))?;
+    let mark = tx.prepare_cached("SELECT mark, known_until, replan_from FROM job WHERE job_id = ?1")?.query_row([job.as_str()], |row| {
+        let replan_from = row.get::<_, Option<i64>>(2)?.map(|from| micros_to_instant(2, from)).transpose()?;
+        Ok(Mark { planned_until: instant(row, 0)?, known_until: instant(row, 1)?, replan_from })
+    })?;
     Ok(mark)
 }
 
-fn open_runs(tx: &Connection, job: &JobId, mark: Mark, runs: &[NewRun], now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
-    let job: i64 = tx
-        .prepare_cached("UPDATE job SET mark = max(mark, ?2), known_until = max(known_until, ?3) WHERE job_id = ?1 RETURNING id")?
-        .query_row(params![job.as_str(), micros(mark.planned_until), micros(mark.known_until)], |row| row.get(0))?;
+fn open_runs(tx: &Connection, job: &JobId, plan: &Plan, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
+    if let Some(planned_by) = &plan.tzdb
+        && let Some(in_force) = agents::tzdb_in_force(tx)?
+        && in_force != *planned_by
+    {
+        return Err(LedgerError::OtherTzdb { planned_by: planned_by.clone(), in_force });
+    }
+    let job = advance_mark(tx, job, plan.mark)?;
     let mut opened = Vec::new();
-    for new in runs {
+    for new in &plan.runs {
         opened.extend(open_run(tx, job, new, now)?);
     }
     Ok(opened)
+}
+
+/// Advances the mark of a job, and answers the job's number.
+fn advance_mark(tx: &Connection, job: &JobId, mark: Mark) -> Result<i64, LedgerError> {
+    let job = tx
+        .prepare_cached(
+            "UPDATE job SET mark = max(mark, ?2), known_until = max(known_until, ?3), replan_from = nullif(replan_from, ?4)
+             WHERE job_id = ?1 RETURNING id",
+        )?
+        .query_row(params![job.as_str(), micros(mark.planned_until), micros(mark.known_until), mark.replan_from.map(micros)], |row| {
+            row.get(0)
+        })?;
+    Ok(job)
+}
+
+fn named_since(tx: &Connection, job: &JobId, date: Date) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT frequency, time_key, timezone, nominal FROM run WHERE job = (SELECT id FROM job WHERE job_id = ?1) AND nominal_date >= ?2",
+    )?;
+    let named = statement.query_map(params![job.as_str(), date.to_string()], |row| Ok((group(row, 0)?, parsed(row, 3)?)))?;
+    Ok(named.collect::<Result<_, _>>()?)
 }
 
 fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<Option<RunId>, LedgerError> {
@@ -542,8 +574,6 @@ fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> 
 }
 
 fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let (frequency, time_key, timezone): (String, String, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
-    let group = PreferenceGroup::parse(&frequency, &time_key, &timezone).map_err(|error| unreadable(4, error))?;
     let reason: Option<String> = row.get(9)?;
     let count = |index| row.get::<_, i64>(index).map(|count| count as u64);
     Ok(Run {
@@ -551,7 +581,7 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
         job_id: parsed(row, 1)?,
         job_version: row.get(20)?,
         feature_type: parsed(row, 2)?,
-        group: group.ok_or_else(|| unreadable(4, "a part of the group is not stated"))?,
+        group: group(row, 3)?,
         occurrence: Firing { nominal: parsed(row, 6)?, at: instant(row, 7)? },
         state: read_state(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
         reason: reason.map(|text| text.parse()).transpose().map_err(|error: LedgerError| unreadable(9, error))?,
@@ -583,6 +613,13 @@ fn urgency(priority: Priority) -> i64 {
         Priority::Medium => 2,
         Priority::Low => 3,
     }
+}
+
+/// The group whose frequency, time key and time zone are three columns from `first` on.
+fn group(row: &Row<'_>, first: usize) -> rusqlite::Result<PreferenceGroup> {
+    let (frequency, time_key, timezone): (String, String, String) = (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?);
+    let group = PreferenceGroup::parse(&frequency, &time_key, &timezone).map_err(|error| unreadable(first + 1, error))?;
+    group.ok_or_else(|| unreadable(first + 1, "a part of the group is not stated"))
 }
 
 fn micros(instant: Timestamp) -> i64 {

@@ -11,7 +11,7 @@ use super::job_set::{BuildError, Serving};
 use super::{EnhancedBatchProcessor, Inner};
 use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, TzdbRelease};
 use crate::scheduler::{NominalDates, Schedules, Watch};
 use crate::source::PreferenceSource;
 
@@ -28,6 +28,7 @@ pub struct ProcessorBuilder {
     jobs: Vec<Job>,
     max_concurrent_items: usize,
     holder: String,
+    tzdb: TzdbRelease,
     horizon: Option<NominalDates>,
 }
 
@@ -43,6 +44,7 @@ impl EnhancedBatchProcessor {
             jobs: Vec::new(),
             max_concurrent_items: DEFAULT_CONCURRENT_ITEMS,
             holder: "agent".into(),
+            tzdb: TzdbRelease::bundled(),
             horizon: None,
         }
     }
@@ -90,6 +92,13 @@ impl ProcessorBuilder {
         self
     }
 
+    /// Another name for the time zone database than that of the bundled release (T11).
+    #[must_use]
+    pub fn time_zone_database(mut self, release: TzdbRelease) -> Self {
+        self.tzdb = release;
+        self
+    }
+
     /// Plans only occurrences whose nominal date lies within.
     #[must_use]
     pub fn horizon(mut self, dates: NominalDates) -> Self {
@@ -122,6 +131,7 @@ impl ProcessorBuilder {
             calls: Arc::new(Semaphore::new(self.max_concurrent_items)),
             max_concurrent_items: self.max_concurrent_items,
             holder: self.holder,
+            tzdb: self.tzdb,
             in_work: Mutex::default(),
             stopping: watch::Sender::new(false),
             claiming: tokio::sync::Mutex::new(()),

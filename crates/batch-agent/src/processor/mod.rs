@@ -43,7 +43,7 @@ pub use self::job_set::{BuildError, Serving};
 pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
 pub(crate) use self::read::GroupAt;
 use crate::clock::AgentClock;
-use crate::ledger::{Chunk, Claim, Ledger, LedgerError, Mark, NewRun, Run, RunId};
+use crate::ledger::{AgentSign, Chunk, Claim, Ledger, LedgerError, Plan, Run, RunId, TzdbRelease};
 use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
 use crate::source::PreferenceSource;
 
@@ -80,6 +80,7 @@ struct Inner {
     calls: Arc<Semaphore>,
     max_concurrent_items: usize,
     holder: String,
+    tzdb: TzdbRelease,
     /// The chunks in work, whose claims are renewed. One that could not be recorded is not among them: its claim runs
     /// out, and it is done again (F3).
     in_work: Mutex<HashSet<i64>>,
@@ -106,9 +107,9 @@ pub enum ProcessError {
 }
 
 impl EnhancedBatchProcessor {
-    /// Opens the runs of these occurrences, with the job's mark, and starts on them.
-    pub async fn process_occurrences(&self, job: &JobId, mark: Mark, runs: Vec<NewRun>) -> Result<Vec<RunId>, LedgerError> {
-        let opened = self.0.ledger.open_runs(job, mark, runs, self.0.clock.now()).await?;
+    /// Opens the runs of what was planned, with the job's mark, and starts on them.
+    pub async fn process_occurrences(&self, job: &JobId, plan: Plan) -> Result<Vec<RunId>, LedgerError> {
+        let opened = self.0.ledger.open_runs(job, plan, self.0.clock.now()).await?;
         self.0.wake.notify_one();
         Ok(opened)
     }
@@ -161,6 +162,11 @@ impl EnhancedBatchProcessor {
 
     pub(crate) fn watch(&self) -> &Watch {
         &self.0.watch
+    }
+
+    /// What the agent says of itself when it renews (T11).
+    pub(crate) fn sign(&self) -> AgentSign {
+        AgentSign { agent: self.0.holder.clone(), tzdb: self.0.tzdb.clone(), renewed_at: self.0.clock.now() }
     }
 
     pub(crate) fn parts(&self) -> (Arc<dyn PreferenceSource>, Arc<dyn Ledger>, Arc<dyn AgentClock>) {

@@ -7,7 +7,7 @@
 use cohort_preferences::JobId;
 
 use super::{EnhancedBatchProcessor, JobInForce};
-use crate::ledger::{Firing, LedgerError, NewRun, RunId};
+use crate::ledger::{Firing, LedgerError, Mark, NewRun, Plan, RunId};
 
 impl EnhancedBatchProcessor {
     /// Opens the runs of a trigger; `None` if no such job is planned here.
@@ -19,8 +19,8 @@ impl EnhancedBatchProcessor {
         }
         let firing = Firing::triggered(self.0.clock.now());
         let runs = self.runs_of(in_force, firing);
-        let mark = self.0.ledger.ensure_job(job, firing.at).await?;
-        let opened = self.process_occurrences(job, mark, runs).await?;
+        let mark = Mark { replan_from: None, ..self.0.ledger.ensure_job(job, firing.at).await? };
+        let opened = self.process_occurrences(job, Plan { mark, runs, tzdb: None }).await?;
         Ok(Some((firing, opened)))
     }
 

@@ -12,6 +12,8 @@
 //! neither (F1). What may fail: the Config Database, then the schedules known go on (F4); the ledger, then nothing is
 //! planned and the same stretch is planned again later (F5).
 //!
+//! Agents with different time zone databases do not plan at once (`tzdb`, T11).
+//!
 //! Simulated time drives this very code: [`DynamicBatchScheduler::run_simulated_until`] moves the clock from one instant
 //! at which something is to do to the next.
 
@@ -19,6 +21,7 @@ mod adopt;
 mod defaults;
 mod plan;
 mod schedules;
+mod tzdb;
 mod watch;
 
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use std::time::Duration;
 
 use cohort_preferences::{Enroll, FeatureType, Frequency, JobId, TimeKey, UnresolvedGroup};
 use futures_util::StreamExt;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
@@ -33,12 +37,13 @@ use tokio::sync::{Mutex, Notify};
 use self::defaults::DefaultsInTime;
 pub(crate) use self::plan::ON_TIME;
 use self::plan::Verdict;
-use self::schedules::Due;
+use self::schedules::{Due, Named};
 pub use self::schedules::{NominalDates, ScheduleKey, ScheduleView};
 pub(crate) use self::schedules::{Outdated, Parts, Schedules};
+use self::tzdb::Standing;
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
-use crate::ledger::{Ledger, LedgerError, Mark, NewRun};
+use crate::ledger::{Ledger, LedgerError, Mark, NewRun, Plan};
 use crate::processor::{BuildError, EnhancedBatchProcessor, GroupAt, JobInForce, ProcessError};
 use crate::source::{PreferenceSource, SourceError};
 
@@ -82,7 +87,8 @@ pub struct DynamicBatchScheduler {
     poll_interval: Duration,
     /// Held while occurrences are planned, and while the jobs are swapped that they are planned by.
     planning: Mutex<()>,
-    /// Told when schedules have changed because jobs have.
+    standing: Standing,
+    /// Told when there may be more to plan because jobs have changed, or because this agent begins to plan.
     adopted: Notify,
 }
 
@@ -90,12 +96,22 @@ impl DynamicBatchScheduler {
     /// A scheduler for the processor's jobs; `poll_interval` is how often everything is read anew as a safety net (F8).
     pub fn new(processor: EnhancedBatchProcessor, poll_interval: Duration) -> Self {
         let (source, ledger, clock) = processor.parts();
-        Self { source, ledger, clock, processor, poll_interval, planning: Mutex::new(()), adopted: Notify::new() }
+        Self {
+            source,
+            ledger,
+            clock,
+            processor,
+            poll_interval,
+            planning: Mutex::new(()),
+            standing: Standing::default(),
+            adopted: Notify::new(),
+        }
     }
 
     /// Puts the stored jobs in force, reads the groups of every job and makes their schedules. To be called once, before
     /// anything else.
     pub async fn initialize_dynamic_schedules(&self) -> Result<(), ScheduleError> {
+        self.renew().await?;
         self.adopt_at_start().await?;
         self.resynchronize().await
     }
@@ -143,13 +159,16 @@ impl DynamicBatchScheduler {
     }
 
     /// Why the agent cannot do its work at the moment; `None` if it can: the groups are read, changes are heard of, and the
-    /// ledger answers (F5).
+    /// ledger answers (F5) and goes by this agent's time zone database (T11).
     pub async fn unreadiness(&self) -> Option<String> {
         if let Some(fault) = self.feed_fault() {
             return Some(format!("the change feed: {fault}"));
         }
         if !self.processor.watch().is_following() {
             return Some("the Config Database has not answered yet: no group is scheduled".into());
+        }
+        if let Some(outdated) = self.outdated_tzdb() {
+            return Some(outdated);
         }
         self.ledger.definition_revision().await.err().map(|error| format!("the ledger: {error}"))
     }
@@ -162,26 +181,29 @@ impl DynamicBatchScheduler {
             () = self.follow_forever() => {}
             () = self.refresh_forever() => {}
             () = self.adopt_forever() => {}
+            () = self.renew_forever() => {}
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = ended.wait_for(|ended| *ended) => {}
         }
+        self.leave().await;
     }
 
     /// Moves a simulated clock to `end`, doing on the way everything that becomes due.
     pub async fn run_simulated_until(&self, clock: &SimulatedClock, end: Timestamp) -> Result<(), ScheduleError> {
         loop {
+            self.renew_if_due().await?;
             self.adopt_newer().await?;
             self.plan_due().await?;
             let ready_at = self.processor.run_until_idle().await?;
             // In real time the feed that is followed does it: a group that came to be meanwhile may be due before those known.
             self.learn_changes().await;
             self.reload_outdated().await;
-            let next = self.processor.schedules().next_due().into_iter().chain(ready_at).min();
+            let next = self.next_to_plan().into_iter().chain(self.next_chance_to_plan()).chain(ready_at).min();
             match next.filter(|next| *next <= end) {
                 Some(next) => clock.advance_to(next),
                 None => {
                     clock.advance_to(end);
-                    return Ok(());
+                    return self.renew_if_due().await;
                 }
             }
         }
@@ -232,7 +254,7 @@ impl DynamicBatchScheduler {
     async fn plan_forever(&self) {
         loop {
             let wake_at = match self.plan_due().await {
-                Ok(()) => self.processor.schedules().next_due().unwrap_or(Timestamp::MAX),
+                Ok(()) => self.next_to_plan().unwrap_or(Timestamp::MAX),
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "planning failed; it is tried again");
                     saturating_add(self.clock.now(), PAUSE_AFTER_FAULT)
@@ -295,10 +317,15 @@ impl DynamicBatchScheduler {
     async fn refresh_forever(&self) {
         loop {
             tokio::time::sleep(self.poll_interval).await;
-            for job in self.processor.jobs().planned() {
-                if let Err(error) = self.load(job).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id, "reading the groups anew failed; those known go on");
-                }
+            self.reload_all().await;
+        }
+    }
+
+    /// Reads the groups of all jobs anew; without an answer, those known go on (F4).
+    async fn reload_all(&self) {
+        for job in self.processor.jobs().planned() {
+            if let Err(error) = self.load(job).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id, "reading the groups anew failed; those known go on");
             }
         }
     }
@@ -311,7 +338,7 @@ impl DynamicBatchScheduler {
 
     /// Opens the runs of everything that is due up to `now`, by whoever has the turn to plan.
     async fn plan_up_to(&self, now: Timestamp) -> Result<(), ScheduleError> {
-        if self.processor.schedules().next_due().is_none_or(|due| due > now) {
+        if !self.plans() || self.processor.schedules().next_due().is_none_or(|due| due > now) {
             return Ok(());
         }
         // A group that came to be just now is planned with the rest.
@@ -344,17 +371,29 @@ impl DynamicBatchScheduler {
 
     async fn plan_job(&self, in_force: &JobInForce, now: Timestamp) -> Result<(), ScheduleError> {
         let job_id = &in_force.job.job_id;
-        let due = self.processor.schedules().due(job_id, now);
+        let replanned_from = self.processor.schedules().replanned_from(job_id);
+        let named = self.named_since(job_id, replanned_from).await?;
+        let due = self.processor.schedules().due(job_id, now, &named);
         if !due.is_empty() {
             let mut runs = Vec::with_capacity(due.len());
             for due in due {
                 runs.extend(self.new_run(in_force, due).await);
             }
-            let mark = Mark { planned_until: now, known_until: self.processor.watch().known_until().min(now) };
-            self.processor.process_occurrences(job_id, mark, runs).await?;
+            let known_until = self.processor.watch().known_until().min(now);
+            let mark = Mark { planned_until: now, known_until, replan_from: replanned_from };
+            let tzdb = Some(self.processor.sign().tzdb);
+            self.processor.process_occurrences(job_id, Plan { mark, runs, tzdb }).await?;
         }
         self.processor.schedules().advance(job_id, now);
         Ok(())
+    }
+
+    /// The occurrences from an instant on that have runs, as far as a job is planned anew (T11). Their dates may lie a day
+    /// before it.
+    async fn named_since(&self, job_id: &JobId, replanned_from: Option<Timestamp>) -> Result<Named, ScheduleError> {
+        let Some(from) = replanned_from else { return Ok(Named::new()) };
+        let date = TimeZone::UTC.to_datetime(saturating_add(from, SignedDuration::from_hours(-24))).date();
+        Ok(self.ledger.named_since(job_id, date).await?)
     }
 
     /// The run that becomes of a due occurrence; `None` for one that is not processed and had no members (A1).

@@ -5,7 +5,7 @@
 //! so that a change costs what changed and not what exists. Nothing here does I/O: the scheduler asks what is due, records
 //! it in the ledger, and only then moves the schedules on.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cohort_preferences::{
@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use super::defaults::{DefaultsInTime, Stretch};
 use super::plan::{Verdict, judge};
-use crate::ledger::{Mark, Pause};
+use crate::ledger::{FiringName, Mark, Pause};
 use crate::processor::JobInForce;
 use crate::registry::Outlook;
 
@@ -36,6 +36,9 @@ pub struct NominalDates {
     pub last: Date,
 }
 
+/// Occurrences that have runs.
+pub(crate) type Named = HashSet<(PreferenceGroup, FiringName)>;
+
 /// All schedules, shared by the scheduler, the watch and the processor.
 #[derive(Debug)]
 pub(crate) struct Schedules {
@@ -50,6 +53,8 @@ struct JobSchedules {
     version: Option<u32>,
     pause: Option<Pause>,
     mark: Mark,
+    /// The stretch from the mark's `replan_from` on is still to be planned anew (T11).
+    is_replanning: bool,
     /// The feed's cursor up to which changes are in the groups: reading one twice does no harm (F7).
     applied: String,
     defaults: DefaultsInTime,
@@ -155,8 +160,12 @@ impl Schedules {
         let mut fresh = JobSchedules::new(job, mark, list.position, defaults);
         let mut jobs = self.lock();
         let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job.job_id);
+        let begins_anew = fresh.begins_anew(earlier.map(|index| &jobs[index]));
         // A part that is new to a group has not been planned with it.
-        let in_force = |group: &PreferenceGroup| jobs[earlier?].groups.get(group).filter(|scheduled| scheduled.gone_since().is_none());
+        let in_force = |group: &PreferenceGroup| {
+            let scheduled = jobs[earlier?].groups.get(group).filter(|scheduled| scheduled.gone_since().is_none());
+            scheduled.filter(|_| !begins_anew)
+        };
         let known = |group: &PreferenceGroup, part: &StatedGroup| {
             in_force(group).filter(|scheduled| scheduled.part(part).is_some()).map(|scheduled| scheduled.planned_until)
         };
@@ -189,8 +198,11 @@ impl Schedules {
         let mut fresh = JobSchedules::new(job, mark, String::new(), DefaultsInTime::of_job(&job.job));
         let mut jobs = self.lock();
         let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job.job_id);
-        let known = earlier.and_then(|index| jobs[index].groups.get(group)).map(|scheduled| scheduled.planned_until);
-        fresh.schedule(group, known.unwrap_or(mark.planned_until.max(job.applied_at())));
+        let begins_anew = fresh.begins_anew(earlier.map(|index| &jobs[index]));
+        let known =
+            earlier.filter(|_| !begins_anew).and_then(|index| jobs[index].groups.get(group)).map(|scheduled| scheduled.planned_until);
+        let planned_until = mark.replan_from.unwrap_or(mark.planned_until);
+        fresh.schedule(group, known.unwrap_or(planned_until.max(job.applied_at())));
         match earlier {
             Some(index) => jobs[index] = fresh,
             None => jobs.push(fresh),
@@ -251,14 +263,21 @@ impl Schedules {
         self.lock().iter().filter_map(|schedules| schedules.due.first().map(|(at, _)| *at)).min()
     }
 
-    /// What has come due for a job up to `now`; nothing is changed.
-    pub(crate) fn due(&self, job: &JobId, now: Timestamp) -> Vec<Due> {
+    /// From when on a job is planned anew, by another time zone database (T11); `None` if it is not.
+    pub(crate) fn replanned_from(&self, job: &JobId) -> Option<Timestamp> {
+        let jobs = self.lock();
+        let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job).filter(|schedules| schedules.is_replanning);
+        schedules.and_then(|schedules| schedules.mark.replan_from)
+    }
+
+    /// What has come due for a job up to `now` and is not `named` on record already; nothing is changed.
+    pub(crate) fn due(&self, job: &JobId, now: Timestamp, named: &Named) -> Vec<Due> {
         let jobs = self.lock();
         let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else {
             return Vec::new();
         };
         let due = schedules.due.iter().take_while(|(at, _)| *at <= now);
-        let mut all: Vec<Due> = due.flat_map(|(_, group)| schedules.due_of(group, now, self.horizon)).collect();
+        let mut all: Vec<Due> = due.flat_map(|(_, group)| schedules.due_of(group, now, self.horizon, named)).collect();
         all.sort_by_key(|due| due.occurrence.at);
         all
     }
@@ -352,6 +371,7 @@ impl JobSchedules {
             version: job.version(),
             pause: job.pause(),
             mark,
+            is_replanning: false,
             applied,
             defaults,
             outdated_since: None,
@@ -361,11 +381,20 @@ impl JobSchedules {
         }
     }
 
+    /// Notes whether a stretch is to be planned anew that the schedules of before know nothing of, or have not planned yet.
+    /// Answers whether its planning begins with these schedules (T11).
+    fn begins_anew(&mut self, earlier: Option<&Self>) -> bool {
+        let begins = self.mark.replan_from.is_some() && earlier.is_none_or(|earlier| earlier.mark.replan_from != self.mark.replan_from);
+        self.is_replanning = begins || earlier.is_some_and(|earlier| earlier.is_replanning);
+        begins
+    }
+
     /// A group is planned from the instant at which it came to be, even if the mark is already later (F1). Between what was
     /// known when the mark was set and the mark, users may have come to it without a word to us, also to one that is older:
-    /// that stretch is planned anew, and runs that were opened in it are found by their unique key.
+    /// that stretch is planned anew, and runs that were opened in it are found by their unique key. So is what another time
+    /// zone database may have named otherwise (T11).
     fn first_planned_from(&self, since: Timestamp) -> Timestamp {
-        since.max(self.mark.known_until)
+        since.max(self.mark.replan_from.map_or(self.mark.known_until, |from| from.min(self.mark.known_until)))
     }
 
     fn learn(&mut self, group: &PreferenceGroup, summary: &GroupSummary, stretch: Stretch, planned_until: Option<Timestamp>) {
@@ -459,23 +488,32 @@ impl JobSchedules {
         Ok(())
     }
 
-    fn due_of(&self, group: &PreferenceGroup, now: Timestamp, horizon: Option<NominalDates>) -> Vec<Due> {
+    fn due_of(&self, group: &PreferenceGroup, now: Timestamp, horizon: Option<NominalDates>, named: &Named) -> Vec<Due> {
         let scheduled = &self.groups[group];
         let until = scheduled.gone_since().map_or(now, |gone| gone.min(now));
         let in_horizon =
             |occurrence: &Occurrence| horizon.is_none_or(|dates| (dates.first..=dates.last).contains(&occurrence.nominal.date()));
+        let is_named = |occurrence: &Occurrence| named.contains(&(group.clone(), FiringName::Nominal(occurrence.nominal)));
         let due: Vec<Occurrence> = scheduled
             .schedule
             .after(scheduled.planned_until)
             .take_while(|occurrence| occurrence.at <= until)
             .filter(|occurrence| in_horizon(occurrence) && scheduled.is_made_up(occurrence.at))
+            .filter(|occurrence| !self.is_planned_by_instant(occurrence) && !is_named(occurrence))
             .collect();
         let verdicts = judge(&self.job, self.pause, group, &due, now);
         let due = due.into_iter().zip(verdicts);
         due.map(|(occurrence, verdict)| Due { group: group.clone(), parts: scheduled.parts(occurrence.at), occurrence, verdict }).collect()
     }
 
+    /// Whether another time zone database has nothing to say of an occurrence that was planned: a name with an offset says
+    /// the instant, and the instant is past (T9, T11).
+    fn is_planned_by_instant(&self, occurrence: &Occurrence) -> bool {
+        self.is_replanning && occurrence.nominal.offset().is_some() && occurrence.at <= self.mark.known_until
+    }
+
     fn advance(&mut self, now: Timestamp) {
+        self.is_replanning = false;
         self.mark.planned_until = self.mark.planned_until.max(now);
         while let Some((at, group)) = self.due.pop_first() {
             if at > now {

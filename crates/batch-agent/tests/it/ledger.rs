@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cohort_batch_agent::{
-    Chunk, Claim, FailedReason, Firing, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Run, Settlement,
+    Chunk, Claim, FailedReason, Firing, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Plan, Run, Settlement,
     SkippedReason, SqliteLedger, Status,
 };
 use cohort_preferences::{PreferenceGroup, StatedGroup, TenantId};
@@ -31,8 +31,9 @@ async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
         priority: stage.job.priority,
         unprocessed: None,
     };
-    let mark = Mark { planned_until: instant(NOW), known_until: instant(NOW) };
-    let opened = ledger.open_runs(job, mark, vec![run], instant(NOW)).await.expect("runs");
+    let mark = Mark { planned_until: instant(NOW), known_until: instant(NOW), replan_from: None };
+    let plan = Plan { mark, runs: vec![run], tzdb: None };
+    let opened = ledger.open_runs(job, plan, instant(NOW)).await.expect("runs");
     ledger.run(*opened.first()?).await.expect("a run")
 }
 

@@ -38,4 +38,5 @@ mod retries;
 mod simulation;
 mod source;
 mod stage;
+mod tzdb;
 mod wishes;

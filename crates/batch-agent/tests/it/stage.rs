@@ -1,5 +1,6 @@
 //! One job, its users, its handler and its ledger, and agents that come and go between them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +82,11 @@ impl Stage {
     }
 
     pub(crate) fn ledger(&self) -> SqliteLedger {
-        SqliteLedger::open(&self.folder.path().join("ledger.db"), false).expect("a ledger")
+        SqliteLedger::open(&self.ledger_file(), false).expect("a ledger")
+    }
+
+    pub(crate) fn ledger_file(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
     }
 
     pub(crate) fn builder(&self) -> ProcessorBuilder {

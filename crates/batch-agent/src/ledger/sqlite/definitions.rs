@@ -110,8 +110,9 @@ fn insert_definition(tx: &Connection, definition: &Definition) -> Result<(), Led
 /// A job that is new, or comes back, has nothing to catch up on (F1).
 fn start_job(tx: &Connection, job: &str, at: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "INSERT INTO job (job_id, mark, known_until) VALUES (?1, ?2, ?2)
-         ON CONFLICT (job_id) DO UPDATE SET mark = max(mark, ?2), known_until = max(known_until, ?2), paused_at = NULL, resumed_at = NULL",
+        "INSERT INTO job (job_id, began, mark, known_until) VALUES (?1, ?2, ?2, ?2)
+         ON CONFLICT (job_id) DO UPDATE SET began = ?2, mark = max(mark, ?2), known_until = max(known_until, ?2), replan_from = NULL,
+                                            paused_at = NULL, resumed_at = NULL",
     )?
     .execute(params![job, micros(at)])?;
     Ok(())
