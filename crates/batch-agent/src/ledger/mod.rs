@@ -98,7 +98,7 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// Members are still to be read.
+    /// Members are still to be read, or, where there is a reason not to process them, to be counted.
     Reading,
     /// All members are in chunks; some have no outcome yet.
     Processing,
@@ -136,18 +136,24 @@ pub struct NewRun {
     pub occurrence: Firing,
     /// How urgent.
     pub priority: Priority,
-    /// `Some` if it is not to be processed: why, and how many members that concerns (A1).
-    pub unprocessed: Option<(UnprocessedReason, u64)>,
+    /// `Some` if it is not to be processed: why, and how many members that concerns (A1); `None` of these if they are still to
+    /// be counted.
+    pub unprocessed: Option<(UnprocessedReason, Option<u64>)>,
 }
 
 impl NewRun {
     /// How many members it begins with that were skipped, and that were missed.
     fn unprocessed_members(&self) -> (u64, u64) {
         match self.unprocessed {
-            None => (0, 0),
-            Some((UnprocessedReason::JobPaused, members)) => (members, 0),
-            Some((UnprocessedReason::Missed(_), members)) => (0, members),
+            Some((UnprocessedReason::JobPaused, Some(members))) => (members, 0),
+            Some((UnprocessedReason::Missed(_), Some(members))) => (0, members),
+            Some((_, None)) | None => (0, 0),
         }
+    }
+
+    /// One that is not to be processed is closed at once, unless its members are still to be counted.
+    fn state(&self) -> RunState {
+        if self.unprocessed.is_some_and(|(_, members)| members.is_some()) { RunState::Closed } else { RunState::Reading }
     }
 }
 
@@ -381,8 +387,9 @@ pub trait Ledger: DefinitionLedger + AgentLedger {
     /// Notes that the run's members could not be read, and until when to wait.
     async fn postpone_reading(&self, run: RunId, until: Timestamp) -> Result<(), LedgerError>;
 
-    /// Ends the reading of a run whose members cannot be read: `missed` of them get no outcome of their own.
-    async fn give_up_reading(&self, run: RunId, reason: MissedReason, missed: u64, now: Timestamp) -> Result<(), LedgerError>;
+    /// Ends the reading of a run whose members are not to be read any more: so many of them get no outcome of their own. Without
+    /// a number the run stays open, to be counted later.
+    async fn give_up_reading(&self, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError>;
 
     /// Claims ready chunks, most urgent first.
     async fn claim_chunks(&self, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError>;

@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::outcome::{MissedReason, Outcome, OutcomeRecord, StatusName};
+use super::outcome::{Outcome, OutcomeRecord, StatusName, UnprocessedReason};
 use super::{
     Chunk, Claim, Counts, Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, Run, RunId,
     RunQuery, RunState, Settlement,
@@ -82,8 +82,8 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| postpone_reading(tx, run, until)).await
     }
 
-    async fn give_up_reading(&self, run: RunId, reason: MissedReason, missed: u64, now: Timestamp) -> Result<(), LedgerError> {
-        self.db.write(move |tx| give_up_reading(tx, run, reason, missed, now)).await
+    async fn give_up_reading(&self, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError> {
+        self.db.write(move |tx| give_up_reading(tx, run, reason, unread, now)).await
     }
 
     async fn claim_chunks(&self, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError> {
@@ -193,7 +193,6 @@ fn named_since(tx: &Connection, job: &JobId, date: Date) -> Result<HashSet<(Pref
 fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<Option<RunId>, LedgerError> {
     let reason = new.unprocessed.map(|(reason, _members)| reason.as_str());
     let (skipped, missed) = new.unprocessed_members();
-    let state = if new.unprocessed.is_some() { RunState::Closed } else { RunState::Reading };
     let id = tx
         .prepare_cached(
             "INSERT INTO run (job, feature_type, frequency, time_key, timezone, nominal, nominal_date, scheduled_at, priority, state, reason, stated,
@@ -212,7 +211,7 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
                 new.occurrence.nominal.date().map(|date| date.to_string()),
                 micros(new.occurrence.at),
                 urgency(new.priority),
-                state_text(state),
+                state_text(new.state()),
                 reason,
                 to_json(&new.stated),
                 missed as i64,
@@ -316,10 +315,24 @@ fn postpone_reading(tx: &Connection, run: RunId, until: Timestamp) -> Result<(),
     Ok(())
 }
 
-fn give_up_reading(tx: &Connection, run: RunId, reason: MissedReason, missed: u64, now: Timestamp) -> Result<(), LedgerError> {
-    tx.prepare_cached("UPDATE run SET state = 'processing', reason = ?2, missed = ?3 WHERE id = ?1 AND state = 'reading'")?
-        .execute(params![run.0, reason.as_str(), missed as i64])?;
-    close_if_complete(tx, run, now)
+fn give_up_reading(tx: &Connection, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError> {
+    let Some(unread) = unread else {
+        tx.prepare_cached("UPDATE run SET reason = ?2 WHERE id = ?1 AND state = 'reading'")?.execute(params![run.0, reason.as_str()])?;
+        return Ok(());
+    };
+    match reason {
+        UnprocessedReason::Missed(reason) => {
+            tx.prepare_cached("UPDATE run SET state = 'processing', reason = ?2, missed = ?3 WHERE id = ?1 AND state = 'reading'")?
+                .execute(params![run.0, reason.as_str(), unread as i64])?;
+            close_if_complete(tx, run, now)
+        }
+        // None of its members was read, so that there is nothing to wait for.
+        UnprocessedReason::JobPaused => {
+            tx.prepare_cached("UPDATE run SET state = 'closed', skipped = ?2, closed_at = ?3 WHERE id = ?1 AND state = 'reading'")?
+                .execute(params![run.0, unread as i64, micros(now)])?;
+            Ok(())
+        }
+    }
 }
 
 fn claim_chunks(tx: &Connection, claim: &Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError> {

@@ -19,6 +19,7 @@ mod attempt;
 mod backoff;
 mod builder;
 mod consent;
+mod count;
 mod job_set;
 mod lists;
 mod once;
@@ -151,8 +152,9 @@ impl EnhancedBatchProcessor {
         self.0.ledger.release_chunks(&self.0.holder, self.0.clock.now()).await
     }
 
-    /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4).
-    pub(crate) async fn count_members(&self, asked: GroupAt<'_>) -> u64 {
+    /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4); `None` if nobody is
+    /// known of then.
+    pub(crate) async fn count_members(&self, asked: GroupAt<'_>) -> Option<u64> {
         self.0.count_members(asked).await
     }
 

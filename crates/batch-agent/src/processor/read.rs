@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::lists::{Lists, Page, PageError};
 use super::{Claimed, Inner, JobInForce, ProcessError};
-use crate::ledger::{Chunk, MembersRead, MissedReason, Run};
+use crate::ledger::{Chunk, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
 use crate::scheduler::{Outdated, Parts, Seen, saturating_add};
 
 /// The first pause after a fault; it doubles with each.
@@ -49,6 +49,10 @@ impl Inner {
             return Ok(Vec::new());
         };
         let (seen, job) = (self.watch.seen(), &*in_force.job);
+        if let Some(reason) = run.reason {
+            self.count_unprocessed(&run, job, reason).await?;
+            return Ok(Vec::new());
+        }
         match self.fetch_page(&run, job).await {
             Ok((stated, page)) => {
                 let members = page.members.iter().map(|member| (member.number, member.tenant_id.clone())).collect();
@@ -101,31 +105,18 @@ impl Inner {
         let now = self.clock.now();
         if now <= waits_until(run, job, error) {
             tracing::warn!(error = error as &dyn std::error::Error, run = %run.id, group = %run.group, "the members of a run cannot be read yet");
-            let pause = PAUSE.saturating_mul(1 << run.read_faults.min(10)).min(LONGEST_PAUSE);
-            self.ledger.postpone_reading(run.id, saturating_add(now, pause)).await?;
-            return Ok(());
+            return Ok(self.postpone_reading(run).await?);
         }
         tracing::error!(error = error as &dyn std::error::Error, run = %run.id, group = %run.group, "the members of a run could not be read within its catch-up window");
-        let missed = self.unread_members(run, job).await;
-        self.ledger.give_up_reading(run.id, MissedReason::MembersUnreadable, missed, now).await?;
+        let (reason, missed) = (UnprocessedReason::Missed(MissedReason::MembersUnreadable), self.unread_members(run, job).await);
+        self.ledger.give_up_reading(run.id, reason, missed, now).await?;
         Ok(())
     }
 
-    /// How many members were never read.
-    async fn unread_members(&self, run: &Run, job: &Job) -> u64 {
-        let known = self.schedules.parts(&run.job_id, &run.group, run.occurrence.at).unwrap_or_default();
-        let parts = Parts { stated: run.stated.clone(), enrolled: known.enrolled };
-        let members = self.count_members(GroupAt { job, group: &run.group, parts: &parts, instant: run.occurrence.at }).await;
-        members.saturating_sub(run.counts.members)
-    }
-
-    /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4).
-    pub(super) async fn count_members(&self, asked: GroupAt<'_>) -> u64 {
-        let counted = self.count_listed(asked.job, asked.parts.clone(), asked.instant).await;
-        counted.unwrap_or_else(|error| {
-            tracing::warn!(error = &error as &dyn std::error::Error, group = %asked.group, "missed members are counted as last known");
-            self.schedules.members(&asked.job.job_id, asked.group)
-        })
+    /// The pause doubles with each fault.
+    pub(super) async fn postpone_reading(&self, run: &Run) -> Result<(), LedgerError> {
+        let pause = PAUSE.saturating_mul(1 << run.read_faults.min(10)).min(LONGEST_PAUSE);
+        self.ledger.postpone_reading(run.id, saturating_add(self.clock.now(), pause)).await
     }
 }
 

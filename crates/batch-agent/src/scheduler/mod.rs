@@ -405,7 +405,7 @@ impl DynamicBatchScheduler {
             Verdict::Leave(reason) => {
                 let asked = GroupAt { job, group: &group, parts: &parts, instant: occurrence.at };
                 match self.processor.count_members(asked).await {
-                    0 => return None,
+                    Some(0) => return None,
                     members => Some((reason, members)),
                 }
             }

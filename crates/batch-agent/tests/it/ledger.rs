@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use cohort_batch_agent::{
-    Chunk, Claim, FailedReason, Firing, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Plan, Run, Settlement,
-    SkippedReason, SqliteLedger, Status,
+    Chunk, Claim, FailedReason, Firing, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Plan, Run, RunState,
+    Settlement, SkippedReason, SqliteLedger, Status, UnprocessedReason,
 };
 use cohort_preferences::{PreferenceGroup, StatedGroup, TenantId};
 use serde_json::json;
@@ -19,6 +19,10 @@ fn claim(holder: &str) -> Claim {
 
 /// Opens the run of nine or ten o'clock; `None` if it was open already.
 async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
+    open_run(stage, ledger, time, None).await
+}
+
+async fn open_run(stage: &Stage, ledger: &SqliteLedger, time: &str, unprocessed: Option<(UnprocessedReason, Option<u64>)>) -> Option<Run> {
     let job = &stage.job.job_id;
     ledger.ensure_job(job, instant("2026-12-01T00:00:00Z")).await.expect("a job");
     let group = PreferenceGroup::parse("daily", time, "UTC").expect("a group").expect("everything is stated");
@@ -29,7 +33,7 @@ async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
         stated: vec![StatedGroup::parse("daily", time, "UTC").expect("a group")],
         occurrence: Firing { at: instant(NOW), nominal: format!("2026-12-01T{time}").parse().expect("a nominal time") },
         priority: stage.job.priority,
-        unprocessed: None,
+        unprocessed,
     };
     let mark = Mark { planned_until: instant(NOW), known_until: instant(NOW), replan_from: None };
     let plan = Plan { mark, runs: vec![run], tzdb: None };
@@ -96,6 +100,17 @@ async fn a_run_is_opened_once_and_a_page_is_taken_once() {
     assert!(read(&ledger, &run, &[1, 2], 25).await.is_some());
     assert!(read(&ledger, &run, &[1, 2], 25).await.is_none());
     assert_eq!(ledger.run(run.id).await.expect("a run").expect("there").counts.members, 2);
+}
+
+#[tokio::test]
+async fn a_run_of_a_paused_job_that_is_still_to_be_counted_closes_with_its_count() {
+    let stage = Stage::at(NOW, &json!({}));
+    let ledger = stage.ledger();
+    let run = open_run(&stage, &ledger, "09:00", Some((UnprocessedReason::JobPaused, None))).await.expect("a run");
+    assert_eq!((run.state, run.reason), (RunState::Reading, Some(UnprocessedReason::JobPaused)));
+    ledger.give_up_reading(run.id, UnprocessedReason::JobPaused, Some(3), instant(NOW)).await.expect("counted");
+    let run = ledger.run(run.id).await.expect("read").expect("a run");
+    assert_eq!((run.state, run.counts.skipped, run.counts.missed, run.closed_at), (RunState::Closed, 3, 0, Some(instant(NOW))));
 }
 
 #[tokio::test]

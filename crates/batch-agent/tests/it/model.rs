@@ -277,7 +277,9 @@ impl Model {
 
     fn miss(&mut self, occurrence: &Waiting, reason: &str, is_away: bool) {
         let Waiting { at, group, nominal, .. } = occurrence.clone();
-        let members = if is_away { self.known[&group].members } else { self.size(&group, at) };
+        // Of a group in which nobody is known to be, it is asked as soon as it can be.
+        let known = self.known[&group].members;
+        let members = if is_away && known > 0 { known } else { self.size(&group, at) };
         if members > 0 {
             self.missed.push(Missed { group, nominal, reason: reason.into(), members });
         }

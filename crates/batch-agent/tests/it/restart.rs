@@ -196,3 +196,40 @@ async fn a_group_that_came_to_be_unheard_before_the_mark_is_planned_from_its_own
         assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 succeeded"]);
     }
 }
+
+/// A group is missed, everybody leaves it, an agent starts, and the service goes away at once.
+async fn started_into_an_outage(leave_at: &str, job: &Value) -> (Stage, crate::stage::Agent) {
+    let stage = Stage::with_daily_users(2, job);
+    stage.run_until("2026-12-01T10:00:00Z").await;
+    stage.clock.advance_to(instant(leave_at));
+    stage.source.delete("u0");
+    stage.source.delete("u1");
+    stage.clock.advance_to(instant("2026-12-04T20:00:00Z"));
+    let agent = stage.agent().await;
+    stage.now_away();
+    agent.until("2026-12-04T20:30:00Z").await;
+    (stage, agent)
+}
+
+#[tokio::test]
+async fn a_start_straight_into_an_outage_counts_what_was_missed_in_a_group_that_is_empty_now_once_it_can() {
+    let (stage, agent) = started_into_an_outage("2026-12-02T12:00:00Z", &json!({})).await;
+    let uncounted = "2026-12-02T09:00 reading succeeded=0 missed=0 downtime";
+    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=2 missed=0 -", uncounted]);
+    stage.now_well();
+    agent.until("2026-12-04T21:00:00Z").await;
+
+    let counted = "2026-12-02T09:00 closed succeeded=0 missed=2 downtime";
+    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=2 missed=0 -", counted]);
+    assert_eq!(stage.handler.calls().len(), 2, "nobody is called late");
+}
+
+#[tokio::test]
+async fn an_outage_that_outlasts_the_window_of_a_group_that_is_empty_now_is_counted_afterwards() {
+    let (stage, agent) = started_into_an_outage("2026-12-04T10:00:00Z", &json!({"catchup_window": "11h"})).await;
+    let last = async || stage.told_runs().await.pop().expect("a run");
+    assert_eq!(last().await, "2026-12-04T09:00 reading succeeded=0 missed=0 members_unreadable");
+    stage.now_well();
+    agent.until("2026-12-04T21:00:00Z").await;
+    assert_eq!(last().await, "2026-12-04T09:00 closed succeeded=0 missed=2 members_unreadable");
+}
