@@ -19,7 +19,9 @@
 
 mod adopt;
 mod defaults;
+mod job_schedules;
 mod plan;
+mod scheduled;
 mod schedules;
 mod tzdb;
 mod watch;
@@ -35,11 +37,13 @@ use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
 
 use self::defaults::DefaultsInTime;
+use self::job_schedules::Due;
 pub(crate) use self::plan::ON_TIME;
 use self::plan::Verdict;
-use self::schedules::{Due, Named};
+pub(crate) use self::scheduled::Parts;
+use self::schedules::Named;
 pub use self::schedules::{NominalDates, ScheduleKey, ScheduleView};
-pub(crate) use self::schedules::{Outdated, Parts, Schedules};
+pub(crate) use self::schedules::{Outdated, Schedules};
 use self::tzdb::Standing;
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
