@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
 use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureType, GroupList, MemberPage, MembersRequest, TenantId, TenantMemberPage, TenantMembersRequest,
-    TenantTimezone,
+    BatchGetResponse, ChangePage, FeatureType, GroupList, MemberLists, MemberListsRequest, MemberPage, MembersRequest, TenantId,
+    TenantMemberPage, TenantMembersRequest, TenantTimezone,
 };
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -47,6 +47,9 @@ pub trait PreferenceSource: Send + Sync + 'static {
     /// A page of the members of some groups as of an instant (M1).
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError>;
 
+    /// The members of many lists of groups as of an instant, each whole; none of a list that finds no room (M1).
+    async fn member_lists(&self, request: &MemberListsRequest) -> Result<MemberLists, SourceError>;
+
     /// A page of the tenants of a filter as of an instant, whatever they prefer (T13).
     async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError>;
 
@@ -78,6 +81,10 @@ impl PreferenceSource for ConfigDatabaseClient {
 
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError> {
         Ok(self.get_frequency_group_members(request).await?)
+    }
+
+    async fn member_lists(&self, request: &MemberListsRequest) -> Result<MemberLists, SourceError> {
+        Ok(self.get_member_lists(request).await?)
     }
 
     async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError> {

@@ -1,6 +1,6 @@
 //! Groups and their members (M1).
 
-use cohort_preferences::{Frequency, GroupList, Member, MemberPage, MembersRequest, StatedGroup, TimeKey};
+use cohort_preferences::{Frequency, GroupList, Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, StatedGroup, TimeKey};
 use futures_util::{Stream, StreamExt, TryFutureExt, TryStreamExt, stream};
 use reqwest::Method;
 
@@ -80,6 +80,15 @@ impl ConfigDatabaseClient {
     /// One page of the members of some groups as of an instant (M1), with their settings of now (M3). Not cached.
     pub async fn get_frequency_group_members(&self, request: &MembersRequest) -> Result<MemberPage, ClientError> {
         self.ask_for_members(request).await?.read()
+    }
+
+    /// The members of many lists of groups as of an instant, each list whole (M1, M8), with their settings of now (M3). Not
+    /// cached.
+    pub async fn get_member_lists(&self, request: &MemberListsRequest) -> Result<MemberLists, ClientError> {
+        let answer = self.transport.retried(&Request::new(Method::POST, "/preferences/groups/member-lists").json(request)).await?;
+        let lists: MemberLists = answer.read()?;
+        let (got, asked) = (lists.lists.len(), request.lists.len());
+        if got == asked { Ok(lists) } else { Err(answer.garbage(format!("{got} lists were given where {asked} were asked for"))) }
     }
 
     async fn ask_for_members(&self, request: &MembersRequest) -> Result<Answer, ClientError> {

@@ -45,7 +45,9 @@ pub use group::{Defaults, GroupError, GroupList, GroupSummary, PreferenceGroup, 
 pub use id::{ConfigKey, FeatureType, IdError, JobId, PurposeId, TenantId};
 pub use invalid::{FieldError, Invalid, child as child_pointer};
 pub use labels::{LabelError, LabelFilter, Labels};
-pub use member::{BatchGetRequest, BatchGetResponse, Member, MemberPage, MembersRequest, PreferenceEntry};
+pub use member::{
+    BatchGetRequest, BatchGetResponse, Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, PreferenceEntry, WholeList,
+};
 pub use nominal::{NominalError, NominalTime};
 pub use occurrence::{Occurrence, Schedule};
 pub use policy::{HoursOfDay, Limits, Policy};

@@ -53,6 +53,40 @@ pub struct MembersRequest {
     pub limit: Option<usize>,
 }
 
+/// Asks for the members of many lists of groups of one feature at once, each list by itself and whole.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberListsRequest {
+    /// Of which feature.
+    pub feature_type: FeatureType,
+    /// The groups of each list; a group is in one of them at most.
+    pub lists: Vec<Vec<StatedGroup>>,
+    /// As of which instant (M1).
+    pub as_of: Timestamp,
+    /// The most members wanted in all.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// The lists asked for, as of one instant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemberLists {
+    /// One a list asked for, in the order asked; `None` for one that the limit leaves no room for: it is to be asked for in
+    /// pages.
+    pub lists: Vec<Option<WholeList>>,
+    /// The feed's position when they were read: settings are as fresh as this (M3).
+    pub position: String,
+}
+
+/// All members of a list of groups.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WholeList {
+    /// Ascending by `number`.
+    pub members: Vec<Member>,
+    /// The size of the list as of the same instant, counted apart from it (M8).
+    pub count_as_of: u64,
+}
+
 /// Asks for the preferences of up to 1,000 users for one feature.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -381,8 +381,12 @@ pub trait Ledger: DefinitionLedger + AgentLedger {
     /// The most urgent run whose members are still to be read.
     async fn next_run_to_read(&self, now: Timestamp) -> Result<Option<Run>, LedgerError>;
 
-    /// Puts a page of members into chunks claimed by this agent; `None` if another agent already has.
-    async fn add_members(&self, read: MembersRead<'_>) -> Result<Option<Vec<Chunk>>, LedgerError>;
+    /// Runs as urgent as this one, of its feature and its instant, of whose members none has been read either.
+    async fn unread_beside(&self, run: &Run, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError>;
+
+    /// Puts pages of members of different runs into chunks claimed by this agent, in one transaction; `None` for a page that
+    /// another agent has read already.
+    async fn add_members(&self, pages: Vec<MembersRead<'_>>) -> Result<Vec<Option<Vec<Chunk>>>, LedgerError>;
 
     /// Notes that the run's members could not be read, and until when to wait.
     async fn postpone_reading(&self, run: RunId, until: Timestamp) -> Result<(), LedgerError>;

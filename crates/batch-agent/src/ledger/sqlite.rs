@@ -72,10 +72,18 @@ impl Ledger for SqliteLedger {
         self.db.read(move |tx| next_run_to_read(tx, now)).await
     }
 
-    async fn add_members(&self, read: MembersRead<'_>) -> Result<Option<Vec<Chunk>>, LedgerError> {
-        let MembersRead { run, stated, members, next_cursor, chunk_size, claim } = read;
-        let page = Page { run: run.id, cursor: run.cursor.clone(), next_cursor, stated: to_json(&stated), members, chunk_size, claim };
-        self.db.write(move |tx| add_members(tx, &page)).await
+    async fn unread_beside(&self, run: &Run, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError> {
+        let run = run.id;
+        self.db.read(move |tx| unread_beside(tx, run, now, limit)).await
+    }
+
+    async fn add_members(&self, pages: Vec<MembersRead<'_>>) -> Result<Vec<Option<Vec<Chunk>>>, LedgerError> {
+        let page = |read| {
+            let MembersRead { run, stated, members, next_cursor, chunk_size, claim } = read;
+            Page { run: run.id, cursor: run.cursor.clone(), next_cursor, stated: to_json(&stated), members, chunk_size, claim }
+        };
+        let pages: Vec<Page> = pages.into_iter().map(page).collect();
+        self.db.write(move |tx| pages.iter().map(|page| add_members(tx, page)).collect()).await
     }
 
     async fn postpone_reading(&self, run: RunId, until: Timestamp) -> Result<(), LedgerError> {
@@ -232,6 +240,17 @@ const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_ke
 fn next_run_to_read(tx: &Connection, now: Timestamp) -> Result<Option<Run>, LedgerError> {
     let sql = format!("{RUN} WHERE r.state = 'reading' AND r.read_after <= ?1 ORDER BY r.priority, r.scheduled_at LIMIT 1");
     Ok(tx.prepare_cached(&sql)?.query_row([micros(now)], read_run).optional()?)
+}
+
+fn unread_beside(tx: &Connection, run: RunId, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError> {
+    let sql = format!(
+        "{RUN} JOIN run own ON own.id = ?1 AND own.priority = r.priority AND own.scheduled_at = r.scheduled_at AND own.feature_type = r.feature_type
+         WHERE r.state = 'reading' AND r.read_after <= ?2 AND r.cursor IS NULL AND r.reason IS NULL AND r.id <> ?1
+         ORDER BY r.id LIMIT ?3"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![run.0, micros(now), limit as i64], read_run)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 struct Page {

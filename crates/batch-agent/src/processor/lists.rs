@@ -5,11 +5,12 @@
 //! a static job:                   tenants of its filters
 //! ```
 //!
-//! A list is read page by page; the cursor kept with the run says in which list and where the next page begins.
+//! A list is read page by page; the cursor kept with the run says in which list and where the next page begins. Short lists of
+//! groups are read whole, many of them at once.
 
 use std::fmt;
 
-use cohort_preferences::{Job, Member, MembersRequest, StatedGroup, TenantFilter, TenantMembersRequest};
+use cohort_preferences::{Job, Member, MembersRequest, StatedGroup, TenantFilter, TenantMembersRequest, WholeList};
 use jiff::Timestamp;
 
 use super::{CLAIM_USERS, Inner};
@@ -62,6 +63,11 @@ impl Lists {
         }
         let enrolled = TenantFilter { timezones: parts.enrolled, unstated: Some(job.feature_type.clone()), ..TenantFilter::default() };
         Self { groups: parts.stated, tenants: (!enrolled.timezones.is_empty()).then_some(enrolled) }
+    }
+
+    /// Whether all members are those of stated groups.
+    pub(super) fn are_of_groups(&self) -> bool {
+        self.tenants.is_none()
     }
 
     fn first(&self) -> Place {
@@ -126,6 +132,12 @@ impl Inner {
         }
         Ok(count)
     }
+}
+
+/// The only page of a run whose members were given as one list, if it has its count (M8).
+pub(super) fn whole_page(list: WholeList) -> Result<Page, PageError> {
+    let (listed, counted) = (list.members.len() as u64, list.count_as_of);
+    if listed == counted { Ok(Page { members: list.members, next: None }) } else { Err(PageError::CountDiffers { listed, counted }) }
 }
 
 /// Labels and zones may change between two pages, so that a list by them need not have its count; but a sudden nothing is

@@ -225,14 +225,14 @@ impl Inner {
         Claim { holder: self.holder.clone(), at, lease_until: saturating_add(at, LEASE) }
     }
 
-    /// The next work: ready chunks first, else a page of members of a run. Empty if there is none.
+    /// The next work: ready chunks first, else members of a run or of several. Empty if there is none.
     async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
         let _turn = self.claiming.lock().await;
         let ready = self.ledger.claim_chunks(self.claim_now(), CLAIM_USERS / 25).await?;
         if !ready.is_empty() {
             return self.with_runs(ready).await;
         }
-        self.read_next_page().await
+        self.read_next_members().await
     }
 
     async fn with_runs(&self, chunks: Vec<Chunk>) -> Result<Vec<Claimed>, ProcessError> {

@@ -1,12 +1,20 @@
-//! Reading the members of a run, page by page, into chunks (M1, M8).
+//! Reading the members of runs into chunks (M1, M8).
+//!
+//! ```text
+//! most urgent run ─┬─ large, or begun, or not of groups alone ─► its next page
+//!                  └─ small ─► those beside it that fit into a claim too ─► all their lists in one request
+//! ```
+//!
+//! However they are read, each run has a list and a count of its own and is added by itself. What may fail: a list that does
+//! not have its count, then that run waits (M8); the request for many lists, then each is asked for alone (F4).
 
 use std::sync::Arc;
 
-use cohort_preferences::{Job, Member, PreferenceGroup, StatedGroup};
+use cohort_preferences::{Job, Member, MemberListsRequest, PreferenceGroup, StatedGroup, WholeList};
 use jiff::{SignedDuration, Timestamp};
 
-use super::lists::{Lists, Page, PageError};
-use super::{Claimed, Inner, JobInForce, ProcessError};
+use super::lists::{Lists, Page, PageError, whole_page};
+use super::{CLAIM_USERS, Claimed, Inner, JobInForce, ProcessError};
 use crate::ledger::{Chunk, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
 use crate::scheduler::{Outdated, Parts, Seen, saturating_add};
 
@@ -22,6 +30,19 @@ const TIME_TO_READ_GROUPS: SignedDuration = SignedDuration::from_secs(60);
 /// How long work waits whose job is not served here.
 pub(super) const PAUSE_OF_UNKNOWN_JOB: SignedDuration = SignedDuration::from_mins(10);
 
+/// The most runs read in one request.
+const RUNS_READ_TOGETHER: usize = 500;
+
+/// The most stated groups that the Config Database takes in one request.
+const GROUPS_ASKED_TOGETHER: usize = 1_000;
+
+/// A run whose members are to be read, and where they come from.
+struct Unread {
+    run: Run,
+    in_force: Arc<JobInForce>,
+    lists: Lists,
+}
+
 /// A preference group of a job at an instant.
 pub(crate) struct GroupAt<'a> {
     pub(crate) job: &'a Job,
@@ -31,10 +52,13 @@ pub(crate) struct GroupAt<'a> {
 }
 
 impl Inner {
-    /// Reads the next page of the most urgent run and claims it as chunks. Runs that cannot be read are postponed.
-    pub(super) async fn read_next_page(&self) -> Result<Vec<Claimed>, ProcessError> {
+    /// Reads the next members of the most urgent run, and of others with it if they are few, and claims them as chunks. Runs
+    /// that cannot be read are postponed.
+    pub(super) async fn read_next_members(&self) -> Result<Vec<Claimed>, ProcessError> {
         while let Some(run) = self.ledger.next_run_to_read(self.clock.now()).await? {
-            let chunks = self.read_page_of(run).await?;
+            let Some(first) = self.unread(run).await? else { continue };
+            let chunks =
+                if self.room_beside(&first).is_some() { self.read_with_others(first).await? } else { self.read_page_of(first).await? };
             if !chunks.is_empty() {
                 return Ok(chunks);
             }
@@ -42,38 +66,127 @@ impl Inner {
         Ok(Vec::new())
     }
 
-    async fn read_page_of(&self, run: Run) -> Result<Vec<Claimed>, ProcessError> {
+    /// What is needed to read a run; `None` if it has to wait, or if its members are only to be counted.
+    async fn unread(&self, run: Run) -> Result<Option<Unread>, ProcessError> {
         let Some(in_force) = self.find_job(&run.job_id) else {
             tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with an open run is not served here; its run waits");
             self.ledger.postpone_reading(run.id, saturating_add(self.clock.now(), PAUSE_OF_UNKNOWN_JOB)).await?;
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let (seen, job) = (self.watch.seen(), &*in_force.job);
         if let Some(reason) = run.reason {
-            self.count_unprocessed(&run, job, reason).await?;
-            return Ok(Vec::new());
+            self.count_unprocessed(&run, &in_force.job, reason).await?;
+            return Ok(None);
         }
-        match self.fetch_page(&run, job).await {
-            Ok((stated, page)) => {
-                let members = page.members.iter().map(|member| (member.number, member.tenant_id.clone())).collect();
-                let read =
-                    MembersRead { run: &run, stated, members, next_cursor: page.next, chunk_size: job.chunk_size, claim: self.claim_now() };
-                // Another agent may have read the same page; then its chunks are that agent's.
-                let chunks = self.ledger.add_members(read).await?.unwrap_or_default();
-                let run = Arc::new(run);
-                Ok(with_members(chunks, page.members, seen).map(|(chunk, read)| claimed(chunk, read, &run, &in_force)).collect())
-            }
+        match self.parts_of(&run, &in_force.job).await {
+            Ok(parts) => Ok(Some(Unread { lists: Lists::of(&in_force.job, parts), run, in_force })),
             Err(error) => {
-                self.wait_or_give_up(&run, job, &error).await?;
+                self.wait_or_give_up(&run, &in_force.job, &error).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Room for how many users a run leaves in a claim, if it is one that may be read with others.
+    fn room_beside(&self, unread: &Unread) -> Option<usize> {
+        let Unread { run, lists, .. } = unread;
+        let is_unbegun = run.cursor.is_none();
+        let members = usize::try_from(self.schedules.members(&run.job_id, &run.group)).unwrap_or(usize::MAX);
+        CLAIM_USERS.checked_sub(members).filter(|_| is_unbegun && lists.are_of_groups())
+    }
+
+    async fn read_page_of(&self, unread: Unread) -> Result<Vec<Claimed>, ProcessError> {
+        let seen = self.watch.seen();
+        match self.page_of(&unread.run, &unread.in_force.job, &unread.lists).await {
+            Ok(page) => self.add(vec![(unread, page)], seen).await,
+            Err(error) => {
+                self.wait_or_give_up(&unread.run, &unread.in_force.job, &error).await?;
                 Ok(Vec::new())
             }
         }
     }
 
-    async fn fetch_page(&self, run: &Run, job: &Job) -> Result<(Vec<StatedGroup>, Page), PageError> {
-        let lists = Lists::of(job, self.parts_of(run, job).await?);
-        let page = self.page_of(run, job, &lists).await?;
-        Ok((lists.groups, page))
+    async fn read_with_others(&self, first: Unread) -> Result<Vec<Claimed>, ProcessError> {
+        let together = self.with_those_beside(first).await?;
+        let seen = self.watch.seen();
+        let lists = if together.len() > 1 { self.lists_of(&together).await } else { None };
+        let Some(lists) = lists else { return self.read_one_by_one(together).await };
+        let (mut read, mut without_room) = (Vec::with_capacity(together.len()), Vec::new());
+        for (unread, list) in together.into_iter().zip(lists) {
+            match list.map(whole_page) {
+                Some(Ok(page)) => read.push((unread, page)),
+                Some(Err(error)) => self.wait_or_give_up(&unread.run, &unread.in_force.job, &error).await?,
+                None => without_room.push(unread),
+            }
+        }
+        let chunks = self.add(read, seen).await?;
+        if chunks.is_empty() { self.read_one_by_one(without_room).await } else { Ok(chunks) }
+    }
+
+    /// The run and others of its instant, as many as fit into a claim by what is known of their sizes.
+    async fn with_those_beside(&self, first: Unread) -> Result<Vec<Unread>, ProcessError> {
+        let others = self.ledger.unread_beside(&first.run, self.clock.now(), RUNS_READ_TOGETHER - 1).await?;
+        let mut room = self.room_beside(&first).unwrap_or_default();
+        let mut groups = first.lists.groups.len();
+        let mut together = vec![first];
+        for other in others {
+            let Some(other) = self.unread(other).await? else { continue };
+            let Some(room_beside) = self.room_beside(&other) else { continue };
+            let (members, groups_with) = (CLAIM_USERS - room_beside, groups + other.lists.groups.len());
+            if members <= room && groups_with <= GROUPS_ASKED_TOGETHER {
+                (room, groups) = (room - members, groups_with);
+                together.push(other);
+            }
+        }
+        Ok(together)
+    }
+
+    /// The lists of these runs of one feature and instant; `None` if they cannot be had in one request.
+    async fn lists_of(&self, together: &[Unread]) -> Option<Vec<Option<WholeList>>> {
+        let first = &together.first()?.run;
+        let request = MemberListsRequest {
+            feature_type: first.feature_type.clone(),
+            lists: together.iter().map(|unread| unread.lists.groups.clone()).collect(),
+            as_of: first.occurrence.at,
+            limit: Some(CLAIM_USERS),
+        };
+        let answer = self.source.member_lists(&request).await.inspect_err(|error| {
+            let runs = together.len();
+            tracing::warn!(error = error as &dyn std::error::Error, runs, "the members of several runs cannot be read together");
+        });
+        Some(answer.ok()?.lists)
+    }
+
+    /// Reads these runs until there is something of one of them.
+    async fn read_one_by_one(&self, unread: Vec<Unread>) -> Result<Vec<Claimed>, ProcessError> {
+        for unread in unread {
+            let chunks = self.read_page_of(unread).await?;
+            if !chunks.is_empty() {
+                return Ok(chunks);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Adds pages of different runs to the ledger and answers their chunks, which this agent holds. Of a page that another
+    /// agent has read there are none.
+    async fn add(&self, read: Vec<(Unread, Page)>, seen: Seen) -> Result<Vec<Claimed>, ProcessError> {
+        let claim = self.claim_now();
+        let pages = read.iter().map(|(Unread { run, in_force, lists }, page)| MembersRead {
+            run,
+            stated: lists.groups.clone(),
+            members: page.members.iter().map(|member| (member.number, member.tenant_id.clone())).collect(),
+            next_cursor: page.next.clone(),
+            chunk_size: in_force.job.chunk_size,
+            claim: claim.clone(),
+        });
+        let added = self.ledger.add_members(pages.collect()).await?;
+        let mut all = Vec::new();
+        for ((Unread { run, in_force, .. }, page), chunks) in read.into_iter().zip(added) {
+            let run = Arc::new(run);
+            let of_run = with_members(chunks.unwrap_or_default(), page.members, seen);
+            all.extend(of_run.map(|(chunk, read)| claimed(chunk, read, &run, &in_force)));
+        }
+        Ok(all)
     }
 
     /// What makes up the run's group. Before the first page, the feed must have reached the occurrence's instant: a group

@@ -38,5 +38,6 @@ mod retries;
 mod simulation;
 mod source;
 mod stage;
+mod together;
 mod tzdb;
 mod wishes;

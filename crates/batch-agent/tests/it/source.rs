@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use cohort_batch_agent::{FeedEvent, PreferenceSource, SimulatedClock, SourceError};
 use cohort_preferences::{
     BatchGetResponse, Change, ChangeKind, ChangePage, Clock, DefaultPreferences, FeatureDefaults, FeatureType, GroupList, GroupSummary,
-    Member, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup, TenantId, TenantMemberPage,
-    TenantMembersRequest, TenantTimezone, Zone,
+    Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup, TenantId,
+    TenantMemberPage, TenantMembersRequest, TenantTimezone, WholeList, Zone,
 };
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -70,6 +70,10 @@ pub(crate) struct Faults {
     pub(crate) lists_nothing: bool,
     /// Member requests that begin at or behind this user's number never come back.
     pub(crate) hangs_from: Option<u64>,
+    /// Lists of the group of this zone lack a member.
+    pub(crate) short_list_of: Option<&'static str>,
+    /// Several lists are not given in one answer.
+    pub(crate) no_joint_lists: bool,
     /// The most members a page.
     pub(crate) page_limit: Option<usize>,
 }
@@ -299,6 +303,18 @@ impl State {
         groups.into_values().map(without_false_end).collect()
     }
 
+    fn lists(&self, request: &MemberListsRequest) -> MemberLists {
+        let MemberListsRequest { feature_type, lists, as_of, limit } = request;
+        let mut room = limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
+        let list = |groups: &Vec<StatedGroup>| {
+            let (feature_type, groups) = (feature_type.clone(), groups.clone());
+            let page = self.page(&MembersRequest { feature_type, groups, as_of: *as_of, cursor: None, limit: Some(room) });
+            room = room.checked_sub(usize::try_from(page.count_as_of).expect("a count"))?;
+            Some(WholeList { members: page.members, count_as_of: page.count_as_of })
+        };
+        MemberLists { lists: lists.iter().map(list).collect(), position: self.position() }
+    }
+
     fn page(&self, request: &MembersRequest) -> MemberPage {
         let after: u64 = request.cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
         let limit = request.limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
@@ -306,6 +322,9 @@ impl State {
         let count = all.clone().count() as i64 + self.faults.count_off;
         let shown = all.filter(|(number, ..)| *number > after && !self.faults.lists_nothing);
         let mut members: Vec<_> = shown.take(limit + 1).map(|(number, user, stay)| member(number, user, stay)).collect();
+        if self.faults.short_list_of.is_some_and(|zone| request.groups.iter().any(|group| group.timezone_text() == zone)) {
+            members.pop();
+        }
         let has_more = members.len() > limit;
         members.truncate(limit);
         let next_cursor = members.last().filter(|_| has_more).map(|last| last.number.to_string());
@@ -350,6 +369,24 @@ impl PreferenceSource for TestSource {
             hook();
         }
         Ok(page)
+    }
+
+    async fn member_lists(&self, request: &MemberListsRequest) -> Result<MemberLists, SourceError> {
+        self.hang_if_told(0).await;
+        let (lists, hook) = {
+            let mut state = self.reach()?;
+            if state.faults.no_joint_lists {
+                return Err(SourceError::Unavailable("lists are given alone".into()));
+            }
+            assert!(request.as_of <= self.clock.now(), "nobody knows the members of an instant to come (M1)");
+            let lists = state.lists(request);
+            state.pages.push(lists.lists.iter().flatten().map(|list| list.members.len()).sum());
+            (lists, state.after_page.take())
+        };
+        if let Some(hook) = hook {
+            hook();
+        }
+        Ok(lists)
     }
 
     async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError> {

@@ -52,6 +52,7 @@ const TABLE: &[Access] = &[
     keys("GET", "/preferences/changes/stream", LOOK_AS_AGENT),
     keys("GET", "/preferences/groups", LOOK_AS_AGENT),
     keys("POST", "/preferences/groups/members", LOOK_AS_AGENT),
+    keys("POST", "/preferences/groups/member-lists", LOOK_AS_AGENT),
     keys("POST", "/preferences/groups/check", GOVERN),
     keys("GET", "/features/{feature_type}/frequency-groups", LOOK_AS_AGENT),
     keys("GET", "/features/{feature_type}/frequency-groups/users", LOOK_AS_AGENT),

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use cohort_preferences::{FeatureType, GroupError, GroupList, Invalid, StatedGroup};
+use cohort_preferences::{FeatureType, GroupError, GroupList, Invalid, MemberListsRequest, StatedGroup};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::extract::{FeatureOf, PathText, QueryOf, TypedBody, parameter};
 use crate::error::ConfigServiceError;
 use crate::service::{ConfigService, ListRequest, MembersAnswer};
-use crate::store::list::{MemberList, MovedList, StoredMember};
+use crate::store::list::{MemberList, MovedList, StoredList, StoredMember, WholeLists};
 
 /// A feature and a page of its groups.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -216,6 +216,34 @@ pub(super) async fn members(
     Ok(page_body(&service.members(request).await?))
 }
 
+/// [`MemberListsRequest`], strictly.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListsBody {
+    feature_type: FeatureType,
+    lists: Vec<Vec<Named>>,
+    as_of: Timestamp,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// Lists the members of many lists of groups, each list by itself
+///
+/// As of one instant, each list whole and with its own count, as long as all of them together have at most `limit` members. A
+/// list for which there is no room is `null`; `POST /preferences/groups/members` gives it in pages.
+#[utoipa::path(post, path = "/preferences/groups/member-lists", tag = "Groups", operation_id = "list_members_of_many_lists",
+    request_body = ref("#/components/schemas/MemberListsRequest"),
+    responses((status = 200, description = "The lists, in the order asked", body = ref("#/components/schemas/MemberLists"))))]
+pub(super) async fn member_lists(
+    State(service): State<ConfigService>,
+    TypedBody(ListsBody { feature_type, lists, as_of, limit }): TypedBody<ListsBody>,
+) -> Result<Response, ApiError> {
+    let groups = |list: Vec<Named>| list.into_iter().map(|Named(group)| group).collect();
+    let lists = lists.into_iter().map(groups).collect();
+    let lists = service.member_lists(MemberListsRequest { feature_type, lists, as_of, limit }).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], render_lists(&lists)).into_response())
+}
+
 /// Whether to set right what is found.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -269,20 +297,54 @@ fn moved_body(moved: MovedList) -> Response {
 /// reading it again would cost more than all the rest of the page.
 fn render(answer: &MembersAnswer) -> String {
     let list = &answer.list;
-    let text: usize = list.members.iter().map(|member| member.json.as_ref().map_or(4, String::len)).sum();
-    let mut page = String::with_capacity(200 + text + 160 * list.members.len());
-    page.push_str("{\"members\":[");
+    let mut page = String::with_capacity(200 + room(&list.members));
+    page.push_str("{\"members\":");
+    render_members(&mut page, &list.members, &mut Since::default());
+    let cursor = answer.next_cursor.as_deref().map_or("null".into(), quoted);
+    let (count, position) = (list.count_as_of, quoted(&list.position));
+    push(&mut page, format_args!(",\"count_as_of\":{count},\"position\":{position},\"next_cursor\":{cursor}}}"));
+    page
+}
+
+/// [`cohort_preferences::MemberLists`] as JSON.
+fn render_lists(lists: &WholeLists) -> String {
+    let text: usize = lists.lists.iter().flatten().map(|list| 40 + room(&list.members)).sum();
+    let mut page = String::with_capacity(200 + text);
+    page.push_str("{\"lists\":[");
     let mut since = Since::default();
-    for (index, member) in list.members.iter().enumerate() {
+    for (index, list) in lists.lists.iter().enumerate() {
         if index > 0 {
             page.push(',');
         }
-        render_member(&mut page, member, &mut since);
+        match list {
+            Some(list) => render_list(&mut page, list, &mut since),
+            None => page.push_str("null"),
+        }
     }
-    let cursor = answer.next_cursor.as_deref().map_or("null".into(), quoted);
-    let (count, position) = (list.count_as_of, quoted(&list.position));
-    push(&mut page, format_args!("],\"count_as_of\":{count},\"position\":{position},\"next_cursor\":{cursor}}}"));
+    push(&mut page, format_args!("],\"position\":{}}}", quoted(&lists.position)));
     page
+}
+
+fn render_list(page: &mut String, list: &StoredList, since: &mut Since) {
+    page.push_str("{\"members\":");
+    render_members(page, &list.members, since);
+    push(page, format_args!(",\"count_as_of\":{}}}", list.count_as_of));
+}
+
+/// About how many bytes these members take.
+fn room(members: &[StoredMember]) -> usize {
+    members.iter().map(|member| 160 + member.json.as_ref().map_or(4, String::len)).sum()
+}
+
+fn render_members(page: &mut String, members: &[StoredMember], since: &mut Since) {
+    page.push('[');
+    for (index, member) in members.iter().enumerate() {
+        if index > 0 {
+            page.push(',');
+        }
+        render_member(page, member, since);
+    }
+    page.push(']');
 }
 
 fn render_member(page: &mut String, member: &StoredMember, since: &mut Since) {
@@ -323,7 +385,7 @@ impl Since {
 
 #[cfg(test)]
 mod tests {
-    use cohort_preferences::MemberPage;
+    use cohort_preferences::{Member, MemberLists, MemberPage, WholeList};
 
     use super::*;
 
@@ -346,14 +408,32 @@ mod tests {
             next_cursor: Some("0000000a-1-7".into()),
         };
         let page: MemberPage = serde_json::from_str(&render(&answer)).expect("a member page");
-        let read = page.members.into_iter().map(|member| StoredMember {
+        assert_eq!(stored(page.members), members);
+        assert_eq!((page.count_as_of, page.next_cursor.as_deref()), (9, Some("0000000a-1-7")));
+    }
+
+    fn stored(members: Vec<Member>) -> Vec<StoredMember> {
+        let stored = |member: Member| StoredMember {
             tenant_id: member.tenant_id.to_string(),
             number: member.number,
             version: member.version,
             since: member.member_since,
             json: member.preference.map(|raw| raw.get().to_owned()),
-        });
-        assert_eq!(read.collect::<Vec<_>>(), members);
-        assert_eq!((page.count_as_of, page.next_cursor.as_deref()), (9, Some("0000000a-1-7")));
+        };
+        members.into_iter().map(stored).collect()
+    }
+
+    #[test]
+    fn rendered_lists_read_as_member_lists() {
+        let list = |names: &[&str]| StoredList {
+            members: names.iter().map(|name| member(name, 1, Some("{}"))).collect(),
+            count_as_of: names.len() as u64,
+        };
+        let lists = vec![Some(list(&["a", "b"])), None, Some(list(&[])), Some(list(&["c"]))];
+        let text = render_lists(&WholeLists { lists: lists.clone(), position: "0000000a-1".into() });
+        let read: MemberLists = serde_json::from_str(&text).expect("member lists");
+        assert_eq!(read.position, "0000000a-1");
+        let whole = |list: WholeList| StoredList { members: stored(list.members), count_as_of: list.count_as_of };
+        assert_eq!(read.lists.into_iter().map(|list| list.map(whole)).collect::<Vec<_>>(), lists);
     }
 }

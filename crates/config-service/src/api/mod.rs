@@ -68,6 +68,7 @@ fn routes() -> OpenApiRouter<ConfigService> {
         .routes(routes!(groups::users))
         .routes(routes!(groups::users_by_query))
         .routes(routes!(groups::members))
+        .routes(routes!(groups::member_lists))
         .routes(routes!(groups::check))
         .routes(routes!(feature_types::list))
         .routes(routes!(feature_types::show, feature_types::put))

@@ -234,6 +234,14 @@ fn groups() -> Value {
             "limit": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 5000}, {"type": "null"}]},
             "changed_since": or_null("Position"),
         }), &["cursor", "limit", "changed_since"]),
+        "MemberListsRequest": object(json!({
+            "feature_type": shape("FeatureType"),
+            "lists": {"type": "array", "items": list_of(shape("Group")), "maxItems": 1000},
+            "as_of": shape("Instant"),
+            "limit": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 5000}, {"type": "null"}]},
+        }), &["limit"]),
+        "MemberLists": object(json!({"lists": list_of(or_null("WholeList")), "position": shape("Position")}), &[]),
+        "WholeList": object(json!({"members": list_of(shape("Member")), "count_as_of": count()}), &[]),
         "Drift": object(json!({
             "preferences": count(), "groups": count(),
             "misplaced": list_of(object(json!({"feature_type": shape("FeatureType"), "tenant_id": text()}), &[])), "misplaced_count": count(),

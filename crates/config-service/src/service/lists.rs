@@ -1,8 +1,10 @@
 //! What is asked for: groups and their members, tenants, histories.
 
+use std::collections::HashSet;
+
 use cohort_preferences::{
-    BatchGetRequest, BatchGetResponse, FeatureType, GroupList, Invalid, LabelFilter, NamedRun, NextRun, Preference, Schedule, StatedGroup,
-    TenantFilter, TenantId, TenantTimezone, Zone,
+    BatchGetRequest, BatchGetResponse, FeatureType, GroupList, Invalid, LabelFilter, MemberListsRequest, NamedRun, NextRun, Preference,
+    Schedule, StatedGroup, TenantFilter, TenantId, TenantTimezone, Zone,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -13,8 +15,8 @@ use crate::error::ConfigServiceError;
 use crate::receipt::next_run;
 use crate::store::Result;
 use crate::store::list::{
-    ChosenPage, ChosenQuery, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery, StoredTenant, TenantSummary,
-    TenantsAfter, TenantsQuery,
+    ChosenPage, ChosenQuery, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList, MovedQuery, StoredTenant,
+    TenantSummary, TenantsAfter, TenantsQuery, WholeLists,
 };
 
 /// How long a group that lost its last member is still listed: its last occurrences may be unplanned (F1).
@@ -167,6 +169,21 @@ impl ConfigService {
         let last = list.members.last().filter(|_| list.has_more);
         let next_cursor = last.map(|last| incarnation.members_cursor(MembersAfter { as_of, number: last.number }));
         Ok(MembersAnswer { list, next_cursor })
+    }
+
+    /// Many member lists, each whole.
+    pub(crate) async fn member_lists(&self, request: MemberListsRequest) -> Result<WholeLists> {
+        let asked: usize = request.lists.iter().map(Vec::len).sum();
+        if asked > MOST_GROUPS {
+            return Err(too_many("/lists", asked, MOST_GROUPS));
+        }
+        let named: HashSet<&StatedGroup> = request.lists.iter().flatten().collect();
+        if named.len() < asked {
+            return Err(Invalid::one("/lists", "names a group twice").into());
+        }
+        let as_of = super::whole_micros(request.as_of);
+        let limit = bounded("limit", request.limit, MEMBERS_A_PAGE, MOST_MEMBERS)?;
+        self.0.store.member_lists(ListsQuery { feature: request.feature_type, lists: request.lists, as_of, limit }).await
     }
 
     /// What became of a member list since a position of the feed.

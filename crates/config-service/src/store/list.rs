@@ -62,6 +62,48 @@ pub(crate) struct MemberList {
     pub(crate) has_more: bool,
 }
 
+/// Asks for many member lists, each whole.
+#[derive(Debug, Clone)]
+pub(crate) struct ListsQuery {
+    /// Of which feature.
+    pub(crate) feature: FeatureType,
+    /// The groups of each list, each group named once in all.
+    pub(crate) lists: Vec<Vec<StatedGroup>>,
+    /// As of which instant, in whole microseconds (M1).
+    pub(crate) as_of: Timestamp,
+    /// At most so many members in all.
+    pub(crate) limit: usize,
+}
+
+/// Many member lists.
+#[derive(Debug, Clone)]
+pub(crate) struct WholeLists {
+    /// In the order asked; `None` for one that found no room.
+    pub(crate) lists: Vec<Option<StoredList>>,
+    /// The feed's position.
+    pub(crate) position: String,
+}
+
+/// A whole member list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StoredList {
+    /// Ascending by number.
+    pub(crate) members: Vec<StoredMember>,
+    /// Its size, counted apart from it (M8).
+    pub(crate) count_as_of: u64,
+}
+
+/// Which lists of these sizes find room among so many members, first come, first served.
+pub(crate) fn with_room(counts: &[u64], limit: usize) -> Vec<bool> {
+    let mut room = limit as u64;
+    let fits = |count: &u64| {
+        let rest = room.checked_sub(*count);
+        room = rest.unwrap_or(room);
+        rest.is_some()
+    };
+    counts.iter().map(fits).collect()
+}
+
 /// A member as stored: [`cohort_preferences::Member`] with the JSON as plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredMember {
@@ -276,4 +318,14 @@ pub(crate) struct Forgotten {
     pub(crate) changes: u64,
     /// Counts of groups.
     pub(crate) counts: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_too_long_leaves_its_room_to_the_next() {
+        assert_eq!(with_room(&[4, 7, 5, 0, 2], 10), [true, false, true, true, false]);
+    }
 }

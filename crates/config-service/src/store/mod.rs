@@ -32,8 +32,8 @@ use tokio::sync::watch;
 
 use self::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use self::list::{
-    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery,
-    StoredPreference, StoredTenant, TenantSummary, TenantsQuery,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList,
+    MovedQuery, StoredPreference, StoredTenant, TenantSummary, TenantsQuery, WholeLists,
 };
 use crate::cursor::{Incarnation, Since};
 use crate::error::ConfigServiceError;
@@ -101,6 +101,9 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// The members of groups as of an instant; waits a moment for an instant that has not settled (M1).
     async fn members(&self, query: MembersQuery) -> Result<MemberList>;
+
+    /// Many member lists as of one instant, each whole, as far as there is room; waits as `members` does.
+    async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists>;
 
     /// What became of members since a place in the feed; waits as `members` does. [`ConfigServiceError::CursorGone`] if more
     /// tenants have changed than asked for, or the place is no longer kept.

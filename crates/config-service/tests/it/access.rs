@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{Fixture, open};
 
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 18] = [
     ("GET", "/tenants/ann/configs/feature_preferences"),
     ("PUT", "/tenants/ann/configs/feature_preferences"),
     ("DELETE", "/tenants/ann/configs/feature_preferences"),
@@ -20,6 +20,7 @@ const ROUTES: [(&str, &str); 17] = [
     ("GET", "/features/posts/frequency-groups/daily/09:00/users"),
     ("GET", "/features/posts/frequency-groups/users?frequency=daily&time_key=09:00"),
     ("POST", "/preferences/groups/members"),
+    ("POST", "/preferences/groups/member-lists"),
     ("POST", "/preferences/batch-get"),
     ("GET", "/preferences/changes"),
     ("POST", "/preferences/import"),
@@ -56,7 +57,7 @@ async fn no_route_answers_without_a_known_key() {
 }
 
 /// Who may use each route, as promised: r(ead), s(upport), w(rite), a(gent), A(dmin), and l(ink) of the tenant ann.
-const MAY: [(&str, &str, &str); 37] = [
+const MAY: [(&str, &str, &str); 38] = [
     ("GET", "/tenants", "rswaA"),
     ("GET", "/tenants/ann", "rswaA"),
     ("PUT", "/tenants/ann", "wA"),
@@ -79,6 +80,7 @@ const MAY: [(&str, &str, &str); 37] = [
     ("GET", "/preferences/changes/stream", "rswaA"),
     ("GET", "/preferences/groups?feature_type=posts", "rswaA"),
     ("POST", "/preferences/groups/members", "rswaA"),
+    ("POST", "/preferences/groups/member-lists", "rswaA"),
     ("POST", "/preferences/groups/check", "A"),
     ("GET", "/features/posts/frequency-groups", "rswaA"),
     ("GET", "/features/posts/frequency-groups/users?frequency=daily&time_key=-", "rswaA"),

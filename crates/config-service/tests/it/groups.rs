@@ -1,7 +1,7 @@
 //! Groups and members over REST; what is in them is checked by the store's conformance suite.
 
 use axum::http::{Method, header};
-use cohort_preferences::{GroupList, MemberPage};
+use cohort_preferences::{GroupList, MemberLists, MemberPage, WholeList};
 use serde_json::{Value, json};
 
 use crate::Fixture;
@@ -106,6 +106,46 @@ async fn the_members_of_many_groups_are_one_list() {
     let answer = fixture.call(Method::POST, "/preferences/groups/members", request.to_string()).await;
     let list: MemberPage = serde_json::from_str(&answer.text).expect("a member page");
     assert_eq!((ids(&list), list.count_as_of), (vec!["ann", "bob", "eve"], 3));
+}
+
+#[tokio::test]
+async fn many_lists_are_read_as_of_one_instant_and_one_without_room_is_left_out() {
+    let fixture = Fixture::new().await;
+    for (tenant, time) in [("ann", "09:00"), ("bob", "10:00"), ("cay", "10:00"), ("dan", "11:00"), ("eve", "12:00")] {
+        fixture.set(tenant, &daily(time)).await;
+    }
+    let group = |time: &str| json!({"frequency": "daily", "time_key": time, "timezone": "Europe/Berlin"});
+    let lists = json!([[group("12:00"), group("09:00")], [group("10:00")], [group("11:00")], [group("13:00")], []]);
+    let request = json!({"feature_type": "posts", "lists": lists, "as_of": "2026-12-01T13:00:00Z", "limit": 3});
+    fixture.clock.set("2026-12-01T13:00:00Z");
+    let lists = async || {
+        let answer = fixture.call(Method::POST, "/preferences/groups/member-lists", request.to_string()).await;
+        let lists: MemberLists = serde_json::from_str(&answer.text).expect("member lists");
+        let names = |list: WholeList| (list.members.into_iter().map(|member| member.tenant_id.to_string()).collect(), list.count_as_of);
+        lists.lists.into_iter().map(|list| list.map(names)).collect::<Vec<Option<(Vec<String>, u64)>>>()
+    };
+    let own = |names: &[&str]| Some((names.iter().map(ToString::to_string).collect(), names.len() as u64));
+    let of_then = [own(&["ann", "eve"]), None, own(&["dan"]), own(&[]), own(&[])];
+    assert_eq!(lists().await, of_then);
+    fixture.clock.set("2026-12-01T13:00:01Z");
+    fixture.set("dan", &daily("12:00")).await;
+    assert_eq!(lists().await, of_then);
+}
+
+#[tokio::test]
+async fn a_wrong_request_for_lists_is_refused_with_its_place() {
+    let fixture = Fixture::new().await;
+    let post = async |lists: Value, limit: usize| {
+        let request = json!({"feature_type": "posts", "lists": lists, "as_of": "2026-12-01T12:00:00Z", "limit": limit});
+        fixture.call(Method::POST, "/preferences/groups/member-lists", request.to_string()).await
+    };
+    let group = |time: String| json!({"frequency": "daily", "time_key": time, "timezone": "-"});
+    let nine = group("09:00".into());
+    assert_eq!(post(json!([[nine], [nine]]), 9).await.pointers(), ["/lists"]);
+    assert_eq!(post(json!([[group("monday:09:00".into())]]), 9).await.pointers(), ["/lists/0/0"]);
+    let minutes = (0..1_001).map(|minute| json!([group(format!("{:02}:{:02}", minute / 60, minute % 60))]));
+    assert_eq!(post(minutes.collect(), 9).await.pointers(), ["/lists"]);
+    post(json!([[nine]]), 5_001).await.problem(400);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod lists;
 pub(crate) mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::Store;
 use super::edit::{Admitted, Current, Edit, ImportRow, Stated, Wanted};
-use super::list::{GroupPage, GroupsQuery, MemberList, MembersQuery};
+use super::list::{GroupPage, GroupsQuery, ListsQuery, MemberList, MembersQuery};
 use super::settle::whole_micros;
 use crate::error::ConfigServiceError;
 
@@ -221,6 +222,7 @@ async fn lists_as_of_any_past_instant_equal_a_simple_model(store: Arc<dyn Store>
         let as_of = at(random.random_range(began..=clock.now().as_microsecond()));
         let hours: Vec<u32> = (0..6).filter(|_| random.random()).collect();
         assert_eq!(names(&*store, &hours, as_of).await, expected(&model, &hours, as_of));
+        lists_are_the_members_of_each(&*store, &model, &hours, as_of).await;
         let paged = paged_while_users_move(&*store, random, &mut model, &hours, as_of).await;
         assert_eq!(paged, expected(&model, &hours, as_of), "pages of one list, with edits between them");
     }
@@ -230,6 +232,22 @@ async fn lists_as_of_any_past_instant_equal_a_simple_model(store: Arc<dyn Store>
         let hour = (0..6).find(|hour| daily_group(*hour) == group.group).expect("one of ours");
         assert_eq!(group.count as usize, expected(&model, &[hour], now).len());
         assert_eq!(group.empty_since.is_some(), group.count == 0);
+    }
+}
+
+/// Each hour is a list of its own, but the first two, which are one.
+async fn lists_are_the_members_of_each(store: &dyn Store, model: &Model, hours: &[u32], as_of: Timestamp) {
+    let (first, rest) = hours.split_at(hours.len().min(2));
+    let wanted: Vec<&[u32]> = iter::once(first).chain(rest.chunks(1)).collect();
+    let groups = wanted.iter().map(|hours| hours.iter().map(|hour| daily_group(*hour)).collect()).collect();
+    let lists = store.member_lists(ListsQuery { feature: feature(), lists: groups, as_of, limit: 5_000 }).await.expect("lists");
+    assert_eq!(lists.lists.len(), wanted.len());
+    for (hours, list) in wanted.into_iter().zip(lists.lists) {
+        let list = list.expect("there is room");
+        assert!(list.members.is_sorted_by_key(|member| member.number));
+        assert_eq!(list.count_as_of as usize, list.members.len(), "M8");
+        let names: BTreeSet<String> = list.members.into_iter().map(|member| member.tenant_id).collect();
+        assert_eq!(names, expected(model, hours, as_of));
     }
 }
 

@@ -13,12 +13,12 @@ use tokio_postgres::Row;
 
 use super::feed;
 use super::names::{find_feature, find_groups};
-use super::statement::{Bound, query, query_one};
+use super::statement::{Bound, query};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::Result;
 use crate::store::columns::{instant, name_or_number};
-use crate::store::list::{MemberList, MembersQuery, MovedList, MovedQuery, StoredMember};
+use crate::store::list::{ListsQuery, MemberList, MembersQuery, MovedList, MovedQuery, StoredList, StoredMember, WholeLists, with_room};
 use crate::store::names::Names;
 
 /// A member before its name and preference are read.
@@ -41,8 +41,44 @@ pub(super) async fn list(db: &Transaction<'_>, names: &Names, asked: &MembersQue
     let mut found = find(db, &groups, as_of, asked.after as i64, asked.limit + 1).await?;
     list.has_more = found.len() > asked.limit;
     found.truncate(asked.limit);
+    let found: Vec<_> = found.into_iter().map(|(found, _group)| found).collect();
     list.members = read_members(db, feature, &found).await?;
     Ok(list)
+}
+
+/// Many member lists, each whole. The instant must have settled.
+pub(super) async fn lists(db: &Transaction<'_>, asked: &ListsQuery, incarnation: Incarnation) -> Result<WholeLists> {
+    let position = incarnation.position(feed::newest(db).await?.change);
+    let Some(feature) = find_feature(db, &asked.feature).await? else {
+        return Ok(WholeLists { lists: vec![Some(StoredList::default()); asked.lists.len()], position });
+    };
+    let as_of = asked.as_of.as_microsecond();
+    let places = places(db, feature, &asked.lists).await?;
+    let sizes = sizes(db, &places.keys().copied().collect::<Vec<_>>(), as_of).await?;
+    let mut counts = vec![0; asked.lists.len()];
+    for (group, size) in sizes {
+        counts[places[&group]] += size;
+    }
+    let have_room = with_room(&counts, asked.limit);
+    let groups: Vec<i64> = places.iter().filter(|(_, place)| have_room[**place]).map(|(group, _)| *group).collect();
+    let (found, of_groups): (Vec<_>, Vec<_>) = find(db, &groups, as_of, 0, asked.limit).await?.into_iter().unzip();
+    let list = |(fits, count_as_of): (&bool, u64)| fits.then(|| StoredList { members: Vec::new(), count_as_of });
+    let mut lists: Vec<_> = have_room.iter().zip(counts).map(list).collect();
+    for (member, group) in read_members(db, feature, &found).await?.into_iter().zip(of_groups) {
+        if let Some(list) = &mut lists[places[&group]] {
+            list.members.push(member);
+        }
+    }
+    Ok(WholeLists { lists, position })
+}
+
+/// The groups that are known, and in which of the lists each is.
+async fn places(db: &Transaction<'_>, feature: i64, lists: &[Vec<StatedGroup>]) -> Result<HashMap<i64, usize>> {
+    let places: HashMap<&StatedGroup, usize> =
+        lists.iter().enumerate().flat_map(|(place, groups)| groups.iter().map(move |group| (group, place))).collect();
+    let asked: Vec<_> = places.keys().map(|group| (feature, *group)).collect();
+    let numbers = find_groups(db, &asked).await?;
+    Ok(numbers.into_iter().map(|((_, group), number)| (number, places[group])).collect())
 }
 
 async fn numbers(db: &Transaction<'_>, names: &Names, feature: i64, groups: &[StatedGroup]) -> Result<Vec<i64>> {
@@ -60,23 +96,30 @@ async fn numbers(db: &Transaction<'_>, names: &Names, feature: i64, groups: &[St
     Ok(numbers)
 }
 
-/// The sizes of the groups as of the instant, together, from the count rows alone (M8).
+/// The sizes of the groups as of the instant, together.
 async fn count(db: &Transaction<'_>, groups: &[i64], as_of: i64) -> Result<u64> {
-    let select = "SELECT coalesce(sum(count), 0)::bigint FROM unnest($1::bigint[]) AS asked (id) CROSS JOIN LATERAL
-         (SELECT count FROM group_count WHERE group_id = asked.id AND at <= $2 ORDER BY at DESC LIMIT 1) AS newest";
-    Ok(query_one(db, select, &[&groups, &as_of]).await?.get::<_, i64>(0) as u64)
+    Ok(sizes(db, groups, as_of).await?.into_iter().map(|(_, size)| size).sum())
 }
 
-/// The first `limit` members behind the tenant number `after`: who was there and left later, and who is there now.
-async fn find(db: &Transaction<'_>, groups: &[i64], as_of: i64, after: i64, limit: usize) -> Result<Vec<Found>> {
-    let select = "SELECT tenant, left_since, NULL AS change_id FROM change
+/// The size of each group as of the instant, from the count rows alone (M8); a group that had none yet is left out.
+async fn sizes(db: &Transaction<'_>, groups: &[i64], as_of: i64) -> Result<Vec<(i64, u64)>> {
+    let select = "SELECT asked.id, newest.count FROM unnest($1::bigint[]) AS asked (id) CROSS JOIN LATERAL
+         (SELECT count FROM group_count WHERE group_id = asked.id AND at <= $2 ORDER BY at DESC LIMIT 1) AS newest";
+    let size = |row: &Row| (row.get(0), row.get::<_, i64>(1) as u64);
+    Ok(query(db, select, &[&groups, &as_of]).await?.iter().map(size).collect())
+}
+
+/// The first `limit` members behind the tenant number `after`, each with its group: who was there and left later, and who is
+/// there now.
+async fn find(db: &Transaction<'_>, groups: &[i64], as_of: i64, after: i64, limit: usize) -> Result<Vec<(Found, i64)>> {
+    let select = "SELECT tenant, left_since, NULL AS change_id, left_group FROM change
              WHERE left_group = ANY($1) AND at > $2 AND left_since <= $2 AND tenant > $3
          UNION ALL
          SELECT present.* FROM unnest($1::bigint[]) AS asked (id) CROSS JOIN LATERAL
-             (SELECT tenant, group_since, change_id FROM preference
+             (SELECT tenant, group_since, change_id, group_id FROM preference
               WHERE group_id = asked.id AND tenant > $3 AND group_since <= $2 ORDER BY group_id, tenant LIMIT $4) AS present
          ORDER BY tenant LIMIT $4";
-    let found = |row: &Row| Found { tenant: row.get(0), since: row.get(1), change: row.get(2) };
+    let found = |row: &Row| (Found { tenant: row.get(0), since: row.get(1), change: row.get(2) }, row.get(3));
     Ok(query(db, select, &[&groups, &as_of, &after, &(limit as i64)]).await?.iter().map(found).collect())
 }
 

@@ -57,8 +57,8 @@ use crate::store::drift::put_right;
 use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
-    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery,
-    StoredPreference, StoredTenant, TenantSummary, TenantsQuery,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList,
+    MovedQuery, StoredPreference, StoredTenant, TenantSummary, TenantsQuery, WholeLists,
 };
 use crate::store::names::Names;
 use crate::store::{Result, Store};
@@ -261,6 +261,12 @@ impl Store for PostgresStore {
         self.process.stamps.settle(query.as_of).await?;
         let mut reader = self.reader().await?;
         members::list(&reader.snapshot().await?, &self.process.names, &query, self.incarnation()).await
+    }
+
+    async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists> {
+        self.process.stamps.settle(query.as_of).await?;
+        let mut reader = self.reader().await?;
+        members::lists(&reader.snapshot().await?, &query, self.incarnation()).await
     }
 
     async fn moved(&self, query: MovedQuery) -> Result<MovedList> {

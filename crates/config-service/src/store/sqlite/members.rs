@@ -17,7 +17,7 @@ use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::Result;
 use crate::store::columns::{instant, name_or_number};
-use crate::store::list::{MemberList, MembersQuery, MovedList, MovedQuery, StoredMember};
+use crate::store::list::{ListsQuery, MemberList, MembersQuery, MovedList, MovedQuery, StoredList, StoredMember, WholeLists, with_room};
 use crate::store::names::Names;
 
 /// A member before its name and preference are read.
@@ -44,6 +44,27 @@ pub(super) fn list(db: &Connection, names: &Names, query: &MembersQuery, incarna
     found.truncate(query.limit);
     list.members = read_members(db, feature, &found)?;
     Ok(list)
+}
+
+/// Many member lists, each whole. The instant must have settled.
+pub(super) fn lists(db: &Connection, names: &Names, query: &ListsQuery, incarnation: Incarnation) -> Result<WholeLists> {
+    let position = incarnation.position(feed::newest(db)?);
+    let Some(feature) = find_feature(db, &query.feature)? else {
+        return Ok(WholeLists { lists: vec![Some(StoredList::default()); query.lists.len()], position });
+    };
+    let as_of = query.as_of.as_microsecond();
+    let groups = query.lists.iter().map(|groups| numbers(db, names, feature, groups)).collect::<Result<Vec<_>>>()?;
+    let counts = groups.iter().map(|groups| count(db, groups, as_of)).collect::<Result<Vec<_>>>()?;
+    let mut lists = Vec::with_capacity(groups.len());
+    for ((groups, count_as_of), fits) in groups.iter().zip(&counts).zip(with_room(&counts, query.limit)) {
+        if !fits {
+            lists.push(None);
+            continue;
+        }
+        let found = find(db, groups, as_of, 0, query.limit)?;
+        lists.push(Some(StoredList { members: read_members(db, feature, &found)?, count_as_of: *count_as_of }));
+    }
+    Ok(WholeLists { lists, position })
 }
 
 fn numbers(db: &Connection, names: &Names, feature: i64, groups: &[StatedGroup]) -> Result<Vec<i64>> {

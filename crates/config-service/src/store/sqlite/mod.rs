@@ -37,8 +37,8 @@ use crate::store::drift::put_right;
 use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
-    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, MemberList, MembersQuery, MovedList, MovedQuery,
-    StoredPreference, StoredTenant, TenantSummary, TenantsQuery,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList,
+    MovedQuery, StoredPreference, StoredTenant, TenantSummary, TenantsQuery, WholeLists,
 };
 use crate::store::names::Names;
 use crate::store::{Result, Store};
@@ -263,6 +263,11 @@ impl Store for SqliteStore {
     async fn members(&self, query: MembersQuery) -> Result<MemberList> {
         self.stamps.settle(query.as_of).await?;
         self.read(move |db, names, incarnation| members::list(db, names, &query, incarnation)).await
+    }
+
+    async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists> {
+        self.stamps.settle(query.as_of).await?;
+        self.read(move |db, names, incarnation| members::lists(db, names, &query, incarnation)).await
     }
 
     async fn moved(&self, query: MovedQuery) -> Result<MovedList> {
