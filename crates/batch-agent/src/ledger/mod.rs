@@ -414,7 +414,8 @@ pub trait Ledger: DefinitionLedger + AgentLedger {
     async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError>;
 
     /// Which of these users of a chunk the job has run on these nominal dates in another group, or is to run there (M6). Of
-    /// two chunks in which a user is open the one that was made first counts, so that exactly one of them gives way.
+    /// two chunks in which a user is open the one that was made first counts, so that exactly one of them gives way. Runs of the
+    /// same instant are left out: they share nobody (M1).
     async fn already_ran(
         &self,
         run: &Run,
@@ -423,7 +424,7 @@ pub trait Ledger: DefinitionLedger + AgentLedger {
         numbers: Vec<u64>,
     ) -> Result<HashSet<u64>, LedgerError>;
 
-    /// In how many earlier runs of the job each of these users is still open; who is in none is left out (F10).
+    /// In how many runs of the job of an earlier instant each of these users is still open; who is in none is left out (F10).
     async fn open_earlier(&self, run: &Run, numbers: Vec<u64>) -> Result<HashMap<u64, usize>, LedgerError>;
 
     /// The names of these users.

@@ -106,8 +106,8 @@ impl Inner {
         // No group fires for them in between while the run is younger than that.
         let is_late = self.clock.now().duration_since(run.occurrence.at) >= LEAST_BETWEEN_GROUPS;
         let candidate = |(member, read): (&OpenMember, Member)| {
-            let stays = !fresh.contains_key(&read.tenant_id) && read.preference.as_deref().is_some_and(|p| states_any(p, &run.stated));
-            let member_since = (stays || !is_late).then_some(read.member_since);
+            let stays = || !fresh.contains_key(&read.tenant_id) && read.preference.as_deref().is_some_and(|p| states_any(p, &run.stated));
+            let member_since = (!is_late || stays()).then_some(read.member_since);
             let (version, settings) = match fresh.get(&read.tenant_id) {
                 Some((version, settings)) => (*version, settings.clone()),
                 None => (read.version, read.preference.as_deref().and_then(|preference| readable(&read.tenant_id, preference))),

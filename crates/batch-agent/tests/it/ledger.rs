@@ -31,7 +31,10 @@ async fn open_run(stage: &Stage, ledger: &SqliteLedger, time: &str, unprocessed:
         feature_type: stage.job.feature_type.clone(),
         group,
         stated: vec![StatedGroup::parse("daily", time, "UTC").expect("a group")],
-        occurrence: Firing { at: instant(NOW), nominal: format!("2026-12-01T{time}").parse().expect("a nominal time") },
+        occurrence: Firing {
+            at: instant(&format!("2026-12-01T{time}:00Z")),
+            nominal: format!("2026-12-01T{time}").parse().expect("a nominal time"),
+        },
         priority: stage.job.priority,
         unprocessed,
     };
