@@ -21,9 +21,9 @@ pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPur
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;
 pub use ledger::{
-    AgentLedger, AgentSign, Alteration, Chunk, Claim, Counts, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, FailedReason,
-    Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord,
-    Pause, Plan, Run, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName,
+    AgentLedger, AgentSign, Alteration, Chunk, Claim, Counts, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger,
+    FailedReason, Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery,
+    OutcomeRecord, Pause, Plan, Run, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName,
     StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};

@@ -49,7 +49,12 @@ CREATE TABLE tzdb (
 
 CREATE TABLE tenant (
     number    INTEGER PRIMARY KEY,
-    tenant_id TEXT NOT NULL UNIQUE
+    tenant_id TEXT NOT NULL UNIQUE  -- 'erased:NUMBER' for one who was erased (W8)
+) STRICT;
+
+-- Up to where in the Config Database's feed erasures have been taken over (W8): one row, none before the first time.
+CREATE TABLE erased_until (
+    cursor TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE run (

@@ -2,6 +2,7 @@
 
 mod agents;
 mod definitions;
+mod erasure;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -273,10 +274,7 @@ fn add_members(tx: &Connection, page: &Page) -> Result<Option<Vec<Chunk>>, Ledge
     let Some((first_ordinal, priority)) = advance_cursor(tx, page)? else {
         return Ok(None);
     };
-    let mut tenants = tx.prepare_cached("INSERT INTO tenant (number, tenant_id) VALUES (?1, ?2) ON CONFLICT (number) DO NOTHING")?;
-    for (number, name) in &page.members {
-        tenants.execute(params![*number as i64, name.as_str()])?;
-    }
+    erasure::note_names(tx, &page.members)?;
     let mut chunks = Vec::with_capacity(page.members.len().div_ceil(page.chunk_size));
     let mut ordinal = first_ordinal;
     for members in page.members.chunks(page.chunk_size) {

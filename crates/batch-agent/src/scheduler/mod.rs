@@ -19,6 +19,7 @@
 
 mod adopt;
 mod defaults;
+mod erasure;
 mod job_schedules;
 mod plan;
 mod scheduled;
@@ -186,6 +187,7 @@ impl DynamicBatchScheduler {
             () = self.refresh_forever() => {}
             () = self.adopt_forever() => {}
             () = self.renew_forever() => {}
+            () = self.erase_forever() => {}
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = ended.wait_for(|ended| *ended) => {}
         }
@@ -194,6 +196,10 @@ impl DynamicBatchScheduler {
 
     /// Moves a simulated clock to `end`, doing on the way everything that becomes due.
     pub async fn run_simulated_until(&self, clock: &SimulatedClock, end: Timestamp) -> Result<(), ScheduleError> {
+        // Without an answer, what was erased is taken over another time.
+        if let Err(ScheduleError::Ledger(error)) = self.take_over_erasures().await {
+            return Err(error.into());
+        }
         loop {
             self.renew_if_due().await?;
             self.adopt_newer().await?;

@@ -28,6 +28,7 @@ use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
+use super::erasure::is_of_the_erased;
 use super::schedules::Schedules;
 use crate::clock::AgentClock;
 use crate::source::{PreferenceSource, SourceError};
@@ -46,6 +47,8 @@ pub(crate) struct Watch {
     state: Mutex<State>,
     reading: tokio::sync::Mutex<()>,
     changed: Notify,
+    /// Told when a change without a name was applied.
+    erased: Notify,
     /// Every change stamped at or before this instant has been applied.
     known: tokio::sync::watch::Sender<Timestamp>,
 }
@@ -101,8 +104,8 @@ impl Watch {
     pub(crate) fn new(source: Arc<dyn PreferenceSource>, clock: Arc<dyn AgentClock>, schedules: Arc<Schedules>) -> Self {
         let never = Timestamp::MIN;
         let state = State { cursor: None, confirmed_at: never, log: VecDeque::new(), log_start: 0, fault: None };
-        let (reading, changed) = (tokio::sync::Mutex::new(()), Notify::new());
-        Self { source, clock, schedules, state: Mutex::new(state), reading, changed, known: tokio::sync::watch::Sender::new(never) }
+        let (reading, changed, erased) = (tokio::sync::Mutex::new(()), Notify::new(), Notify::new());
+        Self { source, clock, schedules, state: Mutex::new(state), reading, changed, erased, known: tokio::sync::watch::Sender::new(never) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,6 +250,11 @@ impl Watch {
         self.changed.notify_one();
     }
 
+    /// Returns once a change without a name has been applied since the last call (W8).
+    pub(crate) async fn heard_of_an_erasure(&self) {
+        self.erased.notified().await;
+    }
+
     /// Returns once a change has been applied after this call began to wait.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
@@ -272,6 +280,9 @@ impl Watch {
         state.cursor = Some(page.next);
         if !page.changes.is_empty() {
             self.changed.notify_one();
+        }
+        if page.changes.iter().any(is_of_the_erased) {
+            self.erased.notify_one();
         }
     }
 }

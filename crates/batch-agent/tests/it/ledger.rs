@@ -117,6 +117,21 @@ async fn a_run_of_a_paused_job_that_is_still_to_be_counted_closes_with_its_count
 }
 
 #[tokio::test]
+async fn who_comes_back_under_the_name_of_somebody_erased_is_somebody_else() {
+    let stage = Stage::at(NOW, &json!({}));
+    let ledger = stage.ledger();
+    let name = members(&[1]).remove(0).1;
+    for (time, number) in [("09:00", 1), ("10:00", 2)] {
+        let run = open(&stage, &ledger, time).await.expect("opened");
+        let (members, claim) = (vec![(number, name.clone())], claim("a"));
+        let read = MembersRead { run: &run, stated: run.stated.clone(), members, next_cursor: None, chunk_size: 25, claim };
+        ledger.add_members(read).await.expect("added").expect("chunks");
+    }
+    let names = ledger.tenant_names(vec![1, 2]).await.expect("names");
+    assert_eq!((names[&1].as_str(), &names[&2]), ("erased:1", &name));
+}
+
+#[tokio::test]
 async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     let stage = Stage::at(NOW, &json!({}));
     let ledger = stage.ledger();

@@ -21,6 +21,7 @@ mod clock_changes;
 mod consent;
 mod defaults;
 mod definitions;
+mod erasure;
 mod faults;
 mod handler;
 mod http;

@@ -137,6 +137,19 @@ impl TestSource {
         at
     }
 
+    /// Takes a user's name and content out of everything (W8).
+    pub(crate) fn erase(&self, tenant: &str) {
+        self.write(tenant, None, None);
+        let mut state = self.lock();
+        let number = state.numbers.remove(&tenant.parse::<TenantId>().expect("a tenant id")).expect("there");
+        state.users.get_mut(&number).expect("there").tenant_id = format!("erased:{number}").parse().expect("a tenant id");
+        for change in state.changes.iter_mut().filter(|change| change.number == Some(number)) {
+            change.tenant_id = None;
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
     /// Makes a tenant who states nothing, in a zone of their own.
     pub(crate) fn introduce(&self, tenant: &str, zone: Option<&str>) {
         let mut state = self.lock();

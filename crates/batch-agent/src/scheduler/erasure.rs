@@ -1,0 +1,81 @@
+//! Taking over whom the Config Database has erased (W8).
+//!
+//! The ledger keeps its own place in the change feed for it, so that nobody is missed who was erased while no agent ran. From
+//! there the feed is read at the start, whenever a change without a name was heard of, and once an hour. What may fail: the
+//! feed no longer reaches back to the place, then the names in the ledger are compared with those who are there.
+
+use std::time::Duration;
+
+use cohort_preferences::{Change, ChangeKind, TenantFilter, TenantMembersRequest};
+
+use super::{DynamicBatchScheduler, ScheduleError};
+use crate::source::SourceError;
+
+/// How often the feed is read for it in any case, so that the place never falls behind what is kept.
+const AT_LEAST_EVERY: Duration = Duration::from_hours(1);
+
+/// How long to wait after a fault.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Names that are compared at once; the Config Database looks up no more in one request.
+const NAMES_AT_ONCE: usize = 1_000;
+
+impl DynamicBatchScheduler {
+    /// Takes erasures over from now on.
+    pub(super) async fn erase_forever(&self) {
+        loop {
+            if let Err(error) = self.take_over_erasures().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "who was erased is not taken over yet; it is tried again");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            tokio::select! {
+                () = self.processor.watch().heard_of_an_erasure() => {}
+                () = tokio::time::sleep(AT_LEAST_EVERY) => {}
+            }
+        }
+    }
+
+    /// Reads the feed from the ledger's own place to its end, and erases those who were.
+    pub(super) async fn take_over_erasures(&self) -> Result<(), ScheduleError> {
+        let Some(mut place) = self.ledger.erased_until().await? else {
+            // Whoever was erased before a ledger's first start has left no name in it.
+            let start = self.source.changes("now", Duration::ZERO).await?;
+            return Ok(self.ledger.erase(Vec::new(), start.next).await?);
+        };
+        loop {
+            let page = match self.source.changes(&place, Duration::ZERO).await {
+                Err(SourceError::Gone) => return self.erase_by_name().await,
+                page => page?,
+            };
+            if page.changes.is_empty() {
+                return Ok(());
+            }
+            let erased: Vec<u64> =
+                page.changes.iter().filter(|change| is_of_the_erased(change)).filter_map(|change| change.number).collect();
+            self.ledger.erase(erased, page.next.clone()).await?;
+            place = page.next;
+        }
+    }
+
+    /// Erases everybody in the ledger who is not there any more.
+    async fn erase_by_name(&self) -> Result<(), ScheduleError> {
+        let start = self.source.changes("now", Duration::ZERO).await?.next;
+        let (mut erased, mut after) = (Vec::new(), 0);
+        loop {
+            let named = self.ledger.named_tenants(after, NAMES_AT_ONCE).await?;
+            let Some((last, _)) = named.last() else { break };
+            after = *last;
+            let filter = TenantFilter { tenant_ids: named.iter().map(|(_, name)| name.clone()).collect(), ..TenantFilter::default() };
+            let request = TenantMembersRequest { filter, as_of: self.clock.now(), cursor: None, limit: Some(NAMES_AT_ONCE) };
+            let there = self.source.tenants(&request).await?.members;
+            erased.extend(named.iter().map(|(number, _)| *number).filter(|number| there.iter().all(|member| member.number != *number)));
+        }
+        Ok(self.ledger.erase(erased, start).await?)
+    }
+}
+
+/// A change of which nobody knows any more whose it was.
+pub(super) fn is_of_the_erased(change: &Change) -> bool {
+    change.tenant_id.is_none() && change.kind != ChangeKind::Defaults
+}
