@@ -125,7 +125,7 @@ async fn who_comes_back_under_the_name_of_somebody_erased_is_somebody_else() {
         let run = open(&stage, &ledger, time).await.expect("opened");
         let (members, claim) = (vec![(number, name.clone())], claim("a"));
         let read = MembersRead { run: &run, stated: run.stated.clone(), members, next_cursor: None, chunk_size: 25, claim };
-        ledger.add_members(read).await.expect("added").expect("chunks");
+        ledger.add_members(vec![read]).await.expect("added").remove(0).expect("chunks");
     }
     let names = ledger.tenant_names(vec![1, 2]).await.expect("names");
     assert_eq!((names[&1].as_str(), &names[&2]), ("erased:1", &name));
