@@ -18,21 +18,25 @@ use super::read::GroupAt;
 use super::{Inner, ProcessError};
 use crate::ledger::{Run, UnprocessedReason};
 use crate::scheduler::Parts;
-use crate::source::SourceError;
 
 impl Inner {
     /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4); `None` if nobody is
     /// known of then.
     pub(super) async fn count_members(&self, asked: GroupAt<'_>) -> Option<u64> {
         let known = || Some(self.schedules.members(&asked.job.job_id, asked.group)).filter(|members| *members > 0);
-        self.count_as_of(asked).await.ok().or_else(known)
+        self.count_as_of(asked).await.or_else(known)
     }
 
-    async fn count_as_of(&self, asked: GroupAt<'_>) -> Result<u64, SourceError> {
+    /// The size of a group as of an instant; `None` if it cannot be asked now, or the answer could not be believed (M8).
+    async fn count_as_of(&self, asked: GroupAt<'_>) -> Option<u64> {
+        if self.schedules.is_doubted(&asked.job.job_id) {
+            return None;
+        }
         let counted = self.count_listed(asked.job, asked.parts.clone(), asked.instant).await;
-        counted.inspect_err(|error| {
+        let counted = counted.inspect_err(|error| {
             tracing::warn!(error = error as &dyn std::error::Error, group = %asked.group, "members without outcomes cannot be counted now");
-        })
+        });
+        counted.ok()
     }
 
     /// How many members of a run were never read, as far as is known.
@@ -46,11 +50,11 @@ impl Inner {
     pub(super) async fn count_unprocessed(&self, run: &Run, job: &Job, reason: UnprocessedReason) -> Result<(), ProcessError> {
         let parts = self.parts_opened_with(run);
         match self.count_as_of(GroupAt { job, group: &run.group, parts: &parts, instant: run.occurrence.at }).await {
-            Ok(members) => {
+            Some(members) => {
                 let unread = members.saturating_sub(run.counts.members);
                 self.ledger.give_up_reading(run.id, reason, Some(unread), self.clock.now()).await?;
             }
-            Err(_logged) => self.postpone_reading(run).await?,
+            None => self.postpone_reading(run).await?,
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::{CLAIM_USERS, Inner};
 use crate::ledger::Run;
-use crate::scheduler::{Outdated, Parts};
+use crate::scheduler::{Parts, PartsUnknown};
 use crate::source::SourceError;
 
 /// What the members of a run come from.
@@ -38,8 +38,8 @@ pub(super) enum PageError {
     Source(#[from] SourceError),
     #[error("the change feed has not reached the occurrence's instant")]
     FeedBehind,
-    #[error("the defaults have changed, and the groups are not read anew yet")]
-    DefaultsChanged(Outdated),
+    #[error("what makes up the group is not known")]
+    Parts(#[from] PartsUnknown),
     #[error("the list has {listed} members, the group counted {counted} as of the same instant")]
     CountDiffers { listed: u64, counted: u64 },
 }

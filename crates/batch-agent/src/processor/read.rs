@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::lists::{Lists, Page, PageError, whole_page};
 use super::{CLAIM_USERS, Claimed, Inner, JobInForce, ProcessError};
 use crate::ledger::{Chunk, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
-use crate::scheduler::{Outdated, Parts, Seen, saturating_add};
+use crate::scheduler::{Parts, PartsUnknown, Seen, saturating_add};
 
 /// The first pause after a fault; it doubles with each.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
@@ -201,7 +201,7 @@ impl Inner {
         if run.cursor.is_none() && self.watch.known_until() < run.occurrence.at {
             return Err(PageError::FeedBehind);
         }
-        let mut parts = self.schedules.parts(&run.job_id, &run.group, run.occurrence.at).map_err(PageError::DefaultsChanged)?;
+        let mut parts = self.schedules.parts(&run.job_id, &run.group, run.occurrence.at)?;
         if run.cursor.is_some() {
             parts.stated.clone_from(&run.stated);
         }
@@ -238,7 +238,7 @@ impl Inner {
 fn waits_until(run: &Run, job: &Job, error: &PageError) -> Timestamp {
     let end_of_window = saturating_add(run.occurrence.at, job.catchup_window(run.group.frequency()));
     match error {
-        PageError::DefaultsChanged(Outdated { since }) => end_of_window.max(saturating_add(*since, TIME_TO_READ_GROUPS)),
+        PageError::Parts(PartsUnknown::DefaultsChanged { heard_at }) => end_of_window.max(saturating_add(*heard_at, TIME_TO_READ_GROUPS)),
         _ => end_of_window,
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct JobSchedules {
     pub(super) defaults: DefaultsInTime,
     /// When the feed was heard to name other defaults than these: the groups are to be read anew.
     pub(super) outdated_since: Option<Timestamp>,
+    /// When the list of groups was first found to be suddenly empty; `None` while it is believed (M8).
+    pub(super) doubted_since: Option<Timestamp>,
     /// The zones of the tenants that it enrols.
     pub(super) zones: BTreeSet<OwnZone>,
     pub(super) groups: HashMap<PreferenceGroup, Scheduled>,
@@ -64,6 +66,7 @@ impl JobSchedules {
             applied,
             defaults,
             outdated_since: None,
+            doubted_since: None,
             zones: BTreeSet::new(),
             groups: HashMap::new(),
             due: BTreeSet::new(),

@@ -9,8 +9,8 @@
 //!
 //! There is no leader: each agent plans everything, and the ledger's unique key lets one of them open each run (F3). The
 //! mark says up to when everything is planned; it moves in the same transaction as the runs, so that a crash loses
-//! neither (F1). What may fail: the Config Database, then the schedules known go on (F4); the ledger, then nothing is
-//! planned and the same stretch is planned again later (F5).
+//! neither (F1). What may fail: the Config Database, then the schedules known go on (F4), also where it suddenly names no
+//! group (`doubt`, M8); the ledger, then nothing is planned and the same stretch is planned again later (F5).
 //!
 //! Agents with different time zone databases do not plan at once (`tzdb`, T11).
 //!
@@ -19,6 +19,7 @@
 
 mod adopt;
 mod defaults;
+mod doubt;
 mod erasure;
 mod job_schedules;
 mod plan;
@@ -44,7 +45,7 @@ use self::plan::Verdict;
 pub(crate) use self::scheduled::Parts;
 use self::schedules::Named;
 pub use self::schedules::{NominalDates, ScheduleKey, ScheduleView};
-pub(crate) use self::schedules::{Outdated, Schedules};
+pub(crate) use self::schedules::{PartsUnknown, Schedules};
 use self::tzdb::Standing;
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
@@ -73,6 +74,12 @@ pub enum ScheduleError {
     /// A stored job or purpose cannot be served here.
     #[error(transparent)]
     Unserved(#[from] BuildError),
+    /// The groups known were not replaced by a list that names nobody (M8).
+    #[error("job {job_id}: the list of groups is suddenly empty, and no change says why: is it the right Config Database?")]
+    SuddenlyEmpty {
+        /// Which job.
+        job_id: JobId,
+    },
     /// A stated group that no default completes (T12).
     #[error("job {job_id}")]
     Unresolved {
@@ -172,6 +179,9 @@ impl DynamicBatchScheduler {
         if !self.processor.watch().is_following() {
             return Some("the Config Database has not answered yet: no group is scheduled".into());
         }
+        if let Some(job_id) = self.processor.schedules().doubted() {
+            return Some(ScheduleError::SuddenlyEmpty { job_id }.to_string());
+        }
         if let Some(outdated) = self.outdated_tzdb() {
             return Some(outdated);
         }
@@ -222,10 +232,11 @@ impl DynamicBatchScheduler {
     /// Reads everything anew, from the feed's present end on.
     async fn resynchronize(&self) -> Result<(), ScheduleError> {
         self.restart_watch().await?;
+        let mut read = Ok(());
         for job in self.processor.jobs().planned() {
-            self.load(job).await?;
+            read = read.and(self.load(job).await);
         }
-        Ok(())
+        read
     }
 
     async fn restart_watch(&self) -> Result<(), ScheduleError> {
@@ -252,6 +263,7 @@ impl DynamicBatchScheduler {
         if self.processor.jobs().find_planned(&job.job_id).is_none_or(|now| now.version() != in_force.version()) {
             return Ok(());
         }
+        self.believe(&job.job_id, &list, &zones).await?;
         let (position, complete_until) = (list.position.clone(), list.complete_until);
         let defaults = DefaultsInTime::of(&of_job, &list.defaults);
         let loaded = self.processor.schedules().replace(in_force, mark, defaults, list, &zones);
@@ -389,7 +401,8 @@ impl DynamicBatchScheduler {
             for due in due {
                 runs.extend(self.new_run(in_force, due).await);
             }
-            let known_until = self.processor.watch().known_until().min(now);
+            let vouched = self.processor.schedules().vouched_until(job_id);
+            let known_until = self.processor.watch().known_until().min(vouched).min(now);
             let mark = Mark { planned_until: now, known_until, replan_from: replanned_from };
             let tzdb = Some(self.processor.sign().tzdb);
             self.processor.process_occurrences(job_id, Plan { mark, runs, tzdb }).await?;

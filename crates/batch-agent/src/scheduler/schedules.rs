@@ -42,11 +42,18 @@ pub(crate) struct Schedules {
     horizon: Option<NominalDates>,
 }
 
-/// What makes up a group is not known: the defaults are others since, and the groups are still to be read anew (T12).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Outdated {
-    /// When that was heard of.
-    pub(crate) since: Timestamp,
+/// Why it is not known what makes up a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PartsUnknown {
+    /// The defaults are others, and the groups are still to be read anew (T12).
+    #[error("the defaults have changed, and the groups are not read anew yet")]
+    DefaultsChanged {
+        /// When that was heard of.
+        heard_at: Timestamp,
+    },
+    /// The list of groups is suddenly empty, and not believed (M8).
+    #[error("the list of groups is suddenly empty")]
+    SuddenlyEmpty,
 }
 
 /// A group and when it fires next, for those who look.
@@ -197,6 +204,37 @@ impl Schedules {
         self.lock().iter().filter(|schedules| schedules.outdated_since.is_some()).map(|schedules| schedules.job.job_id.clone()).collect()
     }
 
+    /// Whether anybody is known whom a job serves, by their preferences or by their zones.
+    pub(super) fn know_anybody(&self, job: &JobId) -> bool {
+        let jobs = self.lock();
+        let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job);
+        schedules.is_some_and(|schedules| !schedules.zones.is_empty() || schedules.groups.values().any(|group| group.members() > 0))
+    }
+
+    /// Notes that a list of a job's groups is not believed. Answers since when none is (M8).
+    pub(super) fn doubt(&self, job: &JobId, now: Timestamp) -> Timestamp {
+        let mut jobs = self.lock();
+        let schedules = jobs.iter_mut().find(|schedules| schedules.job.job_id == *job);
+        schedules.map_or(now, |schedules| *schedules.doubted_since.get_or_insert(now))
+    }
+
+    /// A job whose list of groups is not believed (M8); `None` if there is none.
+    pub(super) fn doubted(&self) -> Option<JobId> {
+        self.lock().iter().find(|schedules| schedules.doubted_since.is_some()).map(|schedules| schedules.job.job_id.clone())
+    }
+
+    /// Whether the list of a job's groups is not believed (M8).
+    pub(crate) fn is_doubted(&self, job: &JobId) -> bool {
+        self.lock().iter().any(|schedules| schedules.job.job_id == *job && schedules.doubted_since.is_some())
+    }
+
+    /// Up to when the feed can be trusted to have told of a job's groups: not while their list is doubted.
+    pub(super) fn vouched_until(&self, job: &JobId) -> Timestamp {
+        let jobs = self.lock();
+        let doubted = jobs.iter().find(|schedules| schedules.job.job_id == *job && schedules.doubted_since.is_some());
+        doubted.map_or(Timestamp::MAX, |schedules| schedules.mark.known_until)
+    }
+
     /// When the next group of any job is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.lock().iter().filter_map(|schedules| schedules.due.first().map(|(at, _)| *at)).min()
@@ -229,11 +267,12 @@ impl Schedules {
     }
 
     /// What makes up a preference group of a job at an instant.
-    pub(crate) fn parts(&self, job: &JobId, group: &PreferenceGroup, at: Timestamp) -> Result<Parts, Outdated> {
+    pub(crate) fn parts(&self, job: &JobId, group: &PreferenceGroup, at: Timestamp) -> Result<Parts, PartsUnknown> {
         let jobs = self.lock();
         let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else { return Ok(Parts::default()) };
         match schedules.outdated_since {
-            Some(since) => Err(Outdated { since }),
+            _ if schedules.doubted_since.is_some() => Err(PartsUnknown::SuddenlyEmpty),
+            Some(heard_at) => Err(PartsUnknown::DefaultsChanged { heard_at }),
             None => Ok(schedules.groups.get(group).map(|scheduled| scheduled.parts(at)).unwrap_or_default()),
         }
     }

@@ -1,9 +1,10 @@
 //! A Config Database that is away, or whose answers cannot be true (F4, M8).
 
+use cohort_batch_agent::ScheduleError;
 use serde_json::json;
 
-use crate::source::Faults;
-use crate::stage::{Stage, instant};
+use crate::source::{FEATURE, Faults};
+use crate::stage::{Agent, Stage, daily, instant};
 
 #[tokio::test]
 async fn a_config_database_that_is_back_within_the_window_costs_time_and_no_run() {
@@ -126,9 +127,93 @@ async fn a_group_without_users_opens_no_run() {
     stage.source.delete("u0");
     agent.until("2026-12-03T00:00:00Z").await;
     assert_eq!(stage.told_runs().await, Vec::<String>::new());
-    stage.source.set("u0", crate::stage::daily("09:00"));
+    stage.source.set("u0", daily("09:00"));
     agent.until("2026-12-03T00:00:01Z").await;
     stage.run_until("2026-12-03T10:00:00Z").await;
 
     assert_eq!(stage.told_runs().await, ["2026-12-03T09:00 closed succeeded=1 missed=0 -"]);
+}
+
+/// Reads the groups anew, as the agent does from time to time.
+async fn read_groups(agent: &Agent) -> Result<(), ScheduleError> {
+    agent.scheduler.refresh_feature_schedules(&FEATURE.parse().expect("a feature")).await
+}
+
+/// Thirty users, whom the Config Database no longer knows from a time on at which the groups are read.
+async fn suddenly_nobody(at: &str, job: &serde_json::Value) -> (Stage, Agent) {
+    let stage = Stage::with_daily_users(30, job);
+    let agent = stage.agent().await;
+    agent.until(at).await;
+    stage.source.faults(Faults { knows_nobody: true, ..Faults::default() });
+    let read = read_groups(&agent).await;
+    assert!(matches!(read, Err(ScheduleError::SuddenlyEmpty { .. })), "{read:?}");
+    (stage, agent)
+}
+
+#[tokio::test]
+async fn a_list_of_groups_that_is_suddenly_empty_ends_no_schedule_and_closes_no_run() {
+    let (stage, agent) = suddenly_nobody("2026-12-01T08:58:00Z", &json!({})).await;
+    let reason = agent.scheduler.unreadiness().await.expect("it is not ready");
+    assert!(reason.contains("write_posts: the list of groups is suddenly empty"), "{reason}");
+    agent.until("2026-12-01T09:05:00Z").await;
+    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 reading succeeded=0 missed=0 -"]);
+    stage.now_well();
+    read_groups(&agent).await.expect("read");
+    assert_eq!(agent.scheduler.unreadiness().await, None);
+    agent.until("2026-12-01T10:00:00Z").await;
+
+    stage.assert_each_succeeded_once(30, &["2026-12-01T09:00"]).await;
+}
+
+#[tokio::test]
+async fn while_the_groups_are_doubted_a_run_is_missed_with_the_members_last_known() {
+    let (stage, agent) = suddenly_nobody("2026-12-01T08:58:00Z", &json!({"catchup_window": "5m"})).await;
+    agent.until("2026-12-01T09:07:00Z").await;
+    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]);
+}
+
+#[tokio::test]
+async fn a_group_that_came_to_be_while_the_groups_were_doubted_is_planned_from_its_own_start() {
+    let (stage, agent) = suddenly_nobody("2026-12-01T08:57:00Z", &json!({})).await;
+    // The right database is written to. The mark moves to nine o'clock by what the wrong one tells.
+    stage.source.set("unheard", daily("08:59"));
+    agent.until("2026-12-01T09:05:00Z").await;
+    drop(agent);
+    stage.now_well();
+    stage.run_until("2026-12-01T10:00:00Z").await;
+    assert_eq!(stage.told_of("unheard").await, ["2026-12-01T08:59 succeeded"]);
+    assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 succeeded"]);
+}
+
+#[tokio::test]
+async fn a_second_reading_that_names_nobody_ten_minutes_later_is_believed() {
+    let (stage, agent) = suddenly_nobody("2026-12-01T08:00:00Z", &json!({})).await;
+    agent.until("2026-12-01T08:09:59Z").await;
+    assert!(read_groups(&agent).await.is_err());
+    agent.until("2026-12-01T08:10:00Z").await;
+    read_groups(&agent).await.expect("believed");
+    agent.until("2026-12-02T10:00:00Z").await;
+    assert_eq!((agent.scheduler.schedules().len(), stage.runs().await.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_reading_that_names_somebody_ends_the_doubt_and_another_begins_anew() {
+    let (stage, agent) = suddenly_nobody("2026-12-01T08:00:00Z", &json!({})).await;
+    stage.now_well();
+    agent.until("2026-12-01T08:05:00Z").await;
+    read_groups(&agent).await.expect("read");
+    stage.source.faults(Faults { knows_nobody: true, ..Faults::default() });
+    agent.until("2026-12-01T08:15:00Z").await;
+    assert!(read_groups(&agent).await.is_err());
+}
+
+#[tokio::test]
+async fn an_empty_list_that_the_feed_explains_is_believed_at_once() {
+    let stage = Stage::with_daily_users(2, &json!({}));
+    let agent = stage.agent().await;
+    stage.source.delete("u0");
+    stage.source.delete("u1");
+    read_groups(&agent).await.expect("believed");
+    assert_eq!(agent.scheduler.unreadiness().await, None);
+    assert!(agent.scheduler.schedules().iter().all(|schedule| schedule.members == 0));
 }

@@ -68,6 +68,8 @@ pub(crate) struct Faults {
     pub(crate) count_off: i64,
     /// Member lists come back empty, with the right count.
     pub(crate) lists_nothing: bool,
+    /// There are no groups, nobody is in them, and nobody comes to be in them, as in a database that is another.
+    pub(crate) knows_nobody: bool,
     /// Member requests that begin at or behind this user's number never come back.
     pub(crate) hangs_from: Option<u64>,
     /// Lists of the group of this zone lack a member.
@@ -301,6 +303,9 @@ impl State {
     }
 
     fn summaries(&self) -> Vec<GroupSummary> {
+        if self.faults.knows_nobody {
+            return Vec::new();
+        }
         let mut groups: BTreeMap<StatedGroup, GroupSummary> = BTreeMap::new();
         for stay in self.users.values().flat_map(|user| &user.stays) {
             let new = || GroupSummary { group: stay.group.clone(), count: 0, since: stay.from, empty_since: None };
@@ -331,7 +336,11 @@ impl State {
     fn page(&self, request: &MembersRequest) -> MemberPage {
         let after: u64 = request.cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
         let limit = request.limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
-        let all = self.users.iter().filter_map(|(number, user)| Some((*number, user, user.stay_at(request.as_of, &request.groups)?)));
+        let all = self
+            .users
+            .iter()
+            .filter(|_| !self.faults.knows_nobody)
+            .filter_map(|(number, user)| Some((*number, user, user.stay_at(request.as_of, &request.groups)?)));
         let count = all.clone().count() as i64 + self.faults.count_off;
         let shown = all.filter(|(number, ..)| *number > after && !self.faults.lists_nothing);
         let mut members: Vec<_> = shown.take(limit + 1).map(|(number, user, stay)| member(number, user, stay)).collect();
@@ -442,9 +451,10 @@ impl PreferenceSource for TestSource {
         if from < state.faults.forgotten_changes {
             return Err(SourceError::Gone);
         }
-        let until = state.changes.len().min(from + CHANGES_A_PAGE);
+        let end = if state.faults.knows_nobody { from } else { state.changes.len() };
+        let until = end.min(from + CHANGES_A_PAGE);
         let changes = state.changes[from..until].to_vec();
-        let is_end = until == state.changes.len();
+        let is_end = until == end;
         let last_at = changes.last().map_or(Timestamp::MIN, |change| change.at);
         let complete_until = if is_end { state.promise_until(self.clock.now()) } else { last_at };
         Ok(ChangePage { changes, next: until.to_string(), complete_until })
