@@ -105,6 +105,21 @@ async fn a_feed_that_no_longer_knows_the_cursor_leads_to_reading_everything_anew
 }
 
 #[tokio::test]
+async fn another_database_that_knows_neither_the_cursor_nor_any_group_ends_no_schedule() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    let agent = stage.agent().await;
+    live(&agent, Duration::from_secs(25), async {
+        stage.source.faults(Faults { forgotten_changes: 2, knows_nobody: true, ..Faults::default() });
+        stage.source.set("u1", daily("08:30"));
+        while !agent.scheduler.unreadiness().await.is_some_and(|reason| reason.contains("suddenly empty")) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(agent.scheduler.schedules().len(), 1);
+}
+
+#[tokio::test]
 async fn a_page_of_the_feed_that_overlaps_what_was_read_loses_nothing() {
     let stage = hear_of_a_new_group(Faults { feed_overlaps: true, ..Faults::default() }).await;
     assert_eq!(stage.told_of("u1").await, ["2026-12-01T08:30 succeeded"]);
@@ -124,7 +139,8 @@ async fn an_agent_whose_key_is_refused_says_so_and_does_not_ask_again_and_again(
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(stage.source.feed_requests(), before + 1);
+        // Whoever follows the feed asks once, and so does whoever takes erasures over.
+        assert!(stage.source.feed_requests() <= before + 2, "{} more", stage.source.feed_requests() - before);
         let fault = agent.scheduler.feed_fault().expect("told");
         assert!(fault.ends_with("refuses the agent's key: unknown key"), "{fault}");
     })
