@@ -7,8 +7,8 @@
 //!                           who has changed since? (M3) ─► consent (M2) ─► handler ─► settle ─► ledger
 //! ```
 //!
-//! At most two claims (a page of members, or as many ready chunks) are held at once: while one is worked on, the next is
-//! read. Everything else waits in the ledger, so memory does not grow with the number of users due (D7).
+//! At most two claims' worth of users (a claim is a page of members, or as many ready chunks) is held at once: while chunks are
+//! worked on, the next are read. Everything else waits in the ledger, so memory does not grow with the number of users due (D7).
 //!
 //! What may fail: the member list, then the run waits and is read again until its catch-up window ends (F4, M8); the
 //! settings, then those of up to an hour ago are used and the outcome says so (M3); the handler, then the user is tried
@@ -28,7 +28,7 @@ mod read;
 mod settle;
 mod trigger;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ use crate::source::PreferenceSource;
 /// Members read at once, and users of as many ready chunks claimed at once.
 const CLAIM_USERS: usize = 1_000;
 
-/// Claims held at once: one in work, one being read (D7).
-const CLAIMS_HELD: usize = 2;
+/// Users of claims held at once: as many in work as are being read (D7).
+const USERS_HELD: usize = 2 * CLAIM_USERS;
 
 /// How long a claim holds if it is not renewed (F3).
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
@@ -82,9 +82,9 @@ struct Inner {
     max_concurrent_items: usize,
     holder: String,
     tzdb: TzdbRelease,
-    /// The chunks in work, whose claims are renewed. One that could not be recorded is not among them: its claim runs
-    /// out, and it is done again (F3).
-    in_work: Mutex<HashSet<i64>>,
+    /// The chunks in work and how many users each has: their claims are renewed. One that could not be recorded is not
+    /// among them: its claim runs out, and it is done again (F3).
+    in_work: Mutex<HashMap<i64, usize>>,
     stopping: watch::Sender<bool>,
     claiming: tokio::sync::Mutex<()>,
     wake: Notify,
@@ -177,13 +177,10 @@ impl EnhancedBatchProcessor {
 
     async fn claim_forever(&self, in_hand: &mut JoinSet<()>) {
         loop {
-            while in_hand.len() < CLAIMS_HELD {
+            while self.0.has_room() {
                 match self.0.claim().await {
                     Ok(claimed) if claimed.is_empty() => break,
-                    Ok(claimed) => {
-                        let inner = Arc::clone(&self.0);
-                        in_hand.spawn(async move { inner.process_and_log(claimed).await });
-                    }
+                    Ok(claimed) => self.begin(claimed, in_hand),
                     Err(error) => {
                         tracing::error!(error = &error as &dyn std::error::Error, "no work can be claimed; it is tried again");
                         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -194,20 +191,34 @@ impl EnhancedBatchProcessor {
         }
     }
 
+    fn begin(&self, claimed: Vec<Claimed>, in_hand: &mut JoinSet<()>) {
+        self.0.note_in_work(&claimed);
+        for claimed in claimed {
+            let inner = Arc::clone(&self.0);
+            in_hand.spawn(async move { inner.process_and_log(claimed).await });
+        }
+    }
+
+    /// Returns when there may be something to claim, and room for it.
     async fn wait_for_work(&self, in_hand: &mut JoinSet<()>) {
+        while in_hand.try_join_next().is_some() {}
+        if !self.0.has_room() {
+            in_hand.join_next().await;
+            return;
+        }
         let sweep_at = saturating_add(self.0.clock.now(), SWEEP_EVERY);
         let ready_at = self.0.ledger.next_ready_at().await.ok().flatten().map_or(sweep_at, |at| at.min(sweep_at));
         tokio::select! {
             Some(_finished) = in_hand.join_next() => {}
             () = self.0.wake.notified() => {}
-            () = self.0.clock.sleep_until(ready_at), if in_hand.len() < CLAIMS_HELD => {}
+            () = self.0.clock.sleep_until(ready_at) => {}
         }
     }
 
     async fn renew_forever(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            let in_work = self.0.in_work().iter().copied().collect();
+            let in_work = self.0.in_work().keys().copied().collect();
             let renewed = self.0.ledger.renew_claims(self.0.claim_now(), in_work).await;
             let rescued = self.0.ledger.rescue_chunks(self.0.clock.now()).await;
             match renewed.and(rescued) {
@@ -263,25 +274,46 @@ impl Inner {
         self.ledger.record_outcomes(settle::postpone(chunk, saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB), now)).await
     }
 
-    async fn process_and_log(&self, claimed: Vec<Claimed>) {
-        if let Err(error) = self.process_all(claimed).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "chunks could not be recorded; their claims will run out");
+    async fn process_and_log(&self, claimed: Claimed) {
+        if let Err(error) = self.process_noted(claimed).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "a chunk could not be recorded; its claim will run out");
         }
     }
 
     /// Processes all of these to their end, also where one of them fails. Answers the first failure.
     async fn process_all(&self, claimed: Vec<Claimed>) -> Result<(), ProcessError> {
-        self.in_work().extend(claimed.iter().map(|claimed| claimed.chunk.id));
-        let process = async |claimed: Claimed| {
-            let chunk = claimed.chunk.id;
-            let processed = self.process_chunk(claimed).await;
-            self.in_work().remove(&chunk);
-            processed
-        };
-        future::join_all(claimed.into_iter().map(process)).await.into_iter().collect()
+        self.note_in_work(&claimed);
+        future::join_all(claimed.into_iter().map(|claimed| self.process_noted(claimed))).await.into_iter().collect()
     }
 
-    fn in_work(&self) -> MutexGuard<'_, HashSet<i64>> {
-        self.in_work.lock().expect("the set is changed by code that does not panic")
+    /// Processes a chunk that is noted to be in work. It no longer is when this ends, however it does.
+    async fn process_noted(&self, claimed: Claimed) -> Result<(), ProcessError> {
+        let _in_work = InWork { inner: self, chunk: claimed.chunk.id };
+        self.process_chunk(claimed).await
+    }
+
+    fn note_in_work(&self, claimed: &[Claimed]) {
+        self.in_work().extend(claimed.iter().map(|claimed| (claimed.chunk.id, claimed.chunk.open.len())));
+    }
+
+    /// Whether there is room for one more claim (D7).
+    fn has_room(&self) -> bool {
+        self.in_work().values().sum::<usize>() + CLAIM_USERS <= USERS_HELD
+    }
+
+    fn in_work(&self) -> MutexGuard<'_, HashMap<i64, usize>> {
+        self.in_work.lock().expect("the map is changed by code that does not panic")
+    }
+}
+
+/// A chunk in work, until this is dropped.
+struct InWork<'a> {
+    inner: &'a Inner,
+    chunk: i64,
+}
+
+impl Drop for InWork<'_> {
+    fn drop(&mut self) {
+        self.inner.in_work().remove(&self.chunk);
     }
 }

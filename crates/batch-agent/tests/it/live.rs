@@ -164,3 +164,27 @@ async fn what_is_not_finished_within_the_grace_is_handed_to_another_agent() {
 
     stage.assert_each_succeeded_once(60, &["2026-12-01T09:00"]).await;
 }
+
+#[tokio::test]
+async fn a_few_users_who_hang_do_not_keep_those_of_later_occurrences_waiting() {
+    let stage = Stage::at("2026-12-01T03:00:00Z", &json!({}));
+    for (user, time) in [("u0", "08:00"), ("u1", "08:10"), ("u2", "08:20"), ("u3", "08:30")] {
+        stage.source.set(user, daily(time));
+    }
+    for user in ["u0", "u1", "u2"] {
+        stage.handler.script(user, Script::Hang);
+    }
+    let agent = stage.agent().await;
+    live(&agent, Duration::ZERO, async {
+        for time in ["2026-12-01T08:00:00Z", "2026-12-01T08:10:00Z", "2026-12-01T08:20:00Z"] {
+            stage.clock.advance_to(instant(time));
+            stage.handler.hung.notified().await;
+        }
+        stage.clock.advance_to(instant("2026-12-01T08:30:00Z"));
+        while stage.told_of("u3").await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(stage.told_of("u3").await, ["2026-12-01T08:30 succeeded"]);
+}
