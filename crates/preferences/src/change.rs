@@ -128,3 +128,10 @@ impl NextRun {
 pub fn is_later_cursor(a: &str, b: &str) -> bool {
     (a.len(), a) > (b.len(), b)
 }
+
+/// Whether two cursors of the change feed are of one incarnation of the database, which stands before the last `-` of each
+/// (F11).
+pub fn is_of_one_feed(a: &str, b: &str) -> bool {
+    let incarnation = |cursor: &str| cursor.rsplit_once('-').map(|(incarnation, _)| incarnation.to_owned());
+    incarnation(a) == incarnation(b)
+}

@@ -34,7 +34,7 @@ pub use batch_config::{
     BatchConfig, BatchConfigError, CommandPurpose, Enroll, HttpPurpose, Job, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
 };
 pub use batch_documents::{BatchDocuments, Difference, differences};
-pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor};
+pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor, is_of_one_feed};
 pub use clock::{Clock, MonotonicStamps};
 pub use cron::{Cron, CronError};
 pub use day::{Day, DayError, MonthDay, Weekdays};

@@ -2,11 +2,13 @@
 //!
 //! The ledger keeps its own place in the change feed for it, so that nobody is missed who was erased while no agent ran. From
 //! there the feed is read at the start, whenever a change without a name was heard of, and once an hour. What may fail: the
-//! feed no longer reaches back to the place, then the names in the ledger are compared with those who are there.
+//! feed no longer reaches back to the place, then the names in the ledger are compared with those who are there. A database of
+//! another incarnation, which was restored or is simply the wrong one, is not believed in this: nobody is erased by its word,
+//! for that cannot be taken back.
 
 use std::time::Duration;
 
-use cohort_preferences::{Change, ChangeKind, TenantFilter, TenantMembersRequest};
+use cohort_preferences::{Change, ChangeKind, TenantFilter, TenantMembersRequest, is_of_one_feed};
 
 use super::{DynamicBatchScheduler, ScheduleError};
 use crate::source::SourceError;
@@ -45,7 +47,7 @@ impl DynamicBatchScheduler {
         };
         loop {
             let page = match self.source.changes(&place, Duration::ZERO).await {
-                Err(SourceError::Gone) => return self.erase_by_name().await,
+                Err(SourceError::Gone) => return self.erase_by_name(&place).await,
                 page => page?,
             };
             if page.changes.is_empty() {
@@ -59,8 +61,14 @@ impl DynamicBatchScheduler {
     }
 
     /// Erases everybody in the ledger who is not there any more.
-    async fn erase_by_name(&self) -> Result<(), ScheduleError> {
+    async fn erase_by_name(&self, place: &str) -> Result<(), ScheduleError> {
         let start = self.source.changes("now", Duration::ZERO).await?.next;
+        if !is_of_one_feed(place, &start) {
+            tracing::error!(
+                "the Config Database is of another incarnation than the ledger has known: who was erased is not taken over from it"
+            );
+            return Ok(());
+        }
         let (mut erased, mut after) = (Vec::new(), 0);
         loop {
             let named = self.ledger.named_tenants(after, NAMES_AT_ONCE).await?;

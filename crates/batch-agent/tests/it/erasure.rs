@@ -1,5 +1,6 @@
 //! Users who are erased in the Config Database leave the ledger too (W8).
 
+use cohort_batch_agent::ErasureLedger;
 use serde_json::json;
 
 use crate::handler::Script;
@@ -42,4 +43,14 @@ async fn a_feed_that_no_longer_reaches_back_is_made_up_for_by_names() {
     stage.source.faults(Faults { forgotten_changes: 4, ..Faults::default() });
     stage.run_until("2026-12-01T11:00:00Z").await;
     assert_eq!(names(&stage).await, ["bob", "erased:1"]);
+}
+
+#[tokio::test]
+async fn a_database_that_the_ledger_has_never_known_erases_nobody() {
+    let stage = Stage::at("2026-12-01T03:00:00Z", &json!({}));
+    with_two_who_ran(&stage).await;
+    stage.ledger().erase(Vec::new(), "0000000b-7".into()).await.expect("another database's place is noted");
+    stage.source.erase("ann");
+    stage.run_until("2026-12-01T11:00:00Z").await;
+    assert_eq!(names(&stage).await, ["ann", "bob"]);
 }

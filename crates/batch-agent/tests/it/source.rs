@@ -447,7 +447,8 @@ impl PreferenceSource for TestSource {
         if state.faults.feed_away {
             return Err(SourceError::Unavailable("the feed is away".into()));
         }
-        let from = if since == "now" { state.changes.len() } else { since.parse().expect("a cursor of this source") };
+        // A cursor of another database is one that this one has never given.
+        let from = if since == "now" { state.changes.len() } else { since.parse().map_err(|_not_its_own| SourceError::Gone)? };
         if from < state.faults.forgotten_changes {
             return Err(SourceError::Gone);
         }
