@@ -1,10 +1,12 @@
-//! The two clocks: the host's, and one that a simulation moves.
+//! The clocks: the host's, one that goes as the host's from another time on, and one that a simulation moves.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_preferences::Clock;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// The longest sleep before a clock is read again.
@@ -39,6 +41,29 @@ impl Clock for SystemClock {
 }
 
 impl AgentClock for SystemClock {}
+
+/// Goes as the host's clock goes, from another time on: nobody has to wait for nine o'clock. Clones are the same clock.
+#[derive(Debug, Clone, Default)]
+pub struct ShiftedClock {
+    /// Microseconds ahead of the host's.
+    ahead: Arc<AtomicI64>,
+}
+
+impl ShiftedClock {
+    /// Sets it.
+    pub fn set_to(&self, instant: Timestamp) {
+        let ahead = instant.as_microsecond() - SystemClock.now().as_microsecond();
+        self.ahead.store(ahead, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + SignedDuration::from_micros(self.ahead.load(Ordering::SeqCst))
+    }
+}
+
+impl AgentClock for ShiftedClock {}
 
 /// A clock that stands until it is moved. In simulated time all parts share one (M1).
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ mod scheduler;
 mod source;
 
 pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health};
-pub use clock::{AgentClock, SimulatedClock, SystemClock};
+pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
 pub use cohort_config_client::FeedEvent;
 pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserWork, Work, handler_fn};
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};

@@ -18,6 +18,7 @@
 
 mod chunks;
 mod clock_changes;
+mod connected;
 mod consent;
 mod defaults;
 mod definitions;
@@ -31,6 +32,7 @@ mod lives;
 mod membership;
 mod misfires;
 mod model;
+mod network;
 #[path = "../../../preferences/tests/it/oracle.rs"]
 mod oracle;
 mod overlap;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use cohort_batch_agent::{AgentClock, Ledger, RunId, RunQuery, RunState, SqliteLedger};
+use cohort_batch_agent::{AgentClock, Ledger, RunId, RunQuery, RunState, ShiftedClock, SqliteLedger};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use tempfile::TempDir;
 
@@ -16,7 +16,6 @@ use super::database::{Database, DatabaseArgs};
 use super::due_users::{MOST_DUE_GROUPS, due_line};
 use super::figure::{Workload, p99};
 use super::memory::{forget_peak_memory, peak_memory};
-use super::shifted_clock::ShiftedClock;
 use super::stage::{Stage, write_lines};
 use crate::config::Environment;
 

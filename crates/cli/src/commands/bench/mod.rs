@@ -17,7 +17,6 @@ mod import;
 mod loopback;
 mod memory;
 mod read;
-mod shifted_clock;
 mod stage;
 mod start;
 mod users;
