@@ -229,20 +229,22 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Reads everything anew, from the feed's present end on.
+    /// Reads everything anew, and then follows the feed from where its end was before. Until all is read the place in the feed
+    /// stays lost: what fails here is done again, and is not taken for done (F7). No job holds up another, and one that
+    /// defaults do not complete does not keep the place lost.
     async fn resynchronize(&self) -> Result<(), ScheduleError> {
-        self.restart_watch().await?;
-        let mut read = Ok(());
-        for job in self.processor.jobs().planned() {
-            read = read.and(self.load(job).await);
-        }
-        read
-    }
-
-    async fn restart_watch(&self) -> Result<(), ScheduleError> {
+        self.processor.watch().lose_place();
         let start = self.source.changes("now", Duration::ZERO).await?;
+        let (mut read, mut completed) = (Ok(()), Ok(()));
+        for job in self.processor.jobs().planned() {
+            match self.load(job).await {
+                Err(error @ ScheduleError::Unresolved { .. }) => completed = completed.and(Err(error)),
+                loaded => read = read.and(loaded),
+            }
+        }
+        read?;
         self.processor.watch().start_at(start.next, start.complete_until);
-        Ok(())
+        completed
     }
 
     async fn load(&self, in_force: &JobInForce) -> Result<(), ScheduleError> {

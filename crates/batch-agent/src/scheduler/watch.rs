@@ -54,6 +54,7 @@ pub(crate) struct Watch {
 }
 
 struct State {
+    /// `None` before everything has been read, and from when the feed no longer knew it until everything is read anew.
     cursor: Option<String>,
     /// When the feed was last asked and answered to its end.
     confirmed_at: Timestamp,
@@ -118,6 +119,11 @@ impl Watch {
         state.forget_log();
         state.cursor = Some(cursor);
         self.known.send_replace(known_until);
+    }
+
+    /// Nobody knows where to follow from, before [`Watch::start_at`] says so.
+    pub(crate) fn lose_place(&self) {
+        self.lock().cursor = None;
     }
 
     /// Goes back to an earlier cursor: groups were read anew there, and the changes behind it are not in them yet.

@@ -1,19 +1,28 @@
 //! A real Config Database, a network that misbehaves when it is told to, and a real agent behind it, in real time.
 //!
 //! ```text
-//! Config Database (SQLite, HTTP) ◄── FaultProxy ◄── ConfigDatabaseClient ◄── scheduler and processor ──► SQLite ledger
-//!            ▲                                                                        │
-//!            └── a client that no fault touches: the users' edits                     └──► a handler that notes its calls
+//! Config Database (SQLite) ◄─HTTP─ Front ◄─ FaultProxy ◄─ ConfigDatabaseClient ◄─ scheduler and processor ──► SQLite ledger
+//!            ▲                                                                          │
+//!            └─HTTP─ a client that no fault touches: the users' edits                   └──► a handler that notes its calls
 //! ```
+//!
+//! The proxy knows bytes, the front knows routes: it answers some of them in the Config Database's place.
 //!
 //! All share one clock, which goes as the host's does and is set to just before the due instant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;
 use std::io::Cursor;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use cohort_batch_agent::{
     AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, HandlerError, Ledger, OutcomeQuery, OutcomeRecord, RunQuery, RunState,
     ShiftedClock, SqliteLedger, StatusName, handler_fn,
@@ -30,7 +39,7 @@ use tokio::task::JoinHandle;
 use crate::stage::{instant, job};
 
 /// Far longer than anything takes that does not hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often something is looked at that does not tell of itself.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -38,12 +47,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Connected {
     pub(crate) clock: ShiftedClock,
     pub(crate) proxy: FaultProxy,
+    pub(crate) front: Front,
     /// A client that no fault can touch.
     pub(crate) direct: ConfigDatabaseClient,
     key: String,
     ledger: SqliteLedger,
     calls: Arc<Mutex<Vec<Call>>>,
     _folder: TempDir,
+}
+
+/// Stands before the routes, and answers some of them itself.
+#[derive(Clone, Default)]
+pub(crate) struct Front(Arc<Mutex<Vec<Lie>>>);
+
+/// An answer in place of the Config Database's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lie {
+    /// Whether a request with this path and query gets it.
+    pub(crate) is_told_to: fn(&str) -> bool,
+    pub(crate) status: StatusCode,
+    pub(crate) kind: &'static str,
+    pub(crate) body: &'static str,
 }
 
 /// One user, as the handler was called for.
@@ -76,13 +100,13 @@ impl Connected {
         let options = ConfigServiceOptions::sqlite(folder.path().join("config.db"), Arc::new(clock.clone()));
         let service = ConfigService::open(options).await.expect("opened");
         let key = service.create_key("test", Scope::Admin).await.expect("made");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        tokio::spawn(axum::serve(listener, service.router()).into_future());
-        let proxy = FaultProxy::before(address).expect("a free port");
+        let front = Front::default();
+        let fronted = serve(service.router().layer(from_fn_with_state(front.clone(), Front::answer))).await;
+        let proxy = FaultProxy::before(fronted).expect("a free port");
+        let address = serve(service.router()).await;
         let direct = ConfigDatabaseClient::builder(format!("http://{address}/api/v1")).api_key(&key).build().expect("valid");
         let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), false).expect("a ledger");
-        Self { clock, proxy, direct, key, ledger, calls: Arc::default(), _folder: folder }
+        Self { clock, proxy, front, direct, key, ledger, calls: Arc::default(), _folder: folder }
     }
 
     /// Stores preferences, past the proxy.
@@ -185,6 +209,29 @@ impl Connected {
         let called: BTreeMap<_, _> = calls.iter().map(|call| (call.key.clone(), call.tenant.clone())).collect();
         assert_eq!(called.len(), calls.len(), "a key was called twice");
         assert_eq!(called, keys, "calls, and outcomes that say of one that it succeeded");
+    }
+}
+
+async fn serve(router: Router) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(axum::serve(listener, router).into_future());
+    address
+}
+
+impl Front {
+    /// From now on these are told, and no others.
+    pub(crate) fn tell(&self, lies: &[Lie]) {
+        *self.0.lock().expect("no panic holds it") = lies.to_vec();
+    }
+
+    async fn answer(State(front): State<Self>, request: Request, next: Next) -> Response {
+        let asked = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        let lie = front.0.lock().expect("no panic holds it").iter().find(|lie| (lie.is_told_to)(&asked)).copied();
+        match lie {
+            Some(lie) => (lie.status, [(CONTENT_TYPE, lie.kind)], lie.body).into_response(),
+            None => next.run(request).await,
+        }
     }
 }
 

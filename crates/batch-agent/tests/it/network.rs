@@ -19,14 +19,16 @@
 //! | --- | --- |
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use cohort_fault_proxy::Fault;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::connected::{Connected, Expected};
+use crate::connected::{Connected, Expected, Lie};
 use crate::stage::{daily, instant};
 
 const START: &str = "2026-12-01T08:00:00Z";
@@ -77,6 +79,10 @@ enum Weather {
     Bad(Fault),
     /// Nothing can.
     Cut(Fault),
+    /// These are told in place of what matters for members: no user can be known.
+    Lies(&'static [Lie]),
+    /// These are told of groups, and the rest comes through.
+    LiesOfGroups(&'static [Lie]),
     /// One fault after another, as the seed says.
     Changing { seed: u64 },
 }
@@ -106,14 +112,20 @@ async fn last_until_over(connected: &Connected, weather: &Weather) {
             connected.proxy.set(fault.clone()).await;
             connected.clock_shows(OVER).await;
         }
+        Weather::Lies(lies) | Weather::LiesOfGroups(lies) => {
+            connected.front.tell(lies);
+            connected.proxy.reset_open_connections();
+            connected.clock_shows(OVER).await;
+        }
         Weather::Changing { seed } => tokio::select! {
             () = change_forever(connected, *seed) => {}
             () = connected.clock_shows(OVER) => {}
         },
     }
-    if matches!(weather, Weather::Cut(_)) {
+    if matches!(weather, Weather::Cut(_) | Weather::Lies(_)) {
         assert_eq!(connected.calls(), 0, "calls for users whom nobody has named");
     }
+    connected.front.tell(&[]);
     connected.proxy.set(Fault::None).await;
 }
 
@@ -206,6 +218,38 @@ fn answer(status: &str, kind: &str, body: &str) -> Fault {
     Fault::Garbage(format!("{head}{body}").into_bytes())
 }
 
+const HTML: &str = "<html>Please log in</html>";
+
+/// Of the members: a sudden nothing, beside the right count or a wrong one, and what is no list.
+const LIES_OF_MEMBERS: &[Lie] = &[
+    of_members(r#"{"members":[],"count_as_of":60,"position":"0","next_cursor":null}"#),
+    of_members(r#"{"members":[],"count_as_of":1,"position":"0","next_cursor":null}"#),
+    of_members(r#"{"members":[],"next_cursor":null}"#),
+    of_members(HTML),
+];
+
+const fn of_members(body: &'static str) -> Lie {
+    Lie { is_told_to: |asked| asked.ends_with("/groups/members"), status: StatusCode::OK, kind: "application/json", body }
+}
+
+/// Of the feed, while members could be read: who joined is not known of.
+const LIES_OF_THE_FEED: &[Lie] = &[of_the_feed(StatusCode::OK), of_the_feed(StatusCode::GONE), of_the_feed(StatusCode::BAD_GATEWAY)];
+
+const fn of_the_feed(status: StatusCode) -> Lie {
+    Lie { is_told_to: |asked| asked.contains("/preferences/changes"), status, kind: "text/html", body: HTML }
+}
+
+/// The feed knows the cursor no longer, and the groups cannot be read anew for a while.
+const LOST_AND_NOT_FOUND: [Lie; 2] = [
+    Lie {
+        is_told_to: |asked| asked.contains("/preferences/changes") && !asked.contains("since_id=now"),
+        status: StatusCode::GONE,
+        kind: "application/problem+json",
+        body: "{}",
+    },
+    Lie { is_told_to: |asked| asked.contains("/frequency-groups"), status: StatusCode::OK, kind: "text/html", body: HTML },
+];
+
 /// Tells the story with each of these, all at once.
 async fn endure_each(weathers: impl IntoIterator<Item = Weather>, refresh_every: Duration) {
     let stories = weathers.into_iter().map(|weather| tokio::spawn(endure(weather, refresh_every, USERS)));
@@ -259,6 +303,21 @@ async fn answers_of_others_are_not_believed_and_lose_and_double_nobody() {
 async fn a_key_that_is_refused_for_a_while_loses_and_doubles_nobody() {
     let refusals = ["401 Unauthorized", "403 Forbidden"].map(|status| answer(status, "application/problem+json", "{}"));
     endure_each(refusals.map(Weather::Cut), ALL_THE_TIME).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lies_of_members_alone_are_not_believed_and_lose_and_double_nobody() {
+    endure_each(LIES_OF_MEMBERS.iter().map(|lie| Weather::Lies(slice::from_ref(lie))), NEVER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_fails_alone_loses_and_doubles_nobody() {
+    endure_each(LIES_OF_THE_FEED.iter().map(|lie| Weather::Lies(slice::from_ref(lie))), NEVER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_place_in_the_feed_and_groups_that_cannot_be_read_anew_at_once_lose_and_double_nobody() {
+    endure_each([Weather::LiesOfGroups(&LOST_AND_NOT_FOUND)], NEVER).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
