@@ -17,6 +17,14 @@
 //!
 //! | bug | red |
 //! | --- | --- |
+//! | a list shorter than its count is believed (M8) | lies of members |
+//! | members that cannot be read are taken for none (F4) | lies of members, one fault after another |
+//! | members are read before the feed has reached the instant | a feed that fails alone, a lost place, answers of others, resets in the middle |
+//! | a lost place in the feed is found again without reading the groups anew (F7) | a lost place |
+//! | the place counts as found before the groups are read anew (F7) | a lost place |
+//!
+//! A client that goes on from the feed's present end after a failure is no bug that can be seen: the agent's own place in the feed
+//! does not move with it, and it reads what lies between.
 
 use std::collections::BTreeMap;
 use std::slice;

@@ -8,9 +8,11 @@
 //!
 //! Each event carries the position behind it, so that a reader who comes back with `Last-Event-ID` misses nothing and sees
 //! nothing twice. A stream ends after [`LIFE`], so that readers spread over servers that come and go, and when the service
-//! closes; the reader comes back by itself after [`COME_BACK`].
+//! closes; the reader comes back by itself after [`COME_BACK`]. It also ends with the reader's key: nothing is sent that was
+//! read after the key had been revoked or had expired (W4).
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -24,6 +26,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
+use super::auth::let_look;
 use super::error::ApiError;
 use super::extract::QueryOf;
 use crate::error::ConfigServiceError;
@@ -57,6 +60,14 @@ enum Next {
     End,
 }
 
+/// Who reads a stream, and until when.
+struct Reader {
+    service: ConfigService,
+    /// With the key, which may end before the stream does.
+    headers: HeaderMap,
+    ends_at: Instant,
+}
+
 /// Streams the change feed
 ///
 /// Server-sent events: `change` with the position as its id, `position` with `next` and `complete_until` after each page and
@@ -73,9 +84,10 @@ pub(super) async fn stream(
     let since = last_event_id(&headers)?.or(parameters.since_id);
     let first = page(&service, since, Duration::ZERO).await?;
     let ends_at = Instant::now() + LIFE;
+    let reader = Arc::new(Reader { service, headers, ends_at });
     let events = stream::unfold(Next::Page(first), move |next| {
-        let service = service.clone();
-        async move { events(&service, next, ends_at).await }
+        let reader = Arc::clone(&reader);
+        async move { reader.events(next).await }
     });
     Ok(Sse::new(events.flat_map(stream::iter).map(Ok::<_, Infallible>)).into_response())
 }
@@ -90,32 +102,43 @@ async fn page(service: &ConfigService, since: Option<String>, wait: Duration) ->
     service.changes(ChangesRequest { since, wait, limit: None }).await
 }
 
-/// The next events to send, and what follows them; `None` at the end.
-async fn events(service: &ConfigService, next: Next, ends_at: Instant) -> Option<(Vec<Event>, Next)> {
-    let page = match next {
-        Next::End => return None,
-        Next::Page(page) => page,
-        Next::Behind(position) => {
-            let wait = HEARTBEAT.min(ends_at.saturating_duration_since(Instant::now()));
-            match page(service, Some(position), wait).await {
+impl Reader {
+    /// The next events to send, and what follows them; `None` at the end.
+    async fn events(&self, next: Next) -> Option<(Vec<Event>, Next)> {
+        let page = match next {
+            Next::End => return None,
+            Next::Page(page) => page,
+            Next::Behind(position) => match self.page_behind(position).await {
                 Ok(page) => page,
-                Err(ConfigServiceError::CursorGone) => {
-                    let gone = Event::default().event("gone").data(ConfigServiceError::CursorGone.to_string());
-                    return Some((vec![gone], Next::End));
-                }
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a stream of changes ends");
-                    return Some((vec![farewell()], Next::End));
-                }
-            }
+                Err(last) => return Some((last, Next::End)),
+            },
+        };
+        let is_over = Instant::now() >= self.ends_at || self.service.is_closing();
+        let mut events = events_of(&page);
+        if is_over {
+            events.push(farewell());
         }
-    };
-    let is_over = Instant::now() >= ends_at || service.is_closing();
-    let mut events = events_of(&page);
-    if is_over {
-        events.push(farewell());
+        Some((events, if is_over { Next::End } else { Next::Behind(page.next) }))
     }
-    Some((events, if is_over { Next::End } else { Next::Behind(page.next) }))
+
+    /// The page behind a position as soon as there is one, or what to send last.
+    async fn page_behind(&self, position: String) -> Result<ChangePage, Vec<Event>> {
+        let wait = HEARTBEAT.min(self.ends_at.saturating_duration_since(Instant::now()));
+        let page = match page(&self.service, Some(position), wait).await {
+            Ok(page) => page,
+            Err(ConfigServiceError::CursorGone) => {
+                return Err(vec![Event::default().event("gone").data(ConfigServiceError::CursorGone.to_string())]);
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a stream of changes ends");
+                return Err(vec![farewell()]);
+            }
+        };
+        match let_look(&self.service, &self.headers).await {
+            Ok(()) => Ok(page),
+            Err(_refused) => Err(vec![farewell()]),
+        }
+    }
 }
 
 fn events_of(page: &ChangePage) -> Vec<Event> {

@@ -1,12 +1,13 @@
 //! The feed as server-sent events. Time is paused: a stream's ten minutes are over as soon as nothing else is to do.
 
 use axum::body::Body;
-use axum::http::Method;
+use axum::http::{Method, Request};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::Fixture;
+use crate::keys::{make, text};
 
 /// An event as it came.
 #[derive(Debug, PartialEq)]
@@ -90,4 +91,24 @@ async fn a_change_is_pushed_as_soon_as_it_is_committed_and_a_shutdown_ends_the_s
     }
     assert_eq!(changes(&read).len(), 1);
     assert!(read.contains("retry: 1000"));
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_key_that_opened_it() {
+    let fixture = Fixture::new().await;
+    let made = make(&fixture, json!({"name": "agent", "scopes": ["agent"]})).await;
+    let request =
+        Request::get("/api/v1/preferences/changes/stream?since_id=now").header("authorization", format!("Bearer {}", text(&made)));
+    let response = fixture.router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("answers");
+    let mut body = response.into_body().into_data_stream();
+    let mut read = String::new();
+    while !read.contains("event: position") {
+        read += std::str::from_utf8(&body.next().await.expect("a piece").expect("reads")).expect("text");
+    }
+    fixture.call(Method::DELETE, &format!("/api-keys/{}", made["id"]), "").await;
+    fixture.set("ann", &json!({"frequency": "daily"})).await;
+    while let Some(piece) = body.next().await {
+        read += std::str::from_utf8(&piece.expect("reads")).expect("text");
+    }
+    assert_eq!(changes(&read).len(), 0, "{read}");
 }
