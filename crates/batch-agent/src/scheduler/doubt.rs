@@ -30,7 +30,9 @@ impl DynamicBatchScheduler {
         if names_anybody(list, zones) || !schedules.know_anybody(job_id) {
             return Ok(());
         }
-        self.processor.watch().sync().await?;
+        if self.processor.watch().is_following() {
+            self.processor.watch().sync().await?;
+        }
         if !schedules.know_anybody(job_id) {
             return Ok(());
         }

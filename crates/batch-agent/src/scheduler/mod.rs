@@ -230,15 +230,17 @@ impl DynamicBatchScheduler {
     }
 
     /// Reads everything anew, and then follows the feed from where its end was before. Until all is read the place in the feed
-    /// stays lost: what fails here is done again, and is not taken for done (F7). No job holds up another, and one that
-    /// defaults do not complete does not keep the place lost.
+    /// stays lost: what fails here is done again, and is not taken for done (F7). No job holds up another, and one whose
+    /// list was read, but is not completed by its defaults or not believed, does not keep the place lost.
     async fn resynchronize(&self) -> Result<(), ScheduleError> {
         self.processor.watch().lose_place();
         let start = self.source.changes("now", Duration::ZERO).await?;
         let (mut read, mut completed) = (Ok(()), Ok(()));
         for job in self.processor.jobs().planned() {
             match self.load(job).await {
-                Err(error @ ScheduleError::Unresolved { .. }) => completed = completed.and(Err(error)),
+                Err(error @ (ScheduleError::Unresolved { .. } | ScheduleError::SuddenlyEmpty { .. })) => {
+                    completed = completed.and(Err(error));
+                }
                 loaded => read = read.and(loaded),
             }
         }

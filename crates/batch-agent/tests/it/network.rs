@@ -228,16 +228,25 @@ fn answer(status: &str, kind: &str, body: &str) -> Fault {
 
 const HTML: &str = "<html>Please log in</html>";
 
-/// Of the members: a sudden nothing, beside the right count or a wrong one, and what is no list.
+/// Of the members, as a page and as lists in one answer: a sudden nothing, beside the right count or a wrong one, and what is no list.
 const LIES_OF_MEMBERS: &[Lie] = &[
-    of_members(r#"{"members":[],"count_as_of":60,"position":"0","next_cursor":null}"#),
-    of_members(r#"{"members":[],"count_as_of":1,"position":"0","next_cursor":null}"#),
-    of_members(r#"{"members":[],"next_cursor":null}"#),
+    of_members(
+        r#"{"position":"0","members":[],"count_as_of":60,"next_cursor":null,"lists":[
+            {"members":[],"count_as_of":110},{"members":[],"count_as_of":70},{"members":[],"count_as_of":50},
+            {"members":[],"count_as_of":40},{"members":[],"count_as_of":40},{"members":[],"count_as_of":10}]}"#,
+    ),
+    of_members(
+        r#"{"position":"0","members":[],"count_as_of":1,"next_cursor":null,"lists":[
+            {"members":[],"count_as_of":1},{"members":[],"count_as_of":1},{"members":[],"count_as_of":1},
+            {"members":[],"count_as_of":1},{"members":[],"count_as_of":1},{"members":[],"count_as_of":1}]}"#,
+    ),
+    of_members(r#"{"position":"0","members":[],"next_cursor":null,"lists":[]}"#),
     of_members(HTML),
 ];
 
 const fn of_members(body: &'static str) -> Lie {
-    Lie { is_told_to: |asked| asked.ends_with("/groups/members"), status: StatusCode::OK, kind: "application/json", body }
+    let is_told_to = |asked: &str| ["/groups/members", "/groups/member-lists"].iter().any(|route| asked.ends_with(route));
+    Lie { is_told_to, status: StatusCode::OK, kind: "application/json", body }
 }
 
 /// Of the feed, while members could be read: who joined is not known of.
