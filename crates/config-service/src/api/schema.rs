@@ -48,6 +48,8 @@ fn names() -> Value {
     json!({
         "TenantId": {"type": "string", "minLength": 1, "maxLength": 200, "not": {"enum": [".", ".."]},
             "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", "description": "The user: at most 200 bytes of UTF-8 without control characters."},
+        "AnyTenantId": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+            "description": "The user, also one whose name cannot stand in a path: at most 200 bytes of UTF-8 without control characters."},
         "FeatureType": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$", "description": "What a user opts into."},
         "ConfigKey": {"type": "string", "enum": ["feature_preferences"], "description": "Which document; there is one."},
         "Frequency": {"type": "string", "enum": ["hourly", "daily", "weekly", "biweekly", "monthly", "cron"]},
@@ -100,11 +102,11 @@ fn preferences() -> Value {
         "DocumentBody": object(document, &["tenant_id", "config_key"]),
         "BatchGet": object(json!({
             "feature_type": shape("FeatureType"),
-            "tenant_ids": {"type": "array", "items": shape("TenantId"), "maxItems": 1000},
+            "tenant_ids": {"type": "array", "items": shape("AnyTenantId"), "maxItems": 1000},
         }), &[]),
         "BatchGetAnswer": object(json!({
             "preferences": list_of(object(json!({
-                "tenant_id": shape("TenantId"), "number": {"type": ["integer", "null"]}, "version": count(), "preference": or_null("Preference"),
+                "tenant_id": shape("AnyTenantId"), "number": {"type": ["integer", "null"]}, "version": count(), "preference": or_null("Preference"),
             }), &[])),
             "position": shape("Position"),
         }), &[]),
@@ -168,7 +170,7 @@ fn tenants() -> Value {
             "filter": object(json!({
                 "labels": shape("Labels"),
                 "timezones": list_of(shape("GroupTimezone")),
-                "tenant_ids": {"type": "array", "items": shape("TenantId"), "maxItems": 1000},
+                "tenant_ids": {"type": "array", "items": shape("AnyTenantId"), "maxItems": 1000},
                 "unstated": or_null("FeatureType"),
             }), &["labels", "timezones", "tenant_ids", "unstated"]),
             "as_of": shape("Instant"),
