@@ -224,6 +224,10 @@ impl Rest {
         self.send(self.http.post(format!("{}{path}", self.base)).json(&body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(self.http.delete(format!("{}{path}", self.base))).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.bearer_auth(&self.key).send().await.expect("it answers");
         let kind = response.headers().get("content-type").map(|kind| kind.to_str().expect("text").to_owned());
