@@ -64,10 +64,12 @@ impl Up {
 
     /// Waits until it logs a line that contains this.
     pub(crate) fn until_logged(&mut self, part: &str) {
+        let asked = Instant::now();
         while let Some(line) = next(&self.logs, &mut self.stderr) {
             if line.contains(part) {
                 return;
             }
+            assert!(asked.elapsed() < PATIENCE, "it logs all sorts of things, but not {part:?}: {}", self.stderr);
         }
         panic!("it ended without {part:?}: {}", self.stderr);
     }
