@@ -37,7 +37,7 @@ struct Apart {
 
 impl Apart {
     /// Without users, before an endpoint for the one purpose.
-    async fn with_endpoint(endpoint: &str) -> Self {
+    fn with_endpoint(endpoint: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for part in ["config", "agent"] {
             std::fs::create_dir(folder.path().join(part)).expect("made");
@@ -117,6 +117,7 @@ impl Calls {
         (calls, url)
     }
 
+    #[expect(clippy::unused_async, reason = "what serves requests is a future")]
     async fn note(State(calls): State<Self>, headers: HeaderMap, _work: Json<Value>) -> StatusCode {
         let key = headers["idempotency-key"].to_str().expect("text").to_owned();
         *calls.0.lock().expect("no panic holds it").entry(key).or_default() += 1;
@@ -165,7 +166,7 @@ async fn until_scheduled(agent: &Rest, wanted: &[(&str, u64)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_changes_from_daily_to_weekly_leaves_one_schedule_of_the_agent_and_joins_the_other() {
     let (_calls, endpoint) = Calls::endpoint().await;
-    let apart = Apart::with_endpoint(&endpoint).await;
+    let apart = Apart::with_endpoint(&endpoint);
     let agent = apart.agent(&apart.agent_key().await.1);
     let daily = json!({"frequency": "daily", "preferred_time": "09:00"});
     for tenant in ["user123", "user124"] {
@@ -195,7 +196,7 @@ const USERS: u64 = 120;
 
 async fn outlive_a_due_instant(stop: Stop) {
     let (calls, endpoint) = Calls::endpoint().await;
-    let mut apart = Apart::with_endpoint(&endpoint).await;
+    let mut apart = Apart::with_endpoint(&endpoint);
     let mut agent = apart.agent(&apart.agent_key().await.1);
     let rest = agent.rest();
     let due = next_full_minute_from(SystemClock.now() + PREPARATION);
@@ -249,7 +250,7 @@ async fn a_config_database_that_is_stopped_or_killed_for_the_due_instant_costs_n
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_whose_key_is_revoked_says_so_plainly_and_goes_on_with_another() {
     let (_calls, endpoint) = Calls::endpoint().await;
-    let apart = Apart::with_endpoint(&endpoint).await;
+    let apart = Apart::with_endpoint(&endpoint);
     let (id, key) = apart.agent_key().await;
     let mut agent = apart.agent(&key);
     let daily = json!({"frequency": "daily", "preferred_time": "09:00"});
