@@ -2,6 +2,8 @@
 //!
 //! Between them stands a proxy that keeps its address, so that a Config Database that was restarted, at another free port, is
 //! found again. The agent calls an endpoint of the test's own, which notes each key.
+//!
+//! Planted, and red: a run whose members cannot be read is given up at once; a stream of changes outlives the key that opened it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
