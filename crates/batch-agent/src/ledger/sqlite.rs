@@ -3,6 +3,8 @@
 mod agents;
 mod definitions;
 mod erasure;
+mod lists;
+mod repeats;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -18,10 +20,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::outcome::{Outcome, OutcomeRecord, StatusName, UnprocessedReason};
 use super::{
-    Chunk, Claim, Counts, Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, Run, RunId,
-    RunQuery, RunState, Settlement,
+    Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, Run, RunId, RunQuery,
+    RunState, Settlement,
 };
-use crate::identity::idempotency_key;
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -31,12 +32,6 @@ mod embedded {
 fn migrations() -> Migrations {
     Migrations::new(embedded::migrations::runner(), Version::new(0, 1, 0))
 }
-
-/// The most outcomes a list answers at once.
-const MOST_OUTCOMES_A_PAGE: usize = 5_000;
-
-/// The most runs a list answers at once.
-const MOST_RUNS_A_PAGE: usize = 1_000;
 
 /// The ledger in one SQLite file.
 #[derive(Clone)]
@@ -134,12 +129,12 @@ impl Ledger for SqliteLedger {
         numbers: Vec<u64>,
     ) -> Result<HashSet<u64>, LedgerError> {
         let (run, chunk) = (run.clone(), chunk.id);
-        self.db.read(move |tx| already_ran(tx, &run, &period, chunk, &numbers)).await
+        self.db.read(move |tx| repeats::already_ran(tx, &run, &period, chunk, &numbers)).await
     }
 
     async fn open_earlier(&self, run: &Run, numbers: Vec<u64>) -> Result<HashMap<u64, usize>, LedgerError> {
         let run = run.clone();
-        self.db.read(move |tx| open_earlier(tx, &run, &numbers)).await
+        self.db.read(move |tx| repeats::open_earlier(tx, &run, &numbers)).await
     }
 
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError> {
@@ -147,15 +142,15 @@ impl Ledger for SqliteLedger {
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
-        self.db.read(move |tx| run(tx, id)).await
+        self.db.read(move |tx| lists::run(tx, id)).await
     }
 
     async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, LedgerError> {
-        self.db.read(move |tx| runs(tx, &query)).await
+        self.db.read(move |tx| lists::runs(tx, &query)).await
     }
 
     async fn outcomes(&self, query: OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
-        self.db.read(move |tx| outcomes(tx, &query)).await
+        self.db.read(move |tx| lists::outcomes(tx, &query)).await
     }
 }
 
@@ -246,7 +241,7 @@ const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_ke
 
 fn next_run_to_read(tx: &Connection, now: Timestamp) -> Result<Option<Run>, LedgerError> {
     let sql = format!("{RUN} WHERE r.state = 'reading' AND r.read_after <= ?1 ORDER BY r.priority, r.scheduled_at LIMIT 1");
-    Ok(tx.prepare_cached(&sql)?.query_row([micros(now)], read_run).optional()?)
+    Ok(tx.prepare_cached(&sql)?.query_row([micros(now)], lists::read_run).optional()?)
 }
 
 fn unread_beside(tx: &Connection, run: RunId, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError> {
@@ -256,7 +251,7 @@ fn unread_beside(tx: &Connection, run: RunId, now: Timestamp, limit: usize) -> R
          ORDER BY r.id LIMIT ?3"
     );
     let mut statement = tx.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![run.0, micros(now), limit as i64], read_run)?;
+    let rows = statement.query_map(params![run.0, micros(now), limit as i64], lists::read_run)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -471,163 +466,9 @@ fn next_ready_at(tx: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     earliest.map(|at| Timestamp::from_microsecond(at).map_err(|error| LedgerError::Corrupt(error.to_string()))).transpose()
 }
 
-fn already_ran(
-    tx: &Connection,
-    own: &Run,
-    period: &RangeInclusive<Date>,
-    own_chunk: i64,
-    numbers: &[u64],
-) -> Result<HashSet<u64>, LedgerError> {
-    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it.
-    let mut chunks = tx.prepare_cached(
-        "SELECT c.id, c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
-         WHERE j.job_id = ?1 AND r.nominal_date BETWEEN ?2 AND ?3 AND r.scheduled_at <> ?8 AND r.frequency NOT IN ('hourly', 'cron')
-           AND NOT (r.frequency = ?4 AND r.time_key = ?5 AND r.timezone = ?6) AND c.first_tenant <= ?7 AND c.last_tenant >= ?7",
-    )?;
-    let mut ended =
-        tx.prepare_cached("SELECT 1 FROM outcome WHERE run = ?1 AND ordinal >= ?2 AND ordinal < ?2 + ?3 AND tenant = ?4 AND status <> 2")?;
-    let (mut ran, group) = (HashSet::new(), &own.group);
-    for number in numbers {
-        let mut rows = chunks.query(params![
-            own.job_id.as_str(),
-            period.start().to_string(),
-            period.end().to_string(),
-            group.frequency().as_str(),
-            group.time_key().to_string(),
-            group.timezone().name(),
-            *number as i64,
-            micros(own.occurrence.at),
-        ])?;
-        while let Some(row) = rows.next()? {
-            let open: Vec<OpenMember> = from_json(row, 4)?;
-            let (run, first, size): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            let was_first = row.get::<_, i64>(0)? < own_chunk;
-            let is_open = was_first && open.iter().any(|member| member.number == *number);
-            if is_open || ended.exists(params![run, first, size, *number as i64])? {
-                ran.insert(*number);
-                break;
-            }
-        }
-    }
-    Ok(ran)
-}
-
-fn open_earlier(tx: &Connection, own: &Run, numbers: &[u64]) -> Result<HashMap<u64, usize>, LedgerError> {
-    let (first, last) = (numbers.iter().min(), numbers.iter().max());
-    let mut chunks = tx.prepare_cached(
-        "SELECT c.open_members FROM job j CROSS JOIN run r ON r.job = j.id CROSS JOIN chunk c ON c.run = r.id
-         WHERE j.job_id = ?1 AND r.state <> 'closed' AND r.scheduled_at < ?2
-           AND c.state <> 'done' AND c.first_tenant <= ?4 AND c.last_tenant >= ?3",
-    )?;
-    let parameters =
-        params![own.job_id.as_str(), micros(own.occurrence.at), first.map(|number| *number as i64), last.map(|number| *number as i64)];
-    let mut earlier = HashMap::new();
-    let mut rows = chunks.query(parameters)?;
-    while let Some(row) = rows.next()? {
-        let open: Vec<OpenMember> = from_json(row, 0)?;
-        for member in open.iter().filter(|member| numbers.contains(&member.number)) {
-            *earlier.entry(member.number).or_default() += 1;
-        }
-    }
-    Ok(earlier)
-}
-
 fn tenant_name(tx: &Connection, number: u64) -> Result<TenantId, LedgerError> {
     let name: String = tx.prepare_cached("SELECT tenant_id FROM tenant WHERE number = ?1")?.query_row([number as i64], |row| row.get(0))?;
     name.parse().map_err(|error| LedgerError::Corrupt(format!("the tenant {number}: {error}")))
-}
-
-fn run(tx: &Connection, id: RunId) -> Result<Option<Run>, LedgerError> {
-    Ok(tx.prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?.query_row([id.0], read_run).optional()?)
-}
-
-fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, LedgerError> {
-    let limit = query.limit.unwrap_or(MOST_RUNS_A_PAGE).min(MOST_RUNS_A_PAGE);
-    let sql = format!(
-        "{RUN} WHERE (?1 IS NULL OR j.job_id = ?1) AND (?2 IS NULL OR r.state = ?2) AND (?3 IS NULL OR r.id < ?3) ORDER BY r.id DESC LIMIT ?4"
-    );
-    let mut statement = tx.prepare_cached(&sql)?;
-    let job = query.job.as_ref().map(JobId::as_str);
-    let rows = statement.query_map(params![job, query.state.map(state_text), query.before.map(|run| run.0), limit as i64], read_run)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
-    let limit = query.limit.unwrap_or(MOST_OUTCOMES_A_PAGE).clamp(1, MOST_OUTCOMES_A_PAGE);
-    let (after_run, after_ordinal) = query.cursor.as_deref().map_or(Ok((0, -1)), read_cursor)?;
-    let mut statement = tx.prepare_cached(
-        "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version, o.stale, o.result, o.finished_at,
-                j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at
-         FROM outcome o JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant
-         WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
-           AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6)
-         ORDER BY o.run, o.ordinal LIMIT ?7",
-    )?;
-    let parameters = params![
-        after_run,
-        after_ordinal,
-        query.run.map(|run| run.0),
-        query.job.as_ref().map(JobId::as_str),
-        query.tenant.as_ref().map(TenantId::as_str),
-        query.status.map(StatusName::code),
-        limit as i64,
-    ];
-    let rows: Vec<((i64, i64), OutcomeRecord)> = statement.query_map(parameters, read_outcome)?.collect::<Result<_, _>>()?;
-    let next = rows.last().filter(|_| rows.len() == limit).map(|((run, ordinal), _)| format!("{run}:{ordinal}"));
-    Ok((rows.into_iter().map(|(_, record)| record).collect(), next))
-}
-
-fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
-    let parts = text.split_once(':').and_then(|(run, ordinal)| Some((run.parse().ok()?, ordinal.parse().ok()?)));
-    parts.ok_or_else(|| LedgerError::Cursor(text.into()))
-}
-
-fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> {
-    let place = (row.get(0)?, row.get(1)?);
-    let (tenant_id, job_id): (TenantId, JobId) = (parsed(row, 2)?, parsed(row, 12)?);
-    let (nominal, timezone): (FiringName, String) = (parsed(row, 14)?, row.get(15)?);
-    let result: Option<String> = row.get(10)?;
-    let record = OutcomeRecord {
-        key: idempotency_key(&job_id, &tenant_id, nominal, &timezone),
-        job_id,
-        run_id: RunId(place.0),
-        feature_type: parsed(row, 13)?,
-        tenant_id,
-        nominal,
-        timezone,
-        scheduled_at: instant(row, 16)?,
-        status: StatusName::from_code(row.get(3)?).map_err(|error| unreadable(3, error))?,
-        reason: row.get(4)?,
-        detail: row.get(5)?,
-        attempts: row.get(6)?,
-        chunk: row.get(7)?,
-        preference_version: row.get::<_, Option<i64>>(8)?.map(|version| version as u64),
-        stale: row.get(9)?,
-        result: result.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(10, error))?,
-        finished_at: instant(row, 11)?,
-    };
-    Ok((place, record))
-}
-
-fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let reason: Option<String> = row.get(9)?;
-    let count = |index| row.get::<_, i64>(index).map(|count| count as u64);
-    Ok(Run {
-        id: RunId(row.get(0)?),
-        job_id: parsed(row, 1)?,
-        job_version: row.get(20)?,
-        feature_type: parsed(row, 2)?,
-        group: group(row, 3)?,
-        occurrence: Firing { nominal: parsed(row, 6)?, at: instant(row, 7)? },
-        state: read_state(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
-        reason: reason.map(|text| text.parse()).transpose().map_err(|error: LedgerError| unreadable(9, error))?,
-        stated: from_json(row, 10)?,
-        cursor: row.get(11)?,
-        read_faults: row.get(12)?,
-        counts: Counts { members: count(13)?, succeeded: count(14)?, failed: count(15)?, skipped: count(16)?, missed: count(17)? },
-        opened_at: instant(row, 18)?,
-        closed_at: row.get::<_, Option<i64>>(19)?.map(|at| micros_to_instant(19, at)).transpose()?,
-    })
 }
 
 fn state_text(state: RunState) -> &'static str {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::agent::{Agent, Notes, Working};
 use super::database::{Database, DatabaseArgs};
-use super::figure::{Workload, p99};
+use super::figure::{Runs, Workload, p99};
 use super::loopback::{self, Requests};
 use super::stage::{Stage, write_lines};
 use super::users;
@@ -42,9 +42,8 @@ pub(crate) struct BenchChange {
     /// How many connections
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
-    /// How many runs; a figure is their median
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    runs: u64,
+    #[command(flatten)]
+    runs: Runs,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -65,7 +64,7 @@ impl BenchChange {
         let clock = Arc::new(SystemClock);
         let agent = Agent::ready(stage.client()?, stage.ledger.clone(), clock.clone(), Notes::new(clock), 25).await?.work();
         let mut measured = Measured::default();
-        for run in 1..=self.runs {
+        for run in 1..=self.runs.count {
             let mut lags = self.one_by_one(&stage, &agent, run).await?;
             lags.sort_by(f64::total_cmp);
             let (rate, all_in_force) = self.at_once(&stage, &agent, run).await?;

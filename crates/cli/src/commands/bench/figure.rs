@@ -2,7 +2,16 @@
 
 use std::io::{self, Write};
 
+use clap::Args;
 use serde::Serialize;
+
+/// How often a workload is measured.
+#[derive(Args)]
+pub(super) struct Runs {
+    /// How many runs; a figure is their median
+    #[arg(long = "runs", value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: u64,
+}
 
 /// One figure.
 #[derive(Debug, Serialize)]

@@ -7,7 +7,7 @@ use clap::Args;
 use tempfile::TempDir;
 
 use super::database::{Database, DatabaseArgs};
-use super::figure::Workload;
+use super::figure::{Runs, Workload};
 use super::memory::{forget_peak_memory, peak_memory};
 use super::stage::{Stage, write_lines};
 use super::users;
@@ -28,9 +28,8 @@ pub(crate) struct BenchImport {
     /// How many users
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
-    /// How many runs; a figure is their median
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    runs: u64,
+    #[command(flatten)]
+    runs: Runs,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -52,7 +51,7 @@ impl BenchImport {
         let bytes = write_lines(&lines, (0..self.users).map(users::line))?;
         eprintln!("{} users in {} groups, {} bytes a line", self.users, users::GROUPS.min(self.users), bytes / self.users);
         let mut measured = Measured::default();
-        for run in 1..=self.runs {
+        for run in 1..=self.runs.count {
             forget_peak_memory();
             let stage = Stage::empty(&database).await?;
             let started = Instant::now();

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::database::{Database, DatabaseArgs};
-use super::figure::Workload;
+use super::figure::{Runs, Workload};
 use super::loopback::{self, Requests};
 use super::stage::{Stage, write_lines};
 use super::users;
@@ -49,9 +49,8 @@ pub(crate) struct BenchRead {
     /// How many connections
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
-    /// How many runs; a figure is their median
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    runs: u64,
+    #[command(flatten)]
+    runs: Runs,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -73,7 +72,7 @@ impl BenchRead {
         let requests: Requests = Arc::new((0..self.requests).map(|read| self.request(read, &stage.key)).collect());
         let bare = serve_bytes(loopback::body_of(stage.address(), &requests[0]).await?.into()).await?;
         let mut measured = Measured::default();
-        for run in 1..=self.runs {
+        for run in 1..=self.runs.count {
             let rate = self.rate(stage.address(), &requests).await?;
             let bare_rate = self.rate(bare, &requests).await?;
             let (cold, cached) = self.through_client(&stage).await?;

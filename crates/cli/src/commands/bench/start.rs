@@ -9,7 +9,7 @@ use cohort_batch_agent::SystemClock;
 use super::agent::{Agent, Notes};
 use super::database::DatabaseArgs;
 use super::due_users::MOST_FAR_GROUPS;
-use super::figure::Workload;
+use super::figure::{Runs, Workload};
 use super::idle::far_users;
 use crate::config::Environment;
 
@@ -31,9 +31,8 @@ pub(crate) struct BenchStart {
     /// In how many groups
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
     groups: u64,
-    /// How many runs; a figure is their median
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    runs: u64,
+    #[command(flatten)]
+    runs: Runs,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -43,7 +42,7 @@ impl BenchStart {
         let database = self.database.database(environment)?;
         let stage = far_users(&database, self.users, self.groups).await?;
         let (mut ready, mut list, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for run in 1..=self.runs {
+        for run in 1..=self.runs.count {
             let (client, clock) = (stage.client()?, Arc::new(SystemClock));
             let started = Instant::now();
             let agent = Agent::ready(client.clone(), stage.ledger.clone(), clock.clone(), Notes::new(clock), 25).await?;

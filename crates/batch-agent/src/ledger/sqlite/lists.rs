@@ -1,0 +1,108 @@
+//! Lists of runs and outcomes, and how their rows are read, on SQLite.
+
+use cohort_preferences::{JobId, TenantId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::outcome::{OutcomeRecord, StatusName};
+use super::super::{Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery};
+use super::{RUN, from_json, group, instant, micros_to_instant, parsed, read_state, state_text, unreadable};
+use crate::identity::idempotency_key;
+
+/// The most outcomes a list answers at once.
+const MOST_OUTCOMES_A_PAGE: usize = 5_000;
+
+/// The most runs a list answers at once.
+const MOST_RUNS_A_PAGE: usize = 1_000;
+
+pub(super) fn run(tx: &Connection, id: RunId) -> Result<Option<Run>, LedgerError> {
+    Ok(tx.prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?.query_row([id.0], read_run).optional()?)
+}
+
+pub(super) fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, LedgerError> {
+    let limit = query.limit.unwrap_or(MOST_RUNS_A_PAGE).min(MOST_RUNS_A_PAGE);
+    let sql = format!(
+        "{RUN} WHERE (?1 IS NULL OR j.job_id = ?1) AND (?2 IS NULL OR r.state = ?2) AND (?3 IS NULL OR r.id < ?3) ORDER BY r.id DESC LIMIT ?4"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let job = query.job.as_ref().map(JobId::as_str);
+    let rows = statement.query_map(params![job, query.state.map(state_text), query.before.map(|run| run.0), limit as i64], read_run)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
+    let limit = query.limit.unwrap_or(MOST_OUTCOMES_A_PAGE).clamp(1, MOST_OUTCOMES_A_PAGE);
+    let (after_run, after_ordinal) = query.cursor.as_deref().map_or(Ok((0, -1)), read_cursor)?;
+    let mut statement = tx.prepare_cached(
+        "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version, o.stale, o.result, o.finished_at,
+                j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at
+         FROM outcome o JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant
+         WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
+           AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6)
+         ORDER BY o.run, o.ordinal LIMIT ?7",
+    )?;
+    let parameters = params![
+        after_run,
+        after_ordinal,
+        query.run.map(|run| run.0),
+        query.job.as_ref().map(JobId::as_str),
+        query.tenant.as_ref().map(TenantId::as_str),
+        query.status.map(StatusName::code),
+        limit as i64,
+    ];
+    let rows: Vec<((i64, i64), OutcomeRecord)> = statement.query_map(parameters, read_outcome)?.collect::<Result<_, _>>()?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|((run, ordinal), _)| format!("{run}:{ordinal}"));
+    Ok((rows.into_iter().map(|(_, record)| record).collect(), next))
+}
+
+fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
+    let parts = text.split_once(':').and_then(|(run, ordinal)| Some((run.parse().ok()?, ordinal.parse().ok()?)));
+    parts.ok_or_else(|| LedgerError::Cursor(text.into()))
+}
+
+fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> {
+    let place = (row.get(0)?, row.get(1)?);
+    let (tenant_id, job_id): (TenantId, JobId) = (parsed(row, 2)?, parsed(row, 12)?);
+    let (nominal, timezone): (FiringName, String) = (parsed(row, 14)?, row.get(15)?);
+    let result: Option<String> = row.get(10)?;
+    let record = OutcomeRecord {
+        key: idempotency_key(&job_id, &tenant_id, nominal, &timezone),
+        job_id,
+        run_id: RunId(place.0),
+        feature_type: parsed(row, 13)?,
+        tenant_id,
+        nominal,
+        timezone,
+        scheduled_at: instant(row, 16)?,
+        status: StatusName::from_code(row.get(3)?).map_err(|error| unreadable(3, error))?,
+        reason: row.get(4)?,
+        detail: row.get(5)?,
+        attempts: row.get(6)?,
+        chunk: row.get(7)?,
+        preference_version: row.get::<_, Option<i64>>(8)?.map(|version| version as u64),
+        stale: row.get(9)?,
+        result: result.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(10, error))?,
+        finished_at: instant(row, 11)?,
+    };
+    Ok((place, record))
+}
+
+pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let reason: Option<String> = row.get(9)?;
+    let count = |index| row.get::<_, i64>(index).map(|count| count as u64);
+    Ok(Run {
+        id: RunId(row.get(0)?),
+        job_id: parsed(row, 1)?,
+        job_version: row.get(20)?,
+        feature_type: parsed(row, 2)?,
+        group: group(row, 3)?,
+        occurrence: Firing { nominal: parsed(row, 6)?, at: instant(row, 7)? },
+        state: read_state(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
+        reason: reason.map(|text| text.parse()).transpose().map_err(|error: LedgerError| unreadable(9, error))?,
+        stated: from_json(row, 10)?,
+        cursor: row.get(11)?,
+        read_faults: row.get(12)?,
+        counts: Counts { members: count(13)?, succeeded: count(14)?, failed: count(15)?, skipped: count(16)?, missed: count(17)? },
+        opened_at: instant(row, 18)?,
+        closed_at: row.get::<_, Option<i64>>(19)?.map(|at| micros_to_instant(19, at)).transpose()?,
+    })
+}
