@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cohort_batch_agent::{
-    AgentClock, Alteration, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, RegistryError, ScheduleError, Serving,
-    SqliteLedger, StartReport,
+    AgentClock, Alteration, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, Ledger, RegistryError, ScheduleError, Serving,
+    StartReport,
 };
 use cohort_config_client::ConfigDatabaseClient;
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
 
 /// What an agent is made of.
 pub(crate) struct Parts<'a> {
-    pub(crate) ledger: SqliteLedger,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Arc<dyn AgentClock>,
     /// The name in the claims of the ledger.
     pub(crate) holder: &'static str,
@@ -38,7 +38,7 @@ impl Parts<'_> {
             return Ok(());
         }
         let serving = Serving::new(Arc::new(Handlers { clock: Arc::clone(&self.clock) }), self.environment.max_concurrent_items()?);
-        let registry = JobRegistry::new(Arc::new(self.ledger.clone()), Arc::clone(&self.clock), serving);
+        let registry = JobRegistry::new(Arc::clone(&self.ledger), Arc::clone(&self.clock), serving);
         match registry.apply_at_start(&documents, self.holder).await {
             Ok(StartReport::Applied(report)) => {
                 for change in report.changes.iter().filter(|change| change.change != Alteration::Unchanged) {
@@ -62,7 +62,7 @@ impl Parts<'_> {
     /// The processor, which follows what is stored.
     pub(crate) fn processor(&self, client: ConfigDatabaseClient) -> anyhow::Result<EnhancedBatchProcessor> {
         let handlers = Arc::new(Handlers { clock: Arc::clone(&self.clock) });
-        let builder = EnhancedBatchProcessor::builder(client, self.ledger.clone()).clock(Arc::clone(&self.clock)).holder(self.holder);
+        let builder = EnhancedBatchProcessor::builder(client, Arc::clone(&self.ledger)).clock(Arc::clone(&self.clock)).holder(self.holder);
         builder.stored_jobs(handlers).max_concurrent_items(self.environment.max_concurrent_items()?).build().map_err(wrong_input)
     }
 

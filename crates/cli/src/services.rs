@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
-use cohort_batch_agent::{AgentClock, JobRegistry, KeyCheck, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api};
+use cohort_batch_agent::{AgentClock, JobRegistry, KeyCheck, Ledger, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api};
 use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, unknown_route};
 use cohort_preferences::Clock;
@@ -32,14 +32,15 @@ pub(crate) async fn open_config_service(folder: &Path, clock: Arc<dyn Clock>, re
 }
 
 /// The ledger of the folder.
-pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<SqliteLedger> {
+pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<Arc<dyn Ledger>> {
     let path = folder.join(LEDGER);
-    SqliteLedger::open(&path, read_only).with_context(|| format!("cannot open {}", path.display()))
+    let ledger = SqliteLedger::open(&path, read_only).with_context(|| format!("cannot open {}", path.display()))?;
+    Ok(ledger.into())
 }
 
 /// The registry of a ledger that no agent of this process works on.
-pub(crate) fn registry_without_agent(ledger: SqliteLedger, clock: Arc<dyn AgentClock>, max_concurrent_items: usize) -> JobRegistry {
-    JobRegistry::new(Arc::new(ledger), clock, Serving::new(Arc::new(HandlersOfLater), max_concurrent_items))
+pub(crate) fn registry_without_agent(ledger: Arc<dyn Ledger>, clock: Arc<dyn AgentClock>, max_concurrent_items: usize) -> JobRegistry {
+    JobRegistry::new(ledger, clock, Serving::new(Arc::new(HandlersOfLater), max_concurrent_items))
 }
 
 /// All routes of both services.

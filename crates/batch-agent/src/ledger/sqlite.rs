@@ -9,6 +9,7 @@ mod repeats;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use cohort_database::{Migrations, Sqlite, SqliteOptions, Version};
@@ -44,6 +45,12 @@ impl SqliteLedger {
     pub fn open(path: &Path, read_only: bool) -> Result<Self, LedgerError> {
         let options = SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: None };
         Ok(Self { db: Sqlite::open(options, &migrations())? })
+    }
+}
+
+impl From<SqliteLedger> for Arc<dyn Ledger> {
+    fn from(ledger: SqliteLedger) -> Self {
+        Arc::new(ledger)
     }
 }
 

@@ -34,10 +34,10 @@ pub struct ProcessorBuilder {
 
 impl EnhancedBatchProcessor {
     /// Begins to put together a processor that reads members from `source` and records in `ledger`.
-    pub fn builder(source: impl PreferenceSource, ledger: impl Ledger + 'static) -> ProcessorBuilder {
+    pub fn builder(source: impl PreferenceSource, ledger: impl Into<Arc<dyn Ledger>>) -> ProcessorBuilder {
         ProcessorBuilder {
             source: Arc::new(source),
-            ledger: Arc::new(ledger),
+            ledger: ledger.into(),
             clock: Arc::new(SystemClock),
             handlers: HashMap::new(),
             factory: None,

@@ -1,7 +1,7 @@
 //! Jobs and purposes that are stored: applied, compared, adopted by agents that run, paused and resumed (F1, T12, A2).
 
 use cohort_batch_agent::{
-    ApplyReport, DefinitionEdit, DefinitionKind, DefinitionLedger, JobRegistry, LedgerError, RegistryError, ScheduleError, StartReport,
+    ApplyReport, DefinitionEdit, DefinitionKind, JobRegistry, LedgerError, RegistryError, ScheduleError, StartReport,
 };
 use cohort_preferences::{BatchDocuments, JobId};
 use serde_json::{Value, json};

@@ -1,6 +1,5 @@
 //! Users who are erased in the Config Database leave the ledger too (W8).
 
-use cohort_batch_agent::ErasureLedger;
 use serde_json::json;
 
 use crate::handler::Script;

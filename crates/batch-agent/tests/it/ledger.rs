@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cohort_batch_agent::{
     Chunk, Claim, FailedReason, Firing, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Plan, Run, RunState,
-    Settlement, SkippedReason, SqliteLedger, Status, UnprocessedReason,
+    Settlement, SkippedReason, Status, UnprocessedReason,
 };
 use cohort_preferences::{PreferenceGroup, StatedGroup, TenantId};
 use serde_json::json;
@@ -18,11 +18,11 @@ fn claim(holder: &str) -> Claim {
 }
 
 /// Opens the run of nine or ten o'clock; `None` if it was open already.
-async fn open(stage: &Stage, ledger: &SqliteLedger, time: &str) -> Option<Run> {
+async fn open(stage: &Stage, ledger: &dyn Ledger, time: &str) -> Option<Run> {
     open_run(stage, ledger, time, None).await
 }
 
-async fn open_run(stage: &Stage, ledger: &SqliteLedger, time: &str, unprocessed: Option<(UnprocessedReason, Option<u64>)>) -> Option<Run> {
+async fn open_run(stage: &Stage, ledger: &dyn Ledger, time: &str, unprocessed: Option<(UnprocessedReason, Option<u64>)>) -> Option<Run> {
     let job = &stage.job.job_id;
     ledger.ensure_job(job, instant("2026-12-01T00:00:00Z")).await.expect("a job");
     let group = PreferenceGroup::parse("daily", time, "UTC").expect("a group").expect("everything is stated");
@@ -48,7 +48,7 @@ fn members(numbers: &[u64]) -> Vec<(u64, TenantId)> {
     numbers.iter().map(|number| (*number, format!("t{number}").parse().expect("a tenant"))).collect()
 }
 
-async fn read(ledger: &SqliteLedger, run: &Run, numbers: &[u64], chunk_size: usize) -> Option<Vec<Chunk>> {
+async fn read(ledger: &dyn Ledger, run: &Run, numbers: &[u64], chunk_size: usize) -> Option<Vec<Chunk>> {
     let stated = run.stated.clone();
     let read = MembersRead { run, stated, members: members(numbers), next_cursor: None, chunk_size, claim: claim("a") };
     ledger.add_members(vec![read]).await.expect("chunks").remove(0)
@@ -76,8 +76,8 @@ fn settlement(chunk: &Chunk, outcomes: Vec<Outcome>) -> Settlement {
 async fn an_agent_whose_claim_has_passed_on_records_nothing() {
     let stage = Stage::at(NOW, &json!({}));
     let ledger = stage.ledger();
-    let run = open(&stage, &ledger, "09:00").await.expect("opened");
-    let old = read(&ledger, &run, &[1, 2], 25).await.expect("chunks").remove(0);
+    let run = open(&stage, &*ledger, "09:00").await.expect("opened");
+    let old = read(&*ledger, &run, &[1, 2], 25).await.expect("chunks").remove(0);
     assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:00:59Z")).await.expect("rescued"), 0, "the lease still holds");
     assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:01:01Z")).await.expect("rescued"), 1);
     let new = ledger.claim_chunks(claim("b"), 10).await.expect("claimed").remove(0);
@@ -98,10 +98,10 @@ async fn an_agent_whose_claim_has_passed_on_records_nothing() {
 async fn a_run_is_opened_once_and_a_page_is_taken_once() {
     let stage = Stage::at(NOW, &json!({}));
     let ledger = stage.ledger();
-    let run = open(&stage, &ledger, "09:00").await.expect("opened");
-    assert!(open(&stage, &ledger, "09:00").await.is_none());
-    assert!(read(&ledger, &run, &[1, 2], 25).await.is_some());
-    assert!(read(&ledger, &run, &[1, 2], 25).await.is_none());
+    let run = open(&stage, &*ledger, "09:00").await.expect("opened");
+    assert!(open(&stage, &*ledger, "09:00").await.is_none());
+    assert!(read(&*ledger, &run, &[1, 2], 25).await.is_some());
+    assert!(read(&*ledger, &run, &[1, 2], 25).await.is_none());
     assert_eq!(ledger.run(run.id).await.expect("a run").expect("there").counts.members, 2);
 }
 
@@ -109,7 +109,7 @@ async fn a_run_is_opened_once_and_a_page_is_taken_once() {
 async fn a_run_of_a_paused_job_that_is_still_to_be_counted_closes_with_its_count() {
     let stage = Stage::at(NOW, &json!({}));
     let ledger = stage.ledger();
-    let run = open_run(&stage, &ledger, "09:00", Some((UnprocessedReason::JobPaused, None))).await.expect("a run");
+    let run = open_run(&stage, &*ledger, "09:00", Some((UnprocessedReason::JobPaused, None))).await.expect("a run");
     assert_eq!((run.state, run.reason), (RunState::Reading, Some(UnprocessedReason::JobPaused)));
     ledger.give_up_reading(run.id, UnprocessedReason::JobPaused, Some(3), instant(NOW)).await.expect("counted");
     let run = ledger.run(run.id).await.expect("read").expect("a run");
@@ -122,7 +122,7 @@ async fn who_comes_back_under_the_name_of_somebody_erased_is_somebody_else() {
     let ledger = stage.ledger();
     let name = members(&[1]).remove(0).1;
     for (time, number) in [("09:00", 1), ("10:00", 2)] {
-        let run = open(&stage, &ledger, time).await.expect("opened");
+        let run = open(&stage, &*ledger, time).await.expect("opened");
         let (members, claim) = (vec![(number, name.clone())], claim("a"));
         let read = MembersRead { run: &run, stated: run.stated.clone(), members, next_cursor: None, chunk_size: 25, claim };
         ledger.add_members(vec![read]).await.expect("added").remove(0).expect("chunks");
@@ -135,8 +135,8 @@ async fn who_comes_back_under_the_name_of_somebody_erased_is_somebody_else() {
 async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     let stage = Stage::at(NOW, &json!({}));
     let ledger = stage.ledger();
-    let first = open(&stage, &ledger, "09:00").await.expect("opened");
-    let chunks = read(&ledger, &first, &[10, 20, 30, 40, 50], 2).await.expect("chunks");
+    let first = open(&stage, &*ledger, "09:00").await.expect("opened");
+    let chunks = read(&*ledger, &first, &[10, 20, 30, 40, 50], 2).await.expect("chunks");
     let rejected = Status::Failed(FailedReason::Rejected);
     let skipped = Status::Skipped(SkippedReason::Disabled);
     let one = vec![outcome(&chunks[0], 0, Status::Succeeded), outcome(&chunks[0], 1, Status::Succeeded)];
@@ -144,8 +144,8 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     let two = vec![outcome(&chunks[1], 0, rejected), outcome(&chunks[1], 1, skipped)];
     ledger.record_outcomes(settlement(&chunks[1], two)).await.expect("recorded");
 
-    let second = open(&stage, &ledger, "10:00").await.expect("opened");
-    let own = read(&ledger, &second, &[50], 2).await.expect("chunks").remove(0);
+    let second = open(&stage, &*ledger, "10:00").await.expect("opened");
+    let own = read(&*ledger, &second, &[50], 2).await.expect("chunks").remove(0);
     let asked = vec![9, 10, 15, 20, 25, 30, 35, 40, 45, 50, 51];
     let ran = async |run: &Run, dates: [&str; 2], chunk: &Chunk| {
         let [from, to] = dates.map(|date| date.parse().expect("a date"));

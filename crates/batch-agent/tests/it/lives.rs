@@ -32,7 +32,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use cohort_batch_agent::{Ledger, OutcomeQuery, StatusName};
+use cohort_batch_agent::{OutcomeQuery, StatusName};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::select;

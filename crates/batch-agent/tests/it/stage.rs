@@ -81,8 +81,8 @@ impl Stage {
         stage
     }
 
-    pub(crate) fn ledger(&self) -> SqliteLedger {
-        SqliteLedger::open(&self.ledger_file(), false).expect("a ledger")
+    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
+        SqliteLedger::open(&self.ledger_file(), false).expect("a ledger").into()
     }
 
     pub(crate) fn ledger_file(&self) -> PathBuf {
@@ -107,7 +107,7 @@ impl Stage {
     /// The registry of the ledger, as a command has it that acts on the files.
     pub(crate) fn registry(&self) -> JobRegistry {
         let serving = Serving::new(Arc::new(OneHandler(self.handler.clone())), 25);
-        JobRegistry::new(Arc::new(self.ledger()), Arc::new(self.clock.clone()), serving)
+        JobRegistry::new(self.ledger(), Arc::new(self.clock.clone()), serving)
     }
 
     /// Starts an agent as after the death of an earlier one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cohort_batch_agent::{Claim, Ledger, MembersRead, RunQuery, RunState};
+use cohort_batch_agent::{Claim, MembersRead, RunQuery, RunState};
 use serde_json::{Value, json};
 
 use crate::source::Faults;

@@ -3,7 +3,7 @@
 //! All agents here have the same data under different names. Where a newer database would have placed an occurrence earlier, and
 //! the older one's mark has gone past it, the test takes its run out of the ledger's file: that is what the newer one then finds.
 
-use cohort_batch_agent::{AgentLedger, AgentSign, DefinitionLedger, Ledger, LedgerError, Mark, Plan, TzdbRelease, TzdbStanding};
+use cohort_batch_agent::{AgentSign, LedgerError, Mark, Plan, TzdbRelease, TzdbStanding};
 use serde_json::json;
 
 use crate::stage::{Agent, Stage, daily, instant};

@@ -62,7 +62,7 @@ impl AgentCommand {
         let path = environment.ledger(self.ledger_url.as_deref())?;
         let held = hold(&path).await?;
         let ledger = SqliteLedger::open(&path, false).with_context(|| format!("cannot open {}", path.display()))?;
-        let parts = agent::Parts { ledger, clock: Arc::new(SystemClock), holder: HOLDER, environment };
+        let parts = agent::Parts { ledger: ledger.into(), clock: Arc::new(SystemClock), holder: HOLDER, environment };
         parts.apply(&self.batch_config).await?;
         let processor = parts.processor(client.clone())?;
         let scheduler = parts.scheduler(&processor).await?;

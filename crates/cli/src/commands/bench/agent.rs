@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use cohort_batch_agent::{
-    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerError, RunId, SqliteLedger, UserResult, Work,
+    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerError, Ledger, RunId, UserResult, Work,
 };
 use cohort_config_client::ConfigDatabaseClient;
 use cohort_preferences::{BatchConfig, Clock, Job};
@@ -74,7 +74,7 @@ impl Agent {
     /// Reads the schedules of the one job.
     pub(super) async fn ready(
         client: ConfigDatabaseClient,
-        ledger: SqliteLedger,
+        ledger: Arc<dyn Ledger>,
         clock: Arc<dyn AgentClock>,
         handler: Arc<dyn Handler>,
         max_concurrent_items: usize,

@@ -62,7 +62,7 @@ impl BenchChange {
         let database = self.database.database(environment)?;
         let stage = self.fill(&database).await?;
         let clock = Arc::new(SystemClock);
-        let agent = Agent::ready(stage.client()?, stage.ledger.clone(), clock.clone(), Notes::new(clock), 25).await?.work();
+        let agent = Agent::ready(stage.client()?, Arc::clone(&stage.ledger), clock.clone(), Notes::new(clock), 25).await?.work();
         let mut measured = Measured::default();
         for run in 1..=self.runs.count {
             let mut lags = self.one_by_one(&stage, &agent, run).await?;

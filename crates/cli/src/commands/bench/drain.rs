@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use cohort_batch_agent::{AgentClock, Ledger, RunId, RunQuery, RunState, ShiftedClock, SqliteLedger};
+use cohort_batch_agent::{AgentClock, Ledger, RunId, RunQuery, RunState, ShiftedClock};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use tempfile::TempDir;
 
@@ -79,13 +79,13 @@ impl BenchDrain {
         let stage = self.fill(&database, &clock, due).await?;
         let agent_clock: Arc<dyn AgentClock> = Arc::new(clock.clone());
         let notes = Notes::new(Arc::clone(&agent_clock));
-        let agent = Agent::ready(stage.client()?, stage.ledger.clone(), agent_clock, notes.clone(), self.max_concurrent_items.into());
+        let agent = Agent::ready(stage.client()?, Arc::clone(&stage.ledger), agent_clock, notes.clone(), self.max_concurrent_items.into());
         let working = agent.await?.work();
         let mut measured = Measured::default();
         for run in 1..=self.runs {
             forget_peak_memory();
             clock.set_to(due - LEAD);
-            let took = self.drained(&stage.ledger, due).await?;
+            let took = self.drained(&*stage.ledger, due).await?;
             let rate = self.users as f64 / took.as_secs_f64();
             let bare_rate = self.users as f64 / bare_drain::drain(&stage, due).await?.as_secs_f64();
             eprintln!("run {run}: {rate:.0} users a second, {:.3} s in all; the bare path {bare_rate:.0}", took.as_secs_f64());
@@ -113,7 +113,7 @@ impl BenchDrain {
     }
 
     /// How long it took from the instant to the last outcome, once all of them are there.
-    async fn drained(&self, ledger: &SqliteLedger, due: Timestamp) -> anyhow::Result<Duration> {
+    async fn drained(&self, ledger: &dyn Ledger, due: Timestamp) -> anyhow::Result<Duration> {
         loop {
             let runs = ledger.runs(RunQuery { limit: Some(self.groups as usize), ..RunQuery::default() }).await?;
             let runs: Vec<_> = runs.into_iter().filter(|run| run.occurrence.at == due).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
-use cohort_batch_agent::{SqliteLedger, SystemClock};
+use cohort_batch_agent::{Ledger, SystemClock};
 use cohort_config_client::ConfigDatabaseClient;
 use cohort_config_service::Scope;
 use cohort_preferences::Clock;
@@ -27,7 +27,7 @@ pub(super) struct Stage {
     /// Its admin key.
     pub(super) key: String,
     /// The ledger in its place.
-    pub(super) ledger: SqliteLedger,
+    pub(super) ledger: Arc<dyn Ledger>,
     place: Place,
 }
 
@@ -46,7 +46,7 @@ impl Stage {
         let config = place.open(clock).await?;
         let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
         let ledger = open_ledger(place.folder(), false)?;
-        let registry = registry_without_agent(ledger.clone(), Arc::new(SystemClock), MOST_AT_ONCE);
+        let registry = registry_without_agent(Arc::clone(&ledger), Arc::new(SystemClock), MOST_AT_ONCE);
         let server = Address::take(([127, 0, 0, 1], 0).into(), &key).await?.serve(config, registry);
         Ok(Self { server, key, ledger, place })
     }

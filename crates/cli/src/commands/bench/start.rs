@@ -45,7 +45,7 @@ impl BenchStart {
         for run in 1..=self.runs.count {
             let (client, clock) = (stage.client()?, Arc::new(SystemClock));
             let started = Instant::now();
-            let agent = Agent::ready(client.clone(), stage.ledger.clone(), clock.clone(), Notes::new(clock), 25).await?;
+            let agent = Agent::ready(client.clone(), Arc::clone(&stage.ledger), clock.clone(), Notes::new(clock), 25).await?;
             let took = started.elapsed().as_secs_f64() * 1e3;
             anyhow::ensure!(agent.schedules() as u64 == self.groups.min(self.users), "a group has no schedule");
             let started = Instant::now();

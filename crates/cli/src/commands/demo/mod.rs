@@ -16,8 +16,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use cohort_batch_agent::{
-    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, NominalDates, Serving, SimulatedClock, SqliteLedger,
-    SystemClock,
+    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, Ledger, NominalDates, Serving, SimulatedClock, SystemClock,
 };
 use cohort_config_client::{ConfigDatabaseClient, ImportStatus};
 use cohort_preferences::{Clock, Frequency, Zone};
@@ -96,9 +95,9 @@ impl Demo {
         let key = admin_key(&held, &config).await?;
         let ledger = open_ledger(held.path(), false)?;
         let agent_clock: Arc<dyn AgentClock> = Arc::new(clock.clone());
-        self.apply(ledger.clone(), &agent_clock).await?;
+        self.apply(Arc::clone(&ledger), &agent_clock).await?;
         let address = Address::take(([127, 0, 0, 1], 0).into(), &key).await?;
-        let processor = processor(&address.client, ledger.clone(), agent_clock, stretch)?;
+        let processor = processor(&address.client, Arc::clone(&ledger), agent_clock, stretch)?;
         let server = address.serve(config, JobRegistry::of_agent(&processor));
         import(&server.client, &users).await?;
         let scheduler = DynamicBatchScheduler::new(processor, POLL_INTERVAL);
@@ -117,7 +116,7 @@ impl Demo {
         progress.finish();
 
         let expected = calendar::expected(&users, stretch, moved.as_ref());
-        let setting = Setting { users: users.len(), stretch, expected, moved, schedules: scheduler.schedules(), ledger: &ledger };
+        let setting = Setting { users: users.len(), stretch, expected, moved, schedules: scheduler.schedules(), ledger: &*ledger };
         let report = Report::of(setting, started.elapsed().as_secs_f64()).await?;
         server.stop().await?;
         match output {
@@ -143,10 +142,10 @@ impl Demo {
     }
 
     /// Applies the demo's batch config.
-    async fn apply(&self, ledger: SqliteLedger, clock: &Arc<dyn AgentClock>) -> anyhow::Result<()> {
+    async fn apply(&self, ledger: Arc<dyn Ledger>, clock: &Arc<dyn AgentClock>) -> anyhow::Result<()> {
         let documents = read_documents(&[self.dir.join(folder::BATCH_CONFIG)])?;
         let serving = Serving::new(Arc::new(Handlers { clock: Arc::clone(clock) }), MOST_AT_ONCE);
-        let registry = JobRegistry::new(Arc::new(ledger), Arc::clone(clock), serving);
+        let registry = JobRegistry::new(ledger, Arc::clone(clock), serving);
         registry.apply(&documents, "demo").await.context("cannot apply the batch config")?;
         Ok(())
     }
@@ -154,7 +153,7 @@ impl Demo {
 
 fn processor(
     client: &ConfigDatabaseClient,
-    ledger: SqliteLedger,
+    ledger: Arc<dyn Ledger>,
     clock: Arc<dyn AgentClock>,
     stretch: Stretch,
 ) -> anyhow::Result<EnhancedBatchProcessor> {

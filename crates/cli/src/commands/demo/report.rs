@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Context;
-use cohort_batch_agent::{
-    Counts, Ledger, OutcomeQuery, OutcomeRecord, Run, RunId, RunQuery, RunState, ScheduleView, SqliteLedger, StatusName,
-};
+use cohort_batch_agent::{Counts, Ledger, OutcomeQuery, OutcomeRecord, Run, RunId, RunQuery, RunState, ScheduleView, StatusName};
 use cohort_preferences::{FeatureType, Frequency, PreferenceGroup, TenantId};
 use jiff::civil::Date;
 use serde::Serialize;
@@ -65,7 +63,7 @@ pub(super) struct Setting<'a> {
     pub(super) expected: Expected,
     pub(super) moved: Option<Move>,
     pub(super) schedules: Vec<ScheduleView>,
-    pub(super) ledger: &'a SqliteLedger,
+    pub(super) ledger: &'a dyn Ledger,
 }
 
 impl Report {
@@ -192,7 +190,7 @@ fn add(total: &mut Counts, counts: &Counts) {
     total.missed += counts.missed;
 }
 
-async fn all_runs(ledger: &SqliteLedger) -> anyhow::Result<HashMap<RunId, Run>> {
+async fn all_runs(ledger: &dyn Ledger) -> anyhow::Result<HashMap<RunId, Run>> {
     let mut all = HashMap::new();
     let mut before = None;
     loop {
@@ -203,7 +201,7 @@ async fn all_runs(ledger: &SqliteLedger) -> anyhow::Result<HashMap<RunId, Run>> 
     }
 }
 
-async fn all_outcomes(ledger: &SqliteLedger) -> anyhow::Result<Vec<OutcomeRecord>> {
+async fn all_outcomes(ledger: &dyn Ledger) -> anyhow::Result<Vec<OutcomeRecord>> {
     let mut all = Vec::new();
     let mut cursor = None;
     loop {
