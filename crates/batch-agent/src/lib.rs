@@ -16,15 +16,16 @@ mod source;
 
 pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health};
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
-pub use cohort_config_client::FeedEvent;
+pub use cohort_config_client::{FeedEvent, HistoryEntry};
 pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserWork, Work, handler_fn};
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;
 pub use ledger::{
-    AgentLedger, AgentSign, Alteration, Chunk, Claim, Counts, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger,
-    FailedReason, Firing, FiringName, Ledger, LedgerError, Mark, MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery,
-    OutcomeRecord, Pause, Plan, Run, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName,
-    StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings,
+    AgentLedger, AgentSign, Alteration, Chunk, ChunkStanding, ChunkState, Claim, Counts, Definition, DefinitionEdit, DefinitionKind,
+    DefinitionLedger, ErasureLedger, ExplainLedger, FailedReason, Firing, FiringName, JobStanding, Ledger, LedgerError, Mark, MembersRead,
+    MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Place, Plan, Run, RunId, RunQuery, RunState, Settlement,
+    SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason,
+    UsedSettings,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
 pub use registry::{

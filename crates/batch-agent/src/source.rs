@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
+use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent, HistoryEntry};
 use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureType, GroupList, MemberLists, MemberListsRequest, MemberPage, MembersRequest, TenantId,
-    TenantMemberPage, TenantMembersRequest, TenantTimezone,
+    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, MemberLists, MemberListsRequest, MemberPage, MembersRequest,
+    TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
 };
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -59,6 +59,12 @@ pub trait PreferenceSource: Send + Sync + 'static {
     /// The preferences of some users as they are now (M3).
     async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError>;
 
+    /// What a tenant has stated over time, newest first, as far as it is kept (W3); nothing of a tenant who is not there.
+    async fn history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, SourceError>;
+
+    /// The default preferences of a feature over the last week, oldest first (T12).
+    async fn feature_defaults(&self, feature: &FeatureType) -> Result<Vec<FeatureDefaults>, SourceError>;
+
     /// The changes since a cursor (`now`: from here on); waits up to `wait` for the first.
     async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError>;
 
@@ -97,6 +103,14 @@ impl PreferenceSource for ConfigDatabaseClient {
 
     async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
         Ok(self.get_preferences(feature, tenants).await?)
+    }
+
+    async fn history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, SourceError> {
+        Ok(self.get_history(tenant).await?)
+    }
+
+    async fn feature_defaults(&self, feature: &FeatureType) -> Result<Vec<FeatureDefaults>, SourceError> {
+        Ok(self.get_feature_defaults(feature).await?)
     }
 
     async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError> {

@@ -159,7 +159,7 @@ fn preference_path(tenant: &TenantId, feature: &str) -> Result<String, ClientErr
     Ok(format!("{}/preferences/{}", tenant_path(tenant)?, segment(feature.as_str())))
 }
 
-fn tenant_path(tenant: &TenantId) -> Result<String, ClientError> {
+pub(crate) fn tenant_path(tenant: &TenantId) -> Result<String, ClientError> {
     match tenant.as_str() {
         "." | ".." => Err(ClientError::Unaddressable { tenant: tenant.to_string() }),
         name => Ok(format!("/tenants/{}", segment(name))),

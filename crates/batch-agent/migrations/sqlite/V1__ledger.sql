@@ -86,6 +86,7 @@ CREATE TABLE run (
 ) STRICT;
 CREATE INDEX run_reading ON run (priority, scheduled_at) WHERE state = 'reading';
 CREATE INDEX run_of_day ON run (job, nominal_date, scheduled_at);
+CREATE INDEX run_at ON run (job, scheduled_at);
 CREATE INDEX run_open ON run (job, scheduled_at) WHERE state <> 'closed';
 
 CREATE TABLE chunk (

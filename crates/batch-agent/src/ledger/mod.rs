@@ -24,6 +24,7 @@
 mod agents;
 mod definitions;
 mod erasure;
+mod explain;
 mod firing;
 mod outcome;
 mod sqlite;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
 pub use erasure::ErasureLedger;
+pub use explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
 pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
 pub use sqlite::SqliteLedger;
@@ -366,7 +368,7 @@ impl From<GroupError> for LedgerError {
 
 /// The durable record, whatever database holds it.
 #[async_trait]
-pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger {
+pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger {
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;
 

@@ -3,6 +3,7 @@
 mod agents;
 mod definitions;
 mod erasure;
+mod explain;
 mod lists;
 mod repeats;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_batch_agent::{FeedEvent, PreferenceSource, SimulatedClock, SourceError};
+use cohort_batch_agent::{FeedEvent, HistoryEntry, PreferenceSource, SimulatedClock, SourceError};
 use cohort_preferences::{
     BatchGetResponse, Change, ChangeKind, ChangePage, Clock, DefaultPreferences, FeatureDefaults, FeatureType, GroupList, GroupSummary,
     Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup, TenantId,
@@ -90,6 +90,8 @@ struct User {
     version: u64,
     preference: Option<Value>,
     stays: Vec<Stay>,
+    /// Oldest first.
+    history: Vec<HistoryEntry>,
 }
 
 struct Stay {
@@ -127,6 +129,8 @@ impl TestSource {
         let number = state.number_of(&tenant_id, at);
         let user = state.users.get_mut(&number).expect("there, or made just now");
         user.version += 1;
+        let entry = HistoryEntry { at, feature_type: Some(feature()), version: user.version, after: preference.clone() };
+        user.history.push(entry);
         user.preference = preference;
         user.stated_since.get_or_insert(at);
         let (left, joined) = user.move_to(group, at);
@@ -157,7 +161,9 @@ impl TestSource {
         let mut state = self.lock();
         let at = state.stamp(self.clock.now());
         let number = state.number_of(&tenant.parse().expect("a tenant id"), at);
-        state.users.get_mut(&number).expect("there").zone = zone.map(|name| name.parse().expect("a zone"));
+        let user = state.users.get_mut(&number).expect("there");
+        user.zone = zone.map(|name| name.parse().expect("a zone"));
+        user.history.push(HistoryEntry { at, feature_type: None, version: 1, after: Some(json!({"timezone": zone, "labels": {}})) });
     }
 
     /// Gives the feature other default preferences. Answers the instant from which they are in effect.
@@ -252,7 +258,16 @@ impl State {
         let next_number = self.users.len() as u64 + 1;
         let number = *self.numbers.entry(tenant_id.clone()).or_insert(next_number);
         let (zone, stated_since, preference) = (None, None, None);
-        let new = || User { tenant_id: tenant_id.clone(), created_at: at, zone, stated_since, version: 0, preference, stays: Vec::new() };
+        let new = || User {
+            tenant_id: tenant_id.clone(),
+            created_at: at,
+            zone,
+            stated_since,
+            version: 0,
+            preference,
+            stays: Vec::new(),
+            history: Vec::new(),
+        };
         self.users.entry(number).or_insert_with(new);
         number
     }
@@ -432,6 +447,16 @@ impl PreferenceSource for TestSource {
             }
         };
         Ok(BatchGetResponse { preferences: tenants.iter().map(entry).collect(), position: state.position() })
+    }
+
+    async fn history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, SourceError> {
+        let state = self.reach()?;
+        let user = state.numbers.get(tenant).map(|number| &state.users[number]);
+        Ok(user.map(|user| user.history.iter().rev().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn feature_defaults(&self, _feature: &FeatureType) -> Result<Vec<FeatureDefaults>, SourceError> {
+        Ok(self.reach()?.defaults.clone())
     }
 
     async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError> {

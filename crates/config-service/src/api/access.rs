@@ -3,7 +3,7 @@
 //! * `read` looks at everything but keys and histories, which name who wrote.
 //! * `support` looks at histories too, and makes links.
 //! * `write` writes preferences and tenants, and reverts.
-//! * `agent` has what an agent asks for: groups, members, changes, preferences, tenants, features.
+//! * `agent` has what an agent asks for: groups, members, changes, preferences, tenants, features, and histories to explain by.
 //! * `admin` may do all; the registry, keys, erasure and repair are its alone.
 //!
 //! A signed link has no scope: it opens routes of its own tenant, and those that show nothing of anybody.
@@ -24,6 +24,7 @@ pub(super) struct Access {
 const LOOK: &[Scope] = &[Read, Support, Write, Admin];
 const LOOK_AS_AGENT: &[Scope] = &[Read, Support, Write, Agent, Admin];
 const HELP: &[Scope] = &[Support, Write, Admin];
+const HELP_OR_EXPLAIN: &[Scope] = &[Support, Write, Agent, Admin];
 const CHANGE: &[Scope] = &[Write, Admin];
 const GOVERN: &[Scope] = &[Admin];
 
@@ -33,7 +34,7 @@ const TABLE: &[Access] = &[
     keys("PUT", "/tenants/{tenant_id}", CHANGE),
     keys("DELETE", "/tenants/{tenant_id}", GOVERN),
     keys("GET", "/tenants/{tenant_id}/export", HELP),
-    keys("GET", "/tenants/{tenant_id}/history", HELP),
+    keys("GET", "/tenants/{tenant_id}/history", HELP_OR_EXPLAIN),
     keys("POST", "/tenants/{tenant_id}/revert", CHANGE),
     keys("POST", "/tenants/{tenant_id}/links", HELP),
     keys_and_links("GET", "/tenants/{tenant_id}/configs/{config_key}", LOOK_AS_AGENT),

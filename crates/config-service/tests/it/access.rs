@@ -63,7 +63,7 @@ const MAY: [(&str, &str, &str); 38] = [
     ("PUT", "/tenants/ann", "wA"),
     ("DELETE", "/tenants/ann", "A"),
     ("GET", "/tenants/ann/export", "swA"),
-    ("GET", "/tenants/ann/history", "swA"),
+    ("GET", "/tenants/ann/history", "swaA"),
     ("POST", "/tenants/ann/revert", "wA"),
     ("POST", "/tenants/ann/links", "swA"),
     ("GET", "/tenants/ann/configs/feature_preferences", "rswaAl"),

@@ -14,6 +14,12 @@ const MOST_OUTCOMES_A_PAGE: usize = 5_000;
 /// The most runs a list answers at once.
 const MOST_RUNS_A_PAGE: usize = 1_000;
 
+/// The columns that `read_outcome` reads, in its order.
+pub(super) const OUTCOME: &str =
+    "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version,
+    o.stale, o.result, o.finished_at, j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at
+    FROM outcome o JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
+
 pub(super) fn run(tx: &Connection, id: RunId) -> Result<Option<Run>, LedgerError> {
     Ok(tx.prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?.query_row([id.0], read_run).optional()?)
 }
@@ -32,14 +38,12 @@ pub(super) fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, Ledger
 pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
     let limit = query.limit.unwrap_or(MOST_OUTCOMES_A_PAGE).clamp(1, MOST_OUTCOMES_A_PAGE);
     let (after_run, after_ordinal) = query.cursor.as_deref().map_or(Ok((0, -1)), read_cursor)?;
-    let mut statement = tx.prepare_cached(
-        "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version, o.stale, o.result, o.finished_at,
-                j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at
-         FROM outcome o JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant
-         WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
+    let sql = format!(
+        "{OUTCOME} WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
            AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6)
-         ORDER BY o.run, o.ordinal LIMIT ?7",
-    )?;
+         ORDER BY o.run, o.ordinal LIMIT ?7"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
     let parameters = params![
         after_run,
         after_ordinal,
@@ -59,7 +63,7 @@ fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
     parts.ok_or_else(|| LedgerError::Cursor(text.into()))
 }
 
-fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> {
+pub(super) fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> {
     let place = (row.get(0)?, row.get(1)?);
     let (tenant_id, job_id): (TenantId, JobId) = (parsed(row, 2)?, parsed(row, 12)?);
     let (nominal, timezone): (FiringName, String) = (parsed(row, 14)?, row.get(15)?);

@@ -1,0 +1,97 @@
+//! What is known of one user at one instant, on SQLite (A3).
+
+use async_trait::async_trait;
+use cohort_preferences::{JobId, PreferenceGroup};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
+use super::super::{FiringName, LedgerError, OpenMember, OutcomeRecord, Pause, Run, RunId};
+use super::lists::{OUTCOME, read_outcome, read_run};
+use super::{RUN, SqliteLedger, from_json, instant, micros, micros_to_instant, unreadable};
+
+#[async_trait]
+impl ExplainLedger for SqliteLedger {
+    async fn job_standing(&self, job: &JobId) -> Result<Option<JobStanding>, LedgerError> {
+        let job = job.clone();
+        self.db.read(move |tx| job_standing(tx, &job)).await
+    }
+
+    async fn run_named(&self, job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Result<Option<Run>, LedgerError> {
+        let (job, group) = (job.clone(), group.clone());
+        self.db.read(move |tx| run_named(tx, &job, &group, nominal)).await
+    }
+
+    async fn places(&self, job: &JobId, number: u64, at: Timestamp) -> Result<Vec<Place>, LedgerError> {
+        let job = job.clone();
+        self.db.read(move |tx| places(tx, &job, number, at)).await
+    }
+}
+
+fn job_standing(tx: &Connection, job: &JobId) -> Result<Option<JobStanding>, LedgerError> {
+    let mut statement = tx.prepare_cached("SELECT began, mark, paused_at, resumed_at FROM job WHERE job_id = ?1")?;
+    let standing = statement.query_row([job.as_str()], |row| {
+        let maybe = |index| row.get::<_, Option<i64>>(index)?.map(|at| micros_to_instant(index, at)).transpose();
+        let until = maybe(3)?;
+        Ok(JobStanding { began: instant(row, 0)?, planned_until: instant(row, 1)?, pause: maybe(2)?.map(|from| Pause { from, until }) })
+    });
+    Ok(standing.optional()?)
+}
+
+fn run_named(tx: &Connection, job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Result<Option<Run>, LedgerError> {
+    let sql = format!("{RUN} WHERE j.job_id = ?1 AND r.frequency = ?2 AND r.time_key = ?3 AND r.timezone = ?4 AND r.nominal = ?5");
+    let parameters =
+        params![job.as_str(), group.frequency().as_str(), group.time_key().to_string(), group.timezone().name(), nominal.to_string()];
+    Ok(tx.prepare_cached(&sql)?.query_row(parameters, read_run).optional()?)
+}
+
+fn places(tx: &Connection, job: &JobId, number: u64, at: Timestamp) -> Result<Vec<Place>, LedgerError> {
+    let mut chunks = tx.prepare_cached(
+        "SELECT c.id, c.size, c.state, c.ready_at, c.attempt, c.holder, c.lease_until, c.open_members, c.run, c.first_ordinal
+         FROM job j CROSS JOIN run r ON r.job = j.id CROSS JOIN chunk c ON c.run = r.id
+         WHERE j.job_id = ?1 AND r.scheduled_at = ?2 AND c.first_tenant <= ?3 AND c.last_tenant >= ?3 ORDER BY c.run, c.id",
+    )?;
+    let mut places = Vec::new();
+    let mut rows = chunks.query(params![job.as_str(), micros(at), number as i64])?;
+    while let Some(row) = rows.next()? {
+        let (chunk, open): (ChunkStanding, Vec<OpenMember>) = (read_chunk(row)?, from_json(row, 7)?);
+        let (run, first_ordinal): (RunId, i64) = (RunId(row.get(8)?), row.get(9)?);
+        let open = open.into_iter().find(|member| member.number == number);
+        let outcome = if open.is_some() { None } else { outcome(tx, run, first_ordinal, chunk.size, number)? };
+        if open.is_none() && outcome.is_none() {
+            continue;
+        }
+        let run = super::lists::run(tx, run)?.ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))?;
+        places.push(Place { run, chunk, open, outcome });
+    }
+    Ok(places)
+}
+
+/// A user's outcome among those of the places that a chunk has in its run.
+fn outcome(tx: &Connection, run: RunId, first: i64, size: u64, number: u64) -> Result<Option<OutcomeRecord>, LedgerError> {
+    let sql = format!("{OUTCOME} WHERE o.run = ?1 AND o.ordinal >= ?2 AND o.ordinal < ?2 + ?3 AND o.tenant = ?4");
+    let outcome = tx.prepare_cached(&sql)?.query_row(params![run.0, first, size as i64, number as i64], read_outcome).optional()?;
+    Ok(outcome.map(|(_place, record)| record))
+}
+
+fn read_chunk(row: &Row<'_>) -> rusqlite::Result<ChunkStanding> {
+    let holder: Option<String> = row.get(5)?;
+    let lease_until = row.get::<_, Option<i64>>(6)?.map(|until| micros_to_instant(6, until)).transpose()?;
+    Ok(ChunkStanding {
+        id: row.get(0)?,
+        size: row.get::<_, i64>(1)? as u64,
+        state: read_chunk_state(&row.get::<_, String>(2)?).ok_or_else(|| unreadable(2, "no state"))?,
+        ready_at: instant(row, 3)?,
+        attempts: row.get(4)?,
+        lease: holder.zip(lease_until),
+    })
+}
+
+fn read_chunk_state(text: &str) -> Option<ChunkState> {
+    match text {
+        "ready" => Some(ChunkState::Ready),
+        "claimed" => Some(ChunkState::Claimed),
+        "done" => Some(ChunkState::Done),
+        _ => None,
+    }
+}
