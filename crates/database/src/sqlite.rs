@@ -18,6 +18,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::oneshot;
 
@@ -165,6 +166,8 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection, DatabaseError> {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+        // Else SQLite plans by the values that are bound, and prepares a statement anew whenever those of a cached one are cleared.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(connection)
     });
     opened.map_err(|source| DatabaseError::Open { path: path.into(), source })
@@ -273,6 +276,8 @@ fn run_cached(connection: &Connection, statement: &str) -> Result<(), DatabaseEr
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     fn open(folder: &Path, on_commit: Option<Box<dyn Fn() + Send>>) -> Sqlite {
@@ -352,6 +357,20 @@ mod tests {
             drop(db);
             assert_eq!(values(&open(folder.path(), None)).await, [7]);
         });
+    }
+
+    #[test]
+    fn a_cached_statement_is_prepared_once() {
+        let folder = tempfile::tempdir().expect("folder");
+        run(async { drop(with_table(folder.path(), None).await) });
+        let connection = connect(&folder.path().join("test.db"), true).expect("opens");
+        // Both a limit and a constant of a join would have SQLite look at the values.
+        let sql = "SELECT a.v FROM t a JOIN t b ON b.v = a.v WHERE a.v = ?1 LIMIT ?2";
+        for value in 0..3 {
+            let mut statement = connection.prepare_cached(sql).expect("prepares");
+            assert!(!statement.exists([value, 1]).expect("reads"));
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
     }
 
     #[test]
