@@ -11,7 +11,15 @@ const KEY_BYTES: usize = 20;
 ///
 /// A hash over the length-prefixed fields, in hexadecimal, so that no two different works can write the same bytes.
 pub fn idempotency_key(job: &JobId, tenant: &TenantId, nominal: impl fmt::Display, timezone: &str) -> String {
-    hash(&[job.as_str(), tenant.as_str(), &nominal.to_string(), timezone])
+    work_key(job, tenant, nominal, timezone, None)
+}
+
+/// The key of work for which a requeue may have asked for another than the occurrence's: the nonce that it came with is one more
+/// field then.
+pub(crate) fn work_key(job: &JobId, tenant: &TenantId, nominal: impl fmt::Display, timezone: &str, nonce: Option<&str>) -> String {
+    let nominal = nominal.to_string();
+    let fields = [job.as_str(), tenant.as_str(), &nominal, timezone];
+    hash(&fields.into_iter().chain(nonce).collect::<Vec<_>>())
 }
 
 /// The key of a chunk call: a hash of its users' keys.
@@ -42,5 +50,12 @@ mod tests {
         assert_ne!(key("a", "bc"), key("ab", "c"));
         assert_eq!(key("a", "b").len(), 40);
         assert!(!key("a", "b").contains('.'));
+    }
+
+    #[test]
+    fn each_nonce_makes_another_key() {
+        let key = |nonce| work_key(&"a".parse().expect("job"), &"b".parse().expect("tenant"), "2026-12-07T10:00", "UTC", nonce);
+        assert_eq!(key(None), super::tests::key("a", "b"));
+        assert!(key(Some("1")) != key(None) && key(Some("1")) != key(Some("2")));
     }
 }

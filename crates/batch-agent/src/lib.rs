@@ -21,15 +21,17 @@ pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPur
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;
 pub use ledger::{
-    AgentLedger, AgentSign, Alteration, Chunk, ChunkStanding, ChunkState, Claim, Counts, Definition, DefinitionEdit, DefinitionKind,
-    DefinitionLedger, ErasureLedger, ExplainLedger, FailedReason, Firing, FiringName, JobStanding, Ledger, LedgerError, Mark, MembersRead,
-    MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Place, Plan, Run, RunId, RunQuery, RunState, Settlement,
-    SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason,
-    UsedSettings,
+    ActLedger, AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, Chunk, ChunkStanding, ChunkState, Claim,
+    Counts, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger,
+    FailedReason, FeedPage, Firing, FiringName, JobStanding, Ledger, LedgerError, LedgerRetention, Mark, MembersRead, MissedReason, NewRun,
+    OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Place, Plan, Pruned, RecordLedger, Requeue, Requeued, RetentionError,
+    RetentionLedger, RetriedAttempt, Run, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith, Status,
+    StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
 pub use registry::{
-    ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, Outlook, PurposeView, RegistryError, StartReport, Triggered,
+    ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, Outlook, PurposeView, RegistryError, Retried, RetriedRuns, Retry,
+    StartReport, Triggered,
 };
 pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleKey, ScheduleView};
 pub use source::{PreferenceSource, SourceError};

@@ -1,5 +1,13 @@
 -- The ledger: what was to be done, what is being done, and how each user's work ended.
 -- Instants are microseconds since 1970 (UTC). Users are the Config Database's numbers; their names stand in one table.
+-- How long what is kept: runs with their chunks, attempts and outcomes for the retention after they were closed (400 days if not
+-- said otherwise), settlements as long after they were recorded, names of users as long as a run may refer to them, the rest for good.
+
+-- This life of the ledger (F11): one that was made anew or restored has another, and cursors carry it.
+CREATE TABLE incarnation (
+    id TEXT NOT NULL
+) STRICT;
+INSERT INTO incarnation (id) VALUES (lower(hex(randomblob(16))));
 
 CREATE TABLE job (
     id          INTEGER PRIMARY KEY,
@@ -49,7 +57,8 @@ CREATE TABLE tzdb (
 
 CREATE TABLE tenant (
     number    INTEGER PRIMARY KEY,
-    tenant_id TEXT NOT NULL UNIQUE  -- 'erased:NUMBER' for one who was erased (W8)
+    tenant_id TEXT NOT NULL UNIQUE, -- 'erased:NUMBER' for one who was erased (W8)
+    seen_at   INTEGER NOT NULL      -- when the user was last a member of a run, at most 30 days too early
 ) STRICT;
 
 -- Up to where in the Config Database's feed erasures have been taken over (W8): one row, none before the first time.
@@ -80,7 +89,9 @@ CREATE TABLE run (
     failed       INTEGER NOT NULL DEFAULT 0,
     skipped      INTEGER NOT NULL DEFAULT 0,
     missed       INTEGER NOT NULL DEFAULT 0,
+    unread       INTEGER NOT NULL DEFAULT 0,    -- of the skipped: who were never put into a chunk and have no outcome of their own
     opened_at    INTEGER NOT NULL,
+    canceled_at  INTEGER,           -- when an operator canceled it; NULL again once it is reopened
     closed_at    INTEGER,
     UNIQUE (job, frequency, time_key, timezone, nominal)    -- the insert is the election (F3)
 ) STRICT;
@@ -88,11 +99,14 @@ CREATE INDEX run_reading ON run (priority, scheduled_at) WHERE state = 'reading'
 CREATE INDEX run_of_day ON run (job, nominal_date, scheduled_at);
 CREATE INDEX run_at ON run (job, scheduled_at);
 CREATE INDEX run_open ON run (job, scheduled_at) WHERE state <> 'closed';
+CREATE INDEX run_canceled ON run (id) WHERE state <> 'closed' AND canceled_at IS NOT NULL;
+CREATE INDEX run_failed ON run (job, id) WHERE failed > 0;
+CREATE INDEX run_closed ON run (closed_at) WHERE state = 'closed';
 
 CREATE TABLE chunk (
     id            INTEGER PRIMARY KEY,
     run           INTEGER NOT NULL,
-    first_tenant  INTEGER NOT NULL, -- members ascend by number, so two chunks of a run never overlap
+    first_tenant  INTEGER NOT NULL, -- members ascend by number: chunks of a run overlap only where users were requeued
     last_tenant   INTEGER NOT NULL,
     first_ordinal INTEGER NOT NULL,
     size          INTEGER NOT NULL,
@@ -110,12 +124,38 @@ CREATE INDEX chunk_open ON chunk (run, first_tenant, last_tenant) WHERE state <>
 CREATE INDEX chunk_ready ON chunk (priority, ready_at) WHERE state = 'ready';
 CREATE INDEX chunk_claimed ON chunk (lease_until) WHERE state = 'claimed';
 
+-- Attempts after which a user was tried again by itself; the last attempt stands in the outcome.
+CREATE TABLE attempt (
+    run     INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,       -- counted from 1
+    tenant  INTEGER NOT NULL,
+    at      INTEGER NOT NULL,       -- when its result was recorded
+    error   TEXT,
+    PRIMARY KEY (run, ordinal, attempt)
+) STRICT, WITHOUT ROWID;
+
+-- Each recording of outcomes, in the order of commits: the outcome feed (F7). A number is never given twice.
+CREATE TABLE settlement (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    run           INTEGER NOT NULL,
+    first_ordinal INTEGER NOT NULL, -- its outcomes are among these of the run
+    last_ordinal  INTEGER NOT NULL,
+    at            INTEGER NOT NULL
+) STRICT;
+
+-- Settlements up to this one are no longer kept.
+CREATE TABLE feed_pruned (
+    settlement INTEGER NOT NULL
+) STRICT;
+INSERT INTO feed_pruned (settlement) VALUES (0);
+
 CREATE TABLE outcome (
     run                INTEGER NOT NULL,
     ordinal            INTEGER NOT NULL,
     tenant             INTEGER NOT NULL,
     chunk              INTEGER NOT NULL,
-    status             INTEGER NOT NULL,    -- 0 succeeded, 1 failed, 2 skipped
+    status             INTEGER NOT NULL,    -- 0 succeeded, 1 failed, 2 skipped, 3 requeued after it failed
     reason             TEXT,                -- A2; NULL where it succeeded
     detail             TEXT,
     attempts           INTEGER NOT NULL,
@@ -123,5 +163,26 @@ CREATE TABLE outcome (
     stale              INTEGER NOT NULL,    -- 1: settings were older than the feed could vouch for (M3)
     result             TEXT,
     finished_at        INTEGER NOT NULL,
+    settlement         INTEGER NOT NULL,    -- with which it was recorded
+    key_nonce          TEXT,                -- part of the key since a requeue asked for a new one (D1)
     PRIMARY KEY (run, ordinal)
+) STRICT, WITHOUT ROWID;
+
+-- Failures as they were recorded, of users who were requeued afterwards (D6).
+CREATE TABLE requeued_outcome (
+    run                INTEGER NOT NULL,
+    ordinal            INTEGER NOT NULL,
+    tenant             INTEGER NOT NULL,
+    chunk              INTEGER NOT NULL,
+    status             INTEGER NOT NULL,
+    reason             TEXT,
+    detail             TEXT,
+    attempts           INTEGER NOT NULL,
+    preference_version INTEGER,
+    stale              INTEGER NOT NULL,
+    result             TEXT,
+    finished_at        INTEGER NOT NULL,
+    settlement         INTEGER NOT NULL,
+    key_nonce          TEXT,
+    PRIMARY KEY (run, ordinal, settlement)
 ) STRICT, WITHOUT ROWID;

@@ -57,6 +57,7 @@ pub(super) fn of_registry(error: &RegistryError) -> ProblemDetails {
             problem(StatusCode::UNPROCESSABLE_ENTITY, "The batch config cannot be used", detail)
         }
         RegistryError::NoSuchJob(_) => problem(StatusCode::NOT_FOUND, "No such job", format!("{detail}; GET /api/v1/jobs lists them")),
+        RegistryError::NotFailed(_) => problem(StatusCode::CONFLICT, "Only who failed can be tried again", detail),
         RegistryError::ReadOnly(_) => problem(StatusCode::CONFLICT, "Nothing can be changed here", detail),
         RegistryError::NoAgent => problem(StatusCode::SERVICE_UNAVAILABLE, "No agent runs", detail),
         RegistryError::Contended => problem(StatusCode::SERVICE_UNAVAILABLE, "Others are faster", detail),
@@ -64,9 +65,15 @@ pub(super) fn of_registry(error: &RegistryError) -> ProblemDetails {
 }
 
 pub(super) fn of_ledger(error: &LedgerError) -> ProblemDetails {
-    if let LedgerError::Cursor(_) = error {
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", error.to_string());
+    match error {
+        LedgerError::Cursor(_) => problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", error.to_string()),
+        LedgerError::CursorGone => problem(StatusCode::GONE, "The cursor is gone", error.to_string()),
+        LedgerError::NoSuchRun(run) => no_such_run(*run),
+        LedgerError::RunEnded { .. } => problem(StatusCode::CONFLICT, "The run has ended", error.to_string()),
+        LedgerError::RunIsBeingCanceled(_) => problem(StatusCode::CONFLICT, "The run is being canceled", error.to_string()),
+        _ => {
+            tracing::error!(error = error as &dyn std::error::Error, "the ledger cannot be read");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be read now", "the log says why; try again")
+        }
     }
-    tracing::error!(error = error as &dyn std::error::Error, "the ledger cannot be read");
-    problem(StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be read now", "the log says why; try again")
 }

@@ -16,17 +16,22 @@
 //! * Every claim raises the chunk's token, and the statement that records outcomes checks it: an agent that was paused
 //!   past its lease records nothing (F3).
 //! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes the run (D2).
+//! * Operators act on runs here: they cancel them, and requeue who failed (`acts`, D6).
+//! * What was recorded is told to others as a feed (`record`, F7), and kept for a time (`retention`).
 //! * The agents are known here, and by which time zone database they plan (`agents`, T11).
 //! * Jobs and purposes are kept here too, in versions (`definitions`); each run records the version of its job.
 //!
 //! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
 
+mod acts;
 mod agents;
 mod definitions;
 mod erasure;
 mod explain;
 mod firing;
 mod outcome;
+mod record;
+mod retention;
 mod sqlite;
 
 use std::collections::{HashMap, HashSet};
@@ -39,12 +44,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use acts::{ActLedger, DeadLetter, DeadLetterQuery, Requeue, Requeued};
 pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
 pub use erasure::ErasureLedger;
 pub use explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
 pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
+pub use record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
+pub use retention::{LedgerRetention, Pruned, RetentionError, RetentionLedger};
 pub use sqlite::SqliteLedger;
 
 /// A run's number in the ledger.
@@ -85,6 +93,9 @@ pub struct Run {
     pub counts: Counts,
     /// When it was opened.
     pub opened_at: Timestamp,
+    /// When an operator canceled it; `None` again once it was reopened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled_at: Option<Timestamp>,
     /// When its last outcome was recorded.
     pub closed_at: Option<Timestamp>,
     /// The stated groups whose members it has.
@@ -121,8 +132,19 @@ pub struct Counts {
     pub failed: u64,
     /// Who were skipped.
     pub skipped: u64,
+    /// Of those skipped: who were never put into a chunk, and have no outcome of their own; the run's reason says why.
+    pub unread: u64,
     /// Who were never put into a chunk; the run's reason says why.
     pub missed: u64,
+}
+
+impl Counts {
+    /// How many of these outcomes are which.
+    fn of(outcomes: &[Outcome]) -> Self {
+        let count = |name| outcomes.iter().filter(|outcome| outcome.status.name() == name).count() as u64;
+        let [succeeded, failed, skipped] = [StatusName::Succeeded, StatusName::Failed, StatusName::Skipped].map(count);
+        Self { succeeded, failed, skipped, ..Self::default() }
+    }
 }
 
 /// An occurrence to open a run for.
@@ -149,7 +171,7 @@ impl NewRun {
     /// How many members it begins with that were skipped, and that were missed.
     fn unprocessed_members(&self) -> (u64, u64) {
         match self.unprocessed {
-            Some((UnprocessedReason::JobPaused, Some(members))) => (members, 0),
+            Some((UnprocessedReason::JobPaused | UnprocessedReason::Canceled, Some(members))) => (members, 0),
             Some((UnprocessedReason::Missed(_), Some(members))) => (0, members),
             Some((_, None)) | None => (0, 0),
         }
@@ -213,6 +235,9 @@ pub struct OpenMember {
     /// The settings of the first attempt, which retries reuse (M3); `None` before it.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<UsedSettings>,
+    /// That an operator requeued the member after a failure; `None` if not (D6).
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub requeued: Option<Requeued>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -287,8 +312,23 @@ pub struct Settlement {
     pub outcomes: Vec<Outcome>,
     /// The members that may succeed later, and when to try.
     pub rest: Option<(Vec<OpenMember>, Timestamp)>,
+    /// Those of the rest who were called, and what was said.
+    pub retried: Vec<RetriedAttempt>,
     /// Now.
     pub at: Timestamp,
+}
+
+/// An attempt after which the member is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetriedAttempt {
+    /// The member's place in the run.
+    pub ordinal: u64,
+    /// The Config Database's number for the tenant.
+    pub number: u64,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// What the handler or the network said.
+    pub error: Option<String>,
 }
 
 /// Which outcomes to list; `None` does not restrict.
@@ -303,6 +343,10 @@ pub struct OutcomeQuery {
     pub tenant: Option<TenantId>,
     /// With one status.
     pub status: Option<StatusName>,
+    /// With one reason.
+    pub reason: Option<String>,
+    /// Whose detail has this in it.
+    pub error: Option<String>,
     /// After this place, as `run:ordinal`; from the start if not given.
     pub cursor: Option<String>,
     /// The most wanted, up to 5,000.
@@ -349,9 +393,32 @@ pub enum LedgerError {
         /// The ledger's.
         in_force: TzdbRelease,
     },
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// A run that has ended cannot be canceled.
+    #[error("run {run} was closed{}: nothing of it is left to cancel", since(*closed_at))]
+    RunEnded {
+        /// Which run.
+        run: RunId,
+        /// When.
+        closed_at: Option<Timestamp>,
+    },
+    /// Nobody can be requeued in a run that is being canceled.
+    #[error("run {0} is being canceled: who failed in it can be requeued once it is closed")]
+    RunIsBeingCanceled(RunId),
+    /// A cursor of another incarnation of the ledger, or behind what is kept (F7, F11).
+    #[error(
+        "this cursor belongs to another incarnation of the ledger, or to what is no longer kept: list the outcomes, then follow from now"
+    )]
+    CursorGone,
     /// A cursor that no list gave out.
     #[error("cursor: expected one that an earlier page gave, got {0:?}")]
     Cursor(String),
+}
+
+fn since(closed_at: Option<Timestamp>) -> String {
+    closed_at.map(|at| format!(" at {at}")).unwrap_or_default()
 }
 
 impl From<rusqlite::Error> for LedgerError {
@@ -368,7 +435,7 @@ impl From<GroupError> for LedgerError {
 
 /// The durable record, whatever database holds it.
 #[async_trait]
-pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger {
+pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger + ActLedger + RecordLedger + RetentionLedger {
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;
 
@@ -395,8 +462,8 @@ pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger
     /// Notes that the run's members could not be read, and until when to wait.
     async fn postpone_reading(&self, run: RunId, until: Timestamp) -> Result<(), LedgerError>;
 
-    /// Ends the reading of a run whose members are not to be read any more: so many of them get no outcome of their own. Without
-    /// a number the run stays open, to be counted later.
+    /// Ends the reading of a run whose members are not to be read any more: so many of them get no outcome of their own, and are
+    /// missed or, by the reason, skipped. Without a number the run stays open, to be counted later.
     async fn give_up_reading(&self, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError>;
 
     /// Claims ready chunks, most urgent first.
@@ -428,7 +495,8 @@ pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger
         numbers: Vec<u64>,
     ) -> Result<HashSet<u64>, LedgerError>;
 
-    /// In how many runs of the job of an earlier instant each of these users is still open; who is in none is left out (F10).
+    /// In how many runs of the job of an earlier instant each of these users is still open; who is in none is left out (F10). All
+    /// in which a user was requeued count as one, and only if there is no other.
     async fn open_earlier(&self, run: &Run, numbers: Vec<u64>) -> Result<HashMap<u64, usize>, LedgerError>;
 
     /// The names of these users.

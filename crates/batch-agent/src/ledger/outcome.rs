@@ -1,5 +1,6 @@
 //! How a user's work ended, and why: a closed set (A2).
 
+use std::fmt;
 use std::str::FromStr;
 
 use cohort_preferences::{FeatureType, JobId, TenantId};
@@ -48,6 +49,8 @@ pub enum StatusName {
     Succeeded,
     Failed,
     Skipped,
+    /// It failed, and an operator has it tried again (D6).
+    Requeued,
 }
 
 macro_rules! reasons {
@@ -141,6 +144,8 @@ pub enum UnprocessedReason {
     Missed(MissedReason),
     /// They were skipped, because the job was paused.
     JobPaused,
+    /// They were skipped, because an operator canceled the run before they were read.
+    Canceled,
 }
 
 impl UnprocessedReason {
@@ -149,6 +154,7 @@ impl UnprocessedReason {
         match self {
             Self::Missed(reason) => reason.as_str(),
             Self::JobPaused => SkippedReason::JobPaused.as_str(),
+            Self::Canceled => SkippedReason::Canceled.as_str(),
         }
     }
 }
@@ -157,7 +163,8 @@ impl FromStr for UnprocessedReason {
     type Err = LedgerError;
 
     fn from_str(text: &str) -> Result<Self, LedgerError> {
-        if text == SkippedReason::JobPaused.as_str() { Ok(Self::JobPaused) } else { text.parse().map(Self::Missed) }
+        let skipped = [Self::JobPaused, Self::Canceled].into_iter().find(|reason| reason.as_str() == text);
+        skipped.map_or_else(|| text.parse().map(Self::Missed), Ok)
     }
 }
 
@@ -187,12 +194,24 @@ impl Status {
     }
 }
 
+impl fmt::Display for StatusName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Requeued => "requeued",
+        })
+    }
+}
+
 impl StatusName {
     pub(super) fn code(self) -> i64 {
         match self {
             Self::Succeeded => 0,
             Self::Failed => 1,
             Self::Skipped => 2,
+            Self::Requeued => 3,
         }
     }
 
@@ -201,6 +220,7 @@ impl StatusName {
             0 => Ok(Self::Succeeded),
             1 => Ok(Self::Failed),
             2 => Ok(Self::Skipped),
+            3 => Ok(Self::Requeued),
             other => Err(LedgerError::Corrupt(format!("the status {other}"))),
         }
     }

@@ -1,11 +1,14 @@
 //! The ledger on SQLite.
 
+mod acts;
 mod agents;
 mod definitions;
 mod erasure;
 mod explain;
 mod lists;
+mod record;
 mod repeats;
+mod retention;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -19,11 +22,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::watch;
 
-use super::outcome::{Outcome, OutcomeRecord, StatusName, UnprocessedReason};
+use super::outcome::{Outcome, OutcomeRecord, UnprocessedReason};
 use super::{
-    Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, Run, RunId, RunQuery,
-    RunState, Settlement,
+    Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, RetriedAttempt, Run,
+    RunId, RunQuery, RunState, Settlement,
 };
 
 mod embedded {
@@ -39,13 +43,18 @@ fn migrations() -> Migrations {
 #[derive(Clone)]
 pub struct SqliteLedger {
     db: Sqlite,
+    /// Told of each commit of this process.
+    commits: watch::Sender<()>,
 }
 
 impl SqliteLedger {
     /// Opens the file; creates it and brings its schema up to date unless `read_only`.
     pub fn open(path: &Path, read_only: bool) -> Result<Self, LedgerError> {
-        let options = SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: None };
-        Ok(Self { db: Sqlite::open(options, &migrations())? })
+        let commits = watch::Sender::new(());
+        let told = commits.clone();
+        let on_commit: Box<dyn Fn() + Send> = Box::new(move || told.send_replace(()));
+        let options = SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: Some(on_commit) };
+        Ok(Self { db: Sqlite::open(options, &migrations())?, commits })
     }
 }
 
@@ -214,8 +223,8 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
     let id = tx
         .prepare_cached(
             "INSERT INTO run (job, feature_type, frequency, time_key, timezone, nominal, nominal_date, scheduled_at, priority, state, reason, stated,
-                              read_after, missed, opened_at, closed_at, job_version, skipped)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL), ?15, ?16)
+                              read_after, missed, opened_at, closed_at, job_version, skipped, unread)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL), ?15, ?16, ?16)
              ON CONFLICT DO NOTHING RETURNING id",
         )?
         .query_row(
@@ -245,7 +254,8 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
 
 /// The columns that `read_run` reads, in its order.
 const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_key, r.timezone, r.nominal, r.scheduled_at, r.state, r.reason, r.stated,
-    r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, r.closed_at, r.job_version FROM run r JOIN job j ON j.id = r.job";
+    r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, r.closed_at, r.job_version, r.unread, r.canceled_at
+    FROM run r JOIN job j ON j.id = r.job";
 
 fn next_run_to_read(tx: &Connection, now: Timestamp) -> Result<Option<Run>, LedgerError> {
     let sql = format!("{RUN} WHERE r.state = 'reading' AND r.read_after <= ?1 ORDER BY r.priority, r.scheduled_at LIMIT 1");
@@ -277,7 +287,7 @@ fn add_members(tx: &Connection, page: &Page) -> Result<Option<Vec<Chunk>>, Ledge
     let Some((first_ordinal, priority)) = advance_cursor(tx, page)? else {
         return Ok(None);
     };
-    erasure::note_names(tx, &page.members)?;
+    erasure::note_names(tx, &page.members, page.claim.at)?;
     let mut chunks = Vec::with_capacity(page.members.len().div_ceil(page.chunk_size));
     let mut ordinal = first_ordinal;
     for members in page.members.chunks(page.chunk_size) {
@@ -312,7 +322,7 @@ fn insert_chunk(
 ) -> Result<Chunk, LedgerError> {
     let open: Vec<OpenMember> = (first_ordinal..)
         .zip(members)
-        .map(|(ordinal, (number, _))| OpenMember { ordinal, number: *number, attempts: 0, settings: None })
+        .map(|(ordinal, (number, _))| OpenMember { ordinal, number: *number, attempts: 0, settings: None, requeued: None })
         .collect();
     let (first, last) = (open[0].number, open[open.len() - 1].number);
     tx.prepare_cached(
@@ -352,11 +362,12 @@ fn give_up_reading(tx: &Connection, run: RunId, reason: UnprocessedReason, unrea
                 .execute(params![run.0, reason.as_str(), unread as i64])?;
             close_if_complete(tx, run, now)
         }
-        // None of its members was read, so that there is nothing to wait for.
-        UnprocessedReason::JobPaused => {
-            tx.prepare_cached("UPDATE run SET state = 'closed', skipped = ?2, closed_at = ?3 WHERE id = ?1 AND state = 'reading'")?
-                .execute(params![run.0, unread as i64, micros(now)])?;
-            Ok(())
+        UnprocessedReason::JobPaused | UnprocessedReason::Canceled => {
+            tx.prepare_cached(
+                "UPDATE run SET state = 'processing', reason = ?2, skipped = skipped + ?3, unread = ?3 WHERE id = ?1 AND state = 'reading'",
+            )?
+            .execute(params![run.0, reason.as_str(), unread as i64])?;
+            close_if_complete(tx, run, now)
         }
     }
 }
@@ -405,15 +416,17 @@ fn release_chunks(tx: &Connection, holder: &str, now: Timestamp) -> Result<usize
 
 fn record_outcomes(tx: &Connection, settlement: &Settlement) -> Result<(), LedgerError> {
     settle_chunk(tx, settlement)?;
-    let mut counts = Counts::default();
-    for outcome in &settlement.outcomes {
-        insert_outcome(tx, settlement, outcome)?;
-        match outcome.status.name() {
-            StatusName::Succeeded => counts.succeeded += 1,
-            StatusName::Failed => counts.failed += 1,
-            StatusName::Skipped => counts.skipped += 1,
-        }
+    for retried in &settlement.retried {
+        insert_attempt(tx, settlement, retried)?;
     }
+    if settlement.outcomes.is_empty() {
+        return Ok(());
+    }
+    let id = record::insert_settlement(tx, settlement)?;
+    for outcome in &settlement.outcomes {
+        insert_outcome(tx, settlement, id, outcome)?;
+    }
+    let counts = Counts::of(&settlement.outcomes);
     tx.prepare_cached("UPDATE run SET succeeded = succeeded + ?2, failed = failed + ?3, skipped = skipped + ?4 WHERE id = ?1")?
         .execute(params![settlement.run.0, counts.succeeded as i64, counts.failed as i64, counts.skipped as i64])?;
     close_if_complete(tx, settlement.run, settlement.at)
@@ -434,31 +447,46 @@ fn settle_chunk(tx: &Connection, settlement: &Settlement) -> Result<(), LedgerEr
     if changed == 1 { Ok(()) } else { Err(LedgerError::LostClaim { chunk: settlement.chunk }) }
 }
 
-fn insert_outcome(tx: &Connection, settlement: &Settlement, outcome: &Outcome) -> Result<(), LedgerError> {
-    tx.prepare_cached(
-        "INSERT INTO outcome (run, ordinal, tenant, chunk, status, reason, detail, attempts, preference_version, stale, result, finished_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?
-    .execute(params![
-        settlement.run.0,
-        outcome.ordinal as i64,
-        outcome.number as i64,
-        settlement.chunk,
-        outcome.status.name().code(),
-        outcome.status.reason(),
-        outcome.detail,
-        outcome.attempts,
-        outcome.preference_version.map(|version| version as i64),
-        outcome.stale,
-        outcome.result.as_ref().map(serde_json::Value::to_string),
-        micros(settlement.at),
-    ])?;
+fn insert_attempt(tx: &Connection, settlement: &Settlement, retried: &RetriedAttempt) -> Result<(), LedgerError> {
+    tx.prepare_cached("INSERT INTO attempt (run, ordinal, attempt, tenant, at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+        params![settlement.run.0, retried.ordinal as i64, retried.attempt, retried.number as i64, micros(settlement.at), retried.error,],
+    )?;
     Ok(())
+}
+
+/// Records an outcome: of a user who has none, or was requeued. Any other stays as it is (D2).
+fn insert_outcome(tx: &Connection, settlement: &Settlement, id: i64, outcome: &Outcome) -> Result<(), LedgerError> {
+    let changed = tx
+        .prepare_cached(
+            "INSERT INTO outcome (run, ordinal, tenant, chunk, status, reason, detail, attempts, preference_version, stale, result, finished_at,
+                                  settlement)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (run, ordinal) DO UPDATE SET chunk = ?4, status = ?5, reason = ?6, detail = ?7, attempts = ?8, preference_version = ?9,
+                                                      stale = ?10, result = ?11, finished_at = ?12, settlement = ?13
+             WHERE status = 3",
+        )?
+        .execute(params![
+            settlement.run.0,
+            outcome.ordinal as i64,
+            outcome.number as i64,
+            settlement.chunk,
+            outcome.status.name().code(),
+            outcome.status.reason(),
+            outcome.detail,
+            outcome.attempts,
+            outcome.preference_version.map(|version| version as i64),
+            outcome.stale,
+            outcome.result.as_ref().map(serde_json::Value::to_string),
+            micros(settlement.at),
+            id,
+        ])?;
+    let (run, ordinal) = (settlement.run, outcome.ordinal);
+    if changed == 1 { Ok(()) } else { Err(LedgerError::Corrupt(format!("place {ordinal} of run {run} has an outcome already"))) }
 }
 
 fn close_if_complete(tx: &Connection, run: RunId, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "UPDATE run SET state = 'closed', closed_at = ?2 WHERE id = ?1 AND state = 'processing' AND succeeded + failed + skipped = members",
+        "UPDATE run SET state = 'closed', closed_at = ?2 WHERE id = ?1 AND state = 'processing' AND succeeded + failed + skipped = members + unread",
     )?
     .execute(params![run.0, micros(now)])?;
     Ok(())

@@ -18,7 +18,7 @@ use super::overlap::Overlaps;
 use super::settle::{Ended, postpone, settle};
 use super::{Claimed, Inner, JobInForce, ProcessError};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
-use crate::identity::idempotency_key;
+use crate::identity::work_key;
 use crate::ledger::{Chunk, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
 use crate::scheduler::{Seen, Touched, saturating_add};
 use crate::source::SourceError;
@@ -57,6 +57,9 @@ struct Call {
 impl Inner {
     pub(super) async fn process_chunk(&self, claimed: Claimed) -> Result<(), ProcessError> {
         let Claimed { chunk, run, job: in_force, read } = claimed;
+        if self.is_canceled(run.id) {
+            return self.skip_canceled(&chunk).await;
+        }
         let job = &*in_force.job;
         let candidates = match read {
             Some((members, seen)) => Some(self.read_candidates(&run, job, &chunk.open, members, seen).await),
@@ -67,18 +70,17 @@ impl Inner {
             return self.record(postpone(&chunk, saturating_add(now, PAUSE_WITHOUT_SETTINGS), now)).await;
         };
         let ran = self.already_ran(&run, &chunk, job, &candidates).await?;
-        let expired = job.deadline.is_some_and(|deadline| self.clock.now() > saturating_add(run.occurrence.at, deadline));
         let defaults = self.schedules.template_overrides(&run.job_id);
-        let unbegun = candidates.iter().filter(|candidate| candidate.member.attempts == 0);
+        let unbegun = candidates.iter().filter(|candidate| candidate.member.is_unbegun());
         let overlaps = self.overlaps(&run, unbegun.map(|candidate| candidate.member.number).collect()).await?;
-        let objections = Objections { run: &run, ran, expired, overlaps };
+        let objections = Objections { run: &run, deadline: job.deadline, now: self.clock.now(), ran, overlaps };
         let (mut ended, calls) = divide(candidates, &run, &defaults, &objections);
         ended.extend(self.call(&run, &in_force, calls).await);
         self.record(settle(job, &run, &chunk, ended, self.clock.now())).await
     }
 
     /// Records a settlement; a claim that has passed on is no fault of ours, its new holder records.
-    async fn record(&self, settlement: Settlement) -> Result<(), ProcessError> {
+    pub(super) async fn record(&self, settlement: Settlement) -> Result<(), ProcessError> {
         match self.ledger.record_outcomes(settlement).await {
             Err(LedgerError::LostClaim { chunk }) => {
                 tracing::warn!(chunk, "a claim passed to another agent while its chunk was worked on; nothing was recorded");
@@ -171,7 +173,7 @@ impl Inner {
         let begins = once::beginning(&period);
         let has_taken_over = self.schedules.has_taken_over_since(&run.job_id, &run.group, begins);
         let joined_late = |candidate: &&Candidate| has_taken_over || candidate.member_since.is_none_or(|since| since >= begins);
-        let is_unbegun = |candidate: &&Candidate| candidate.member.attempts == 0;
+        let is_unbegun = |candidate: &&Candidate| candidate.member.is_unbegun();
         let numbers: Vec<u64> = candidates.iter().filter(is_unbegun).filter(joined_late).map(|candidate| candidate.member.number).collect();
         if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(run, period, chunk, numbers).await }
     }
@@ -189,6 +191,9 @@ impl Inner {
 
     async fn call_one(&self, purpose: &Purpose, run: &Run, job: &Job, call: Call) -> Ended {
         let Some(_permits) = self.permits(purpose, 1).await else { return Ended::Unstarted(call.member) };
+        if self.is_canceled(run.id) {
+            return Ended::Skipped(call.member, SkippedReason::Canceled);
+        }
         let tenant_id = call.user.tenant_id.clone();
         let result = match guarded(purpose, &work(run, job, vec![call.user])).await {
             Ok(results) => results.into_iter().find(|result| result.tenant_id == tenant_id),
@@ -201,6 +206,9 @@ impl Inner {
         let Some(_permits) = self.permits(purpose, calls.len()).await else {
             return calls.into_iter().map(|call| Ended::Unstarted(call.member)).collect();
         };
+        if self.is_canceled(run.id) {
+            return calls.into_iter().map(|call| Ended::Skipped(call.member, SkippedReason::Canceled)).collect();
+        }
         let answer = guarded(purpose, &work(run, job, calls.iter().map(|call| call.user.clone()).collect())).await;
         let result_of = |tenant_id: &TenantId| match &answer {
             Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
@@ -234,10 +242,11 @@ impl Inner {
 /// What stands against a user's work now.
 struct Objections<'a> {
     run: &'a Run,
+    /// How long after its instant an attempt may begin (D7).
+    deadline: Option<SignedDuration>,
+    now: Timestamp,
     /// Who has run in the period already (M6).
     ran: HashSet<u64>,
-    /// Whether the job's deadline has passed (D7).
-    expired: bool,
     overlaps: Overlaps,
 }
 
@@ -247,8 +256,12 @@ impl Objections<'_> {
         let settings = candidate.settings.as_ref();
         let consent = settings.map_or(Some(SkippedReason::Deleted), |settings| settings.objection(&self.run.occurrence));
         let already = || self.ran.contains(&number).then_some(SkippedReason::AlreadyRan);
-        let expired = || self.expired.then_some(SkippedReason::Expired);
+        let expired = || self.is_expired(&candidate.member).then_some(SkippedReason::Expired);
         consent.or_else(already).or_else(expired).or_else(|| self.overlaps.skip(number).then_some(SkippedReason::Overlap))
+    }
+
+    fn is_expired(&self, member: &OpenMember) -> bool {
+        self.deadline.is_some_and(|deadline| self.now > saturating_add(member.due_at(self.run), deadline))
     }
 }
 
@@ -275,7 +288,7 @@ fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, 
                     read_at: candidate.read_at,
                     stale: candidate.stale,
                 });
-                let user = user_work(run, candidate.tenant_id, &used, candidate.member.attempts + 1);
+                let user = user_work(run, candidate.tenant_id, &used, &candidate.member);
                 calls.push(Call { member: candidate.member, used, user });
             }
         }
@@ -297,11 +310,11 @@ fn work(run: &Run, job: &Job, users: Vec<UserWork>) -> Work {
     }
 }
 
-fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, attempt: u32) -> UserWork {
+fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, member: &OpenMember) -> UserWork {
     UserWork {
-        key: idempotency_key(&run.job_id, &tenant_id, run.occurrence.nominal, run.group.timezone().name()),
+        key: work_key(&run.job_id, &tenant_id, run.occurrence.nominal, run.group.timezone().name(), member.key_nonce()),
         tenant_id,
-        attempt,
+        attempt: member.attempts + 1,
         preference_version: used.version,
         template_overrides: used.template_overrides.clone(),
     }

@@ -7,6 +7,7 @@ use cohort_preferences::{Job, PurposeId};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::adopt::Adoption;
+use super::cancel::Cancellations;
 use super::job_set::{BuildError, Serving};
 use super::{EnhancedBatchProcessor, Inner};
 use crate::clock::{AgentClock, SystemClock};
@@ -128,6 +129,7 @@ impl ProcessorBuilder {
             jobs: RwLock::new(Arc::new(serving.own())),
             serving: Arc::new(serving),
             adoption: Adoption::default(),
+            cancellations: Cancellations::default(),
             calls: Arc::new(Semaphore::new(self.max_concurrent_items)),
             max_concurrent_items: self.max_concurrent_items,
             holder: self.holder,

@@ -18,6 +18,7 @@ mod adopt;
 mod attempt;
 mod backoff;
 mod builder;
+mod cancel;
 mod consent;
 mod count;
 mod job_set;
@@ -40,6 +41,7 @@ use tokio::task::JoinSet;
 
 use self::adopt::Adoption;
 pub use self::builder::ProcessorBuilder;
+use self::cancel::Cancellations;
 pub use self::job_set::{BuildError, Serving};
 pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
 pub(crate) use self::read::GroupAt;
@@ -77,6 +79,7 @@ struct Inner {
     jobs: RwLock<Arc<JobSet>>,
     serving: Arc<Serving>,
     adoption: Adoption,
+    cancellations: Cancellations,
     /// One permit a user who may be called and not yet answered (D3).
     calls: Arc<Semaphore>,
     max_concurrent_items: usize,
@@ -122,6 +125,7 @@ impl EnhancedBatchProcessor {
         tokio::select! {
             () = self.claim_forever(&mut in_hand) => {}
             () = self.renew_forever() => {}
+            () = self.read_cancellations_forever() => {}
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = shutdown.wait_for(|ended| *ended) => {}
         }
@@ -239,11 +243,17 @@ impl Inner {
     /// The next work: ready chunks first, else members of a run or of several. Empty if there is none.
     async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
         let _turn = self.claiming.lock().await;
-        let ready = self.ledger.claim_chunks(self.claim_now(), CLAIM_USERS / 25).await?;
-        if !ready.is_empty() {
-            return self.with_runs(ready).await;
+        loop {
+            let ready = self.ledger.claim_chunks(self.claim_now(), CLAIM_USERS / 25).await?;
+            self.read_cancellations().await?;
+            if ready.is_empty() {
+                return self.read_next_members().await;
+            }
+            let claimed = self.with_runs(ready).await?;
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
         }
-        self.read_next_members().await
     }
 
     async fn with_runs(&self, chunks: Vec<Chunk>) -> Result<Vec<Claimed>, ProcessError> {
@@ -256,6 +266,7 @@ impl Inner {
             };
             match self.find_job(&run.job_id) {
                 Some(job) => claimed.push(Claimed { chunk, run, job, read: None }),
+                None if self.is_canceled(run.id) => self.skip_canceled(&chunk).await?,
                 None => self.leave_to_later(&run, &chunk).await?,
             }
         }

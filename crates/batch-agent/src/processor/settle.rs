@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::backoff;
 use super::overlap::PAUSE_OF_OVERLAP;
 use crate::handler::{ResultStatus, UserResult};
-use crate::ledger::{Chunk, FailedReason, OpenMember, Outcome, Run, Settlement, SkippedReason, Status, UsedSettings};
+use crate::ledger::{Chunk, FailedReason, OpenMember, Outcome, RetriedAttempt, Run, Settlement, SkippedReason, Status, UsedSettings};
 use crate::scheduler::saturating_add;
 
 /// The most bytes of a handler's result that are kept (D11).
@@ -34,9 +34,8 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
     let called = ended.iter().any(|ended| matches!(ended, Ended::Called(..)));
     let attempts = chunk.attempts + u32::from(called);
     let pause = backoff::pause(attempts.max(1), chunk.id as u64);
-    let latest = job.deadline.map_or(Timestamp::MAX, |deadline| saturating_add(run.occurrence.at, deadline));
     let mut outcomes = Vec::with_capacity(ended.len());
-    let mut rest = Vec::new();
+    let (mut rest, mut retried) = (Vec::new(), Vec::new());
     let mut retry_at = None;
     let mut look_at = now;
     for ended in ended {
@@ -58,21 +57,30 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
         };
         let next_at = next_attempt_at(&result, pause, now);
         let member = OpenMember { attempts: member.attempts + 1, ..member };
-        if result.status == ResultStatus::Retry && member.attempts <= job.retries() && next_at <= latest {
+        let latest = job.deadline.map_or(Timestamp::MAX, |deadline| saturating_add(member.due_at(run), deadline));
+        if result.status == ResultStatus::Retry && member.attempts_of_turn() <= job.retries() && next_at <= latest {
             retry_at = retry_at.max(Some(next_at));
+            retried.push(retried_attempt(&member, result));
             rest.push(OpenMember { settings: Some(used), ..member });
         } else {
             outcomes.push(called_outcome(&member, &used, result));
         }
     }
     let rest = (!rest.is_empty()).then_some((rest, retry_at.unwrap_or(look_at)));
-    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, at: now }
+    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, retried, at: now }
+}
+
+/// What the chunk of a canceled run becomes: nobody in it is called any more.
+pub(super) fn cancel(chunk: &Chunk, now: Timestamp) -> Settlement {
+    let outcomes = chunk.open.iter().map(|member| skipped(member, SkippedReason::Canceled)).collect();
+    Settlement { outcomes, rest: None, ..postpone(chunk, now, now) }
 }
 
 /// What the chunk becomes if nothing could be attempted: the same, later.
 pub(super) fn postpone(chunk: &Chunk, until: Timestamp, now: Timestamp) -> Settlement {
     let rest = Some((chunk.open.clone(), until));
-    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts: chunk.attempts, outcomes: Vec::new(), rest, at: now }
+    let (attempts, outcomes, retried) = (chunk.attempts, Vec::new(), Vec::new());
+    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, retried, at: now }
 }
 
 /// `Retry-After` is a floor under our own pause (D4).
@@ -122,12 +130,21 @@ fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult) 
         ordinal: member.ordinal,
         number: member.number,
         status,
-        detail: result.error.filter(|_| status != Status::Succeeded).map(|error| error.chars().take(LONGEST_DETAIL).collect()),
+        detail: result.error.filter(|_| status != Status::Succeeded).map(kept_detail),
         attempts: member.attempts,
         preference_version: used.stated_version(),
         stale: used.stale,
         result: kept_result(result.result, result.result_url),
     }
+}
+
+fn retried_attempt(member: &OpenMember, result: UserResult) -> RetriedAttempt {
+    let error = result.error.map(kept_detail);
+    RetriedAttempt { ordinal: member.ordinal, number: member.number, attempt: member.attempts, error }
+}
+
+fn kept_detail(error: String) -> String {
+    error.chars().take(LONGEST_DETAIL).collect()
 }
 
 fn kept_result(result: Option<Value>, url: Option<String>) -> Option<Value> {

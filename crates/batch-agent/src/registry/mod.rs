@@ -6,6 +6,8 @@
 //! pause, resume ────── REST ───┘
 //! ```
 //!
+//! Runs are acted on here too (`acts`).
+//!
 //! Applying is an act: what it changes gets a new version, and the last act stands. A start with `--batch-config` is an
 //! act only if the agent was last started with something else: an old agent that is restarted with its old file does not
 //! take back what was applied since, and one that is started with another file says something new.
@@ -13,6 +15,7 @@
 //! What may fail: two acts at once, then the second is decided anew on what the first has stored. A batch config that
 //! asks for what this program cannot serve is refused whole, and nothing is stored.
 
+mod acts;
 mod plan;
 mod view;
 
@@ -21,6 +24,7 @@ use std::sync::Arc;
 use cohort_preferences::{BatchConfigError, BatchDocuments, JobId};
 use serde::Serialize;
 
+pub use self::acts::{Retried, RetriedRuns, Retry};
 pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, Outlook, PurposeView};
 use crate::clock::AgentClock;
@@ -85,6 +89,9 @@ pub enum RegistryError {
     /// There is no job of this name.
     #[error("there is no job {0}")]
     NoSuchJob(JobId),
+    /// Users who are to be tried again and have not failed, or not so; each with what is recorded instead.
+    #[error("not failed as asked for: {0}")]
+    NotFailed(String),
     /// Nothing can be changed here.
     #[error("{0}")]
     ReadOnly(String),

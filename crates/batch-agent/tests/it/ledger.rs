@@ -69,7 +69,16 @@ fn outcome(chunk: &Chunk, place: usize, status: Status) -> Outcome {
 }
 
 fn settlement(chunk: &Chunk, outcomes: Vec<Outcome>) -> Settlement {
-    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts: 1, outcomes, rest: None, at: instant(NOW) }
+    Settlement {
+        chunk: chunk.id,
+        run: chunk.run,
+        token: chunk.token,
+        attempts: 1,
+        outcomes,
+        rest: None,
+        retried: Vec::new(),
+        at: instant(NOW),
+    }
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use cohort_preferences::TenantId;
+use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::super::erasure::{ERASED, ErasureLedger};
-use super::{LedgerError, SqliteLedger, parsed, to_json};
+use super::super::retention::SEEN_AGAIN_AFTER;
+use super::{LedgerError, SqliteLedger, micros, parsed, to_json};
 
 #[async_trait]
 impl ErasureLedger for SqliteLedger {
@@ -30,11 +32,15 @@ fn erase(tx: &Connection, numbers: &[u64], until: &str) -> Result<(), LedgerErro
         ))?
         .execute([&numbers])?;
         // Erasures are rare, and an index by user would cost every outcome.
-        tx.prepare_cached(
-            "UPDATE outcome SET detail = NULL, result = NULL
-             WHERE tenant IN (SELECT value FROM json_each(?1)) AND (detail IS NOT NULL OR result IS NOT NULL)",
-        )?
-        .execute([&numbers])?;
+        for outcomes in ["outcome", "requeued_outcome"] {
+            tx.prepare_cached(&format!(
+                "UPDATE {outcomes} SET detail = NULL, result = NULL
+                 WHERE tenant IN (SELECT value FROM json_each(?1)) AND (detail IS NOT NULL OR result IS NOT NULL)"
+            ))?
+            .execute([&numbers])?;
+        }
+        tx.prepare_cached("UPDATE attempt SET error = NULL WHERE tenant IN (SELECT value FROM json_each(?1)) AND error IS NOT NULL")?
+            .execute([&numbers])?;
     }
     tx.prepare_cached("DELETE FROM erased_until")?.execute([])?;
     tx.prepare_cached("INSERT INTO erased_until (cursor) VALUES (?1)")?.execute([until])?;
@@ -49,16 +55,22 @@ fn named_tenants(tx: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes the names of users. One whose name stands with another number has been erased, and somebody has come back under the
-/// same name, before we heard of it.
-pub(super) fn note_names(tx: &Connection, members: &[(u64, TenantId)]) -> Result<(), LedgerError> {
-    let mut insert = tx.prepare_cached("INSERT INTO tenant (number, tenant_id) VALUES (?1, ?2) ON CONFLICT (number) DO NOTHING")?;
+/// Notes the names of users, and that they were members of a run. One whose name stands with another number has been erased,
+/// and somebody has come back under the same name, before we heard of it.
+pub(super) fn note_names(tx: &Connection, members: &[(u64, TenantId)], now: Timestamp) -> Result<(), LedgerError> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO tenant (number, tenant_id, seen_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (number) DO UPDATE SET seen_at = excluded.seen_at WHERE seen_at < excluded.seen_at - ?4",
+    )?;
+    let mut note = |number: u64, name: &TenantId| {
+        insert.execute(params![number as i64, name.as_str(), micros(now), SEEN_AGAIN_AFTER.as_micros() as i64])
+    };
     for (number, name) in members {
-        match insert.execute(params![*number as i64, name.as_str()]) {
+        match note(*number, name) {
             Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::ConstraintViolation => {
                 let forget = format!("UPDATE tenant SET tenant_id = '{ERASED}' || number WHERE tenant_id = ?1");
                 tx.prepare_cached(&forget)?.execute([name.as_str()])?;
-                insert.execute(params![*number as i64, name.as_str()])?;
+                note(*number, name)?;
             }
             noted => drop(noted?),
         }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
 use super::super::{FiringName, LedgerError, OpenMember, OutcomeRecord, Pause, Run, RunId};
-use super::lists::{OUTCOME, read_outcome, read_run};
+use super::lists::{OUTCOME, WITH_NAMES, read_outcome, read_run};
 use super::{RUN, SqliteLedger, from_json, instant, micros, micros_to_instant, unreadable};
 
 #[async_trait]
@@ -62,6 +62,8 @@ fn places(tx: &Connection, job: &JobId, number: u64, at: Timestamp) -> Result<Ve
             continue;
         }
         let run = super::lists::run(tx, run)?.ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))?;
+        // Who was requeued is in two chunks of the run, and the later one tells (D6).
+        places.retain(|place: &Place| place.run.id != run.id);
         places.push(Place { run, chunk, open, outcome });
     }
     Ok(places)
@@ -69,7 +71,8 @@ fn places(tx: &Connection, job: &JobId, number: u64, at: Timestamp) -> Result<Ve
 
 /// A user's outcome among those of the places that a chunk has in its run.
 fn outcome(tx: &Connection, run: RunId, first: i64, size: u64, number: u64) -> Result<Option<OutcomeRecord>, LedgerError> {
-    let sql = format!("{OUTCOME} WHERE o.run = ?1 AND o.ordinal >= ?2 AND o.ordinal < ?2 + ?3 AND o.tenant = ?4");
+    let sql =
+        format!("{OUTCOME} FROM outcome o {WITH_NAMES} WHERE o.run = ?1 AND o.ordinal >= ?2 AND o.ordinal < ?2 + ?3 AND o.tenant = ?4");
     let outcome = tx.prepare_cached(&sql)?.query_row(params![run.0, first, size as i64, number as i64], read_outcome).optional()?;
     Ok(outcome.map(|(_place, record)| record))
 }

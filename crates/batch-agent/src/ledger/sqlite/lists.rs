@@ -6,19 +6,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::super::outcome::{OutcomeRecord, StatusName};
 use super::super::{Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery};
 use super::{RUN, from_json, group, instant, micros_to_instant, parsed, read_state, state_text, unreadable};
-use crate::identity::idempotency_key;
+use crate::identity::work_key;
 
 /// The most outcomes a list answers at once.
 const MOST_OUTCOMES_A_PAGE: usize = 5_000;
 
 /// The most runs a list answers at once.
 const MOST_RUNS_A_PAGE: usize = 1_000;
-
-/// The columns that `read_outcome` reads, in its order.
-pub(super) const OUTCOME: &str =
-    "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version,
-    o.stale, o.result, o.finished_at, j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at
-    FROM outcome o JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
 
 pub(super) fn run(tx: &Connection, id: RunId) -> Result<Option<Run>, LedgerError> {
     Ok(tx.prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?.query_row([id.0], read_run).optional()?)
@@ -35,15 +29,24 @@ pub(super) fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, Ledger
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The columns that `read_outcome` reads, in its order.
+pub(super) const OUTCOME: &str =
+    "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version, o.stale,
+    o.result, o.finished_at, j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at, o.key_nonce";
+
+/// What outcomes are joined with for these columns.
+pub(super) const WITH_NAMES: &str = "JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
+
 pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
     let limit = query.limit.unwrap_or(MOST_OUTCOMES_A_PAGE).clamp(1, MOST_OUTCOMES_A_PAGE);
     let (after_run, after_ordinal) = query.cursor.as_deref().map_or(Ok((0, -1)), read_cursor)?;
-    let sql = format!(
-        "{OUTCOME} WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
-           AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6)
-         ORDER BY o.run, o.ordinal LIMIT ?7"
-    );
-    let mut statement = tx.prepare_cached(&sql)?;
+    let mut statement = tx.prepare_cached(&format!(
+        "{OUTCOME} FROM outcome o {WITH_NAMES}
+         WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
+           AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6) AND (?7 IS NULL OR o.reason = ?7)
+           AND (?8 IS NULL OR instr(o.detail, ?8) > 0)
+         ORDER BY o.run, o.ordinal LIMIT ?9"
+    ))?;
     let parameters = params![
         after_run,
         after_ordinal,
@@ -51,6 +54,8 @@ pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<Out
         query.job.as_ref().map(JobId::as_str),
         query.tenant.as_ref().map(TenantId::as_str),
         query.status.map(StatusName::code),
+        query.reason,
+        query.error,
         limit as i64,
     ];
     let rows: Vec<((i64, i64), OutcomeRecord)> = statement.query_map(parameters, read_outcome)?.collect::<Result<_, _>>()?;
@@ -67,9 +72,9 @@ pub(super) fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), Outco
     let place = (row.get(0)?, row.get(1)?);
     let (tenant_id, job_id): (TenantId, JobId) = (parsed(row, 2)?, parsed(row, 12)?);
     let (nominal, timezone): (FiringName, String) = (parsed(row, 14)?, row.get(15)?);
-    let result: Option<String> = row.get(10)?;
+    let (result, key_nonce): (Option<String>, Option<String>) = (row.get(10)?, row.get(17)?);
     let record = OutcomeRecord {
-        key: idempotency_key(&job_id, &tenant_id, nominal, &timezone),
+        key: work_key(&job_id, &tenant_id, nominal, &timezone, key_nonce.as_deref()),
         job_id,
         run_id: RunId(place.0),
         feature_type: parsed(row, 13)?,
@@ -105,8 +110,16 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
         stated: from_json(row, 10)?,
         cursor: row.get(11)?,
         read_faults: row.get(12)?,
-        counts: Counts { members: count(13)?, succeeded: count(14)?, failed: count(15)?, skipped: count(16)?, missed: count(17)? },
+        counts: Counts {
+            members: count(13)?,
+            succeeded: count(14)?,
+            failed: count(15)?,
+            skipped: count(16)?,
+            unread: count(21)?,
+            missed: count(17)?,
+        },
         opened_at: instant(row, 18)?,
+        canceled_at: row.get::<_, Option<i64>>(22)?.map(|at| micros_to_instant(22, at)).transpose()?,
         closed_at: row.get::<_, Option<i64>>(19)?.map(|at| micros_to_instant(19, at)).transpose()?,
     })
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use jiff::civil::Date;
 use rusqlite::{Connection, params};
 
+use super::super::acts::OpenRuns;
 use super::super::{LedgerError, OpenMember, Run};
 use super::{from_json, micros};
 
@@ -16,7 +17,8 @@ pub(super) fn already_ran(
     own_chunk: i64,
     numbers: &[u64],
 ) -> Result<HashSet<u64>, LedgerError> {
-    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it.
+    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it. Who was requeued is found by the
+    // chunk of the first turn, and counts on, so that an edit meanwhile doubles no day.
     let mut chunks = tx.prepare_cached(
         "SELECT c.id, c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
          WHERE j.job_id = ?1 AND r.nominal_date BETWEEN ?2 AND ?3 AND r.scheduled_at <> ?8 AND r.frequency NOT IN ('hourly', 'cron')
@@ -59,13 +61,13 @@ pub(super) fn open_earlier(tx: &Connection, own: &Run, numbers: &[u64]) -> Resul
     )?;
     let parameters =
         params![own.job_id.as_str(), micros(own.occurrence.at), first.map(|number| *number as i64), last.map(|number| *number as i64)];
-    let mut earlier = HashMap::new();
+    let mut earlier: HashMap<u64, OpenRuns> = HashMap::new();
     let mut rows = chunks.query(parameters)?;
     while let Some(row) = rows.next()? {
         let open: Vec<OpenMember> = from_json(row, 0)?;
         for member in open.iter().filter(|member| numbers.contains(&member.number)) {
-            *earlier.entry(member.number).or_default() += 1;
+            earlier.entry(member.number).or_default().add(member);
         }
     }
-    Ok(earlier)
+    Ok(earlier.into_iter().map(|(number, runs)| (number, runs.counted())).collect())
 }
