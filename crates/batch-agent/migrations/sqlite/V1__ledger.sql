@@ -82,7 +82,7 @@ CREATE TABLE run (
     reason       TEXT,              -- why members were missed (A2)
     stated       TEXT NOT NULL,     -- the stated groups whose members it has, as JSON
     cursor       TEXT,              -- where in the member list the next page begins; NULL before the first
-    read_after   INTEGER NOT NULL,  -- the member list is not read again before this instant
+    read_after   INTEGER NOT NULL,  -- the member list is not read before this instant; after a page, when that was read
     read_faults  INTEGER NOT NULL DEFAULT 0,
     members      INTEGER NOT NULL DEFAULT 0,
     succeeded    INTEGER NOT NULL DEFAULT 0,
@@ -95,7 +95,7 @@ CREATE TABLE run (
     closed_at    INTEGER,
     UNIQUE (job, frequency, time_key, timezone, nominal)    -- the insert is the election (F3)
 ) STRICT;
-CREATE INDEX run_reading ON run (priority, scheduled_at) WHERE state = 'reading';
+CREATE INDEX run_reading ON run (priority, job, scheduled_at, read_after) WHERE state = 'reading';
 CREATE INDEX run_of_day ON run (job, nominal_date, scheduled_at);
 CREATE INDEX run_at ON run (job, scheduled_at);
 CREATE INDEX run_open ON run (job, scheduled_at) WHERE state <> 'closed';
@@ -111,17 +111,21 @@ CREATE TABLE chunk (
     first_ordinal INTEGER NOT NULL,
     size          INTEGER NOT NULL,
     state         TEXT NOT NULL CHECK (state IN ('ready', 'claimed', 'done')),
-    priority      INTEGER NOT NULL,
+    priority      INTEGER NOT NULL, -- of its run
+    job           INTEGER NOT NULL, -- of its run: both name the lane that it waits in (D7)
     ready_at      INTEGER NOT NULL,
     open_members  TEXT NOT NULL,    -- who has no outcome yet, as JSON
     attempt       INTEGER NOT NULL, -- attempts begun
     holder        TEXT,
     lease_until   INTEGER,
-    token         INTEGER NOT NULL  -- grows with each claim; fences off earlier holders (F3)
+    token         INTEGER NOT NULL, -- grows with each claim; fences off earlier holders (F3)
+    deaths        INTEGER NOT NULL DEFAULT 0,   -- holders that died with it in hand (D5)
+    split_from    INTEGER           -- the chunk that was split into this one and others (D5)
 ) STRICT;
 CREATE INDEX chunk_of_run ON chunk (run, first_tenant);
 CREATE INDEX chunk_open ON chunk (run, first_tenant, last_tenant) WHERE state <> 'done';
-CREATE INDEX chunk_ready ON chunk (priority, ready_at) WHERE state = 'ready';
+CREATE INDEX chunk_ready ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths = 0;
+CREATE INDEX chunk_suspect ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths > 0;
 CREATE INDEX chunk_claimed ON chunk (lease_until) WHERE state = 'claimed';
 
 -- Attempts after which a user was tried again by itself; the last attempt stands in the outcome.

@@ -13,6 +13,8 @@
 //! * Opening a run is an insert under a unique key; that insert is the election among agents (F3).
 //! * Chunks are born claimed by the agent that read the page, so that settings need not be read twice. What it cannot
 //!   finish, because it died or the lease ran out, becomes ready again and is claimed by whoever has hands (F9).
+//! * What waits stands in lanes, one a job and priority; which lane is next is for the claimer to say (`backlog`, D7).
+//! * A chunk whose holders die is split, and a user whose holders die fails alone (`deaths`, D5).
 //! * Every claim raises the chunk's token, and the statement that records outcomes checks it: an agent that was paused
 //!   past its lease records nothing (F3).
 //! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes the run (D2).
@@ -25,6 +27,8 @@
 
 mod acts;
 mod agents;
+mod backlog;
+mod deaths;
 mod definitions;
 mod erasure;
 mod explain;
@@ -46,6 +50,8 @@ use serde::{Deserialize, Serialize};
 
 pub use acts::{ActLedger, DeadLetter, DeadLetterQuery, Requeue, Requeued};
 pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
+pub use backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
+pub use deaths::{Fate, RescueLedger};
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
 pub use erasure::ErasureLedger;
 pub use explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
@@ -218,6 +224,10 @@ pub struct Chunk {
     pub attempts: u32,
     /// Proves that the claim is this one (F3).
     pub token: i64,
+    /// How many of its holders have died with it in hand (D5).
+    pub deaths: u32,
+    /// The chunk that was split into this one and others; `None` for one that was made of a page.
+    pub split_from: Option<i64>,
 }
 
 /// A member of a chunk without an outcome.
@@ -435,7 +445,9 @@ impl From<GroupError> for LedgerError {
 
 /// The durable record, whatever database holds it.
 #[async_trait]
-pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger + ActLedger + RecordLedger + RetentionLedger {
+pub trait Ledger:
+    DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger + ActLedger + RecordLedger + RetentionLedger + BacklogLedger + RescueLedger
+{
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;
 
@@ -448,9 +460,6 @@ pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger
 
     /// Which occurrences of a job have a run, of this nominal date or later.
     async fn named_since(&self, job: &JobId, date: Date) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError>;
-
-    /// The most urgent run whose members are still to be read.
-    async fn next_run_to_read(&self, now: Timestamp) -> Result<Option<Run>, LedgerError>;
 
     /// Runs as urgent as this one, of its feature and its instant, of whose members none has been read either.
     async fn unread_beside(&self, run: &Run, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError>;
@@ -466,23 +475,14 @@ pub trait Ledger: DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger
     /// missed or, by the reason, skipped. Without a number the run stays open, to be counted later.
     async fn give_up_reading(&self, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError>;
 
-    /// Claims ready chunks, most urgent first.
-    async fn claim_chunks(&self, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError>;
-
     /// Makes this agent's claims of these chunks last longer; one that has run out already does not come back.
     async fn renew_claims(&self, claim: Claim, chunks: Vec<i64>) -> Result<(), LedgerError>;
 
-    /// Makes chunks ready whose lease has run out. Answers how many.
-    async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError>;
-
-    /// Makes every chunk ready that this holder has claimed: for a start after its death, and for a shutdown.
+    /// Makes every chunk ready that this holder has claimed and hands back (F6). Answers how many.
     async fn release_chunks(&self, holder: &str, now: Timestamp) -> Result<usize, LedgerError>;
 
     /// Records what an attempt made of a chunk, if the claim still holds.
     async fn record_outcomes(&self, settlement: Settlement) -> Result<(), LedgerError>;
-
-    /// The earliest instant at which a chunk becomes ready or a run may be read; `None` if nothing is open.
-    async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError>;
 
     /// Which of these users of a chunk the job has run on these nominal dates in another group, or is to run there (M6). Of
     /// two chunks in which a user is open the one that was made first counts, so that exactly one of them gives way. Runs of the

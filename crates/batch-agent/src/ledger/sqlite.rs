@@ -2,6 +2,8 @@
 
 mod acts;
 mod agents;
+mod backlog;
+mod deaths;
 mod definitions;
 mod erasure;
 mod explain;
@@ -81,10 +83,6 @@ impl Ledger for SqliteLedger {
         self.db.read(move |tx| named_since(tx, &job, date)).await
     }
 
-    async fn next_run_to_read(&self, now: Timestamp) -> Result<Option<Run>, LedgerError> {
-        self.db.read(move |tx| next_run_to_read(tx, now)).await
-    }
-
     async fn unread_beside(&self, run: &Run, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError> {
         let run = run.id;
         self.db.read(move |tx| unread_beside(tx, run, now, limit)).await
@@ -107,22 +105,8 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| give_up_reading(tx, run, reason, unread, now)).await
     }
 
-    async fn claim_chunks(&self, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError> {
-        // Mostly there is none, and to learn that nobody has to wait for the writer.
-        let now = claim.at;
-        if self.db.read(move |tx| has_ready_chunk(tx, now)).await? {
-            self.db.write(move |tx| claim_chunks(tx, &claim, limit)).await
-        } else {
-            Ok(Vec::new())
-        }
-    }
-
     async fn renew_claims(&self, claim: Claim, chunks: Vec<i64>) -> Result<(), LedgerError> {
         self.db.write(move |tx| renew_claims(tx, &claim, &chunks)).await
-    }
-
-    async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError> {
-        self.db.write(move |tx| rescue_chunks(tx, now)).await
     }
 
     async fn release_chunks(&self, holder: &str, now: Timestamp) -> Result<usize, LedgerError> {
@@ -134,10 +118,6 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| record_outcomes(tx, &settlement)).await
     }
 
-    async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError> {
-        self.db.read(next_ready_at).await
-    }
-
     async fn already_ran(
         &self,
         run: &Run,
@@ -145,7 +125,7 @@ impl Ledger for SqliteLedger {
         chunk: &Chunk,
         numbers: Vec<u64>,
     ) -> Result<HashSet<u64>, LedgerError> {
-        let (run, chunk) = (run.clone(), chunk.id);
+        let (run, chunk) = (run.clone(), chunk.first_made_as());
         self.db.read(move |tx| repeats::already_ran(tx, &run, &period, chunk, &numbers)).await
     }
 
@@ -257,11 +237,6 @@ const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_ke
     r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, r.closed_at, r.job_version, r.unread, r.canceled_at
     FROM run r JOIN job j ON j.id = r.job";
 
-fn next_run_to_read(tx: &Connection, now: Timestamp) -> Result<Option<Run>, LedgerError> {
-    let sql = format!("{RUN} WHERE r.state = 'reading' AND r.read_after <= ?1 ORDER BY r.priority, r.scheduled_at LIMIT 1");
-    Ok(tx.prepare_cached(&sql)?.query_row([micros(now)], lists::read_run).optional()?)
-}
-
 fn unread_beside(tx: &Connection, run: RunId, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError> {
     let sql = format!(
         "{RUN} JOIN run own ON own.id = ?1 AND own.priority = r.priority AND own.scheduled_at = r.scheduled_at AND own.feature_type = r.feature_type
@@ -284,31 +259,47 @@ struct Page {
 }
 
 fn add_members(tx: &Connection, page: &Page) -> Result<Option<Vec<Chunk>>, LedgerError> {
-    let Some((first_ordinal, priority)) = advance_cursor(tx, page)? else {
+    let Some(advanced) = advance_cursor(tx, page)? else {
         return Ok(None);
     };
     erasure::note_names(tx, &page.members, page.claim.at)?;
     let mut chunks = Vec::with_capacity(page.members.len().div_ceil(page.chunk_size));
-    let mut ordinal = first_ordinal;
+    let mut ordinal = advanced.first_ordinal;
     for members in page.members.chunks(page.chunk_size) {
-        chunks.push(insert_chunk(tx, page, ordinal, priority, members)?);
+        chunks.push(insert_chunk(tx, page, ordinal, &advanced, members)?);
         ordinal += members.len() as u64;
     }
     close_if_complete(tx, page.run, page.claim.at)?;
     Ok(Some(chunks))
 }
 
+/// A run whose cursor was moved past a page.
+struct Advanced {
+    first_ordinal: u64,
+    job: i64,
+    priority: i64,
+}
+
 /// Moves the run's cursor past this page; `None` if it stands elsewhere, because another agent has read the page.
-fn advance_cursor(tx: &Connection, page: &Page) -> Result<Option<(u64, i64)>, LedgerError> {
+fn advance_cursor(tx: &Connection, page: &Page) -> Result<Option<Advanced>, LedgerError> {
     let state = if page.next_cursor.is_some() { RunState::Reading } else { RunState::Processing };
     let moved = tx
         .prepare_cached(
-            "UPDATE run SET cursor = ?3, state = ?4, stated = ?5, members = members + ?6, read_faults = 0
-             WHERE id = ?1 AND state = 'reading' AND cursor IS ?2 RETURNING members - ?6, priority",
+            "UPDATE run SET cursor = ?3, state = ?4, stated = ?5, members = members + ?6, read_after = ?7, read_faults = 0
+             WHERE id = ?1 AND state = 'reading' AND cursor IS ?2 RETURNING members - ?6, job, priority",
         )?
-        .query_row(params![page.run.0, page.cursor, page.next_cursor, state_text(state), page.stated, page.members.len() as i64], |row| {
-            Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
-        })
+        .query_row(
+            params![
+                page.run.0,
+                page.cursor,
+                page.next_cursor,
+                state_text(state),
+                page.stated,
+                page.members.len() as i64,
+                micros(page.claim.at)
+            ],
+            |row| Ok(Advanced { first_ordinal: row.get::<_, i64>(0)? as u64, job: row.get(1)?, priority: row.get(2)? }),
+        )
         .optional()?;
     Ok(moved)
 }
@@ -317,7 +308,7 @@ fn insert_chunk(
     tx: &Connection,
     page: &Page,
     first_ordinal: u64,
-    priority: i64,
+    advanced: &Advanced,
     members: &[(u64, TenantId)],
 ) -> Result<Chunk, LedgerError> {
     let open: Vec<OpenMember> = (first_ordinal..)
@@ -327,8 +318,8 @@ fn insert_chunk(
     let (first, last) = (open[0].number, open[open.len() - 1].number);
     tx.prepare_cached(
         "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, holder,
-                            lease_until, token)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'claimed', ?6, ?7, ?8, 0, ?9, ?10, 1)",
+                            lease_until, token, job)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'claimed', ?6, ?7, ?8, 0, ?9, ?10, 1, ?11)",
     )?
     .execute(params![
         page.run.0,
@@ -336,13 +327,14 @@ fn insert_chunk(
         last as i64,
         first_ordinal as i64,
         members.len() as i64,
-        priority,
+        advanced.priority,
         micros(page.claim.at),
         to_json(&open),
         page.claim.holder,
         micros(page.claim.lease_until),
+        advanced.job,
     ])?;
-    Ok(Chunk { id: tx.last_insert_rowid(), run: page.run, open, attempts: 0, token: 1 })
+    Ok(Chunk { id: tx.last_insert_rowid(), run: page.run, open, attempts: 0, token: 1, deaths: 0, split_from: None })
 }
 
 fn postpone_reading(tx: &Connection, run: RunId, until: Timestamp) -> Result<(), LedgerError> {
@@ -372,22 +364,6 @@ fn give_up_reading(tx: &Connection, run: RunId, reason: UnprocessedReason, unrea
     }
 }
 
-fn has_ready_chunk(tx: &Connection, now: Timestamp) -> Result<bool, LedgerError> {
-    Ok(tx.prepare_cached("SELECT 1 FROM chunk WHERE state = 'ready' AND ready_at <= ?1 LIMIT 1")?.exists([micros(now)])?)
-}
-
-fn claim_chunks(tx: &Connection, claim: &Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError> {
-    let mut statement = tx.prepare_cached(
-        "UPDATE chunk SET state = 'claimed', holder = ?1, lease_until = ?2, token = token + 1
-         WHERE id IN (SELECT id FROM chunk WHERE state = 'ready' AND ready_at <= ?3 ORDER BY priority, ready_at LIMIT ?4)
-         RETURNING id, run, open_members, attempt, token",
-    )?;
-    let rows = statement.query_map(params![claim.holder, micros(claim.lease_until), micros(claim.at), limit as i64], |row| {
-        Ok(Chunk { id: row.get(0)?, run: RunId(row.get(1)?), open: from_json(row, 2)?, attempts: row.get(3)?, token: row.get(4)? })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 fn renew_claims(tx: &Connection, claim: &Claim, chunks: &[i64]) -> Result<(), LedgerError> {
     let mut statement =
         tx.prepare_cached("UPDATE chunk SET lease_until = ?2 WHERE id = ?4 AND state = 'claimed' AND holder = ?1 AND lease_until >= ?3")?;
@@ -395,13 +371,6 @@ fn renew_claims(tx: &Connection, claim: &Claim, chunks: &[i64]) -> Result<(), Le
         statement.execute(params![claim.holder, micros(claim.lease_until), micros(claim.at), chunk])?;
     }
     Ok(())
-}
-
-fn rescue_chunks(tx: &Connection, now: Timestamp) -> Result<usize, LedgerError> {
-    let rescued = tx
-        .prepare_cached("UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL WHERE state = 'claimed' AND lease_until < ?1")?
-        .execute([micros(now)])?;
-    Ok(rescued)
 }
 
 fn release_chunks(tx: &Connection, holder: &str, now: Timestamp) -> Result<usize, LedgerError> {
@@ -492,16 +461,6 @@ fn close_if_complete(tx: &Connection, run: RunId, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-fn next_ready_at(tx: &Connection) -> Result<Option<Timestamp>, LedgerError> {
-    let earliest: Option<i64> = tx
-        .prepare_cached(
-            "SELECT min(at) FROM (SELECT min(ready_at) AS at FROM chunk WHERE state = 'ready'
-                                  UNION ALL SELECT min(read_after) FROM run WHERE state = 'reading')",
-        )?
-        .query_row([], |row| row.get(0))?;
-    earliest.map(|at| Timestamp::from_microsecond(at).map_err(|error| LedgerError::Corrupt(error.to_string()))).transpose()
-}
-
 fn tenant_name(tx: &Connection, number: u64) -> Result<TenantId, LedgerError> {
     let name: String = tx.prepare_cached("SELECT tenant_id FROM tenant WHERE number = ?1")?.query_row([number as i64], |row| row.get(0))?;
     name.parse().map_err(|error| LedgerError::Corrupt(format!("the tenant {number}: {error}")))
@@ -526,6 +485,10 @@ fn urgency(priority: Priority) -> i64 {
         Priority::Medium => 2,
         Priority::Low => 3,
     }
+}
+
+fn read_urgency(urgency: i64) -> Option<Priority> {
+    [Priority::Critical, Priority::High, Priority::Medium, Priority::Low].into_iter().find(|priority| self::urgency(*priority) == urgency)
 }
 
 /// The group whose frequency, time key and time zone are three columns from `first` on.

@@ -15,11 +15,11 @@ use super::consent::{Settings, states_any};
 use super::job_set::Purpose;
 use super::once;
 use super::overlap::Overlaps;
-use super::settle::{Ended, postpone, settle};
+use super::settle::{Ended, poisoned, postpone, settle};
 use super::{Claimed, Inner, JobInForce, ProcessError};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
 use crate::identity::work_key;
-use crate::ledger::{Chunk, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
+use crate::ledger::{Chunk, Fate, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
 use crate::scheduler::{Seen, Touched, saturating_add};
 use crate::source::SourceError;
 
@@ -56,6 +56,22 @@ struct Call {
 
 impl Inner {
     pub(super) async fn process_chunk(&self, claimed: Claimed) -> Result<(), ProcessError> {
+        match claimed.chunk.fate() {
+            Fate::Attempt => self.attempt(claimed).await,
+            Fate::Split => self.split(&claimed.chunk).await,
+            Fate::Poison => self.record(poisoned(&claimed.chunk, self.clock.now())).await,
+        }
+    }
+
+    /// Makes a chunk of its own for each user of one whose workers die (D5).
+    async fn split(&self, chunk: &Chunk) -> Result<(), ProcessError> {
+        tracing::warn!(chunk = chunk.id, deaths = chunk.deaths, "a chunk whose workers die is split into its users");
+        self.ledger.split_chunk(chunk, self.clock.now()).await.or_else(pass_over_lost_claim)?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn attempt(&self, claimed: Claimed) -> Result<(), ProcessError> {
         let Claimed { chunk, run, job: in_force, read } = claimed;
         if self.is_canceled(run.id) {
             return self.skip_canceled(&chunk).await;
@@ -79,15 +95,8 @@ impl Inner {
         self.record(settle(job, &run, &chunk, ended, self.clock.now())).await
     }
 
-    /// Records a settlement; a claim that has passed on is no fault of ours, its new holder records.
     pub(super) async fn record(&self, settlement: Settlement) -> Result<(), ProcessError> {
-        match self.ledger.record_outcomes(settlement).await {
-            Err(LedgerError::LostClaim { chunk }) => {
-                tracing::warn!(chunk, "a claim passed to another agent while its chunk was worked on; nothing was recorded");
-                Ok(())
-            }
-            recorded => Ok(recorded?),
-        }
+        Ok(self.ledger.record_outcomes(settlement).await.or_else(pass_over_lost_claim)?)
     }
 
     /// The candidates of a chunk whose members were just read: only those are asked for again whom the feed has named
@@ -236,6 +245,17 @@ impl Inner {
         let of_purpose = Arc::clone(&purpose.calls).acquire_many_owned(users.min(purpose.max_concurrency) as u32).await;
         let of_agent = Arc::clone(&self.calls).acquire_many_owned(users.min(self.max_concurrent_items) as u32).await;
         [of_purpose, of_agent].map(|permit| permit.expect("the semaphores are never closed"))
+    }
+}
+
+/// A claim that has passed on is no fault of ours: its new holder records.
+fn pass_over_lost_claim(error: LedgerError) -> Result<(), LedgerError> {
+    match error {
+        LedgerError::LostClaim { chunk } => {
+            tracing::warn!(chunk, "a claim passed to another agent while its chunk was worked on; nothing was recorded");
+            Ok(())
+        }
+        error => Err(error),
     }
 }
 

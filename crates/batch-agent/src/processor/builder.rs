@@ -136,7 +136,7 @@ impl ProcessorBuilder {
             tzdb: self.tzdb,
             in_work: Mutex::default(),
             stopping: watch::Sender::new(false),
-            claiming: tokio::sync::Mutex::new(()),
+            turns: tokio::sync::Mutex::default(),
             wake: Notify::new(),
         })))
     }

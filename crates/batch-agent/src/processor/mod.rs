@@ -1,7 +1,7 @@
 //! `EnhancedBatchProcessor`: processes the users of due occurrences in chunks, each with their own settings.
 //!
 //! ```text
-//! run ─► page of members (as of the instant, M1) ─► chunks, born claimed ─┐
+//! run ─► page of members (as of the instant, M1) ─► chunks, born claimed ─┐   which of both is next: `claim`, `turns`
 //! ready chunks (retries, rescued) ───────────────────────── claimed ──────┤
 //!                                                                         ▼
 //!                           who has changed since? (M3) ─► consent (M2) ─► handler ─► settle ─► ledger
@@ -19,6 +19,7 @@ mod attempt;
 mod backoff;
 mod builder;
 mod cancel;
+mod claim;
 mod consent;
 mod count;
 mod job_set;
@@ -28,6 +29,7 @@ mod overlap;
 mod read;
 mod settle;
 mod trigger;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -45,8 +47,9 @@ use self::cancel::Cancellations;
 pub use self::job_set::{BuildError, Serving};
 pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
 pub(crate) use self::read::GroupAt;
+use self::turns::Turns;
 use crate::clock::AgentClock;
-use crate::ledger::{AgentSign, Chunk, Claim, Ledger, LedgerError, Plan, Run, RunId, TzdbRelease};
+use crate::ledger::{AgentSign, Chunk, Ledger, LedgerError, Plan, Run, RunId, TzdbRelease};
 use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
 use crate::source::PreferenceSource;
 
@@ -85,11 +88,12 @@ struct Inner {
     max_concurrent_items: usize,
     holder: String,
     tzdb: TzdbRelease,
-    /// The chunks in work and how many users each has: their claims are renewed. One that could not be recorded is not
-    /// among them: its claim runs out, and it is done again (F3).
-    in_work: Mutex<HashMap<i64, usize>>,
+    /// The chunks in work: their claims are renewed. One that could not be recorded is not among them: its claim runs out, and
+    /// it is done again (F3).
+    in_work: Mutex<HashMap<i64, Held>>,
     stopping: watch::Sender<bool>,
-    claiming: tokio::sync::Mutex<()>,
+    /// Held by whoever claims.
+    turns: tokio::sync::Mutex<Turns>,
     wake: Notify,
 }
 
@@ -100,6 +104,13 @@ struct Claimed {
     job: Arc<JobInForce>,
     /// The members as the page gave them and the watch's place before it was read; `None` if they must be asked for.
     read: Option<(Vec<Member>, Seen)>,
+}
+
+/// What is noted of a chunk in work.
+#[derive(Clone, Copy)]
+struct Held {
+    users: usize,
+    is_suspect: bool,
 }
 
 /// Why processing could not go on.
@@ -145,15 +156,15 @@ impl EnhancedBatchProcessor {
         loop {
             let claimed = self.0.claim().await?;
             if claimed.is_empty() {
-                return Ok(self.0.ledger.next_ready_at().await?);
+                return Ok(self.0.next_ready_at().await?);
             }
             self.0.process_all(claimed).await?;
         }
     }
 
-    /// Takes back what this agent held before it was last stopped or killed. Only for an agent that is alone.
+    /// Takes back what this agent held when it was killed (D5). Only for an agent that is alone under its name.
     pub async fn take_back_claims(&self) -> Result<usize, LedgerError> {
-        self.0.ledger.release_chunks(&self.0.holder, self.0.clock.now()).await
+        self.0.ledger.take_back_chunks(&self.0.holder, self.0.clock.now()).await
     }
 
     /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4); `None` if nobody is
@@ -211,7 +222,7 @@ impl EnhancedBatchProcessor {
             return;
         }
         let sweep_at = saturating_add(self.0.clock.now(), SWEEP_EVERY);
-        let ready_at = self.0.ledger.next_ready_at().await.ok().flatten().map_or(sweep_at, |at| at.min(sweep_at));
+        let ready_at = self.0.next_ready_at().await.ok().flatten().map_or(sweep_at, |at| at.min(sweep_at));
         tokio::select! {
             Some(_finished) = in_hand.join_next() => {}
             () = self.0.wake.notified() => {}
@@ -235,56 +246,6 @@ impl EnhancedBatchProcessor {
 }
 
 impl Inner {
-    fn claim_now(&self) -> Claim {
-        let at = self.clock.now();
-        Claim { holder: self.holder.clone(), at, lease_until: saturating_add(at, LEASE) }
-    }
-
-    /// The next work: ready chunks first, else members of a run or of several. Empty if there is none.
-    async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
-        let _turn = self.claiming.lock().await;
-        loop {
-            let ready = self.ledger.claim_chunks(self.claim_now(), CLAIM_USERS / 25).await?;
-            self.read_cancellations().await?;
-            if ready.is_empty() {
-                return self.read_next_members().await;
-            }
-            let claimed = self.with_runs(ready).await?;
-            if !claimed.is_empty() {
-                return Ok(claimed);
-            }
-        }
-    }
-
-    async fn with_runs(&self, chunks: Vec<Chunk>) -> Result<Vec<Claimed>, ProcessError> {
-        let mut runs: HashMap<RunId, Arc<Run>> = HashMap::new();
-        let mut claimed = Vec::with_capacity(chunks.len());
-        for chunk in chunks {
-            let run = match runs.get(&chunk.run) {
-                Some(run) => Arc::clone(run),
-                None => Arc::clone(runs.entry(chunk.run).or_insert(self.run_of(&chunk).await?)),
-            };
-            match self.find_job(&run.job_id) {
-                Some(job) => claimed.push(Claimed { chunk, run, job, read: None }),
-                None if self.is_canceled(run.id) => self.skip_canceled(&chunk).await?,
-                None => self.leave_to_later(&run, &chunk).await?,
-            }
-        }
-        Ok(claimed)
-    }
-
-    async fn run_of(&self, chunk: &Chunk) -> Result<Arc<Run>, LedgerError> {
-        let run = self.ledger.run(chunk.run).await?;
-        run.map(Arc::new).ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))
-    }
-
-    /// Work of a job that cannot be served here waits for somebody who can, or for the job to come back.
-    async fn leave_to_later(&self, run: &Run, chunk: &Chunk) -> Result<(), LedgerError> {
-        tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with open work is not served here; its work waits");
-        let now = self.clock.now();
-        self.ledger.record_outcomes(settle::postpone(chunk, saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB), now)).await
-    }
-
     async fn process_and_log(&self, claimed: Claimed) {
         if let Err(error) = self.process_noted(claimed).await {
             tracing::error!(error = &error as &dyn std::error::Error, "a chunk could not be recorded; its claim will run out");
@@ -304,15 +265,21 @@ impl Inner {
     }
 
     fn note_in_work(&self, claimed: &[Claimed]) {
-        self.in_work().extend(claimed.iter().map(|claimed| (claimed.chunk.id, claimed.chunk.open.len())));
+        let held = |chunk: &Chunk| Held { users: chunk.open.len(), is_suspect: chunk.is_suspect() };
+        self.in_work().extend(claimed.iter().map(|claimed| (claimed.chunk.id, held(&claimed.chunk))));
     }
 
     /// Whether there is room for one more claim (D7).
     fn has_room(&self) -> bool {
-        self.in_work().values().sum::<usize>() + CLAIM_USERS <= USERS_HELD
+        self.in_work().values().map(|held| held.users).sum::<usize>() + CLAIM_USERS <= USERS_HELD
     }
 
-    fn in_work(&self) -> MutexGuard<'_, HashMap<i64, usize>> {
+    /// Whether a suspect is in work (D5).
+    fn has_suspect(&self) -> bool {
+        self.in_work().values().any(|held| held.is_suspect)
+    }
+
+    fn in_work(&self) -> MutexGuard<'_, HashMap<i64, Held>> {
         self.in_work.lock().expect("the map is changed by code that does not panic")
     }
 }

@@ -1,8 +1,8 @@
 //! Reading the members of runs into chunks (M1, M8).
 //!
 //! ```text
-//! most urgent run ─┬─ large, or begun, or not of groups alone ─► its next page
-//!                  └─ small ─► those beside it that fit into a claim too ─► all their lists in one request
+//! first run of a lane ─┬─ large, or begun, or not of groups alone ─► its next page
+//!                      └─ small ─► those beside it that fit into a claim too ─► all their lists in one request
 //! ```
 //!
 //! However they are read, each run has a list and a count of its own and is added by itself. What may fail: a list that does
@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::lists::{Lists, Page, PageError, whole_page};
 use super::{CLAIM_USERS, Claimed, Inner, JobInForce, ProcessError};
-use crate::ledger::{Chunk, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
+use crate::ledger::{Chunk, Lane, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
 use crate::scheduler::{Parts, PartsUnknown, Seen, saturating_add};
 
 /// The first pause after a fault; it doubles with each.
@@ -52,10 +52,10 @@ pub(crate) struct GroupAt<'a> {
 }
 
 impl Inner {
-    /// Reads the next members of the most urgent run, and of others with it if they are few, and claims them as chunks. Runs
-    /// that cannot be read are postponed.
-    pub(super) async fn read_next_members(&self) -> Result<Vec<Claimed>, ProcessError> {
-        while let Some(run) = self.ledger.next_run_to_read(self.clock.now()).await? {
+    /// Reads the next members of a lane's first run, and of others with it if they are few, and claims them as chunks. Runs that
+    /// cannot be read are postponed.
+    pub(super) async fn read_next_members(&self, lane: &Lane) -> Result<Vec<Claimed>, ProcessError> {
+        while let Some(run) = self.ledger.next_run_to_read(lane, self.clock.now()).await? {
             let Some(first) = self.unread(run).await? else { continue };
             let chunks =
                 if self.room_beside(&first).is_some() { self.read_with_others(first).await? } else { self.read_page_of(first).await? };

@@ -83,6 +83,15 @@ pub(super) fn postpone(chunk: &Chunk, until: Timestamp, now: Timestamp) -> Settl
     Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, retried, at: now }
 }
 
+/// What a chunk becomes whose one user killed its workers (D5).
+pub(super) fn poisoned(chunk: &Chunk, now: Timestamp) -> Settlement {
+    let outcome = |member: &OpenMember| Outcome {
+        detail: Some(format!("{} workers died while they had this user's work in hand", chunk.deaths)),
+        ..uncalled(member, Status::Failed(FailedReason::Poison))
+    };
+    Settlement { outcomes: chunk.open.iter().map(outcome).collect(), rest: None, ..postpone(chunk, now, now) }
+}
+
 /// `Retry-After` is a floor under our own pause (D4).
 fn next_attempt_at(result: &UserResult, pause: SignedDuration, now: Timestamp) -> Timestamp {
     let asked =
@@ -108,6 +117,11 @@ fn skipped(member: &OpenMember, reason: SkippedReason) -> Outcome {
         SkippedReason::Expired if member.attempts > 0 => Status::Failed(FailedReason::RetriesExhausted),
         reason => Status::Skipped(reason),
     };
+    uncalled(member, status)
+}
+
+/// The end of a member without a call.
+fn uncalled(member: &OpenMember, status: Status) -> Outcome {
     Outcome {
         ordinal: member.ordinal,
         number: member.number,

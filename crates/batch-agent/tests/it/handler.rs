@@ -30,6 +30,7 @@ pub(crate) enum Script {
 /// One call, as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
+    pub(crate) job: String,
     pub(crate) at: Timestamp,
     pub(crate) is_chunk: bool,
     pub(crate) users: Vec<UserWork>,
@@ -105,7 +106,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl Handler for RecordingHandler {
     async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
-        locked(&self.calls).push(Call { at: self.clock.now(), is_chunk: work.is_chunk, users: work.users.clone() });
+        locked(&self.calls).push(Call {
+            job: work.job_id.to_string(),
+            at: self.clock.now(),
+            is_chunk: work.is_chunk,
+            users: work.users.clone(),
+        });
         if let Some(hook) = { locked(&self.on_call).take() } {
             hook();
         }

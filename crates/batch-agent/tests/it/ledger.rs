@@ -1,9 +1,9 @@
 //! The ledger on its own, and under two agents (D2, F3, M6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use cohort_batch_agent::{
-    Chunk, Claim, FailedReason, Firing, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Plan, Run, RunState,
+    Chunk, Claim, FailedReason, Firing, Lane, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Plan, Run, RunState,
     Settlement, SkippedReason, Status, UnprocessedReason,
 };
 use cohort_preferences::{PreferenceGroup, StatedGroup, TenantId};
@@ -15,6 +15,10 @@ const NOW: &str = "2026-12-01T09:00:00Z";
 
 fn claim(holder: &str) -> Claim {
     Claim { holder: holder.into(), at: instant(NOW), lease_until: instant("2026-12-01T09:01:00Z") }
+}
+
+fn lane(stage: &Stage) -> Lane {
+    Lane { job: stage.job.job_id.clone(), priority: stage.job.priority }
 }
 
 /// Opens the run of nine or ten o'clock; `None` if it was open already.
@@ -89,7 +93,7 @@ async fn an_agent_whose_claim_has_passed_on_records_nothing() {
     let old = read(&*ledger, &run, &[1, 2], 25).await.expect("chunks").remove(0);
     assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:00:59Z")).await.expect("rescued"), 0, "the lease still holds");
     assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:01:01Z")).await.expect("rescued"), 1);
-    let new = ledger.claim_chunks(claim("b"), 10).await.expect("claimed").remove(0);
+    let new = ledger.claim_suspect(&lane(&stage), claim("b")).await.expect("claimed").expect("ready");
     assert!(new.token > old.token);
 
     let both = |chunk: &Chunk| vec![outcome(chunk, 0, Status::Succeeded), outcome(chunk, 1, Status::Succeeded)];
@@ -169,6 +173,33 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     assert_eq!(of_first, BTreeSet::new(), "neither its own run counts, nor work that was opened after it");
     ledger.record_outcomes(settlement(&own, vec![outcome(&own, 0, Status::Succeeded)])).await.expect("recorded");
     assert_eq!(ran(&first, day, &chunks[2]).await, BTreeSet::from([50]));
+}
+
+#[tokio::test]
+async fn the_parts_of_a_split_chunk_are_ready_each_and_as_old_as_the_whole() {
+    let stage = Stage::at(NOW, &json!({}));
+    let ledger = stage.ledger();
+    let first = open(&stage, &*ledger, "09:00").await.expect("opened");
+    let whole = read(&*ledger, &first, &[10, 20], 25).await.expect("chunks").remove(0);
+    let second = open(&stage, &*ledger, "10:00").await.expect("opened");
+    let later = read(&*ledger, &second, &[10], 25).await.expect("chunks").remove(0);
+    ledger.split_chunk(&whole, instant(NOW)).await.expect("split");
+    let again = ledger.split_chunk(&whole, instant(NOW)).await;
+    assert!(matches!(again, Err(LedgerError::LostClaim { .. })), "{again:?}");
+
+    let parts = ledger.claim_chunks(&lane(&stage), claim("a"), 10).await.expect("claimed");
+    assert_eq!(parts.iter().map(|part| part.open.clone()).collect::<Vec<_>>(), whole.open.chunks(1).collect::<Vec<_>>());
+    let day = || "2026-12-01".parse().expect("a date")..="2026-12-01".parse().expect("a date");
+    let ran = ledger.already_ran(&second, day(), &later, vec![10]).await.expect("looked up");
+    assert_eq!(ran, HashSet::from([10]), "the first run has the user still");
+    let ran = ledger.already_ran(&first, day(), &parts[0], vec![10]).await.expect("looked up");
+    assert_eq!(ran, HashSet::new(), "so that only one of both gives way (M6)");
+    for part in &parts {
+        ledger.record_outcomes(settlement(part, vec![outcome(part, 0, Status::Succeeded)])).await.expect("recorded");
+    }
+    assert_eq!(stage.told_runs().await[0], "2026-12-01T09:00 closed succeeded=2 missed=0 -");
+    let places = ledger.places(&stage.job.job_id, 10, first.occurrence.at).await.expect("looked up");
+    assert_eq!(places.iter().map(|place| place.chunk.id).collect::<Vec<_>>(), [parts[0].id], "the whole does not count as well");
 }
 
 #[tokio::test]

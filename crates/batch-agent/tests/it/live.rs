@@ -11,7 +11,7 @@ use crate::source::Faults;
 use crate::stage::{Agent, Stage, daily, instant};
 
 /// Runs an agent's loops until `script` has come to its end; then it shuts down with so much grace.
-async fn live(agent: &Agent, grace: Duration, script: impl Future<Output = ()>) {
+pub(crate) async fn live(agent: &Agent, grace: Duration, script: impl Future<Output = ()>) {
     let (shut_down, shutdown) = watch::channel(false);
     let script = async {
         script.await;

@@ -36,6 +36,8 @@ mod network;
 #[path = "../../../preferences/tests/it/oracle.rs"]
 mod oracle;
 mod overlap;
+mod poison;
+mod priorities;
 mod restart;
 mod retries;
 mod simulation;

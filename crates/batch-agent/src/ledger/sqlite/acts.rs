@@ -86,9 +86,9 @@ fn requeue(tx: &Connection, requeue: &Requeue) -> Result<u64, LedgerError> {
         }
     }
     for (run, members) in &members {
-        let priority = reopen_run(tx, *run, members.len())?;
+        let (job, priority) = reopen_run(tx, *run, members.len())?;
         for of_chunk in members.chunks(largest_chunk(tx, *run)?) {
-            insert_requeued_chunk(tx, *run, priority, of_chunk, requeue.at)?;
+            insert_requeued_chunk(tx, *run, (job, priority), of_chunk, requeue.at)?;
         }
     }
     Ok(members.values().map(|members| members.len() as u64).sum())
@@ -114,14 +114,14 @@ fn requeue_outcome(tx: &Connection, run: RunId, ordinal: u64, requeue: &Requeue)
     Ok(member)
 }
 
-/// Opens a run again for so many who had failed, and answers its priority.
-fn reopen_run(tx: &Connection, run: RunId, members: usize) -> Result<i64, LedgerError> {
+/// Opens a run again for so many who had failed, and answers its lane: job and priority.
+fn reopen_run(tx: &Connection, run: RunId, members: usize) -> Result<(i64, i64), LedgerError> {
     let reopened = tx
         .prepare_cached(
             "UPDATE run SET failed = failed - ?2, state = iif(state = 'closed', 'processing', state), closed_at = NULL, canceled_at = NULL
-             WHERE id = ?1 AND (state = 'closed' OR canceled_at IS NULL) RETURNING priority",
+             WHERE id = ?1 AND (state = 'closed' OR canceled_at IS NULL) RETURNING job, priority",
         )?
-        .query_row(params![run.0, members as i64], |row| row.get(0))
+        .query_row(params![run.0, members as i64], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     reopened.ok_or(LedgerError::RunIsBeingCanceled(run))
 }
@@ -132,11 +132,17 @@ fn largest_chunk(tx: &Connection, run: RunId) -> Result<usize, LedgerError> {
     Ok(size as usize)
 }
 
-fn insert_requeued_chunk(tx: &Connection, run: RunId, priority: i64, members: &[OpenMember], at: Timestamp) -> Result<(), LedgerError> {
+fn insert_requeued_chunk(
+    tx: &Connection,
+    run: RunId,
+    (job, priority): (i64, i64),
+    members: &[OpenMember],
+    at: Timestamp,
+) -> Result<(), LedgerError> {
     let numbers = || members.iter().map(|member| member.number as i64);
     tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, token)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, 0, 0)",
+        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, token, job)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, 0, 0, ?9)",
     )?
     .execute(params![
         run.0,
@@ -147,6 +153,7 @@ fn insert_requeued_chunk(tx: &Connection, run: RunId, priority: i64, members: &[
         priority,
         micros(at),
         to_json(&members),
+        job,
     ])?;
     Ok(())
 }

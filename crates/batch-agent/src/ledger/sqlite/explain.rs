@@ -57,7 +57,7 @@ fn places(tx: &Connection, job: &JobId, number: u64, at: Timestamp) -> Result<Ve
         let (chunk, open): (ChunkStanding, Vec<OpenMember>) = (read_chunk(row)?, from_json(row, 7)?);
         let (run, first_ordinal): (RunId, i64) = (RunId(row.get(8)?), row.get(9)?);
         let open = open.into_iter().find(|member| member.number == number);
-        let outcome = if open.is_some() { None } else { outcome(tx, run, first_ordinal, chunk.size, number)? };
+        let outcome = if open.is_some() { None } else { outcome(tx, run, &chunk, first_ordinal, number)? };
         if open.is_none() && outcome.is_none() {
             continue;
         }
@@ -69,11 +69,15 @@ fn places(tx: &Connection, job: &JobId, number: u64, at: Timestamp) -> Result<Ve
     Ok(places)
 }
 
-/// A user's outcome among those of the places that a chunk has in its run.
-fn outcome(tx: &Connection, run: RunId, first: i64, size: u64, number: u64) -> Result<Option<OutcomeRecord>, LedgerError> {
-    let sql =
-        format!("{OUTCOME} FROM outcome o {WITH_NAMES} WHERE o.run = ?1 AND o.ordinal >= ?2 AND o.ordinal < ?2 + ?3 AND o.tenant = ?4");
-    let outcome = tx.prepare_cached(&sql)?.query_row(params![run.0, first, size as i64, number as i64], read_outcome).optional()?;
+/// A user's outcome among those of the places that a chunk has in its run, if it was recorded in this chunk and in no part of it
+/// (D5).
+fn outcome(tx: &Connection, run: RunId, chunk: &ChunkStanding, first: i64, number: u64) -> Result<Option<OutcomeRecord>, LedgerError> {
+    let sql = format!(
+        "{OUTCOME} FROM outcome o {WITH_NAMES}
+         WHERE o.run = ?1 AND o.ordinal >= ?2 AND o.ordinal < ?2 + ?3 AND o.tenant = ?4 AND o.chunk = ?5"
+    );
+    let outcome =
+        tx.prepare_cached(&sql)?.query_row(params![run.0, first, chunk.size as i64, number as i64, chunk.id], read_outcome).optional()?;
     Ok(outcome.map(|(_place, record)| record))
 }
 

@@ -20,7 +20,7 @@ pub(super) fn already_ran(
     // A run lists nobody twice, and a chunk's range of numbers says whether to look into it. Who was requeued is found by the
     // chunk of the first turn, and counts on, so that an edit meanwhile doubles no day.
     let mut chunks = tx.prepare_cached(
-        "SELECT c.id, c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
+        "SELECT ifnull(c.split_from, c.id), c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
          WHERE j.job_id = ?1 AND r.nominal_date BETWEEN ?2 AND ?3 AND r.scheduled_at <> ?8 AND r.frequency NOT IN ('hourly', 'cron')
            AND NOT (r.frequency = ?4 AND r.time_key = ?5 AND r.timezone = ?6) AND c.first_tenant <= ?7 AND c.last_tenant >= ?7",
     )?;
