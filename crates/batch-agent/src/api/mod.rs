@@ -5,8 +5,10 @@ mod auth;
 mod batch_config;
 mod health;
 mod jobs;
+mod outcome_feed;
 mod outcomes;
 mod problem;
+mod retry;
 mod runs;
 mod schedules;
 
@@ -48,6 +50,9 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/jobs/{job}/trigger", post(jobs::trigger))
         .route("/jobs/{job}/pause", post(jobs::pause))
         .route("/jobs/{job}/resume", post(jobs::resume))
+        .route("/jobs/{job}/retry", post(retry::of_job))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/retry", post(retry::of_run))
         .route_layer(from_fn(auth::require_admin));
     let looks = Router::new()
         .route("/batch-config", get(batch_config::show))
@@ -58,7 +63,9 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/outcomes", get(outcomes::of_run))
-        .route("/outcomes", get(outcomes::list));
+        .route("/runs/{id}/attempts", get(runs::attempts))
+        .route("/outcomes", get(outcomes::list))
+        .route("/outcomes/feed", get(outcome_feed::page));
     let ledger = Arc::clone(registry.ledger());
     acts.merge(looks).route_layer(from_fn_with_state(keys, auth::require_key)).with_state(Spoken { ledger, registry })
 }

@@ -45,6 +45,14 @@ pub(super) fn bad_body(rejection: &StringRejection) -> ProblemDetails {
     problem(rejection.status(), "The body cannot be read", rejection.body_text())
 }
 
+pub(super) fn wrong_body(detail: impl Into<String>) -> ProblemDetails {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, "The body is wrong", detail)
+}
+
+pub(super) fn bad_wait(longest: u64) -> ProblemDetails {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", format!("wait: expected 0 to {longest} seconds"))
+}
+
 pub(super) fn bad_cursor() -> ProblemDetails {
     problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", "cursor: expected one that an earlier page gave")
 }

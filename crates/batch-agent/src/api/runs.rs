@@ -1,4 +1,4 @@
-//! `/runs`.
+//! `/runs`: what ran, every attempt of it, and the end of one that an operator wants no more.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use problem_details::ProblemDetails;
 use serde::Serialize;
 
 use super::problem;
-use crate::ledger::{Ledger, Run, RunId, RunQuery};
+use crate::ledger::{AttemptQuery, AttemptRecord, Ledger, Run, RunId, RunQuery};
+use crate::registry::JobRegistry;
 
 /// A page of runs, newest first.
 #[derive(Serialize)]
@@ -37,4 +38,34 @@ pub(super) async fn show(
     let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
     let run = ledger.run(id).await.map_err(|error| problem::of_ledger(&error))?;
     run.map(Json).ok_or_else(|| problem::no_such_run(id))
+}
+
+/// A page of attempts, by user and number.
+#[derive(Serialize)]
+pub(super) struct AttemptPage {
+    attempts: Vec<AttemptRecord>,
+    /// The `cursor` of the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+pub(super) async fn attempts(
+    State(ledger): State<Arc<dyn Ledger>>,
+    id: Result<Path<RunId>, PathRejection>,
+    query: Result<Query<AttemptQuery>, QueryRejection>,
+) -> Result<Json<AttemptPage>, ProblemDetails> {
+    let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
+    let Query(query) = query.map_err(|rejection| problem::bad_query(&rejection))?;
+    if ledger.run(id).await.map_err(|error| problem::of_ledger(&error))?.is_none() {
+        return Err(problem::no_such_run(id));
+    }
+    let (attempts, next_cursor) = ledger.attempts(id, query).await.map_err(|error| problem::of_ledger(&error))?;
+    Ok(Json(AttemptPage { attempts, next_cursor }))
+}
+
+pub(super) async fn cancel(
+    State(registry): State<JobRegistry>,
+    id: Result<Path<RunId>, PathRejection>,
+) -> Result<Json<Run>, ProblemDetails> {
+    let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
+    registry.cancel_run(id).await.map(Json).map_err(|error| problem::of_registry(&error))
 }

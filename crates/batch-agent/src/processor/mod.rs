@@ -173,6 +173,13 @@ impl EnhancedBatchProcessor {
         self.0.count_members(asked).await
     }
 
+    /// Returns once it begins no calls any more (F6).
+    pub(crate) async fn until_stopping(&self) {
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let mut stopping = self.0.stopping.subscribe();
+        let _never_gone = stopping.wait_for(|stopping| *stopping).await;
+    }
+
     pub(crate) fn schedules(&self) -> &Schedules {
         &self.0.schedules
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{JobRegistry, RegistryError};
-use crate::ledger::{DeadLetter, DeadLetterQuery, FailedReason, OutcomeQuery, Requeue, Run, RunId};
+use crate::ledger::{DeadLetter, DeadLetterQuery, FailedReason, LedgerError, OutcomeQuery, Requeue, Run, RunId};
 
 /// How many users are requeued in one transaction.
 const REQUEUED_AT_ONCE: usize = 1_000;
@@ -65,11 +65,7 @@ impl JobRegistry {
     /// [`RegistryError::NotFailed`] if one of the users named is not failed; nobody is requeued then.
     pub async fn retry(&self, retry: &Retry) -> Result<Retried, RegistryError> {
         self.refuse_if_read_only()?;
-        if let RetriedRuns::One(run) = retry.runs
-            && self.ledger.run(run).await?.is_none()
-        {
-            return Err(crate::ledger::LedgerError::NoSuchRun(run).into());
-        }
+        self.refuse_unless_served(&retry.runs).await?;
         let now = self.clock.now();
         let mut query = retry.query(now);
         self.refuse_unless_failed(retry, &query).await?;
@@ -84,6 +80,18 @@ impl JobRegistry {
         }
         self.tell_agent().await?;
         Ok(Retried { requeued })
+    }
+
+    /// Work of a job that is no more would wait for good.
+    async fn refuse_unless_served(&self, runs: &RetriedRuns) -> Result<(), RegistryError> {
+        let job = match runs {
+            RetriedRuns::One(run) => self.ledger.run(*run).await?.ok_or(LedgerError::NoSuchRun(*run))?.job_id,
+            RetriedRuns::OfJob { job, .. } => job.clone(),
+        };
+        if self.agent.as_ref().is_some_and(|agent| agent.jobs().find_planned(&job).is_some()) {
+            return Ok(());
+        }
+        self.find_job(&job).await.map(drop)
     }
 
     /// Whoever is named must have failed: that a user was left out silently could be taken for done.

@@ -199,6 +199,14 @@ impl JobRegistry {
         Ok(Triggered { firing, runs })
     }
 
+    /// Returns once the agent of this process stops; never if there is none.
+    pub(crate) async fn until_stopping(&self) {
+        match &self.agent {
+            Some(agent) => agent.until_stopping().await,
+            None => std::future::pending().await,
+        }
+    }
+
     fn refuse_if_read_only(&self) -> Result<(), RegistryError> {
         self.read_only.clone().map_or(Ok(()), |reason| Err(RegistryError::ReadOnly(reason)))
     }

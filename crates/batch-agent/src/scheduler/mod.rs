@@ -23,6 +23,7 @@ mod doubt;
 mod erasure;
 mod job_schedules;
 mod plan;
+mod retention;
 mod scheduled;
 mod schedules;
 mod tzdb;
@@ -49,7 +50,7 @@ pub(crate) use self::schedules::{PartsUnknown, Schedules};
 use self::tzdb::Standing;
 pub(crate) use self::watch::{Seen, Touched, Watch};
 use crate::clock::{AgentClock, SimulatedClock};
-use crate::ledger::{Ledger, LedgerError, Mark, NewRun, Plan};
+use crate::ledger::{Ledger, LedgerError, LedgerRetention, Mark, NewRun, Plan};
 use crate::processor::{BuildError, EnhancedBatchProcessor, GroupAt, JobInForce, ProcessError};
 use crate::source::{PreferenceSource, SourceError};
 
@@ -97,6 +98,8 @@ pub struct DynamicBatchScheduler {
     clock: Arc<dyn AgentClock>,
     processor: EnhancedBatchProcessor,
     poll_interval: Duration,
+    /// How long closed runs are kept.
+    retention: LedgerRetention,
     /// Held while occurrences are planned, and while the jobs are swapped that they are planned by.
     planning: Mutex<()>,
     standing: Standing,
@@ -114,6 +117,7 @@ impl DynamicBatchScheduler {
             clock,
             processor,
             poll_interval,
+            retention: LedgerRetention::default(),
             planning: Mutex::new(()),
             standing: Standing::default(),
             adopted: Notify::new(),
@@ -198,6 +202,7 @@ impl DynamicBatchScheduler {
             () = self.adopt_forever() => {}
             () = self.renew_forever() => {}
             () = self.erase_forever() => {}
+            () = self.prune_forever() => {}
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = ended.wait_for(|ended| *ended) => {}
         }

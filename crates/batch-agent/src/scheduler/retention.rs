@@ -1,0 +1,53 @@
+//! What is no longer kept leaves the ledger, once an hour (W8).
+//!
+//! Any agent does it, and two at once do no harm: each takes a few thousand rows in a transaction of its own, and what one has
+//! taken the other does not find.
+
+use std::time::Duration;
+
+use super::DynamicBatchScheduler;
+use crate::ledger::{LedgerError, LedgerRetention, Pruned};
+
+/// How often it is looked for.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// How long after the start it is first looked for: a start has other things to do.
+const FIRST_AFTER: Duration = Duration::from_mins(1);
+
+/// How many rows go in one transaction: others wait for the writer a few milliseconds, not longer.
+const ROWS_AT_ONCE: usize = 2_000;
+
+impl DynamicBatchScheduler {
+    /// Keeps closed runs for another time than 400 days.
+    #[must_use]
+    pub fn retention(self, retention: LedgerRetention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Removes what is no longer kept. Answers what that was.
+    pub async fn prune(&self) -> Result<Pruned, LedgerError> {
+        let cutoff = self.retention.cutoff(self.clock.now());
+        let mut all = Pruned::default();
+        loop {
+            let pruned = self.ledger.prune(cutoff, ROWS_AT_ONCE).await?;
+            all += pruned;
+            if pruned.rows() < ROWS_AT_ONCE {
+                return Ok(all);
+            }
+        }
+    }
+
+    pub(super) async fn prune_forever(&self) {
+        tokio::time::sleep(FIRST_AFTER).await;
+        loop {
+            match self.prune().await {
+                Ok(pruned) if pruned.rows() == 0 => {}
+                Ok(Pruned { settlements, runs, chunks, outcomes, attempts, names }) => {
+                    tracing::info!(runs, chunks, outcomes, attempts, settlements, names, "the ledger has forgotten what is no longer kept");
+                }
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "what is no longer kept cannot be removed now"),
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+}
