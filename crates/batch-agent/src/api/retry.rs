@@ -37,7 +37,8 @@ pub(super) async fn of_run(
     body: Result<String, StringRejection>,
 ) -> Result<Json<Retried>, ProblemDetails> {
     let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
-    let body = read(body)?;
+    let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
+    let body = RetryBody::parse(&text).map_err(problem::wrong_body)?;
     if body.since.is_some() {
         return Err(problem::wrong_body("since: a run is of one instant; POST /api/v1/jobs/{job}/retry takes it"));
     }
@@ -50,22 +51,20 @@ pub(super) async fn of_job(
     body: Result<String, StringRejection>,
 ) -> Result<Json<Retried>, ProblemDetails> {
     let Path(job) = job.map_err(|rejection| problem::bad_path(&rejection))?;
-    let body = read(body)?;
+    let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
+    let body = RetryBody::parse(&text).map_err(problem::wrong_body)?;
     retry(&registry, RetriedRuns::OfJob { job, since: body.since }, body).await
 }
 
-fn read(body: Result<String, StringRejection>) -> Result<RetryBody, ProblemDetails> {
-    let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
-    if text.trim().is_empty() {
-        return Ok(RetryBody::default());
+impl RetryBody {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let body: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let named = body.tenants.len();
+        if named > MOST_TENANTS { Err(format!("tenants: at most {MOST_TENANTS} are named at once, got {named}")) } else { Ok(body) }
     }
-    // A command that has nothing to say sends null.
-    let body: Option<RetryBody> = serde_json::from_str(&text).map_err(|error| problem::wrong_body(error.to_string()))?;
-    let body = body.unwrap_or_default();
-    if body.tenants.len() > MOST_TENANTS {
-        return Err(problem::wrong_body(format!("tenants: at most {MOST_TENANTS} are named at once")));
-    }
-    Ok(body)
 }
 
 async fn retry(registry: &JobRegistry, runs: RetriedRuns, body: RetryBody) -> Result<Json<Retried>, ProblemDetails> {

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 
 use cohort_batch_agent::{
     JobRegistry, LedgerError, RegistryError, Retried, RetriedRuns, Retry, Run, RunId, RunState, SkippedReason, StatusName,
+    UnprocessedReason,
 };
 use serde_json::{Value, json};
 
@@ -80,7 +81,7 @@ async fn members_who_were_never_read_count_as_skipped_and_a_second_cancel_change
 
     let run = first_run(&stage).await;
     assert_eq!((run.state, run.counts.skipped, run.counts.unread, run.counts.members), (RunState::Closed, 30, 30, 0));
-    assert_eq!(run.reason.map(|reason| reason.as_str()), Some("canceled"));
+    assert_eq!(run.reason.map(UnprocessedReason::as_str), Some("canceled"));
     assert_eq!((stage.handler.calls().len(), stage.outcomes().await.len()), (0, 0));
     let again = acts(&agent).cancel_run(run.id).await.expect("idempotent");
     assert_eq!((again.canceled_at, again.closed_at), (canceled.canceled_at, run.closed_at));
