@@ -3,6 +3,7 @@
 mod agent;
 mod apply;
 mod bench;
+mod cancel;
 mod config_service;
 mod demo;
 mod doctor;
@@ -14,6 +15,7 @@ mod jobs;
 mod keys;
 mod next;
 mod outcomes;
+mod retry;
 mod runs;
 mod schedules;
 mod tenants;
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Trigger(jobs::Trigger),
     Pause(jobs::Pause),
     Resume(jobs::Resume),
+    Cancel(cancel::Cancel),
+    Retry(retry::Retry),
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
     Next(next::Next),
@@ -105,6 +109,8 @@ impl Cli {
             Command::Trigger(trigger) => trigger.run(environment, output).await,
             Command::Pause(pause) => pause.run(environment, output).await,
             Command::Resume(resume) => resume.run(environment, output).await,
+            Command::Cancel(cancel) => cancel.run(environment, output).await,
+            Command::Retry(retry) => retry.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
             Command::Next(next) => next.run(&SystemClock),

@@ -16,7 +16,8 @@ const EXAMPLE: &str = r#"Example:
 
 With --json each run is a line {"id", "job_id", "feature_type", "frequency", "time_key",
 "timezone", "nominal", "scheduled_at", "state", "members", "succeeded", "failed",
-"skipped", "missed", "opened_at", "closed_at"}."#;
+"skipped", "unread", "missed", "opened_at", "closed_at"}, with "canceled_at" if it was canceled.
+"unread" is how many of the skipped were never read, and have no outcome of their own."#;
 
 /// List runs, newest first
 #[derive(Args)]

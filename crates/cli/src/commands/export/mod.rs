@@ -1,6 +1,7 @@
-//! `cohort export`: all preferences out of the Config Database, as an import reads them.
+//! `cohort export`: all preferences out of the Config Database, as an import reads them; or the record out of the ledger.
 
 mod csv_rows;
+mod record;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -23,14 +24,18 @@ use crate::endpoint::{Access, EndpointArgs};
 const EXAMPLE: &str = r#"Example:
   cohort export preferences.jsonl --data ./data
   cohort export --format csv --feature instagram_posts --data ./data > preferences.csv
+  cohort export record.jsonl --outcomes --data ./data
 
 Lines of JSON are whole documents, {"tenant_id","config_key","config_value"}; with --feature
 {"tenant_id","feature_type","preference"}. `cohort import` reads both formats.
 
 With --json the summary is {"tenants","preferences","left_out"}; it stands on standard error if the
-preferences themselves go to standard output."#;
+preferences themselves go to standard output.
 
-/// Write all preferences to a file or to standard output
+With --outcomes each line is {"run"} or {"outcome"}, as `cohort runs` and `cohort outcomes` print them, runs first;
+the summary is {"runs","outcomes"}."#;
+
+/// Write all preferences, or all runs and outcomes, to a file or to standard output
 ///
 /// CSV has no column for `anchor_date`, `cron`, `snoozed_until` and `skip_next`: a preference with one of them is left out and
 /// named on standard error, and the exit code is then 1.
@@ -46,6 +51,9 @@ pub(crate) struct Export {
     /// Only preferences for this feature
     #[arg(long, value_name = "FEATURE")]
     feature: Option<FeatureType>,
+    /// Runs and outcomes instead of preferences
+    #[arg(long, conflicts_with_all = ["format", "feature"])]
+    outcomes: bool,
     #[command(flatten)]
     endpoint: EndpointArgs,
 }
@@ -76,11 +84,15 @@ enum Writer<W: Write> {
 
 impl Export {
     pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+        if self.outcomes {
+            let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
+            return record::export(&endpoint, &Target::of(&self.file)?, output).await;
+        }
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let mut documents = endpoint.get_lines(&format!("/configs/{FEATURE_PREFERENCES}/all-tenants")).await?;
         let target = Target::of(&self.file)?;
         let mut writer = self.writer(target.open()?)?;
-        let (mut summary, bar) = (Summary::default(), bar(target.is_terminal()));
+        let (mut summary, bar) = (Summary::default(), bar(target.is_terminal(), "users"));
         while let Some(line) = documents.next_line().await.context("the answer broke off")? {
             let document: Document = serde_json::from_str(&line).context("the answer is no list of documents")?;
             writer.write(self.of_feature(document), &mut summary)?;
@@ -161,14 +173,15 @@ impl Summary {
             Output::Json => serde_json::to_string(self)?,
             Output::Text => format!("{tenants} users, {preferences} preferences"),
         };
-        if is_taken {
-            writeln!(io::stderr(), "{text}")?;
-        } else {
-            writeln!(io::stdout(), "{text}")?;
-        }
+        print_summary(&text, is_taken)?;
         anyhow::ensure!(*left_out == 0, "{left_out} preferences were left out: CSV has no column for what they say; jsonl has");
         Ok(())
     }
+}
+
+/// Says on standard output what was written, or on standard error if that went to standard output itself.
+fn print_summary(text: &str, is_taken: bool) -> io::Result<()> {
+    if is_taken { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") }
 }
 
 /// Where the export goes.
@@ -218,23 +231,23 @@ impl Target {
     }
 }
 
-/// How many users are written, on a terminal that shows nothing else.
+/// How much is written, on a terminal that shows nothing else.
 struct Bar(Option<ProgressBar>);
 
-fn bar(is_taken: bool) -> Bar {
+fn bar(is_taken: bool, unit: &str) -> Bar {
     if is_taken || !io::stderr().is_terminal() {
         return Bar(None);
     }
-    let style = ProgressStyle::with_template("{spinner} {human_pos} users, {per_sec}").expect("a well-formed template");
+    let style = ProgressStyle::with_template(&format!("{{spinner}} {{human_pos}} {unit}, {{per_sec}}")).expect("a well-formed template");
     let bar = ProgressBar::new_spinner().with_style(style);
     bar.enable_steady_tick(Duration::from_millis(100));
     Bar(Some(bar))
 }
 
 impl Bar {
-    fn count(&self, tenants: u64) {
+    fn count(&self, written: u64) {
         if let Some(bar) = &self.0 {
-            bar.set_position(tenants);
+            bar.set_position(written);
         }
     }
 
