@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cohort_batch_agent::{
-    AgentClock, Alteration, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, Ledger, RegistryError, ScheduleError, Serving,
-    StartReport,
+    AgentClock, Alteration, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, Ledger, LedgerRetention, RegistryError,
+    ScheduleError, Serving, StartReport,
 };
 use cohort_config_client::ConfigDatabaseClient;
 use tokio::sync::watch;
@@ -21,6 +21,10 @@ use crate::serving::Signals;
 /// How long work in hand may take after SIGTERM (F6).
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
 
+/// What `--help` says of how long the ledger remembers.
+pub(crate) const RETENTION_HELP: &str = "How long closed runs and their outcomes are kept, such as 400d, at least 40d [default: \
+                                         COHORT_LEDGER_RETENTION, or 400d]";
+
 /// What an agent is made of.
 pub(crate) struct Parts<'a> {
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -28,6 +32,8 @@ pub(crate) struct Parts<'a> {
     /// The name in the claims of the ledger.
     pub(crate) holder: &'static str,
     pub(crate) environment: &'a Environment,
+    /// How long closed runs are kept.
+    pub(crate) retention: LedgerRetention,
 }
 
 impl Parts<'_> {
@@ -73,7 +79,8 @@ impl Parts<'_> {
         if taken_back > 0 {
             tracing::warn!(chunks = taken_back, "work that was in hand when the last process ended is done again");
         }
-        Ok(Arc::new(DynamicBatchScheduler::new(processor.clone(), self.environment.poll_interval()?)))
+        let scheduler = DynamicBatchScheduler::new(processor.clone(), self.environment.poll_interval()?);
+        Ok(Arc::new(scheduler.retention(self.retention)))
     }
 }
 

@@ -10,7 +10,7 @@ use clap::Args;
 use cohort_batch_agent::{DynamicBatchScheduler, JobRegistry, SqliteLedger, SystemClock, VerifiedKeys, agent_api, agent_health};
 use cohort_config_client::ConfigDatabaseClient;
 
-use crate::agent::{self, Working};
+use crate::agent::{self, RETENTION_HELP, Working};
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::DataDir;
@@ -52,6 +52,8 @@ pub(crate) struct AgentCommand {
     /// The files of the last start again are no act: what was applied since stays. Without this, what is stored is in force.
     #[arg(long, value_name = "FILE")]
     batch_config: Vec<PathBuf>,
+    #[arg(long, value_name = "DAYS", help = RETENTION_HELP)]
+    ledger_retention: Option<String>,
 }
 
 impl AgentCommand {
@@ -59,10 +61,11 @@ impl AgentCommand {
         let mut signals = Signals::listen()?;
         read_documents(&self.batch_config)?;
         let client = self.client(environment)?;
+        let retention = environment.ledger_retention(self.ledger_retention.as_deref())?;
         let path = environment.ledger(self.ledger_url.as_deref())?;
         let held = hold(&path).await?;
         let ledger = SqliteLedger::open(&path, false).with_context(|| format!("cannot open {}", path.display()))?;
-        let parts = agent::Parts { ledger: ledger.into(), clock: Arc::new(SystemClock), holder: HOLDER, environment };
+        let parts = agent::Parts { ledger: ledger.into(), clock: Arc::new(SystemClock), holder: HOLDER, environment, retention };
         parts.apply(&self.batch_config).await?;
         let processor = parts.processor(client.clone())?;
         let scheduler = parts.scheduler(&processor).await?;

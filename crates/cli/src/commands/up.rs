@@ -8,7 +8,7 @@ use clap::Args;
 use cohort_batch_agent::{AgentClock, JobRegistry, SimulatedClock, SystemClock};
 use cohort_preferences::Clock;
 
-use crate::agent::{self, Working};
+use crate::agent::{self, RETENTION_HELP, Working};
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key};
@@ -41,6 +41,8 @@ pub(crate) struct Up {
     /// The files of the last start again are no act: what was applied since stays. Without this, what is stored is in force.
     #[arg(long, value_name = "FILE")]
     batch_config: Vec<PathBuf>,
+    #[arg(long, value_name = "DAYS", help = RETENTION_HELP)]
+    ledger_retention: Option<String>,
 }
 
 impl Up {
@@ -76,10 +78,11 @@ impl Up {
     async fn work(&self, environment: &Environment, signals: &mut Signals) -> anyhow::Result<()> {
         let clock: Arc<dyn AgentClock> = Arc::new(SystemClock);
         read_documents(&self.batch_config)?;
+        let retention = environment.ledger_retention(self.ledger_retention.as_deref())?;
         let held = DataDir::lock(&self.data).await?;
         let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, None).await?;
         let key = admin_key(&held, &config).await?;
-        let parts = agent::Parts { ledger: open_ledger(held.path(), false)?, clock, holder: HOLDER, environment };
+        let parts = agent::Parts { ledger: open_ledger(held.path(), false)?, clock, holder: HOLDER, environment, retention };
         parts.apply(&self.batch_config).await?;
         let address = Address::take(environment.listen(self.listen)?, &key).await?;
         let processor = parts.processor(address.client.clone())?;

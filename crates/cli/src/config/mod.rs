@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cohort_batch_agent::LedgerRetention;
 use cohort_config_service::DatabaseAddress;
 use serde::Serialize;
 
@@ -27,6 +28,8 @@ pub(crate) struct Environment {
     name: Option<String>,
     /// `COHORT_LEDGER_URL`: the ledger of an agent of its own. May hold a password.
     ledger_url: Option<String>,
+    /// `COHORT_LEDGER_RETENTION`: how long closed runs are kept.
+    ledger_retention: Option<String>,
     /// `COHORT_LISTEN`: where services listen.
     listen: Option<String>,
     /// `COHORT_LOG`: which logs are written.
@@ -55,6 +58,7 @@ impl Environment {
             database_url: variable("DATABASE_URL"),
             name: variable("COHORT_NAME"),
             ledger_url: variable("COHORT_LEDGER_URL"),
+            ledger_retention: variable("COHORT_LEDGER_RETENTION"),
             listen: variable("COHORT_LISTEN"),
             log: variable("COHORT_LOG"),
         }
@@ -81,6 +85,7 @@ impl Environment {
             setting("BATCH_MAX_CONCURRENT_ITEMS", &self.max_concurrent_items, "25"),
             setting("COHORT_AGENT_URL", &self.agent_url, "-"),
             setting("COHORT_LEDGER_URL", &ledger, "-"),
+            setting("COHORT_LEDGER_RETENTION", &self.ledger_retention, "400d"),
             setting("COHORT_LISTEN", &self.listen, "127.0.0.1:8000"),
             setting("COHORT_NAME", &self.name, "cohort"),
             setting("COHORT_LOG", &self.log, "info for services, warn for commands"),
@@ -110,6 +115,13 @@ impl Environment {
             }
             Err(error) => Err(WrongInput(format!("{source}: {error}")).into()),
         }
+    }
+
+    /// How long closed runs are kept: what a flag says, or else the environment, or else 400 days.
+    pub(crate) fn ledger_retention(&self, flag: Option<&str>) -> anyhow::Result<LedgerRetention> {
+        let said = named(("--ledger-retention", flag), ("COHORT_LEDGER_RETENTION", self.ledger_retention.as_deref()));
+        let Some((source, days)) = said else { return Ok(LedgerRetention::default()) };
+        Ok(days.parse().map_err(|error| WrongInput(format!("{source}: {error}, got {days:?}")))?)
     }
 
     /// Where a service listens: what a flag says, or else the environment, or else port 8000 of loopback.

@@ -1,6 +1,7 @@
 //! The real binary, as a shell runs it.
 
 mod acknowledged;
+mod acts;
 mod apart;
 mod bad_input;
 mod bench;
