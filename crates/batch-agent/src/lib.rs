@@ -24,10 +24,10 @@ pub use ledger::{
     ActLedger, AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger, Chunk, ChunkStanding,
     ChunkState, Claim, Counts, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger,
     ExplainLedger, FailedReason, Fate, FeedPage, Firing, FiringName, JobStanding, Lane, Ledger, LedgerError, LedgerRetention, Mark,
-    MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Place, Plan, Pruned, RecordLedger, Requeue,
-    Requeued, RescueLedger, RetentionError, RetentionLedger, RetriedAttempt, Run, RunId, RunQuery, RunState, Settlement, SkippedReason,
-    SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting,
-    WaitingWork,
+    MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Place, Plan, PostgresLedger, Pruned,
+    RecordLedger, Requeue, Requeued, RescueLedger, RetentionError, RetentionLedger, RetriedAttempt, Run, RunId, RunQuery, RunState,
+    Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding,
+    UnprocessedReason, UsedSettings, Waiting, WaitingWork,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
 pub use registry::{

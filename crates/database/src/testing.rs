@@ -4,7 +4,7 @@ use std::thread;
 
 use tokio_postgres::NoTls;
 
-use crate::postgres::{PostgresOptions, SchemaName};
+use crate::postgres::{Planning, PostgresOptions, SchemaName};
 
 /// A schema that nobody else uses. It is dropped with this value; the whole server is a moment later.
 pub struct TestDatabase {
@@ -17,7 +17,7 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Options that open the schema with a few readers.
     pub fn options(&self) -> PostgresOptions {
-        PostgresOptions { url: self.url.clone(), schema: self.schema.clone(), readers: 4, read_only: false }
+        PostgresOptions { url: self.url.clone(), schema: self.schema.clone(), readers: 4, read_only: false, planning: Planning::ByCost }
     }
 }
 

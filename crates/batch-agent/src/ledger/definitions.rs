@@ -30,6 +30,20 @@ pub enum DefinitionKind {
     Purpose,
 }
 
+impl DefinitionKind {
+    /// The kind as it stands in the record.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Purpose => "purpose",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Job, Self::Purpose].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
 /// One version of a job or a purpose.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Definition {

@@ -63,6 +63,17 @@ pub enum ChunkState {
     Done,
 }
 
+impl ChunkState {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "ready" => Some(Self::Ready),
+            "claimed" => Some(Self::Claimed),
+            "done" => Some(Self::Done),
+            _ => None,
+        }
+    }
+}
+
 /// The part of the ledger that is asked why.
 #[async_trait]
 pub trait ExplainLedger: Send + Sync {

@@ -34,6 +34,7 @@ mod erasure;
 mod explain;
 mod firing;
 mod outcome;
+mod postgres;
 mod record;
 mod retention;
 mod sqlite;
@@ -43,10 +44,12 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
+use cohort_database::Heard;
 use cohort_preferences::{FeatureType, GroupError, JobId, PreferenceGroup, Priority, StatedGroup, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 pub use acts::{ActLedger, DeadLetter, DeadLetterQuery, Requeue, Requeued};
 pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
@@ -57,6 +60,7 @@ pub use erasure::ErasureLedger;
 pub use explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
 pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
+pub use postgres::PostgresLedger;
 pub use record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
 pub use retention::{LedgerRetention, Pruned, RetentionError, RetentionLedger};
 pub use sqlite::SqliteLedger;
@@ -125,6 +129,21 @@ pub enum RunState {
     Processing,
     /// Every member has an outcome, or was missed.
     Closed,
+}
+
+impl RunState {
+    /// The state as it stands in the record.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Processing => "processing",
+            Self::Closed => "closed",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Reading, Self::Processing, Self::Closed].into_iter().find(|state| state.as_str() == name)
+    }
 }
 
 /// How many members of a run ended how.
@@ -250,6 +269,14 @@ pub struct OpenMember {
     pub requeued: Option<Requeued>,
 }
 
+impl OpenMember {
+    /// Members of a new chunk, whose places in the run begin at `first`.
+    fn in_order(first: u64, numbers: &[u64]) -> Vec<Self> {
+        let member = |(ordinal, number): (u64, &u64)| Self { ordinal, number: *number, attempts: 0, settings: None, requeued: None };
+        (first..).zip(numbers).map(member).collect()
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_zero(attempts: &u32) -> bool {
     *attempts == 0
@@ -341,6 +368,21 @@ pub struct RetriedAttempt {
     pub error: Option<String>,
 }
 
+impl Settlement {
+    /// What becomes of the chunk: its state, who of it is still open, as JSON, and from when on it may be claimed.
+    fn rest_of_chunk(&self) -> (&'static str, String, Timestamp) {
+        match &self.rest {
+            Some((open, at)) => ("ready", to_json(open), *at),
+            None => ("done", "[]".into(), self.at),
+        }
+    }
+
+    /// Whether there is work left that anybody may take over now.
+    fn is_ready_at_once(&self) -> bool {
+        self.rest.as_ref().is_some_and(|(_, at)| *at <= self.at)
+    }
+}
+
 /// Which outcomes to list; `None` does not restrict.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -363,6 +405,22 @@ pub struct OutcomeQuery {
     pub limit: Option<usize>,
 }
 
+/// The most outcomes a list answers at once.
+const MOST_OUTCOMES_A_PAGE: usize = 5_000;
+
+impl OutcomeQuery {
+    /// The run and the place behind which the list begins; `None` from the start.
+    fn after(&self) -> Result<Option<(i64, i64)>, LedgerError> {
+        let Some(text) = self.cursor.as_deref() else { return Ok(None) };
+        let parts = text.split_once(':').and_then(|(run, ordinal)| Some((run.parse().ok()?, ordinal.parse().ok()?)));
+        parts.map(Some).ok_or_else(|| LedgerError::Cursor(text.into()))
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(MOST_OUTCOMES_A_PAGE).clamp(1, MOST_OUTCOMES_A_PAGE)
+    }
+}
+
 /// Which runs to list, newest first; `None` does not restrict.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -375,6 +433,15 @@ pub struct RunQuery {
     pub before: Option<RunId>,
     /// The most wanted, up to 1,000.
     pub limit: Option<usize>,
+}
+
+/// The most runs a list answers at once.
+const MOST_RUNS_A_PAGE: usize = 1_000;
+
+impl RunQuery {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(MOST_RUNS_A_PAGE).min(MOST_RUNS_A_PAGE)
+    }
 }
 
 /// Why the ledger could not do what was asked.
@@ -433,6 +500,12 @@ fn since(closed_at: Option<Timestamp>) -> String {
 
 impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<tokio_postgres::Error> for LedgerError {
+    fn from(error: tokio_postgres::Error) -> Self {
         Self::Database(error.into())
     }
 }
@@ -510,4 +583,25 @@ pub trait Ledger:
 
     /// A list of outcomes in the order of runs and places, and the cursor of the next page.
     async fn outcomes(&self, query: OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError>;
+
+    /// Changes when somebody may have opened runs or made chunks ready: a reason to look, and no more (F9).
+    fn news(&self) -> watch::Receiver<Heard>;
+}
+
+/// How urgent a priority is as it stands in the record: 0 goes first (D7).
+fn urgency(priority: Priority) -> i32 {
+    match priority {
+        Priority::Critical => 0,
+        Priority::High => 1,
+        Priority::Medium => 2,
+        Priority::Low => 3,
+    }
+}
+
+fn read_urgency(urgency: i32) -> Option<Priority> {
+    [Priority::Critical, Priority::High, Priority::Medium, Priority::Low].into_iter().find(|priority| self::urgency(*priority) == urgency)
+}
+
+fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("lists of plain values always have a JSON text")
 }

@@ -24,6 +24,12 @@ use super::{LedgerError, OutcomeRecord, RunId};
 /// How many characters of the incarnation's id stand in a cursor.
 const INCARNATION_SHOWN: usize = 8;
 
+/// The most outcomes of a page of the feed, but for the rest of a settlement.
+pub(super) const MOST_OUTCOMES: usize = 1_000;
+
+/// The most attempts of a page.
+const MOST_ATTEMPTS: usize = 5_000;
+
 /// Where the feed stands behind a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FeedPosition {
@@ -97,6 +103,19 @@ pub struct AttemptQuery {
     pub cursor: Option<String>,
     /// The most wanted, up to 5,000.
     pub limit: Option<usize>,
+}
+
+impl AttemptQuery {
+    pub(super) fn limit(&self) -> usize {
+        self.limit.unwrap_or(MOST_ATTEMPTS).clamp(1, MOST_ATTEMPTS)
+    }
+
+    /// The place and the attempt behind which the list begins; `None` from the start.
+    pub(super) fn after(&self) -> Result<Option<(i64, u32)>, LedgerError> {
+        let Some(text) = self.cursor.as_deref() else { return Ok(None) };
+        let parts = text.split_once(':').and_then(|(ordinal, attempt)| Some((ordinal.parse().ok()?, attempt.parse().ok()?)));
+        parts.map(Some).ok_or_else(|| LedgerError::Cursor(text.into()))
+    }
 }
 
 /// One call of the handler for one user, whose result was recorded.

@@ -18,8 +18,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cohort_database::{Migrations, Sqlite, SqliteOptions, Version};
-use cohort_preferences::{JobId, PreferenceGroup, Priority, TenantId};
+use cohort_database::{Heard, Migrations, Sqlite, SqliteOptions, Version};
+use cohort_preferences::{JobId, PreferenceGroup, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::types::Type;
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use super::outcome::{Outcome, OutcomeRecord, UnprocessedReason};
 use super::{
     Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, RetriedAttempt, Run,
-    RunId, RunQuery, RunState, Settlement,
+    RunId, RunQuery, RunState, Settlement, to_json, urgency,
 };
 
 mod embedded {
@@ -47,6 +47,8 @@ pub struct SqliteLedger {
     db: Sqlite,
     /// Told of each commit of this process.
     commits: watch::Sender<()>,
+    /// One process has the file, and knows its own acts.
+    silence: watch::Sender<Heard>,
 }
 
 impl SqliteLedger {
@@ -56,7 +58,8 @@ impl SqliteLedger {
         let told = commits.clone();
         let on_commit: Box<dyn Fn() + Send> = Box::new(move || told.send_replace(()));
         let options = SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: Some(on_commit) };
-        Ok(Self { db: Sqlite::open(options, &migrations())?, commits })
+        let silence = watch::Sender::new(Heard { payload: None, connections: 1 });
+        Ok(Self { db: Sqlite::open(options, &migrations())?, commits, silence })
     }
 }
 
@@ -149,6 +152,10 @@ impl Ledger for SqliteLedger {
     async fn outcomes(&self, query: OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
         self.db.read(move |tx| lists::outcomes(tx, &query)).await
     }
+
+    fn news(&self) -> watch::Receiver<Heard> {
+        self.silence.subscribe()
+    }
 }
 
 fn ensure_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError> {
@@ -218,7 +225,7 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
                 new.occurrence.nominal.date().map(|date| date.to_string()),
                 micros(new.occurrence.at),
                 urgency(new.priority),
-                state_text(new.state()),
+                new.state().as_str(),
                 reason,
                 to_json(&new.stated),
                 missed as i64,
@@ -293,7 +300,7 @@ fn advance_cursor(tx: &Connection, page: &Page) -> Result<Option<Advanced>, Ledg
                 page.run.0,
                 page.cursor,
                 page.next_cursor,
-                state_text(state),
+                state.as_str(),
                 page.stated,
                 page.members.len() as i64,
                 micros(page.claim.at)
@@ -311,10 +318,8 @@ fn insert_chunk(
     advanced: &Advanced,
     members: &[(u64, TenantId)],
 ) -> Result<Chunk, LedgerError> {
-    let open: Vec<OpenMember> = (first_ordinal..)
-        .zip(members)
-        .map(|(ordinal, (number, _))| OpenMember { ordinal, number: *number, attempts: 0, settings: None, requeued: None })
-        .collect();
+    let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
+    let open = OpenMember::in_order(first_ordinal, &numbers);
     let (first, last) = (open[0].number, open[open.len() - 1].number);
     tx.prepare_cached(
         "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, holder,
@@ -403,10 +408,7 @@ fn record_outcomes(tx: &Connection, settlement: &Settlement) -> Result<(), Ledge
 
 /// Takes the settled members out of the chunk, if the claim still holds (F3).
 fn settle_chunk(tx: &Connection, settlement: &Settlement) -> Result<(), LedgerError> {
-    let (state, open, ready_at) = match &settlement.rest {
-        Some((open, at)) => ("ready", to_json(open), *at),
-        None => ("done", "[]".into(), settlement.at),
-    };
+    let (state, open, ready_at) = settlement.rest_of_chunk();
     let changed = tx
         .prepare_cached(
             "UPDATE chunk SET state = ?3, open_members = ?4, ready_at = ?5, attempt = ?6, holder = NULL, lease_until = NULL
@@ -466,31 +468,6 @@ fn tenant_name(tx: &Connection, number: u64) -> Result<TenantId, LedgerError> {
     name.parse().map_err(|error| LedgerError::Corrupt(format!("the tenant {number}: {error}")))
 }
 
-fn state_text(state: RunState) -> &'static str {
-    match state {
-        RunState::Reading => "reading",
-        RunState::Processing => "processing",
-        RunState::Closed => "closed",
-    }
-}
-
-fn read_state(text: &str) -> Option<RunState> {
-    [RunState::Reading, RunState::Processing, RunState::Closed].into_iter().find(|state| state_text(*state) == text)
-}
-
-fn urgency(priority: Priority) -> i64 {
-    match priority {
-        Priority::Critical => 0,
-        Priority::High => 1,
-        Priority::Medium => 2,
-        Priority::Low => 3,
-    }
-}
-
-fn read_urgency(urgency: i64) -> Option<Priority> {
-    [Priority::Critical, Priority::High, Priority::Medium, Priority::Low].into_iter().find(|priority| self::urgency(*priority) == urgency)
-}
-
 /// The group whose frequency, time key and time zone are three columns from `first` on.
 fn group(row: &Row<'_>, first: usize) -> rusqlite::Result<PreferenceGroup> {
     let (frequency, time_key, timezone): (String, String, String) = (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?);
@@ -516,10 +493,6 @@ fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
 
 fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| unreadable(index, error))
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("lists of plain values always have a JSON text")
 }
 
 fn unreadable(index: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {

@@ -42,6 +42,7 @@ mod priorities;
 mod record;
 mod restart;
 mod retries;
+mod shared;
 mod simulation;
 mod source;
 mod stage;

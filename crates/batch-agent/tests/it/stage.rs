@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use cohort_batch_agent::{
     DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerFactory, JobRegistry, Ledger, OutcomeQuery, OutcomeRecord,
-    ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
+    PostgresLedger, ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
 };
+use cohort_database::testing::{TestDatabase, fresh_postgres};
 use cohort_preferences::{BatchConfig, Clock, Job, Purpose};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -21,7 +22,23 @@ pub(crate) struct Stage {
     pub(crate) source: TestSource,
     pub(crate) handler: Arc<RecordingHandler>,
     pub(crate) job: Job,
-    folder: TempDir,
+    place: Place,
+}
+
+/// Which database holds the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    /// Needs `scripts/with-postgres`.
+    Postgres,
+}
+
+/// Where the ledger is.
+enum Place {
+    /// A file in it, which is opened by each agent anew.
+    Sqlite(TempDir),
+    /// A schema, which the agents of this process share a handle to.
+    Postgres(TestDatabase, Arc<dyn Ledger>),
 }
 
 /// An agent between its start and its death.
@@ -69,7 +86,7 @@ impl Stage {
         let clock = SimulatedClock::starting_at(instant(start));
         let source = TestSource::new(clock.clone());
         let handler = Arc::new(RecordingHandler::new(clock.clone()));
-        Self { clock, source, handler, job: job(fields), folder: TempDir::new().expect("a folder") }
+        Self { clock, source, handler, job: job(fields), place: Place::Sqlite(TempDir::new().expect("a folder")) }
     }
 
     /// A stage with so many users (`u0`, `u1` …) at nine o'clock, six hours before it.
@@ -81,17 +98,50 @@ impl Stage {
         stage
     }
 
-    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
-        SqliteLedger::open(&self.ledger_file(), false).expect("a ledger").into()
+    /// The same stage with its ledger on another database. What an earlier ledger holds is left behind.
+    pub(crate) async fn on(mut self, backend: Backend) -> Self {
+        self.place = match backend {
+            Backend::Sqlite => Place::Sqlite(TempDir::new().expect("a folder")),
+            Backend::Postgres => {
+                let database = fresh_postgres();
+                let ledger = PostgresLedger::open(&database.url, database.schema.as_str()).await.expect("a ledger");
+                Place::Postgres(database, ledger.into())
+            }
+        };
+        self
     }
 
+    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
+        match &self.place {
+            Place::Sqlite(_) => SqliteLedger::open(&self.ledger_file(), false).expect("a ledger").into(),
+            Place::Postgres(_, ledger) => Arc::clone(ledger),
+        }
+    }
+
+    /// The ledger as another process has it.
+    pub(crate) async fn ledger_of_another_process(&self) -> Arc<dyn Ledger> {
+        match &self.place {
+            Place::Sqlite(_) => self.ledger(),
+            Place::Postgres(database, _) => PostgresLedger::open(&database.url, database.schema.as_str()).await.expect("a ledger").into(),
+        }
+    }
+
+    /// The file of a ledger on SQLite.
     pub(crate) fn ledger_file(&self) -> PathBuf {
-        self.folder.path().join("ledger.db")
+        match &self.place {
+            Place::Sqlite(folder) => folder.path().join("ledger.db"),
+            Place::Postgres(..) => panic!("a ledger on PostgreSQL is no file"),
+        }
     }
 
     pub(crate) fn builder(&self) -> ProcessorBuilder {
+        self.builder_on(self.ledger())
+    }
+
+    /// An agent that has the ledger by this handle.
+    pub(crate) fn builder_on(&self, ledger: Arc<dyn Ledger>) -> ProcessorBuilder {
         let handler: Arc<dyn Handler> = self.handler.clone();
-        EnhancedBatchProcessor::builder(self.source.clone(), self.ledger())
+        EnhancedBatchProcessor::builder(self.source.clone(), ledger)
             .clock(Arc::new(self.clock.clone()))
             .handler("write".parse().expect("a purpose"), handler)
             .jobs([self.job.clone()])

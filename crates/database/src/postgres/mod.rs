@@ -18,6 +18,8 @@
 mod address;
 mod listener;
 mod migrate;
+pub mod statement;
+pub mod table;
 mod tls;
 
 use std::ops::{Deref, DerefMut};
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    ClientWrapper, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Transaction,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Transaction,
 };
 use tokio_postgres::{Config, IsolationLevel};
 
@@ -45,6 +47,18 @@ pub struct PostgresOptions {
     pub readers: usize,
     /// Whether every write is refused and the schema must exist.
     pub read_only: bool,
+    /// How the server plans what the connections of the pool ask for.
+    pub planning: Planning,
+}
+
+/// How the server plans statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planning {
+    /// As it sees fit.
+    ByCost,
+    /// What is read or written is found by its keys. A server that plans when tables are small, or does not know how large they have
+    /// become, would read them through.
+    ByKeys,
 }
 
 /// A handle to an open database; cheap to clone.
@@ -57,7 +71,7 @@ pub struct Postgres {
 /// A connection of the caller's own. It ends when it is dropped, and its transaction with it.
 pub type Connection = ClientWrapper;
 
-/// A connection of the pool, to be given back soon. It derefs to the client, for reads of one statement.
+/// A connection of the pool, to be given back soon. It derefs to the client, for single statements and short transactions.
 pub struct Reader(Object);
 
 /// How to reach the schema.
@@ -78,7 +92,7 @@ impl Postgres {
     /// # Errors
     /// Among others [`DatabaseError::ProgramTooOld`], when a newer program has left the schema unfit for this one.
     pub async fn open(options: PostgresOptions, migrations: &Migrations) -> Result<Self, DatabaseError> {
-        let PostgresOptions { url, schema, readers, read_only } = options;
+        let PostgresOptions { url, schema, readers, read_only, planning } = options;
         let config = address::parse(&url, &schema, read_only)?;
         let tls = tls::connector(config.get_ssl_mode())?;
         let name = address::describe(&config, &schema);
@@ -88,7 +102,7 @@ impl Postgres {
         } else {
             migrate::run(&server, migrations).await?;
         }
-        let pool = pool(&server, readers);
+        let pool = pool(&server, readers, planning);
         Ok(Self { server: Arc::new(server), pool })
     }
 
@@ -99,8 +113,10 @@ impl Postgres {
     }
 
     /// A new connection that is no part of the pool.
-    pub async fn connect(&self) -> Result<Connection, DatabaseError> {
-        self.server.connect().await
+    pub async fn connect(&self, planning: Planning) -> Result<Connection, DatabaseError> {
+        let connection = self.server.connect().await?;
+        planning.tell(&connection).await?;
+        Ok(connection)
     }
 
     /// Hears what is sent by `NOTIFY` to this channel from now on, until the answer is dropped. Channels are the whole
@@ -115,6 +131,15 @@ impl Postgres {
     }
 }
 
+impl Planning {
+    async fn tell(self, session: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
+        match self {
+            Self::ByCost => Ok(()),
+            Self::ByKeys => session.batch_execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await,
+        }
+    }
+}
+
 impl Reader {
     /// A transaction that sees one state of the database throughout, and refuses writes.
     pub async fn snapshot(&mut self) -> Result<Transaction<'_>, DatabaseError> {
@@ -123,15 +148,15 @@ impl Reader {
 }
 
 impl Deref for Reader {
-    type Target = ClientWrapper;
+    type Target = Object;
 
-    fn deref(&self) -> &ClientWrapper {
+    fn deref(&self) -> &Object {
         &self.0
     }
 }
 
 impl DerefMut for Reader {
-    fn deref_mut(&mut self) -> &mut ClientWrapper {
+    fn deref_mut(&mut self) -> &mut Object {
         &mut self.0
     }
 }
@@ -157,7 +182,7 @@ impl Server {
     }
 }
 
-fn pool(server: &Server, readers: usize) -> Pool {
+fn pool(server: &Server, readers: usize, planning: Planning) -> Pool {
     let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(server.config.clone(), server.tls.clone(), manager_config);
     Pool::builder(manager)
@@ -165,6 +190,7 @@ fn pool(server: &Server, readers: usize) -> Pool {
         .wait_timeout(Some(WAIT_FOR_CONNECTION))
         .create_timeout(Some(WAIT_FOR_CONNECTION))
         .runtime(Runtime::Tokio1)
+        .post_create(Hook::async_fn(move |client, _| Box::pin(async move { planning.tell(client).await.map_err(HookError::Backend) })))
         .build()
         .expect("a pool with a runtime can be built")
 }

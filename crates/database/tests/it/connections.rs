@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use cohort_database::testing::fresh_postgres;
-use cohort_database::{DatabaseError, Migrations, Postgres, PostgresOptions, SchemaName, Version};
+use cohort_database::{DatabaseError, Migrations, Planning, Postgres, PostgresOptions, SchemaName, Version};
 use refinery::{Migration, Runner};
 
 fn one_table() -> Migrations {
@@ -15,7 +15,7 @@ fn one_table() -> Migrations {
 async fn every_connection_works_in_the_schema_and_has_limits() {
     let database = fresh_postgres();
     let postgres = Postgres::open(database.options(), &one_table()).await.expect("opens");
-    let own = postgres.connect().await.expect("connects");
+    let own = postgres.connect(Planning::ByCost).await.expect("connects");
     own.execute("INSERT INTO t VALUES (1)", &[]).await.expect("inserts");
     let reader = postgres.read().await.expect("connects");
     for client in [&*own, &**reader] {
@@ -29,7 +29,7 @@ async fn every_connection_works_in_the_schema_and_has_limits() {
 async fn a_snapshot_sees_one_state_and_refuses_writes() {
     let database = fresh_postgres();
     let postgres = Postgres::open(database.options(), &one_table()).await.expect("opens");
-    let own = postgres.connect().await.expect("connects");
+    let own = postgres.connect(Planning::ByCost).await.expect("connects");
     let mut reader = postgres.read().await.expect("connects");
     let snapshot = reader.snapshot().await.expect("begins");
     let count = async || snapshot.query_one("SELECT count(*) FROM t", &[]).await.expect("reads").get::<_, i64>(0);
@@ -45,7 +45,7 @@ async fn what_is_opened_to_read_refuses_writes() {
     Postgres::open(database.options(), &one_table()).await.expect("opens");
     let options = PostgresOptions { read_only: true, ..database.options() };
     let postgres = Postgres::open(options, &one_table()).await.expect("opens");
-    let own = postgres.connect().await.expect("connects");
+    let own = postgres.connect(Planning::ByCost).await.expect("connects");
     own.execute("INSERT INTO t VALUES (1)", &[]).await.expect_err("refused");
 }
 
@@ -54,7 +54,7 @@ async fn a_listener_hears_and_says_when_it_may_have_missed_something() {
     let database = fresh_postgres();
     let postgres = Postgres::open(database.options(), &one_table()).await.expect("opens");
     let mut heard = postgres.listen("a \"channel\"").await.expect("listens");
-    let own = postgres.connect().await.expect("connects");
+    let own = postgres.connect(Planning::ByCost).await.expect("connects");
 
     own.batch_execute("NOTIFY \"a \"\"channel\"\"\", 'one'").await.expect("notifies");
     let first = heard.wait_for(|heard| heard.payload.is_some()).await.expect("lives").clone();
@@ -89,7 +89,7 @@ async fn a_server_that_is_not_there_may_be_there_later_and_a_wrong_statement_sta
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("address").port();
     let url = format!("postgres://user:secret@127.0.0.1:{port}/cohort");
     let schema = SchemaName::from_str("cohort").expect("name");
-    let options = PostgresOptions { url, schema, readers: 1, read_only: false };
+    let options = PostgresOptions { url, schema, readers: 1, read_only: false, planning: Planning::ByCost };
     let unreached = Postgres::open(options, &one_table()).await.err().expect("nobody is there");
     assert!(unreached.is_transient(), "{unreached:?}");
     assert!(!format!("{unreached} {unreached:?}").contains("secret"));

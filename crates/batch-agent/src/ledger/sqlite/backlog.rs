@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
-use super::super::{Chunk, Claim, LedgerError, Run, RunId};
-use super::{RUN, SqliteLedger, from_json, instant, lists, micros, parsed, read_urgency, unreadable, urgency};
+use super::super::{Chunk, Claim, LedgerError, Run, RunId, read_urgency, urgency};
+use super::{RUN, SqliteLedger, from_json, instant, lists, micros, parsed, unreadable};
 
 /// Every lane that there may be.
 const LANES: &str = "(SELECT j.id, j.job_id, p.priority FROM job j CROSS JOIN (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3) p)";

@@ -74,7 +74,7 @@ fn pauses(tx: &Connection) -> Result<BTreeMap<JobId, Pause>, LedgerError> {
 
 fn definition_versions(tx: &Connection, kind: DefinitionKind, name: &str) -> Result<Vec<Definition>, LedgerError> {
     let mut statement = tx.prepare_cached(&format!("{DEFINITION} WHERE kind = ?1 AND name = ?2 ORDER BY version"))?;
-    let versions = statement.query_map(params![kind_text(kind), name], read_definition)?;
+    let versions = statement.query_map(params![kind.as_str(), name], read_definition)?;
     Ok(versions.collect::<Result<_, _>>()?)
 }
 
@@ -97,7 +97,7 @@ fn store_definitions(tx: &Connection, edit: &DefinitionEdit) -> Result<(), Ledge
 fn insert_definition(tx: &Connection, definition: &Definition) -> Result<(), LedgerError> {
     tx.prepare_cached("INSERT INTO definition (kind, name, version, document, applied_at, applied_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![
-            kind_text(definition.kind),
+            definition.kind.as_str(),
             definition.name,
             definition.version,
             definition.document.as_ref().map(to_json),
@@ -155,22 +155,11 @@ fn raise_revision(tx: &Connection) -> Result<(), LedgerError> {
 fn read_definition(row: &Row<'_>) -> rusqlite::Result<Definition> {
     let document: Option<String> = row.get(3)?;
     Ok(Definition {
-        kind: read_kind(&row.get::<_, String>(0)?).ok_or_else(|| unreadable(0, "no kind of definition"))?,
+        kind: DefinitionKind::from_name(&row.get::<_, String>(0)?).ok_or_else(|| unreadable(0, "no kind of definition"))?,
         name: row.get(1)?,
         version: row.get(2)?,
         document: document.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(3, error))?,
         applied_at: instant(row, 4)?,
         applied_by: row.get(5)?,
     })
-}
-
-fn kind_text(kind: DefinitionKind) -> &'static str {
-    match kind {
-        DefinitionKind::Job => "job",
-        DefinitionKind::Purpose => "purpose",
-    }
-}
-
-fn read_kind(text: &str) -> Option<DefinitionKind> {
-    [DefinitionKind::Job, DefinitionKind::Purpose].into_iter().find(|kind| kind_text(*kind) == text)
 }

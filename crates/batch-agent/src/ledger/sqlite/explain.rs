@@ -87,18 +87,9 @@ fn read_chunk(row: &Row<'_>) -> rusqlite::Result<ChunkStanding> {
     Ok(ChunkStanding {
         id: row.get(0)?,
         size: row.get::<_, i64>(1)? as u64,
-        state: read_chunk_state(&row.get::<_, String>(2)?).ok_or_else(|| unreadable(2, "no state"))?,
+        state: ChunkState::from_name(&row.get::<_, String>(2)?).ok_or_else(|| unreadable(2, "no state"))?,
         ready_at: instant(row, 3)?,
         attempts: row.get(4)?,
         lease: holder.zip(lease_until),
     })
-}
-
-fn read_chunk_state(text: &str) -> Option<ChunkState> {
-    match text {
-        "ready" => Some(ChunkState::Ready),
-        "claimed" => Some(ChunkState::Claimed),
-        "done" => Some(ChunkState::Done),
-        _ => None,
-    }
 }

@@ -4,28 +4,22 @@ use cohort_preferences::{JobId, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::outcome::{OutcomeRecord, StatusName};
-use super::super::{Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery};
-use super::{RUN, from_json, group, instant, micros_to_instant, parsed, read_state, state_text, unreadable};
+use super::super::{Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery, RunState};
+use super::{RUN, from_json, group, instant, micros_to_instant, parsed, unreadable};
 use crate::identity::work_key;
-
-/// The most outcomes a list answers at once.
-const MOST_OUTCOMES_A_PAGE: usize = 5_000;
-
-/// The most runs a list answers at once.
-const MOST_RUNS_A_PAGE: usize = 1_000;
 
 pub(super) fn run(tx: &Connection, id: RunId) -> Result<Option<Run>, LedgerError> {
     Ok(tx.prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?.query_row([id.0], read_run).optional()?)
 }
 
 pub(super) fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, LedgerError> {
-    let limit = query.limit.unwrap_or(MOST_RUNS_A_PAGE).min(MOST_RUNS_A_PAGE);
     let sql = format!(
         "{RUN} WHERE (?1 IS NULL OR j.job_id = ?1) AND (?2 IS NULL OR r.state = ?2) AND (?3 IS NULL OR r.id < ?3) ORDER BY r.id DESC LIMIT ?4"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let job = query.job.as_ref().map(JobId::as_str);
-    let rows = statement.query_map(params![job, query.state.map(state_text), query.before.map(|run| run.0), limit as i64], read_run)?;
+    let rows = statement
+        .query_map(params![job, query.state.map(RunState::as_str), query.before.map(|run| run.0), query.limit() as i64], read_run)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -38,8 +32,8 @@ pub(super) const OUTCOME: &str =
 pub(super) const WITH_NAMES: &str = "JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
 
 pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
-    let limit = query.limit.unwrap_or(MOST_OUTCOMES_A_PAGE).clamp(1, MOST_OUTCOMES_A_PAGE);
-    let (after_run, after_ordinal) = query.cursor.as_deref().map_or(Ok((0, -1)), read_cursor)?;
+    let limit = query.limit();
+    let (after_run, after_ordinal) = query.after()?.unwrap_or((0, -1));
     let mut statement = tx.prepare_cached(&format!(
         "{OUTCOME} FROM outcome o {WITH_NAMES}
          WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
@@ -61,11 +55,6 @@ pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<Out
     let rows: Vec<((i64, i64), OutcomeRecord)> = statement.query_map(parameters, read_outcome)?.collect::<Result<_, _>>()?;
     let next = rows.last().filter(|_| rows.len() == limit).map(|((run, ordinal), _)| format!("{run}:{ordinal}"));
     Ok((rows.into_iter().map(|(_, record)| record).collect(), next))
-}
-
-fn read_cursor(text: &str) -> Result<(i64, i64), LedgerError> {
-    let parts = text.split_once(':').and_then(|(run, ordinal)| Some((run.parse().ok()?, ordinal.parse().ok()?)));
-    parts.ok_or_else(|| LedgerError::Cursor(text.into()))
 }
 
 pub(super) fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), OutcomeRecord)> {
@@ -105,7 +94,7 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
         feature_type: parsed(row, 2)?,
         group: group(row, 3)?,
         occurrence: Firing { nominal: parsed(row, 6)?, at: instant(row, 7)? },
-        state: read_state(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
+        state: RunState::from_name(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
         reason: reason.map(|text| text.parse()).transpose().map_err(|error: LedgerError| unreadable(9, error))?,
         stated: from_json(row, 10)?,
         cursor: row.get(11)?,

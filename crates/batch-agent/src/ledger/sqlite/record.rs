@@ -4,16 +4,10 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 
-use super::super::record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, FeedPosition, FeedSince, RecordLedger};
+use super::super::record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, FeedPosition, FeedSince, MOST_OUTCOMES, RecordLedger};
 use super::super::{LedgerError, OutcomeRecord, RunId, Settlement};
 use super::lists::{OUTCOME, WITH_NAMES, read_outcome};
 use super::{SqliteLedger, instant, micros, parsed, unreadable};
-
-/// The most outcomes of a page of the feed, but for the rest of a settlement.
-const MOST_OUTCOMES: usize = 1_000;
-
-/// The most attempts of a page.
-const MOST_ATTEMPTS: usize = 5_000;
 
 #[async_trait]
 impl RecordLedger for SqliteLedger {
@@ -90,8 +84,8 @@ fn outcomes_of(tx: &Connection, settlement: &Row<'_>) -> Result<Vec<OutcomeRecor
 }
 
 fn attempts(tx: &Connection, run: RunId, query: &AttemptQuery) -> Result<(Vec<AttemptRecord>, Option<String>), LedgerError> {
-    let limit = query.limit.unwrap_or(MOST_ATTEMPTS).clamp(1, MOST_ATTEMPTS);
-    let (after_ordinal, after_attempt) = query.cursor.as_deref().map_or(Ok((-1, 0)), read_cursor)?;
+    let limit = query.limit();
+    let (after_ordinal, after_attempt) = query.after()?.unwrap_or((-1, 0));
     let mut statement = tx.prepare_cached(
         "WITH called (ordinal, tenant, attempt, at, status, error) AS (
              SELECT ordinal, tenant, attempt, at, NULL, error FROM attempt WHERE run = ?1
@@ -117,11 +111,6 @@ fn attempts(tx: &Connection, run: RunId, query: &AttemptQuery) -> Result<(Vec<At
     let rows: Vec<(i64, AttemptRecord)> = rows.collect::<Result<_, _>>()?;
     let next = rows.last().filter(|_| rows.len() == limit).map(|(ordinal, record)| format!("{ordinal}:{}", record.attempt));
     Ok((rows.into_iter().map(|(_, record)| record).collect(), next))
-}
-
-fn read_cursor(text: &str) -> Result<(i64, u32), LedgerError> {
-    let parts = text.split_once(':').and_then(|(ordinal, attempt)| Some((ordinal.parse().ok()?, attempt.parse().ok()?)));
-    parts.ok_or_else(|| LedgerError::Cursor(text.into()))
 }
 
 fn read_status(row: &Row<'_>, index: usize) -> rusqlite::Result<AttemptStatus> {

@@ -5,11 +5,11 @@ use cohort_preferences::FeatureDefaults;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::statement::{execute, query, query_one};
 use super::write::Writer;
 use crate::registry::{Definition, Registration};
 use crate::store::Result;
 use crate::store::columns::{self, feature_type, instant};
+use cohort_database::statement::{execute, query, query_one};
 
 const DEFINITION: &str = "SELECT feature_type, feature.version, at, actor, definition FROM feature
     JOIN feature_definition ON feature_definition.feature = feature.id AND feature_definition.version = feature.version";

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::names::{feature, group, learn_features, learn_groups};
-use super::statement::{query, query_one};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::Result;
 use crate::store::columns::{instant, tenant_id};
 use crate::store::names::Names;
 use crate::store::settle::just_before;
+use cohort_database::statement::{query, query_one};
 
 /// What has been committed.
 #[derive(Debug, Clone, Copy)]

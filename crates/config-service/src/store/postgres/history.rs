@@ -7,11 +7,11 @@ use tokio_postgres::Row;
 
 use super::names::{feature, learn_features};
 use super::read;
-use super::statement::query;
 use crate::store::Result;
 use crate::store::columns::instant;
 use crate::store::list::HistoryEntry;
 use crate::store::names::Names;
+use cohort_database::statement::query;
 
 /// The changes of a tenant before the one of this number, newest first.
 pub(super) async fn list(

@@ -4,11 +4,11 @@ use cohort_database::Transaction;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::statement::{execute, query, query_opt};
 use super::write::Writer;
 use crate::key::{ApiKey, KeyHash, KeyUse, NewKey, Scopes};
 use crate::store::Result;
 use crate::store::columns::{instant, unreadable};
+use cohort_database::statement::{Bound, execute, query, query_opt};
 
 const KEY: &str = "SELECT id, name, scopes, created_at, created_by, expires_at, revoked_at, last_used_at, uses FROM api_key";
 
@@ -45,8 +45,7 @@ pub(super) async fn add(writer: &mut Writer<'_>, key: &NewKey, only_first: bool)
     let expires_at = key.expires_at.map(Timestamp::as_microsecond);
     let insert = "INSERT INTO api_key (hash, name, scopes, created_at, created_by, expires_at)
          SELECT $1, $2, $3, $4, $5, $6 WHERE NOT $7 OR NOT EXISTS (SELECT 1 FROM api_key)";
-    let bound: super::statement::Bound<'_> =
-        &[&key.hash.as_slice(), &key.name, &key.scopes.text(), &created_at, &key.created_by, &expires_at, &only_first];
+    let bound: Bound<'_> = &[&key.hash.as_slice(), &key.name, &key.scopes.text(), &created_at, &key.created_by, &expires_at, &only_first];
     let inserted = execute(writer.db(), insert, bound).await?;
     if inserted == 1 { find(writer.db(), &key.hash).await } else { Ok(None) }
 }

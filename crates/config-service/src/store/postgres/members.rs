@@ -13,13 +13,13 @@ use tokio_postgres::Row;
 
 use super::feed;
 use super::names::{find_feature, find_groups};
-use super::statement::{Bound, query};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
 use crate::store::Result;
 use crate::store::columns::{instant, name_or_number};
 use crate::store::list::{ListsQuery, MemberList, MembersQuery, MovedList, MovedQuery, StoredList, StoredMember, WholeLists, with_room};
 use crate::store::names::Names;
+use cohort_database::statement::{Bound, query};
 
 /// A member before its name and preference are read.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +130,7 @@ async fn read_members(db: &Transaction<'_>, feature: i64, found: &[Found]) -> Re
     let tenants: Vec<i64> = found.iter().map(|found| found.tenant).collect();
     let gone: Vec<i64> = found.iter().filter(|found| found.change.is_none()).map(|found| found.tenant).collect();
     let bound: Bound<'_> = &[&tenants];
-    let names = query(db, "SELECT id, tenant_id FROM tenant WHERE id = ANY($1)", bound);
+    let names = async { Ok(query(db, "SELECT id, tenant_id FROM tenant WHERE id = ANY($1)", bound).await?) };
     let changes = changes_of(db, feature, gone);
     let (names, changes) = tokio::try_join!(names, changes)?;
     let mut names: HashMap<i64, Option<String>> = names.iter().map(|row| (row.get(0), row.get(1))).collect();

@@ -27,8 +27,6 @@ mod read;
 mod rows;
 mod signals;
 mod stamps;
-mod statement;
-mod table;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -40,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_database::{Migrations, Postgres, PostgresOptions, Reader, SchemaName, Version};
+use cohort_database::{Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version};
 use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId, TenantTimezone};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -90,7 +88,8 @@ pub(crate) struct PostgresStore {
 impl PostgresStore {
     /// Connects, creating or migrating the schema unless `read_only`.
     pub(crate) async fn open(url: String, schema: SchemaName, clock: Arc<dyn Clock>, read_only: bool) -> Result<Self> {
-        let db = Postgres::open(PostgresOptions { url, schema, readers: READERS, read_only }, &migrations()).await?;
+        let db =
+            Postgres::open(PostgresOptions { url, schema, readers: READERS, read_only, planning: Planning::ByCost }, &migrations()).await?;
         if !read_only {
             write_identity(&db).await?;
         }

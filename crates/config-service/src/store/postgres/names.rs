@@ -7,9 +7,9 @@ use cohort_database::Transaction;
 use cohort_preferences::{FeatureType, StatedGroup};
 use tokio_postgres::Row;
 
-use super::statement::{query, query_opt};
 use crate::store::names::Names;
 use crate::store::{Result, columns};
+use cohort_database::statement::{query, query_opt};
 
 /// Reads the groups of these numbers, which stand in committed rows, as far as they are not known yet.
 pub(super) async fn learn_groups(db: &Transaction<'_>, names: &Names, numbers: impl Iterator<Item = i64>) -> Result<()> {

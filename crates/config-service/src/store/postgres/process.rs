@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cohort_database::{Connection, Postgres};
+use cohort_database::{Connection, Planning, Postgres};
 use cohort_preferences::Clock;
 
 use super::signals::Signals;
@@ -26,10 +26,6 @@ pub(super) struct Session {
     connection: Option<Connection>,
 }
 
-/// What is written is found by its keys. A server that plans when tables are small, or does not know how large they have
-/// become, would read them through.
-const BY_KEYS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
-
 impl Session {
     /// No connection yet.
     pub(super) fn new(process: Arc<Process>) -> Self {
@@ -41,15 +37,9 @@ impl Session {
     pub(super) async fn begin(&mut self) -> Result<Writer<'_>> {
         let connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
-            _ => connect(&self.process.db).await?,
+            _ => self.process.db.connect(Planning::ByKeys).await?,
         };
         let transaction = self.connection.insert(connection).transaction().await?;
         Writer::begin(transaction, &self.process).await
     }
-}
-
-async fn connect(db: &Postgres) -> Result<Connection> {
-    let connection = db.connect().await?;
-    connection.batch_execute(BY_KEYS).await?;
-    Ok(connection)
 }

@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
 use super::names::find_feature;
-use super::statement::query;
 use super::{definitions, feed};
 use crate::cursor::Incarnation;
 use crate::error::ConfigServiceError;
@@ -20,6 +19,7 @@ use crate::store::edit::{AsStated, Current, Membership, Profile, Tenant};
 use crate::store::list::{GroupPage, GroupsQuery, StoredPreference, StoredTenant};
 use crate::store::plan::Tenants;
 use crate::store::{Result, columns};
+use cohort_database::statement::query;
 
 const TENANT: &str = "SELECT id, tenant_id, created_at, timezone, profile_version, profile_change FROM tenant";
 

@@ -6,11 +6,11 @@ use cohort_database::Transaction;
 use cohort_preferences::{FeatureType, StatedGroup, Zone};
 
 use super::names::{GroupColumns, find_feature, find_groups};
-use super::statement::{Bound, execute, query, query_one};
-use super::table::{Field, Kind, Table};
 use crate::store::names::{Learned, Names};
 use crate::store::plan::{ChangeRow, Move, PreferenceRow, ProfileRow, Rows, TenantRow};
 use crate::store::{Result, columns};
+use cohort_database::statement::{Bound, execute, query, query_one};
+use cohort_database::table::{Field, Kind, Table};
 
 /// Writes everything that was planned. The names that it meets are known only once the transaction is committed.
 pub(super) async fn write(db: &Transaction<'_>, names: &Names, learned: &mut Learned, rows: &Rows) -> Result<()> {
@@ -192,7 +192,7 @@ async fn write_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: &Rows)
     PREFERENCE.insert(db, new.into_iter().map(|row| preference_fields(known, row))).await?;
     let instead = "ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
          stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = excluded.group_since";
-    PREFERENCE.insert_or(db, others.into_iter().map(|row| preference_fields(known, row)), instead).await
+    PREFERENCE.insert_or(db, others.into_iter().map(|row| preference_fields(known, row)), instead).await.map(drop)
 }
 
 fn preference_fields(known: &Known<'_>, row: &PreferenceRow) -> Result<[Field<'static>; 7]> {

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::process::Process;
-use super::statement::query_one;
 use crate::store::Result;
+use cohort_database::statement::query_one;
 
 /// The longest that something committed stays unnoticed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

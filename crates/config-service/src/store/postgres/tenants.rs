@@ -7,12 +7,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::names::find_feature;
-use super::statement::{query, query_one};
 use super::{feed, read};
 use crate::cursor::Incarnation;
 use crate::store::Result;
 use crate::store::columns::{instant, name_or_number, tenant_id, zone};
 use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, TenantsQuery};
+use cohort_database::statement::{query, query_one};
 
 /// The most tenants that are looked at for one page of those as of an instant.
 const MOST_LOOKS: u64 = 50_000;

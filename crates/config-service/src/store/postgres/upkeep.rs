@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::read;
-use super::statement::{execute, query};
 use super::write::Writer;
 use crate::store::drift::{self, MOST_EXAMPLES, TENANTS_A_LOOK};
 use crate::store::list::Drift;
 use crate::store::{Result, columns};
+use cohort_database::statement::{execute, query};
 
 /// Rows that are removed in one transaction: bounds how long a write waits behind it.
 const ROWS_A_TURN: i64 = 5_000;
@@ -85,5 +85,5 @@ pub(super) async fn remove_counts(writer: &Writer<'_>, before: Timestamp) -> Res
                AND EXISTS (SELECT 1 FROM group_count AS newer WHERE newer.group_id = old.group_id AND newer.at > old.at AND newer.at < $1)
              LIMIT $2) AS old
          WHERE group_count.group_id = old.group_id AND group_count.at = old.at";
-    execute(writer.db(), delete, &[&before.as_microsecond(), &ROWS_A_TURN]).await
+    Ok(execute(writer.db(), delete, &[&before.as_microsecond(), &ROWS_A_TURN]).await?)
 }

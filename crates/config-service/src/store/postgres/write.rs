@@ -5,13 +5,13 @@ use cohort_preferences::{FeatureType, MonotonicStamps, TenantId};
 use jiff::Timestamp;
 
 use super::process::Process;
-use super::statement::{execute, query_one};
 use super::{read, rows};
 use crate::store::Result;
 use crate::store::columns::instant;
 use crate::store::edit::{Erased, Tenant};
 use crate::store::names::Learned;
 use crate::store::plan::{Head, Plan, Rows};
+use cohort_database::statement::{execute, query_one};
 
 /// A transaction that holds `head`: no other process writes until it has ended.
 pub(super) struct Writer<'a> {
@@ -123,5 +123,5 @@ async fn empty_history(db: &Transaction<'_>, tenant: &Tenant) -> Result<u64> {
              SELECT id, previous FROM change WHERE id = ANY($1)
              UNION ALL SELECT change.id, change.previous FROM chain JOIN change ON change.id = chain.previous)
          UPDATE change SET preference = NULL FROM chain WHERE change.id = chain.id";
-    execute(db, empty, &[&newest.collect::<Vec<i64>>()]).await
+    Ok(execute(db, empty, &[&newest.collect::<Vec<i64>>()]).await?)
 }

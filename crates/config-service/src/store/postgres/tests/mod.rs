@@ -6,7 +6,7 @@ mod processes;
 use std::sync::Arc;
 
 use cohort_database::testing::{TestDatabase, fresh_postgres};
-use cohort_database::{Connection, DatabaseError};
+use cohort_database::{Connection, DatabaseError, Planning};
 use cohort_preferences::{ChangePage, Clock};
 use tokio_postgres::Client;
 
@@ -28,7 +28,7 @@ fn noon() -> Arc<Hand> {
 
 /// A connection that is no part of the store.
 async fn other(store: &PostgresStore) -> Connection {
-    store.process.db.connect().await.expect("connects")
+    store.process.db.connect(Planning::ByCost).await.expect("connects")
 }
 
 async fn run(client: &Client, statements: &str) {

@@ -8,12 +8,12 @@
 use std::error::Error;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use cohort_database::Transaction;
+use deadpool_postgres::Transaction;
 use futures_util::SinkExt;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::statement::execute;
-use crate::store::Result;
+use crate::error::DatabaseError;
 
 /// From so many rows on they are copied.
 const MANY: usize = 1_000;
@@ -27,44 +27,58 @@ const BEGIN: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: i16 = -1;
 
 /// Where rows go.
-pub(super) struct Table<const N: usize> {
+pub struct Table<const N: usize> {
     /// Its name.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// The columns that rows state, with their kinds.
-    pub(super) columns: [(&'static str, Kind); N],
+    pub columns: [(&'static str, Kind); N],
 }
 
 /// What a column holds.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// `BIGINT`.
     Number,
+    /// `INTEGER`.
+    Integer,
+    /// `BOOLEAN`.
+    Flag,
+    /// `TEXT`.
     Text,
 }
 
 /// A column of a row.
 #[derive(Debug)]
-pub(super) enum Field<'a> {
+pub enum Field<'a> {
     /// Of a column of numbers.
     Number(Option<i64>),
+    /// Of a column of integers.
+    Integer(i32),
+    /// Of a column of flags.
+    Flag(bool),
     /// Of a column of text.
     Text(Option<&'a str>),
 }
 
 impl<const N: usize> Table<N> {
     /// Puts rows in that are not there.
-    pub(super) async fn insert<'f>(&self, db: &Transaction<'_>, rows: impl ExactSizeIterator<Item = Result<[Field<'f>; N]>>) -> Result<()> {
-        if rows.len() < MANY { self.insert_or(db, rows, "").await } else { self.copy(db, rows).await }
-    }
-
-    /// Puts rows in; `instead` says what is done where one is there.
-    pub(super) async fn insert_or<'f>(
+    pub async fn insert<'f, E: From<DatabaseError>>(
         &self,
         db: &Transaction<'_>,
-        rows: impl ExactSizeIterator<Item = Result<[Field<'f>; N]>>,
+        rows: impl ExactSizeIterator<Item = Result<[Field<'f>; N], E>>,
+    ) -> Result<(), E> {
+        if rows.len() < MANY { self.insert_or(db, rows, "").await.map(drop) } else { self.copy(db, rows).await }
+    }
+
+    /// Puts rows in; `instead` says what is done where one is there. Answers how many were put in or changed.
+    pub async fn insert_or<'f, E: From<DatabaseError>>(
+        &self,
+        db: &Transaction<'_>,
+        rows: impl ExactSizeIterator<Item = Result<[Field<'f>; N], E>>,
         instead: &str,
-    ) -> Result<()> {
+    ) -> Result<u64, E> {
         if rows.len() == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let mut columns: [Vec<Field<'f>>; N] = std::array::from_fn(|_| Vec::with_capacity(rows.len()));
         for row in rows {
@@ -73,25 +87,30 @@ impl<const N: usize> Table<N> {
         let bound = columns.each_ref().map(|column| column as &(dyn ToSql + Sync));
         let arrays: Vec<_> = (1..).zip(&self.columns).map(|(place, (_, kind))| format!("${place}::{}[]", kind.as_sql())).collect();
         let insert = format!("INSERT INTO {} ({}) SELECT * FROM unnest({}) {instead}", self.name, self.named_columns(), arrays.join(", "));
-        execute(db, &insert, &bound).await?;
-        Ok(())
+        Ok(execute(db, &insert, &bound).await?)
     }
 
-    async fn copy<'f>(&self, db: &Transaction<'_>, rows: impl Iterator<Item = Result<[Field<'f>; N]>>) -> Result<()> {
+    async fn copy<'f, E: From<DatabaseError>>(
+        &self,
+        db: &Transaction<'_>,
+        rows: impl Iterator<Item = Result<[Field<'f>; N], E>>,
+    ) -> Result<(), E> {
         let copy = format!("COPY {} ({}) FROM STDIN BINARY", self.name, self.named_columns());
-        let mut sink = Box::pin(db.copy_in::<_, Bytes>(&db.prepare_cached(&copy).await?).await?);
+        let copy = db.prepare_cached(&copy).await.map_err(DatabaseError::from)?;
+        let mut sink = Box::pin(db.copy_in::<_, Bytes>(&copy).await.map_err(DatabaseError::from)?);
         let mut piece = BytesMut::with_capacity(PIECE);
         piece.put_slice(BEGIN);
         for row in rows {
             piece.put_i16(N as i16);
             row?.iter().for_each(|field| field.append_to(&mut piece));
             if piece.len() >= PIECE {
-                sink.send(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE)).freeze()).await?;
+                let full = std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE));
+                sink.send(full.freeze()).await.map_err(DatabaseError::from)?;
             }
         }
         piece.put_i16(END);
-        sink.send(piece.freeze()).await?;
-        sink.as_mut().finish().await?;
+        sink.send(piece.freeze()).await.map_err(DatabaseError::from)?;
+        sink.as_mut().finish().await.map_err(DatabaseError::from)?;
         Ok(())
     }
 
@@ -104,6 +123,8 @@ impl Kind {
     fn as_sql(self) -> &'static str {
         match self {
             Self::Number => "bigint",
+            Self::Integer => "integer",
+            Self::Flag => "boolean",
             Self::Text => "text",
         }
     }
@@ -117,6 +138,14 @@ impl Field<'_> {
             Self::Number(Some(number)) => {
                 row.put_i32(8);
                 row.put_i64(*number);
+            }
+            Self::Integer(number) => {
+                row.put_i32(4);
+                row.put_i32(*number);
+            }
+            Self::Flag(flag) => {
+                row.put_i32(1);
+                row.put_u8(u8::from(*flag));
             }
             Self::Text(Some(text)) => {
                 row.put_i32(text.len() as i32);
@@ -142,12 +171,14 @@ impl ToSql for Field<'_> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Number(number) => number.to_sql(kind, out),
+            Self::Integer(number) => number.to_sql(kind, out),
+            Self::Flag(flag) => flag.to_sql(kind, out),
             Self::Text(text) => text.to_sql(kind, out),
         }
     }
 
     fn accepts(kind: &Type) -> bool {
-        *kind == Type::INT8 || *kind == Type::TEXT
+        [Type::INT8, Type::INT4, Type::BOOL, Type::TEXT].contains(kind)
     }
 
     to_sql_checked!();

@@ -1,0 +1,58 @@
+//! Conditions of a statement, put together from what a query asks for.
+
+use cohort_database::statement::Bound;
+use tokio_postgres::types::ToSql;
+
+/// Conditions and what the statement binds. What does not restrict is left out, so that the server need not plan for it.
+#[derive(Default)]
+pub(super) struct Conditions<'a> {
+    all: Vec<String>,
+    bound: Vec<&'a (dyn ToSql + Sync)>,
+}
+
+impl<'a> Conditions<'a> {
+    /// Where the statement has this value.
+    pub(super) fn place_of(&mut self, value: &'a (dyn ToSql + Sync)) -> String {
+        self.bound.push(value);
+        format!("${}", self.bound.len())
+    }
+
+    /// Restricts to rows that compare so to a value, if there is one.
+    pub(super) fn add(&mut self, comparison: &str, value: Option<&'a (impl ToSql + Sync)>) {
+        if let Some(value) = value {
+            let place = self.place_of(value);
+            self.all.push(format!("{comparison} {place}"));
+        }
+    }
+
+    /// Restricts to rows behind a place, if there is one.
+    pub(super) fn add_behind(&mut self, columns: &str, place: Option<&'a (i64, i64)>) {
+        if let Some((first, second)) = place {
+            let (first, second) = (self.place_of(first), self.place_of(second));
+            self.all.push(format!("{columns} > ({first}, {second})"));
+        }
+    }
+
+    /// Restricts to rows whose text has this in it, if there is something.
+    pub(super) fn add_part_of(&mut self, column: &str, part: Option<&'a String>) {
+        if let Some(part) = part {
+            let place = self.place_of(part);
+            self.all.push(format!("strpos({column}, {place}) > 0"));
+        }
+    }
+
+    /// Restricts without a value.
+    pub(super) fn add_plain(&mut self, condition: &str) {
+        self.all.push(condition.to_owned());
+    }
+
+    /// The clause; empty where nothing restricts.
+    pub(super) fn sql(&self) -> String {
+        if self.all.is_empty() { String::new() } else { format!("WHERE {}", self.all.join(" AND ")) }
+    }
+
+    /// What the statement binds.
+    pub(super) fn bound(&self) -> Bound<'_> {
+        &self.bound
+    }
+}
