@@ -3,31 +3,36 @@
 //! Read in this order: [`DynamicBatchScheduler`] opens runs, [`EnhancedBatchProcessor`] works on them, a [`Handler`] does
 //! the work itself, and the [`Ledger`] is the record that decides.
 
+mod accounting;
 mod api;
 mod clock;
+mod explain;
 mod handler;
 mod handlers;
 mod identity;
+mod job_history;
 mod ledger;
 mod processor;
 mod registry;
 mod scheduler;
 mod source;
 
+pub use accounting::{Account, AccountError, AccountFault, Accountant, Depth, JobAccount, Unaccounted};
 pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health};
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
-pub use cohort_config_client::{FeedEvent, HistoryEntry};
+pub use cohort_config_client::FeedEvent;
+pub use explain::{Answer, ExplainError, Explainer, Explanation, Moment, MomentError, Step, StepName};
 pub use handler::{Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserWork, Work, handler_fn};
 pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler, TemplateHandlerError};
 pub use identity::idempotency_key;
 pub use ledger::{
-    ActLedger, AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger, Chunk, ChunkStanding,
-    ChunkState, Claim, Counts, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger,
-    ExplainLedger, FailedReason, Fate, FeedPage, Firing, FiringName, JobStanding, Lane, Ledger, LedgerError, LedgerRetention, Mark,
-    MembersRead, MissedReason, NewRun, OpenMember, Outcome, OutcomeQuery, OutcomeRecord, Pause, Place, Plan, PostgresLedger, Pruned,
-    RecordLedger, Requeue, Requeued, RescueLedger, RetentionError, RetentionLedger, RetriedAttempt, Run, RunId, RunQuery, RunState,
-    Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding,
-    UnprocessedReason, UsedSettings, Waiting, WaitingWork,
+    AccountingLedger, ActLedger, AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger, Chunk,
+    ChunkStanding, ChunkState, Claim, Counts, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger,
+    ErasureLedger, ExplainLedger, FailedAttempt, FailedReason, Fate, FeedPage, Firing, FiringName, JobStanding, Lane, Ledger, LedgerError,
+    LedgerRetention, Mark, MembersRead, MissedReason, NewRun, OpenMember, OpenWork, Outcome, OutcomeQuery, OutcomeRecord, Pause, Place,
+    Plan, PostgresLedger, Pruned, RecordLedger, Requeue, Requeued, RescueLedger, RetentionError, RetentionLedger, RetriedAttempt, Run,
+    RunAccount, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions,
+    TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork, WorkStanding,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
 pub use registry::{
@@ -35,4 +40,4 @@ pub use registry::{
     StartReport, Triggered,
 };
 pub use scheduler::{DynamicBatchScheduler, NominalDates, ScheduleError, ScheduleKey, ScheduleView};
-pub use source::{PreferenceSource, SourceError};
+pub use source::{HistoryEntry, PreferenceSource, SourceError};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent, HistoryEntry};
+pub use cohort_config_client::HistoryEntry;
+use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
 use cohort_preferences::{
     BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, MemberLists, MemberListsRequest, MemberPage, MembersRequest,
     TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,

@@ -49,6 +49,11 @@ pub(crate) fn router(config: &ConfigService, registry: JobRegistry, keys: Arc<dy
     Router::new().nest(BASE, api).merge(config.health_router()).merge(ConfigService::docs_router()).fallback(unknown_route)
 }
 
+/// A client of the Config Database at an address of this machine.
+pub(crate) fn client_at(address: SocketAddr, key: &str) -> anyhow::Result<ConfigDatabaseClient> {
+    ConfigDatabaseClient::builder(format!("http://{address}{BASE}")).api_key(key).build().context("cannot make a client")
+}
+
 /// An address for both services that nothing answers at yet, and a client of it.
 pub(crate) struct Address {
     pub(crate) client: ConfigDatabaseClient,
@@ -67,9 +72,7 @@ impl Address {
     /// Takes `listen`, and makes a client with this key.
     pub(crate) async fn take(listen: SocketAddr, key: &str) -> anyhow::Result<Self> {
         let listening = Listening::at(listen).await?;
-        let base = format!("http://{}{BASE}", listening.address);
-        let client = ConfigDatabaseClient::builder(base).api_key(key).build().context("cannot make a client")?;
-        Ok(Self { client, listening })
+        Ok(Self { client: client_at(listening.address, key)?, listening })
     }
 
     /// Serves both services.

@@ -3,6 +3,7 @@
 
 mod auth;
 mod batch_config;
+mod explain;
 mod health;
 mod jobs;
 mod outcome_feed;
@@ -65,7 +66,8 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/runs/{id}/outcomes", get(outcomes::of_run))
         .route("/runs/{id}/attempts", get(runs::attempts))
         .route("/outcomes", get(outcomes::list))
-        .route("/outcomes/feed", get(outcome_feed::page));
+        .route("/outcomes/feed", get(outcome_feed::page))
+        .route("/tenants/{tenant_id}/explain", get(explain::explain));
     let ledger = Arc::clone(registry.ledger());
     acts.merge(looks).route_layer(from_fn_with_state(keys, auth::require_key)).with_state(Spoken { ledger, registry })
 }

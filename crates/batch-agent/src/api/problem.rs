@@ -25,6 +25,16 @@ pub(super) fn keys_unavailable(error: &SourceError) -> ProblemDetails {
     problem(StatusCode::SERVICE_UNAVAILABLE, "Keys cannot be checked now", "the Config Database does not answer; try again")
 }
 
+pub(super) fn of_source(error: &SourceError) -> ProblemDetails {
+    tracing::warn!(error = error as &dyn std::error::Error, "what users have stated cannot be read");
+    problem(StatusCode::SERVICE_UNAVAILABLE, "Preferences cannot be read now", "the Config Database does not answer; try again")
+}
+
+pub(super) fn no_config_database() -> ProblemDetails {
+    let detail = "nobody here can ask the Config Database what users have stated";
+    problem(StatusCode::SERVICE_UNAVAILABLE, "No Config Database", detail)
+}
+
 pub(super) fn not_ready(reason: &str) -> ProblemDetails {
     problem(StatusCode::SERVICE_UNAVAILABLE, "The agent is not ready", reason)
 }

@@ -28,10 +28,30 @@ pub struct Place {
     pub run: Run,
     /// The chunk that the user is in.
     pub chunk: ChunkStanding,
-    /// The user as far as their work is open; `None` once it has an outcome.
-    pub open: Option<OpenMember>,
-    /// How it ended; `None` while it is open.
-    pub outcome: Option<OutcomeRecord>,
+    /// How far the user's work is.
+    pub work: WorkStanding,
+    /// The attempts that failed and were followed by another, also by a requeue; oldest first.
+    pub failures: Vec<FailedAttempt>,
+}
+
+/// An attempt that was followed by another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedAttempt {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// When its result was recorded.
+    pub at: Timestamp,
+    /// What the handler or the network said.
+    pub error: Option<String>,
+}
+
+/// How far a user's work is.
+#[derive(Debug, Clone)]
+pub enum WorkStanding {
+    /// It has no outcome yet.
+    Open(OpenMember),
+    /// It has ended.
+    Ended(OutcomeRecord),
 }
 
 /// A chunk, and who holds it.
@@ -82,6 +102,9 @@ pub trait ExplainLedger: Send + Sync {
 
     /// The run of one occurrence of a group.
     async fn run_named(&self, job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Result<Option<Run>, LedgerError>;
+
+    /// From when on everything is kept; `None` while nothing was ever removed because of its age.
+    async fn kept_since(&self) -> Result<Option<Timestamp>, LedgerError>;
 
     /// Where a user stands in the runs of a job that fell on this instant; more than one place only if somebody pulled a trigger
     /// at it.

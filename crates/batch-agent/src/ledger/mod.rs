@@ -25,6 +25,7 @@
 //!
 //! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
 
+mod accounting;
 mod acts;
 mod agents;
 mod backlog;
@@ -51,13 +52,14 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use accounting::{AccountingLedger, OpenWork, RunAccount};
 pub use acts::{ActLedger, DeadLetter, DeadLetterQuery, Requeue, Requeued};
 pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
 pub use backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
 pub use deaths::{Fate, RescueLedger};
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
 pub use erasure::ErasureLedger;
-pub use explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
+pub use explain::{ChunkStanding, ChunkState, ExplainLedger, FailedAttempt, JobStanding, Place, WorkStanding};
 pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
 pub use postgres::PostgresLedger;
@@ -519,7 +521,16 @@ impl From<GroupError> for LedgerError {
 /// The durable record, whatever database holds it.
 #[async_trait]
 pub trait Ledger:
-    DefinitionLedger + AgentLedger + ErasureLedger + ExplainLedger + ActLedger + RecordLedger + RetentionLedger + BacklogLedger + RescueLedger
+    DefinitionLedger
+    + AgentLedger
+    + ErasureLedger
+    + ExplainLedger
+    + AccountingLedger
+    + ActLedger
+    + RecordLedger
+    + RetentionLedger
+    + BacklogLedger
+    + RescueLedger
 {
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;

@@ -14,6 +14,7 @@
 //! What may fail: the connection, the server. What was asked is then an error that may pass, and whoever asked tries again; a
 //! settlement is tried again here, since its chunk would otherwise be done twice (D2).
 
+mod accounting;
 mod acts;
 mod agents;
 mod backlog;

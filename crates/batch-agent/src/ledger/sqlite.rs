@@ -1,5 +1,6 @@
 //! The ledger on SQLite.
 
+mod accounting;
 mod acts;
 mod agents;
 mod backlog;

@@ -14,6 +14,7 @@
 
 use cohort_preferences::Job;
 
+use super::lists::count_listed;
 use super::read::GroupAt;
 use super::{Inner, ProcessError};
 use crate::ledger::{Run, UnprocessedReason};
@@ -32,7 +33,7 @@ impl Inner {
         if self.schedules.is_doubted(&asked.job.job_id) {
             return None;
         }
-        let counted = self.count_listed(asked.job, asked.parts.clone(), asked.instant).await;
+        let counted = count_listed(&*self.source, asked.job, asked.parts.clone(), asked.instant).await;
         let counted = counted.inspect_err(|error| {
             tracing::warn!(error = error as &dyn std::error::Error, group = %asked.group, "members without outcomes cannot be counted now");
         });

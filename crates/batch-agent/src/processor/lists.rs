@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::{CLAIM_USERS, Inner};
 use crate::ledger::Run;
 use crate::scheduler::{Parts, PartsUnknown};
-use crate::source::SourceError;
+use crate::source::{PreferenceSource, SourceError};
 
 /// What the members of a run come from.
 pub(super) struct Lists {
@@ -117,21 +117,21 @@ impl Inner {
         let next = page.next_cursor.map(|cursor| Place::Tenants { before, cursor: Some(cursor) });
         Ok(Page { members: page.members, next: next.map(|place| place.to_string()) })
     }
+}
 
-    /// How many members a job's group has as of an instant.
-    pub(super) async fn count_listed(&self, job: &Job, parts: Parts, as_of: Timestamp) -> Result<u64, SourceError> {
-        let Lists { groups, tenants } = Lists::of(job, parts);
-        let mut count = 0;
-        if !groups.is_empty() {
-            let feature_type = job.feature_type.clone();
-            count += self.source.members(&MembersRequest { feature_type, groups, as_of, cursor: None, limit: Some(1) }).await?.count_as_of;
-        }
-        if let Some(filter) = tenants {
-            let page = self.source.tenants(&TenantMembersRequest { filter, as_of, cursor: None, limit: Some(1) }).await?;
-            count += page.count_as_of.unwrap_or_default();
-        }
-        Ok(count)
+/// How many members a job's group has as of an instant.
+pub(crate) async fn count_listed(source: &dyn PreferenceSource, job: &Job, parts: Parts, as_of: Timestamp) -> Result<u64, SourceError> {
+    let Lists { groups, tenants } = Lists::of(job, parts);
+    let mut count = 0;
+    if !groups.is_empty() {
+        let feature_type = job.feature_type.clone();
+        count += source.members(&MembersRequest { feature_type, groups, as_of, cursor: None, limit: Some(1) }).await?.count_as_of;
     }
+    if let Some(filter) = tenants {
+        let page = source.tenants(&TenantMembersRequest { filter, as_of, cursor: None, limit: Some(1) }).await?;
+        count += page.count_as_of.unwrap_or_default();
+    }
+    Ok(count)
 }
 
 /// The only page of a run whose members were given as one list, if it has its count (M8).

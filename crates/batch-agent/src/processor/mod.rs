@@ -46,6 +46,7 @@ pub use self::builder::ProcessorBuilder;
 use self::cancel::Cancellations;
 pub use self::job_set::{BuildError, Serving};
 pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
+pub(crate) use self::lists::count_listed;
 pub(crate) use self::read::GroupAt;
 use self::turns::Turns;
 use crate::clock::AgentClock;

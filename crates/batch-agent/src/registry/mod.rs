@@ -28,10 +28,12 @@ pub use self::acts::{Retried, RetriedRuns, Retry};
 pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, Outlook, PurposeView};
 use crate::clock::AgentClock;
+use crate::explain::Explainer;
 use crate::ledger::{
     Alteration, Definition, DefinitionEdit, DefinitionKind, Firing, Ledger, LedgerError, RunId, StartedWith, StoredDefinitions,
 };
 use crate::processor::{BuildError, EnhancedBatchProcessor, Serving};
+use crate::source::PreferenceSource;
 
 /// How often an act is decided anew because another one was faster.
 const TRIES: usize = 10;
@@ -44,6 +46,8 @@ pub struct JobRegistry {
     serving: Arc<Serving>,
     /// The agent of this process; `None` if only files are acted on.
     agent: Option<EnhancedBatchProcessor>,
+    /// The Config Database; `None` if nobody here can ask it.
+    source: Option<Arc<dyn PreferenceSource>>,
     /// Why nothing can be changed; `None` if it can.
     read_only: Option<String>,
 }
@@ -128,19 +132,32 @@ impl ApplyReport {
 impl JobRegistry {
     /// The registry of a ledger that no agent of this process works on.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn AgentClock>, serving: Serving) -> Self {
-        Self { ledger, clock, serving: Arc::new(serving), agent: None, read_only: None }
+        Self { ledger, clock, serving: Arc::new(serving), agent: None, source: None, read_only: None }
     }
 
     /// The registry of an agent: an act is in force there when it is answered.
     pub fn of_agent(agent: &EnhancedBatchProcessor) -> Self {
-        let (_source, ledger, clock) = agent.parts();
-        Self { ledger, clock, serving: Arc::clone(agent.serving()), agent: Some(agent.clone()), read_only: None }
+        let (source, ledger, clock) = agent.parts();
+        let serving = Arc::clone(agent.serving());
+        Self { ledger, clock, serving, agent: Some(agent.clone()), source: Some(source), read_only: None }
+    }
+
+    /// The same, with the Config Database to ask what users have stated.
+    #[must_use]
+    pub fn asking(self, source: Arc<dyn PreferenceSource>) -> Self {
+        Self { source: Some(source), ..self }
     }
 
     /// The same, refusing every act with this reason.
     #[must_use]
     pub fn read_only(self, reason: String) -> Self {
         Self { read_only: Some(reason), ..self }
+    }
+
+    /// What says why; `None` if nobody here can ask the Config Database.
+    pub(crate) fn explainer(&self) -> Option<Explainer> {
+        let (source, agent) = (self.source.clone()?, self.agent.clone());
+        Some(Explainer::new(source, Arc::clone(&self.ledger), Arc::clone(&self.clock), agent))
     }
 
     /// Where it is stored.

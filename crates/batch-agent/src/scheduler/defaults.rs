@@ -11,20 +11,20 @@ use serde_json::{Map, Value};
 
 /// The defaults of one job over time.
 #[derive(Debug, Clone)]
-pub(super) struct DefaultsInTime {
+pub(crate) struct DefaultsInTime {
     /// Oldest first; the first holds from the beginning of time, the last holds now.
     periods: Vec<(Timestamp, Defaults)>,
 }
 
 /// From when to when a stated group is part of a preference group; without an end where it still is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stretch {
-    pub(super) from: Timestamp,
-    pub(super) until: Option<Timestamp>,
+pub(crate) struct Stretch {
+    pub(crate) from: Timestamp,
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl Stretch {
-    pub(super) fn contains(self, instant: Timestamp) -> bool {
+    pub(crate) fn contains(self, instant: Timestamp) -> bool {
         self.from <= instant && self.until.is_none_or(|until| instant < until)
     }
 }
@@ -32,7 +32,7 @@ impl Stretch {
 impl DefaultsInTime {
     /// The defaults of a job and of its feature over time, each oldest first; the job's stand behind the feature's. The job's
     /// oldest hold from the beginning of time.
-    pub(super) fn of(of_job: &[(Timestamp, Preference)], of_feature: &[FeatureDefaults]) -> Self {
+    pub(crate) fn of(of_job: &[(Timestamp, Preference)], of_feature: &[FeatureDefaults]) -> Self {
         let changes = of_job.iter().skip(1).map(|(at, _)| *at).chain(of_feature.iter().map(|feature| feature.since));
         let instants: BTreeSet<Timestamp> = changes.chain([Timestamp::MIN]).collect();
         let at = |instant: Timestamp| {
@@ -46,7 +46,7 @@ impl DefaultsInTime {
     }
 
     /// Those of a job that has always had the same, without those of a feature.
-    pub(super) fn of_job(job: &Job) -> Self {
+    pub(crate) fn of_job(job: &Job) -> Self {
         Self::of(&[(Timestamp::MIN, job.default_preferences.clone())], &[])
     }
 
@@ -56,9 +56,14 @@ impl DefaultsInTime {
     }
 
     /// The preference group that a stated group was part of at an instant.
-    pub(super) fn resolve_at(&self, stated: &StatedGroup, at: Timestamp) -> Result<PreferenceGroup, UnresolvedGroup> {
+    pub(crate) fn resolve_at(&self, stated: &StatedGroup, at: Timestamp) -> Result<PreferenceGroup, UnresolvedGroup> {
         let (_, defaults) = self.periods.iter().rfind(|(from, _)| *from <= at).expect("the first holds from the beginning of time");
         stated.resolve(defaults)
+    }
+
+    /// The instants at which they changed.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = Timestamp> {
+        self.periods.iter().skip(1).map(|(from, _)| *from)
     }
 
     /// The preference groups that a stated group was part of, and the one that it is part of now.
@@ -67,6 +72,11 @@ impl DefaultsInTime {
     /// If the defaults of now do not complete it. Earlier ones that did not are passed over: nothing fired by them.
     pub(super) fn stretches(&self, stated: &StatedGroup) -> Result<Vec<(PreferenceGroup, Stretch)>, UnresolvedGroup> {
         self.resolve(stated)?;
+        Ok(self.groups(stated))
+    }
+
+    /// The same, also where the defaults of now do not complete it.
+    pub(crate) fn groups(&self, stated: &StatedGroup) -> Vec<(PreferenceGroup, Stretch)> {
         let mut stretches: Vec<(PreferenceGroup, Stretch)> = Vec::new();
         for (index, (from, defaults)) in self.periods.iter().enumerate() {
             let Ok(group) = stated.resolve(defaults) else { continue };
@@ -76,7 +86,7 @@ impl DefaultsInTime {
                 _ => stretches.push((group, Stretch { from: *from, until })),
             }
         }
-        Ok(stretches)
+        stretches
     }
 
     /// The overrides of the defaults of now, those of the feature over those of the job, key by key.

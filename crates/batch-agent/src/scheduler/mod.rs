@@ -39,7 +39,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
 
-use self::defaults::DefaultsInTime;
+pub(crate) use self::defaults::{DefaultsInTime, Stretch};
 use self::job_schedules::Due;
 pub(crate) use self::plan::ON_TIME;
 use self::plan::Verdict;

@@ -16,6 +16,7 @@
 //! | a run is read before the feed has reached its instant | `faults::a_run_waits_for_the_feed_to_reach_its_instant_since_a_new_group_may_be_part_of_it` |
 //! | a retry takes today's settings (M3) | `consent::a_retry_reuses_the_first_attempts_settings_and_the_next_run_reads_anew` |
 
+mod accounting;
 mod acts;
 mod chunks;
 mod clock_changes;
@@ -24,6 +25,7 @@ mod consent;
 mod defaults;
 mod definitions;
 mod erasure;
+mod explain;
 mod faults;
 mod handler;
 mod http;

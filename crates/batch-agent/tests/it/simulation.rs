@@ -111,6 +111,8 @@ async fn whatever_happens_each_member_of_each_occurrence_ends_with_one_outcome_a
         assert_eq!((lacking, strange), (Vec::new(), Vec::new()), "seed {seed}: lacking, strange");
         assert_eq!(outcomes.len(), got.len(), "seed {seed}: nobody twice");
         assert!(outcomes.len() > 100, "seed {seed}: something happened");
+        let account = stage.account("2026-12-01T00:00:00Z").await;
+        assert_eq!((account.unaccounted, &account.named), (0, &Vec::new()), "seed {seed}: everything is accounted for (A1)");
         let ran: Vec<_> =
             outcomes.iter().filter(|o| json!(o.status) != json!("skipped")).map(|o| (&o.tenant_id, o.nominal.date())).collect();
         let dates: BTreeSet<_> = ran.iter().collect();

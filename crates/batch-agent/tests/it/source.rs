@@ -166,6 +166,14 @@ impl TestSource {
         user.history.push(HistoryEntry { at, feature_type: None, version: 1, after: Some(json!({"timezone": zone, "labels": {}})) });
     }
 
+    /// Forgets what a user stated before the last so many changes, as a Config Database does after its retention.
+    pub(crate) fn keep_last_changes(&self, tenant: &str, kept: usize) {
+        let mut state = self.lock();
+        let number = state.numbers[&tenant.parse::<TenantId>().expect("a tenant id")];
+        let history = &mut state.users.get_mut(&number).expect("there").history;
+        history.drain(..history.len() - kept);
+    }
+
     /// Gives the feature other default preferences. Answers the instant from which they are in effect.
     pub(crate) fn register_defaults(&self, defaults: &Value) -> Timestamp {
         let mut state = self.lock();

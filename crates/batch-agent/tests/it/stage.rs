@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohort_batch_agent::{
-    DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerFactory, JobRegistry, Ledger, OutcomeQuery, OutcomeRecord,
-    PostgresLedger, ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
+    Account, Accountant, Depth, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerFactory, JobRegistry, Ledger, OutcomeQuery,
+    OutcomeRecord, PostgresLedger, ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
 };
 use cohort_database::testing::{TestDatabase, fresh_postgres};
 use cohort_preferences::{BatchConfig, Clock, Job, Purpose};
@@ -198,6 +198,14 @@ impl Stage {
 
     pub(crate) fn now_well(&self) {
         self.source.faults(Faults::default());
+    }
+
+    /// What was due since an instant and what of it is on record, each run's members counted (A1).
+    pub(crate) async fn account(&self, since: &str) -> Account {
+        let processor = self.builder().build().expect("a processor");
+        let (source, clock) = (Arc::new(self.source.clone()), Arc::new(self.clock.clone()));
+        let accountant = Accountant::new(source, self.ledger(), clock, Some(processor));
+        accountant.account(instant(since), Depth::Members).await.expect("an account")
     }
 
     pub(crate) async fn outcomes(&self) -> Vec<OutcomeRecord> {

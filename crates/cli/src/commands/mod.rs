@@ -7,6 +7,7 @@ mod cancel;
 mod config_service;
 mod demo;
 mod doctor;
+mod explain;
 mod export;
 mod features;
 mod groups;
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     Retry(retry::Retry),
     Runs(runs::Runs),
     Outcomes(outcomes::Outcomes),
+    Explain(explain::Explain),
     Next(next::Next),
     #[command(subcommand, after_help = tenants::EXAMPLE)]
     Tenants(tenants::Tenants),
@@ -113,6 +115,7 @@ impl Cli {
             Command::Retry(retry) => retry.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
+            Command::Explain(explain) => explain.run(environment, output).await,
             Command::Next(next) => next.run(&SystemClock),
             Command::Tenants(tenants) => tenants.run(environment, output).await,
             Command::Features(features) => features.run(environment, output).await,

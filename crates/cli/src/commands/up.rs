@@ -65,8 +65,9 @@ impl Up {
         let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, Some(simulated.reason())).await?;
         let key = admin_key(&held, &config).await?;
         let registry = registry_without_agent(open_ledger(held.path(), true)?, clock, environment.max_concurrent_items()?);
-        let registry = registry.read_only(simulated.reason());
-        let server = Address::take(environment.listen(self.listen)?, &key).await?.serve(config, registry);
+        let address = Address::take(environment.listen(self.listen)?, &key).await?;
+        let registry = registry.read_only(simulated.reason()).asking(Arc::new(address.client.clone()));
+        let server = address.serve(config, registry);
         held.announce(server.address)?;
         self.say_where(server.address);
         println!("Simulated: {}.", simulated.reason());

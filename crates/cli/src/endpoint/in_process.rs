@@ -1,5 +1,6 @@
 //! The services' routers in this process, on the files of a folder that nobody serves.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,18 +12,24 @@ use super::{Access, Endpoint, bearer};
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key, read_admin_key};
-use crate::services::{CONFIG_DATABASE, OwnKey, open_config_service, open_ledger, registry_without_agent, router};
+use crate::services::{CONFIG_DATABASE, OwnKey, client_at, open_config_service, open_ledger, registry_without_agent, router};
+use crate::serving::Listening;
 use crate::simulated::Simulated;
+
+/// A free port that only this machine reaches.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Opens the stores of the folder: read-only to look; to change something locked, and made if they are not there.
 pub(super) async fn open(folder: &Path, access: Access, environment: &Environment) -> anyhow::Result<Endpoint> {
     match access {
-        Access::Look => open_to_look(folder, environment).await,
+        Access::Look => open_to_look(folder, environment, None).await,
+        Access::LookAsAgent => open_to_look(folder, environment, Some(Listening::at(LOOPBACK).await?)).await,
         Access::Change => open_to_change(folder, environment).await,
     }
 }
 
-async fn open_to_look(folder: &Path, environment: &Environment) -> anyhow::Result<Endpoint> {
+/// What looks as an agent does speaks HTTP to the Config Database, as an agent does: here at a port of loopback.
+async fn open_to_look(folder: &Path, environment: &Environment, listening: Option<Listening>) -> anyhow::Result<Endpoint> {
     let folder_text = folder.display();
     if !folder.join(CONFIG_DATABASE).exists() {
         let text = format!("{folder_text} is no data folder: it holds no {CONFIG_DATABASE}; `cohort up --data {folder_text}` makes one");
@@ -33,8 +40,14 @@ async fn open_to_look(folder: &Path, environment: &Environment) -> anyhow::Resul
     let (clock, only_to_look) = (clock_of(folder)?, "opened to look");
     let config = open_config_service(folder, Arc::clone(&clock) as Arc<dyn Clock>, Some(only_to_look.into())).await?;
     let registry = registry_without_agent(open_ledger(folder, true)?, clock, environment.max_concurrent_items()?);
-    let router = router(&config, registry.read_only(only_to_look.into()), Arc::new(OwnKey(key.clone())));
-    Ok(Endpoint::InProcess { router, key: bearer(&key)?, _held: None })
+    let mut registry = registry.read_only(only_to_look.into());
+    let mut serving = None;
+    if let Some(listening) = listening {
+        registry = registry.asking(Arc::new(client_at(listening.address, &key)?));
+        serving = Some(listening.serve(config.router()));
+    }
+    let router = router(&config, registry, Arc::new(OwnKey(key.clone())));
+    Ok(Endpoint::InProcess { router, key: bearer(&key)?, _held: None, _serving: serving })
 }
 
 /// A simulated folder is looked at as of its end.
@@ -54,5 +67,5 @@ async fn open_to_change(folder: &Path, environment: &Environment) -> anyhow::Res
     let key = admin_key(&held, &config).await?;
     let registry = registry_without_agent(open_ledger(folder, false)?, Arc::new(SystemClock), environment.max_concurrent_items()?);
     let router = router(&config, registry, Arc::new(OwnKey(key.clone())));
-    Ok(Endpoint::InProcess { router, key: bearer(&key)?, _held: Some(held) })
+    Ok(Endpoint::InProcess { router, key: bearer(&key)?, _held: Some(held), _serving: None })
 }

@@ -32,6 +32,7 @@ use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, read_admin_key};
 use crate::services::BASE;
+use crate::serving::HttpServer;
 
 const URL_HELP: &str = "The service's address, such as http://127.0.0.1:8000/api/v1 [default: CONFIG_SERVICE_URL; for what an agent knows \
                         COHORT_AGENT_URL before it]; its key is CONFIG_SERVICE_API_KEY";
@@ -54,6 +55,8 @@ pub(crate) struct EndpointArgs {
 pub(crate) enum Access {
     /// Only read.
     Look,
+    /// Only read what takes an agent that can ask the Config Database.
+    LookAsAgent,
     /// Write too.
     Change,
 }
@@ -73,6 +76,8 @@ pub(crate) enum Endpoint {
         key: HeaderValue,
         /// Held to change something.
         _held: Option<DataDir>,
+        /// The Config Database, for what speaks HTTP to it.
+        _serving: Option<HttpServer>,
     },
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod bench;
 mod contract;
 mod demo;
+mod explain;
 mod export;
 mod folder;
 mod import;

@@ -5,8 +5,8 @@ use cohort_preferences::{JobId, PreferenceGroup};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::explain::{ChunkStanding, ChunkState, ExplainLedger, JobStanding, Place};
-use super::super::{FiringName, LedgerError, OpenMember, OutcomeRecord, Pause, Run, RunId};
+use super::super::explain::{ChunkStanding, ChunkState, ExplainLedger, FailedAttempt, JobStanding, Place, WorkStanding};
+use super::super::{FiringName, LedgerError, OpenMember, Pause, Run, RunId, StatusName};
 use super::lists::{OUTCOME, WITH_NAMES, read_outcome, read_run};
 use super::{RUN, SqliteLedger, from_json, instant, micros, micros_to_instant, unreadable};
 
@@ -20,6 +20,10 @@ impl ExplainLedger for SqliteLedger {
     async fn run_named(&self, job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Result<Option<Run>, LedgerError> {
         let (job, group) = (job.clone(), group.clone());
         self.db.read(move |tx| run_named(tx, &job, &group, nominal)).await
+    }
+
+    async fn kept_since(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.db.read(kept_since).await
     }
 
     async fn places(&self, job: &JobId, number: u64, at: Timestamp) -> Result<Vec<Place>, LedgerError> {
@@ -45,6 +49,16 @@ fn run_named(tx: &Connection, job: &JobId, group: &PreferenceGroup, nominal: Fir
     Ok(tx.prepare_cached(&sql)?.query_row(parameters, read_run).optional()?)
 }
 
+fn kept_since(tx: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    // Where all is gone that was recorded, whatever was planned may have gone with it.
+    let mut statement = tx.prepare_cached(
+        "SELECT coalesce((SELECT at FROM settlement ORDER BY id LIMIT 1), (SELECT max(mark) FROM job)) FROM feed_pruned WHERE settlement > 0",
+    )?;
+    let kept_since: Option<Option<i64>> = statement.query_row([], |row| row.get(0)).optional()?;
+    let instant = |at| Timestamp::from_microsecond(at).map_err(|error| LedgerError::Corrupt(error.to_string()));
+    kept_since.flatten().map(instant).transpose()
+}
+
 fn places(tx: &Connection, job: &JobId, number: u64, at: Timestamp) -> Result<Vec<Place>, LedgerError> {
     let mut chunks = tx.prepare_cached(
         "SELECT c.id, c.size, c.state, c.ready_at, c.attempt, c.holder, c.lease_until, c.open_members, c.run, c.first_ordinal
@@ -56,29 +70,39 @@ fn places(tx: &Connection, job: &JobId, number: u64, at: Timestamp) -> Result<Ve
     while let Some(row) = rows.next()? {
         let (chunk, open): (ChunkStanding, Vec<OpenMember>) = (read_chunk(row)?, from_json(row, 7)?);
         let (run, first_ordinal): (RunId, i64) = (RunId(row.get(8)?), row.get(9)?);
-        let open = open.into_iter().find(|member| member.number == number);
-        let outcome = if open.is_some() { None } else { outcome(tx, run, &chunk, first_ordinal, number)? };
-        if open.is_none() && outcome.is_none() {
-            continue;
-        }
+        let work = match open.into_iter().find(|member| member.number == number) {
+            Some(member) => Some((member.ordinal, WorkStanding::Open(member))),
+            None => outcome(tx, run, first_ordinal, chunk.size, number)?,
+        };
+        let Some((ordinal, work)) = work else { continue };
+        let failures = failures(tx, run, ordinal)?;
         let run = super::lists::run(tx, run)?.ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))?;
         // Who was requeued is in two chunks of the run, and the later one tells (D6).
         places.retain(|place: &Place| place.run.id != run.id);
-        places.push(Place { run, chunk, open, outcome });
+        places.push(Place { run, chunk, work, failures });
     }
     Ok(places)
 }
 
-/// A user's outcome among those of the places that a chunk has in its run, if it was recorded in this chunk and in no part of it
-/// (D5).
-fn outcome(tx: &Connection, run: RunId, chunk: &ChunkStanding, first: i64, number: u64) -> Result<Option<OutcomeRecord>, LedgerError> {
-    let sql = format!(
-        "{OUTCOME} FROM outcome o {WITH_NAMES}
-         WHERE o.run = ?1 AND o.ordinal >= ?2 AND o.ordinal < ?2 + ?3 AND o.tenant = ?4 AND o.chunk = ?5"
-    );
-    let outcome =
-        tx.prepare_cached(&sql)?.query_row(params![run.0, first, chunk.size as i64, number as i64, chunk.id], read_outcome).optional()?;
-    Ok(outcome.map(|(_place, record)| record))
+/// A user's place and outcome among those that a chunk has in its run; `None` too while the user is open in a later chunk.
+fn outcome(tx: &Connection, run: RunId, first: i64, size: u64, number: u64) -> Result<Option<(u64, WorkStanding)>, LedgerError> {
+    let sql =
+        format!("{OUTCOME} FROM outcome o {WITH_NAMES} WHERE o.run = ?1 AND o.ordinal >= ?2 AND o.ordinal < ?2 + ?3 AND o.tenant = ?4");
+    let outcome = tx.prepare_cached(&sql)?.query_row(params![run.0, first, size as i64, number as i64], read_outcome).optional()?;
+    let ended = outcome.filter(|(_place, record)| record.status != StatusName::Requeued);
+    Ok(ended.map(|((_run, ordinal), record)| (ordinal as u64, WorkStanding::Ended(record))))
+}
+
+/// The attempts at one place of a run that did not end it, and the failures that a requeue left.
+fn failures(tx: &Connection, run: RunId, ordinal: u64) -> Result<Vec<FailedAttempt>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT attempt, at, error FROM attempt WHERE run = ?1 AND ordinal = ?2
+         UNION ALL SELECT attempts, finished_at, detail FROM requeued_outcome WHERE run = ?1 AND ordinal = ?2 ORDER BY 1",
+    )?;
+    let failures = statement.query_map(params![run.0, ordinal as i64], |row| {
+        Ok(FailedAttempt { attempt: row.get(0)?, at: instant(row, 1)?, error: row.get(2)? })
+    })?;
+    Ok(failures.collect::<Result<_, _>>()?)
 }
 
 fn read_chunk(row: &Row<'_>) -> rusqlite::Result<ChunkStanding> {
