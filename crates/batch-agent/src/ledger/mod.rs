@@ -337,7 +337,7 @@ pub struct Claim {
 }
 
 /// What an attempt made of a chunk.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settlement {
     /// Which chunk, under which claim.
     pub chunk: i64,

@@ -15,8 +15,8 @@ use super::consent::{Settings, states_any};
 use super::job_set::Purpose;
 use super::once;
 use super::overlap::Overlaps;
-use super::settle::{Ended, poisoned, postpone, settle};
-use super::{Claimed, Inner, JobInForce, ProcessError};
+use super::settle::{Ended, cancel, poisoned, postpone, settle};
+use super::{Claimed, Inner, ProcessError};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
 use crate::identity::work_key;
 use crate::ledger::{Chunk, Fate, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
@@ -55,11 +55,16 @@ struct Call {
 }
 
 impl Inner {
-    pub(super) async fn process_chunk(&self, claimed: Claimed) -> Result<(), ProcessError> {
+    /// Does what a chunk is due. Answers what is to be recorded of it; `None` if it is split. What fails here has failed before
+    /// anybody was called; it may be done again, and then the members are asked for anew.
+    pub(super) async fn work_on(&self, claimed: &mut Claimed) -> Result<Option<Settlement>, ProcessError> {
         match claimed.chunk.fate() {
-            Fate::Attempt => self.attempt(claimed).await,
-            Fate::Split => self.split(&claimed.chunk).await,
-            Fate::Poison => self.record(poisoned(&claimed.chunk, self.clock.now())).await,
+            Fate::Attempt => Ok(Some(self.attempt(claimed).await?)),
+            Fate::Split => {
+                self.split(&claimed.chunk).await?;
+                Ok(None)
+            }
+            Fate::Poison => Ok(Some(poisoned(&claimed.chunk, self.clock.now()))),
         }
     }
 
@@ -71,28 +76,30 @@ impl Inner {
         Ok(())
     }
 
-    async fn attempt(&self, claimed: Claimed) -> Result<(), ProcessError> {
-        let Claimed { chunk, run, job: in_force, read } = claimed;
+    async fn attempt(&self, claimed: &mut Claimed) -> Result<Settlement, ProcessError> {
+        let read = claimed.read.take();
+        let claimed = &*claimed;
+        let Claimed { chunk, run, job: in_force, .. } = claimed;
         if self.is_canceled(run.id) {
-            return self.skip_canceled(&chunk).await;
+            return Ok(cancel(chunk, self.clock.now()));
         }
         let job = &*in_force.job;
         let candidates = match read {
-            Some((members, seen)) => Some(self.read_candidates(&run, job, &chunk.open, members, seen).await),
-            None => self.asked_candidates(&run, job, &chunk.open).await?,
+            Some((members, seen)) => Some(self.read_candidates(run, job, &chunk.open, members, seen).await),
+            None => self.asked_candidates(run, job, &chunk.open).await?,
         };
         let Some(candidates) = candidates else {
             let now = self.clock.now();
-            return self.record(postpone(&chunk, saturating_add(now, PAUSE_WITHOUT_SETTINGS), now)).await;
+            return Ok(postpone(chunk, saturating_add(now, PAUSE_WITHOUT_SETTINGS), now));
         };
-        let ran = self.already_ran(&run, &chunk, job, &candidates).await?;
+        let ran = self.already_ran(run, chunk, job, &candidates).await?;
         let defaults = self.schedules.template_overrides(&run.job_id);
         let unbegun = candidates.iter().filter(|candidate| candidate.member.is_unbegun());
-        let overlaps = self.overlaps(&run, unbegun.map(|candidate| candidate.member.number).collect()).await?;
-        let objections = Objections { run: &run, deadline: job.deadline, now: self.clock.now(), ran, overlaps };
-        let (mut ended, calls) = divide(candidates, &run, &defaults, &objections);
-        ended.extend(self.call(&run, &in_force, calls).await);
-        self.record(settle(job, &run, &chunk, ended, self.clock.now())).await
+        let overlaps = self.overlaps(run, unbegun.map(|candidate| candidate.member.number).collect()).await?;
+        let objections = Objections { run, deadline: job.deadline, now: self.clock.now(), ran, overlaps };
+        let (mut ended, calls) = divide(candidates, run, &defaults, &objections);
+        ended.extend(self.call(claimed, calls).await);
+        Ok(settle(job, run, chunk, ended, self.clock.now()))
     }
 
     pub(super) async fn record(&self, settlement: Settlement) -> Result<(), ProcessError> {
@@ -187,19 +194,20 @@ impl Inner {
         if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(run, period, chunk, numbers).await }
     }
 
-    async fn call(&self, run: &Run, in_force: &JobInForce, calls: Vec<Call>) -> Vec<Ended> {
+    async fn call(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<Ended> {
         if calls.is_empty() {
             return Vec::new();
         }
-        let (purpose, job) = (&*in_force.purpose, &*in_force.job);
-        match job.job_type {
-            JobType::IndividualBatch => future::join_all(calls.into_iter().map(|call| self.call_one(purpose, run, job, call))).await,
-            JobType::BatchAsObject => self.call_together(purpose, run, job, calls).await,
+        match claimed.job.job.job_type {
+            JobType::IndividualBatch => future::join_all(calls.into_iter().map(|call| self.call_one(claimed, call))).await,
+            JobType::BatchAsObject => self.call_together(claimed, calls).await,
         }
     }
 
-    async fn call_one(&self, purpose: &Purpose, run: &Run, job: &Job, call: Call) -> Ended {
-        let Some(_permits) = self.permits(purpose, 1).await else { return Ended::Unstarted(call.member) };
+    async fn call_one(&self, claimed: &Claimed, call: Call) -> Ended {
+        let Claimed { chunk, run, job: in_force, .. } = claimed;
+        let (purpose, job) = (&*in_force.purpose, &*in_force.job);
+        let Some(_permits) = self.permits(purpose, chunk, 1).await else { return Ended::Unstarted(call.member) };
         if self.is_canceled(run.id) {
             return Ended::Skipped(call.member, SkippedReason::Canceled);
         }
@@ -211,8 +219,10 @@ impl Inner {
         Ended::Called(call.member, call.used, result.map(Box::new))
     }
 
-    async fn call_together(&self, purpose: &Purpose, run: &Run, job: &Job, calls: Vec<Call>) -> Vec<Ended> {
-        let Some(_permits) = self.permits(purpose, calls.len()).await else {
+    async fn call_together(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<Ended> {
+        let Claimed { chunk, run, job: in_force, .. } = claimed;
+        let (purpose, job) = (&*in_force.purpose, &*in_force.job);
+        let Some(_permits) = self.permits(purpose, chunk, calls.len()).await else {
             return calls.into_iter().map(|call| Ended::Unstarted(call.member)).collect();
         };
         if self.is_canceled(run.id) {
@@ -230,14 +240,15 @@ impl Inner {
         calls.into_iter().map(ended).collect()
     }
 
-    /// Permission to call for so many users; `None` once the agent is stopping, which begins no calls any more (F6).
-    async fn permits(&self, purpose: &Purpose, users: usize) -> Option<[OwnedSemaphorePermit; 2]> {
-        let mut stopping = self.stopping.subscribe();
-        tokio::select! {
+    /// Permission to call for so many users of a chunk; `None` once the agent is stopping, which begins no calls any more (F6), or
+    /// once its claim has run out, as after a sleep of the machine: what is done now could not be recorded (F5).
+    async fn permits(&self, purpose: &Purpose, chunk: &Chunk, users: usize) -> Option<[OwnedSemaphorePermit; 2]> {
+        let permits = tokio::select! {
             biased;
-            _stopping = stopping.wait_for(|stopping| *stopping) => None,
-            permits = self.acquire(purpose, users) => Some(permits),
-        }
+            () = self.stopping.cancelled() => return None,
+            permits = self.acquire(purpose, users) => permits,
+        };
+        self.holds(chunk).then_some(permits)
     }
 
     /// First the purpose's permits, then the agent's, always in this order (D3).

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 use cohort_preferences::{Job, PurposeId};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::adopt::Adoption;
 use super::cancel::Cancellations;
@@ -135,7 +136,7 @@ impl ProcessorBuilder {
             holder: self.holder,
             tzdb: self.tzdb,
             in_work: Mutex::default(),
-            stopping: watch::Sender::new(false),
+            stopping: CancellationToken::new(),
             turns: tokio::sync::Mutex::default(),
             wake: Notify::new(),
         })))

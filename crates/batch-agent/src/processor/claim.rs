@@ -52,13 +52,15 @@ impl Inner {
             return self.read_next_members(lane).await;
         }
         loop {
+            let claim = self.claim_now();
+            let lease_until = claim.lease_until;
             let chunks = match work {
-                WaitingWork::Suspects => self.ledger.claim_suspect(lane, self.claim_now()).await?.into_iter().collect(),
-                _ => self.ledger.claim_chunks(lane, self.claim_now(), CLAIM_USERS / 25).await?,
+                WaitingWork::Suspects => self.ledger.claim_suspect(lane, claim).await?.into_iter().collect(),
+                _ => self.ledger.claim_chunks(lane, claim, CLAIM_USERS / 25).await?,
             };
             self.read_cancellations().await?;
             let is_last = chunks.is_empty();
-            let claimed = self.with_runs(chunks).await?;
+            let claimed = self.with_runs(chunks, lease_until).await?;
             // What nobody works on here has been put aside, and there may be more.
             if is_last || !claimed.is_empty() {
                 return Ok(claimed);
@@ -71,7 +73,7 @@ impl Inner {
         Claim { holder: self.holder.clone(), at, lease_until: saturating_add(at, super::LEASE) }
     }
 
-    async fn with_runs(&self, chunks: Vec<Chunk>) -> Result<Vec<Claimed>, ProcessError> {
+    async fn with_runs(&self, chunks: Vec<Chunk>, lease_until: Timestamp) -> Result<Vec<Claimed>, ProcessError> {
         let mut runs: HashMap<RunId, Arc<Run>> = HashMap::new();
         let mut claimed = Vec::with_capacity(chunks.len());
         for chunk in chunks {
@@ -80,7 +82,7 @@ impl Inner {
                 None => Arc::clone(runs.entry(chunk.run).or_insert(self.run_of(&chunk).await?)),
             };
             match self.find_job(&run.job_id) {
-                Some(job) => claimed.push(Claimed { chunk, run, job, read: None }),
+                Some(job) => claimed.push(Claimed { chunk, lease_until, run, job, read: None }),
                 None if self.is_canceled(run.id) => self.skip_canceled(&chunk).await?,
                 None => self.leave_to_later(&run, &chunk).await?,
             }

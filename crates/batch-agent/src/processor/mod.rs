@@ -12,7 +12,7 @@
 //!
 //! What may fail: the member list, then the run waits and is read again until its catch-up window ends (F4, M8); the
 //! settings, then those of up to an hour ago are used and the outcome says so (M3); the handler, then the user is tried
-//! again (D4); the ledger, then the claim runs out and somebody else goes on (F3).
+//! again (D4); the ledger, then it is waited for (`outage`, F5), and a claim that runs out meanwhile is somebody else's (F3).
 
 mod adopt;
 mod attempt;
@@ -25,6 +25,7 @@ mod count;
 mod job_set;
 mod lists;
 mod once;
+mod outage;
 mod overlap;
 mod read;
 mod settle;
@@ -40,6 +41,7 @@ use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use self::adopt::Adoption;
 pub use self::builder::ProcessorBuilder;
@@ -89,10 +91,10 @@ struct Inner {
     max_concurrent_items: usize,
     holder: String,
     tzdb: TzdbRelease,
-    /// The chunks in work: their claims are renewed. One that could not be recorded is not among them: its claim runs out, and
-    /// it is done again (F3).
-    in_work: Mutex<HashMap<i64, Held>>,
-    stopping: watch::Sender<bool>,
+    /// The chunks in work by number and token: their claims are renewed.
+    in_work: Mutex<HashMap<(i64, i64), Held>>,
+    /// Canceled once no calls are begun any more (F6).
+    stopping: CancellationToken,
     /// Held by whoever claims.
     turns: tokio::sync::Mutex<Turns>,
     wake: Notify,
@@ -101,6 +103,7 @@ struct Inner {
 /// A chunk in this agent's hands, with what is known of its members.
 struct Claimed {
     chunk: Chunk,
+    lease_until: Timestamp,
     run: Arc<Run>,
     job: Arc<JobInForce>,
     /// The members as the page gave them and the watch's place before it was read; `None` if they must be asked for.
@@ -112,6 +115,7 @@ struct Claimed {
 struct Held {
     users: usize,
     is_suspect: bool,
+    lease_until: Timestamp,
 }
 
 /// Why processing could not go on.
@@ -134,14 +138,16 @@ impl EnhancedBatchProcessor {
     /// within `grace`, and hands the rest back (F6).
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>, grace: Duration) {
         let mut in_hand = JoinSet::new();
+        // Here and elsewhere by an order, not by chance: a simulation repeats itself.
         tokio::select! {
-            () = self.claim_forever(&mut in_hand) => {}
-            () = self.renew_forever() => {}
-            () = self.read_cancellations_forever() => {}
+            biased;
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = shutdown.wait_for(|ended| *ended) => {}
+            () = self.renew_forever() => {}
+            () = self.read_cancellations_forever() => {}
+            () = self.claim_forever(&mut in_hand) => {}
         }
-        self.0.stopping.send_replace(true);
+        self.0.stopping.cancel();
         let finished = tokio::time::timeout(grace, async { while in_hand.join_next().await.is_some() {} }).await;
         if finished.is_err() {
             tracing::warn!("work in hand did not finish in time and is handed back");
@@ -176,9 +182,7 @@ impl EnhancedBatchProcessor {
 
     /// Returns once it begins no calls any more (F6).
     pub(crate) async fn until_stopping(&self) {
-        // The sender lives as long as `self`, so waiting cannot fail.
-        let mut stopping = self.0.stopping.subscribe();
-        let _never_gone = stopping.wait_for(|stopping| *stopping).await;
+        self.0.stopping.cancelled().await;
     }
 
     pub(crate) fn schedules(&self) -> &Schedules {
@@ -218,7 +222,7 @@ impl EnhancedBatchProcessor {
         self.0.note_in_work(&claimed);
         for claimed in claimed {
             let inner = Arc::clone(&self.0);
-            in_hand.spawn(async move { inner.process_and_log(claimed).await });
+            in_hand.spawn(async move { inner.process_through_outages(claimed).await });
         }
     }
 
@@ -232,6 +236,7 @@ impl EnhancedBatchProcessor {
         let sweep_at = saturating_add(self.0.clock.now(), SWEEP_EVERY);
         let ready_at = self.0.next_ready_at().await.ok().flatten().map_or(sweep_at, |at| at.min(sweep_at));
         tokio::select! {
+            biased;
             Some(_finished) = in_hand.join_next() => {}
             () = self.0.wake.notified() => {}
             () = self.0.clock.sleep_until(ready_at) => {}
@@ -241,8 +246,7 @@ impl EnhancedBatchProcessor {
     async fn renew_forever(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            let in_work = self.0.in_work().keys().copied().collect();
-            let renewed = self.0.ledger.renew_claims(self.0.claim_now(), in_work).await;
+            let renewed = self.0.renew_claims().await;
             let rescued = self.0.ledger.rescue_chunks(self.0.clock.now()).await;
             match renewed.and(rescued) {
                 Ok(0) => {}
@@ -254,12 +258,6 @@ impl EnhancedBatchProcessor {
 }
 
 impl Inner {
-    async fn process_and_log(&self, claimed: Claimed) {
-        if let Err(error) = self.process_noted(claimed).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "a chunk could not be recorded; its claim will run out");
-        }
-    }
-
     /// Processes all of these to their end, also where one of them fails. Answers the first failure.
     async fn process_all(&self, claimed: Vec<Claimed>) -> Result<(), ProcessError> {
         self.note_in_work(&claimed);
@@ -267,14 +265,39 @@ impl Inner {
     }
 
     /// Processes a chunk that is noted to be in work. It no longer is when this ends, however it does.
-    async fn process_noted(&self, claimed: Claimed) -> Result<(), ProcessError> {
-        let _in_work = InWork { inner: self, chunk: claimed.chunk.id };
-        self.process_chunk(claimed).await
+    async fn process_noted(&self, mut claimed: Claimed) -> Result<(), ProcessError> {
+        let _in_work = InWork::of(self, &claimed.chunk);
+        match self.work_on(&mut claimed).await? {
+            Some(settlement) => self.record(settlement).await,
+            None => Ok(()),
+        }
     }
 
     fn note_in_work(&self, claimed: &[Claimed]) {
-        let held = |chunk: &Chunk| Held { users: chunk.open.len(), is_suspect: chunk.is_suspect() };
-        self.in_work().extend(claimed.iter().map(|claimed| (claimed.chunk.id, held(&claimed.chunk))));
+        let held = |Claimed { chunk, lease_until, .. }: &Claimed| {
+            let held = Held { users: chunk.open.len(), is_suspect: chunk.is_suspect(), lease_until: *lease_until };
+            ((chunk.id, chunk.token), held)
+        };
+        self.in_work().extend(claimed.iter().map(held));
+    }
+
+    /// Whether the claim of a chunk in work still holds by this agent's clock; otherwise another agent may have it (F3).
+    fn holds(&self, chunk: &Chunk) -> bool {
+        self.in_work().get(&(chunk.id, chunk.token)).is_some_and(|held| self.clock.now() <= held.lease_until)
+    }
+
+    /// Makes the claims of the chunks in work last longer, but for those that have run out.
+    async fn renew_claims(&self) -> Result<(), LedgerError> {
+        let claim = self.claim_now();
+        let lasting: Vec<_> = self.in_work().iter().filter(|(_, held)| claim.at <= held.lease_until).map(|(name, _)| *name).collect();
+        self.ledger.renew_claims(claim.clone(), lasting.iter().map(|(chunk, _)| *chunk).collect()).await?;
+        let mut in_work = self.in_work();
+        for name in lasting {
+            if let Some(held) = in_work.get_mut(&name) {
+                held.lease_until = claim.lease_until;
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is room for one more claim (D7).
@@ -287,7 +310,7 @@ impl Inner {
         self.in_work().values().any(|held| held.is_suspect)
     }
 
-    fn in_work(&self) -> MutexGuard<'_, HashMap<i64, Held>> {
+    fn in_work(&self) -> MutexGuard<'_, HashMap<(i64, i64), Held>> {
         self.in_work.lock().expect("the map is changed by code that does not panic")
     }
 }
@@ -295,11 +318,17 @@ impl Inner {
 /// A chunk in work, until this is dropped.
 struct InWork<'a> {
     inner: &'a Inner,
-    chunk: i64,
+    name: (i64, i64),
+}
+
+impl<'a> InWork<'a> {
+    fn of(inner: &'a Inner, chunk: &Chunk) -> Self {
+        Self { inner, name: (chunk.id, chunk.token) }
+    }
 }
 
 impl Drop for InWork<'_> {
     fn drop(&mut self) {
-        self.inner.in_work().remove(&self.chunk);
+        self.inner.in_work().remove(&self.name);
     }
 }

@@ -184,7 +184,14 @@ impl Inner {
         for ((Unread { run, in_force, .. }, page), chunks) in read.into_iter().zip(added) {
             let run = Arc::new(run);
             let of_run = with_members(chunks.unwrap_or_default(), page.members, seen);
-            all.extend(of_run.map(|(chunk, read)| claimed(chunk, read, &run, &in_force)));
+            let held = |(chunk, read)| Claimed {
+                chunk,
+                lease_until: claim.lease_until,
+                run: Arc::clone(&run),
+                job: Arc::clone(&in_force),
+                read: Some(read),
+            };
+            all.extend(of_run.map(held));
         }
         Ok(all)
     }
@@ -250,8 +257,4 @@ fn with_members(chunks: Vec<Chunk>, members: Vec<Member>, seen: Seen) -> impl It
         let of_chunk = members.by_ref().take(chunk.open.len()).collect();
         (chunk, (of_chunk, seen))
     })
-}
-
-fn claimed(chunk: Chunk, read: (Vec<Member>, Seen), run: &Arc<Run>, job: &Arc<JobInForce>) -> Claimed {
-    Claimed { chunk, run: Arc::clone(run), job: Arc::clone(job), read: Some(read) }
 }

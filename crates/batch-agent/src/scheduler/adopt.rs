@@ -44,6 +44,7 @@ impl DynamicBatchScheduler {
     pub(super) async fn adopt_forever(&self) {
         loop {
             tokio::select! {
+                biased;
                 () = self.processor.told_of_newer() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }

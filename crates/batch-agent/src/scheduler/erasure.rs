@@ -32,6 +32,7 @@ impl DynamicBatchScheduler {
                 continue;
             }
             tokio::select! {
+                biased;
                 () = self.processor.watch().heard_of_an_erasure() => {}
                 () = tokio::time::sleep(AT_LEAST_EVERY) => {}
             }

@@ -196,6 +196,9 @@ impl DynamicBatchScheduler {
     pub async fn run(&self, shutdown: Receiver<bool>) {
         let mut ended = shutdown.clone();
         tokio::select! {
+            biased;
+            // A sender that is gone has nothing left to run for.
+            _ended_or_gone = ended.wait_for(|ended| *ended) => {}
             () = self.plan_forever() => {}
             () = self.follow_forever() => {}
             () = self.refresh_forever() => {}
@@ -203,8 +206,6 @@ impl DynamicBatchScheduler {
             () = self.renew_forever() => {}
             () = self.erase_forever() => {}
             () = self.prune_forever() => {}
-            // A sender that is gone has nothing left to run for.
-            _ended_or_gone = ended.wait_for(|ended| *ended) => {}
         }
         self.leave().await;
     }
@@ -293,6 +294,7 @@ impl DynamicBatchScheduler {
             };
             let wake_at = wake_at.min(saturating_add(self.clock.now(), LONGEST_WAIT));
             tokio::select! {
+                biased;
                 () = self.clock.sleep_until(wake_at) => {}
                 () = self.processor.watch().changed() => {}
                 () = self.adopted.notified() => {}

@@ -13,10 +13,10 @@ use crate::stage::{Stage, instant};
 const USERS: u64 = 60;
 
 /// Numbers that look random and are the same for the same seed.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
+    pub(crate) fn below(&mut self, sides: u64) -> u64 {
         // Knuth's MMIX generator; its high bits are the good ones.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
@@ -79,7 +79,7 @@ async fn live_through(stage: &Stage, dice: &mut Dice) {
 }
 
 /// Whom the calendar and the memberships name, apart from any agent.
-fn expected(stage: &Stage) -> BTreeSet<(String, String, String)> {
+pub(crate) fn expected(stage: &Stage) -> BTreeSet<(String, String, String)> {
     let mut expected = BTreeSet::new();
     for (tenant, stated, from, to) in stage.source.stays() {
         let group = PreferenceGroup::from_stated(&stated).expect("everything is stated");

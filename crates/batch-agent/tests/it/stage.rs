@@ -83,10 +83,20 @@ pub(crate) fn daily(time: &str) -> Value {
 impl Stage {
     /// A stage whose clock shows `start`.
     pub(crate) fn at(start: &str, fields: &Value) -> Self {
+        Self::in_folder(TempDir::new().expect("a folder"), start, fields)
+    }
+
+    /// The same with a ledger in memory, where the system has files there: for lives so many that the disk would count.
+    pub(crate) fn in_memory_at(start: &str, fields: &Value) -> Self {
+        let folder = TempDir::new_in("/dev/shm").or_else(|_none_there| TempDir::new());
+        Self::in_folder(folder.expect("a folder"), start, fields)
+    }
+
+    fn in_folder(folder: TempDir, start: &str, fields: &Value) -> Self {
         let clock = SimulatedClock::starting_at(instant(start));
         let source = TestSource::new(clock.clone());
         let handler = Arc::new(RecordingHandler::new(clock.clone()));
-        Self { clock, source, handler, job: job(fields), place: Place::Sqlite(TempDir::new().expect("a folder")) }
+        Self { clock, source, handler, job: job(fields), place: Place::Sqlite(folder) }
     }
 
     /// A stage with so many users (`u0`, `u1` …) at nine o'clock, six hours before it.

@@ -1,0 +1,295 @@
+//! A ledger and a Config Database that an agent reaches only as fate will have it.
+//!
+//! ```text
+//! agent ─► before the operation ─► ledger ─► after it ─► agent
+//!               │ refused: it has failed        │ refused: it is done, but the answer was lost
+//!               │ never let on: dies before     │ never let on: dies after
+//! ```
+//!
+//! An operation of the ledger itself takes no turn of the agents' runtime: nobody else moves while it lasts, so that what
+//! happens depends on fate alone.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cohort_batch_agent::{
+    AccountingLedger, ActLedger, AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, Claim, DeadLetter,
+    DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FeedPage, FiringName,
+    JobStanding, Lane, Ledger, LedgerError, Mark, MembersRead, OpenWork, OutcomeQuery, OutcomeRecord, Place, Plan, PreferenceSource,
+    Pruned, RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId, RunQuery, Settlement, SourceError,
+    StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
+};
+use cohort_config_client::HistoryEntry;
+use cohort_database::{DatabaseError, Heard};
+use cohort_preferences::{
+    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, JobId, MemberLists, MemberListsRequest, MemberPage,
+    MembersRequest, PreferenceGroup, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
+};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+/// Where an agent meets the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) moment: Moment,
+    /// What is done there: `ledger.claim_chunks`, `source.members`, `handler.call`.
+    pub(crate) operation: &'static str,
+    /// Which operation of that part of the world it is for this agent, from 1.
+    pub(crate) number: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Before,
+    After,
+}
+
+/// It does not go on here.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+/// Decides what happens at each point.
+#[async_trait]
+pub(crate) trait Fate: Send + Sync {
+    /// Lets the agent on, or refuses it. An agent that is never let on waits until it dies.
+    async fn meet(&self, point: Point) -> Result<(), Refused>;
+
+    /// What the ledger has answered, whether or not the agent hears of it.
+    fn overhear(&self, _answer: &dyn Any) {}
+}
+
+/// A ledger under fate.
+pub(crate) struct FaultyLedger {
+    ledger: Arc<dyn Ledger>,
+    fate: Arc<dyn Fate>,
+    begun: AtomicU64,
+    silence: watch::Sender<Heard>,
+}
+
+/// A Config Database under fate.
+pub(crate) struct FaultySource<S> {
+    source: S,
+    fate: Arc<dyn Fate>,
+    begun: AtomicU64,
+}
+
+/// Where connections of a ledger live that needs a runtime.
+static OUTSIDE: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime"));
+
+/// Wakes the thread that waits.
+struct Waiter(Thread);
+
+impl Wake for Waiter {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for an operation without giving anybody else a turn, nor paused time: the ledger's threads answer by themselves.
+pub(crate) fn at_once<T>(operation: impl Future<Output = T>) -> T {
+    let _outside = OUTSIDE.enter();
+    // Nobody is there to make way for.
+    let mut operation = pin!(tokio::task::unconstrained(operation));
+    let waker = Waker::from(Arc::new(Waiter(thread::current())));
+    loop {
+        match operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+impl FaultyLedger {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>, fate: Arc<dyn Fate>) -> Self {
+        Self { ledger, fate, begun: AtomicU64::new(0), silence: watch::Sender::new(Heard { payload: None, connections: 1 }) }
+    }
+
+    async fn under_fate<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        done: impl Future<Output = Result<T, LedgerError>> + Send,
+    ) -> Result<T, LedgerError> {
+        let failed = |_refused| LedgerError::Database(DatabaseError::Commit("as fate will have it".into()));
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        self.fate.meet(Point { moment: Moment::Before, operation, number }).await.map_err(failed)?;
+        let answer = at_once(done);
+        if let Ok(answer) = &answer {
+            self.fate.overhear(answer);
+        }
+        self.fate.meet(Point { moment: Moment::After, operation, number }).await.map_err(failed)?;
+        answer
+    }
+}
+
+impl<S> FaultySource<S> {
+    pub(crate) fn new(source: S, fate: Arc<dyn Fate>) -> Self {
+        Self { source, fate, begun: AtomicU64::new(0) }
+    }
+
+    async fn under_fate<T>(&self, operation: &'static str, done: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+        let done = pin!(done);
+        let failed = |_refused| SourceError::Unavailable("as fate will have it".into());
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        self.fate.meet(Point { moment: Moment::Before, operation, number }).await.map_err(failed)?;
+        let answer = done.await;
+        self.fate.meet(Point { moment: Moment::After, operation, number }).await.map_err(failed)?;
+        answer
+    }
+}
+
+/// Implements a trait by the same functions of what is under fate.
+macro_rules! under_fate {
+    (($($of:tt)+) in $inner:ident, $error:ty { $(fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)* } $($also:item)*) => {
+        #[async_trait]
+        impl $($of)+ {
+            $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer, $error> {
+                self.under_fate(concat!(stringify!($inner), ".", stringify!($name)), self.$inner.$name($($argument),*)).await
+            })*
+            $($also)*
+        }
+    };
+}
+
+under_fate! {
+    (Ledger for FaultyLedger) in ledger, LedgerError {
+        fn ensure_job(job: &JobId, now: Timestamp) -> Mark;
+        fn open_runs(job: &JobId, plan: Plan, now: Timestamp) -> Vec<RunId>;
+        fn named_since(job: &JobId, date: Date) -> HashSet<(PreferenceGroup, FiringName)>;
+        fn unread_beside(run: &Run, now: Timestamp, limit: usize) -> Vec<Run>;
+        fn add_members(pages: Vec<MembersRead<'_>>) -> Vec<Option<Vec<Chunk>>>;
+        fn postpone_reading(run: RunId, until: Timestamp) -> ();
+        fn give_up_reading(run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> ();
+        fn renew_claims(claim: Claim, chunks: Vec<i64>) -> ();
+        fn release_chunks(holder: &str, now: Timestamp) -> usize;
+        fn record_outcomes(settlement: Settlement) -> ();
+        fn already_ran(run: &Run, period: RangeInclusive<Date>, chunk: &Chunk, numbers: Vec<u64>) -> HashSet<u64>;
+        fn open_earlier(run: &Run, numbers: Vec<u64>) -> HashMap<u64, usize>;
+        fn tenant_names(numbers: Vec<u64>) -> HashMap<u64, TenantId>;
+        fn run(id: RunId) -> Option<Run>;
+        fn runs(query: RunQuery) -> Vec<Run>;
+        fn outcomes(query: OutcomeQuery) -> (Vec<OutcomeRecord>, Option<String>);
+    }
+
+    /// Nothing is ever heard: the agents look for work by themselves (F9).
+    fn news(&self) -> watch::Receiver<Heard> {
+        self.silence.subscribe()
+    }
+}
+
+under_fate! {
+    (DefinitionLedger for FaultyLedger) in ledger, LedgerError {
+        fn definition_revision() -> u64;
+        fn definitions() -> StoredDefinitions;
+        fn definition_versions(kind: DefinitionKind, name: &str) -> Vec<Definition>;
+        fn store_definitions(edit: DefinitionEdit) -> ();
+        fn started_with(agent: &str) -> Option<serde_json::Value>;
+        fn pause_job(job: &JobId, now: Timestamp) -> bool;
+        fn resume_job(job: &JobId, now: Timestamp) -> bool;
+    }
+}
+
+under_fate! {
+    (AgentLedger for FaultyLedger) in ledger, LedgerError {
+        fn renew_agent(sign: AgentSign) -> TzdbStanding;
+        fn forget_agent(agent: &str) -> ();
+        fn agents() -> Vec<AgentSign>;
+    }
+}
+
+under_fate! {
+    (ActLedger for FaultyLedger) in ledger, LedgerError {
+        fn cancel_run(run: RunId, now: Timestamp) -> Run;
+        fn canceled_runs() -> HashSet<RunId>;
+        fn dead_letters(query: DeadLetterQuery, limit: usize) -> Vec<DeadLetter>;
+        fn requeue(requeue: Requeue) -> u64;
+    }
+}
+
+under_fate! {
+    (ExplainLedger for FaultyLedger) in ledger, LedgerError {
+        fn kept_since() -> Option<Timestamp>;
+        fn job_standing(job: &JobId) -> Option<JobStanding>;
+        fn run_named(job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Option<Run>;
+        fn places(job: &JobId, number: u64, at: Timestamp) -> Vec<Place>;
+    }
+}
+
+under_fate! {
+    (RetentionLedger for FaultyLedger) in ledger, LedgerError {
+        fn prune(cutoff: Timestamp, rows: usize) -> Pruned;
+    }
+}
+
+/// Readers of the record are none of the agent's loops.
+#[async_trait]
+impl RecordLedger for FaultyLedger {
+    async fn outcome_feed(&self, cursor: Option<String>, limit: usize) -> Result<FeedPage, LedgerError> {
+        self.ledger.outcome_feed(cursor, limit).await
+    }
+
+    fn recorded(&self) -> watch::Receiver<()> {
+        self.ledger.recorded()
+    }
+
+    async fn attempts(&self, run: RunId, query: AttemptQuery) -> Result<(Vec<AttemptRecord>, Option<String>), LedgerError> {
+        self.ledger.attempts(run, query).await
+    }
+}
+
+under_fate! {
+    (BacklogLedger for FaultyLedger) in ledger, LedgerError {
+        fn backlog(now: Timestamp) -> Vec<Waiting>;
+        fn coming() -> Vec<Waiting>;
+        fn next_run_to_read(lane: &Lane, now: Timestamp) -> Option<Run>;
+        fn claim_chunks(lane: &Lane, claim: Claim, limit: usize) -> Vec<Chunk>;
+        fn claim_suspect(lane: &Lane, claim: Claim) -> Option<Chunk>;
+    }
+}
+
+under_fate! {
+    (RescueLedger for FaultyLedger) in ledger, LedgerError {
+        fn rescue_chunks(now: Timestamp) -> usize;
+        fn take_back_chunks(holder: &str, now: Timestamp) -> usize;
+        fn split_chunk(chunk: &Chunk, now: Timestamp) -> ();
+    }
+}
+
+under_fate! {
+    (AccountingLedger for FaultyLedger) in ledger, LedgerError {
+        fn runs_between(job: &JobId, from: Timestamp, until: Timestamp) -> Vec<RunAccount>;
+        fn open_work(now: Timestamp) -> OpenWork;
+    }
+}
+
+under_fate! {
+    (ErasureLedger for FaultyLedger) in ledger, LedgerError {
+        fn erased_until() -> Option<String>;
+        fn erase(numbers: Vec<u64>, until: String) -> ();
+        fn named_tenants(after: u64, limit: usize) -> Vec<(u64, TenantId)>;
+    }
+}
+
+under_fate! {
+    (<S: PreferenceSource> PreferenceSource for FaultySource<S>) in source, SourceError {
+        fn groups(feature: &FeatureType) -> GroupList;
+        fn members(request: &MembersRequest) -> MemberPage;
+        fn member_lists(request: &MemberListsRequest) -> MemberLists;
+        fn tenants(request: &TenantMembersRequest) -> TenantMemberPage;
+        fn timezones() -> Vec<TenantTimezone>;
+        fn preferences(feature: &FeatureType, tenants: &[TenantId]) -> BatchGetResponse;
+        fn history(tenant: &TenantId) -> Vec<HistoryEntry>;
+        fn feature_defaults(feature: &FeatureType) -> Vec<FeatureDefaults>;
+        fn changes(since: &str, wait: Duration) -> ChangePage;
+    }
+}
