@@ -1,6 +1,8 @@
-//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13). Not cached.
+//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13), and one label of many. Not cached.
 
-use cohort_preferences::{TenantMemberPage, TenantMembersRequest, TenantTimezone, TenantTimezones};
+use cohort_preferences::{
+    LabelName, LabelValues, LabelValuesRequest, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone, TenantTimezones,
+};
 use reqwest::Method;
 
 use crate::client::ConfigDatabaseClient;
@@ -19,5 +21,13 @@ impl ConfigDatabaseClient {
         let request = Request::new(Method::GET, "/all-tenants/timezones");
         let list: TenantTimezones = self.transport.retried(&request).await?.read()?;
         Ok(list.timezones)
+    }
+
+    /// The value of a label of each of up to 1,000 tenants, in the order asked; `None` for one who does not carry it.
+    pub async fn get_label_values(&self, label: &LabelName, tenant_ids: &[TenantId]) -> Result<Vec<Option<String>>, ClientError> {
+        let asked = LabelValuesRequest { label: label.clone(), tenant_ids: tenant_ids.to_vec() };
+        let request = Request::new(Method::POST, "/all-tenants/label-values").json(&asked);
+        let answer: LabelValues = self.transport.retried(&request).await?.read()?;
+        Ok(answer.values)
     }
 }

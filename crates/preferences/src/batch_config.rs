@@ -16,6 +16,7 @@ use crate::document::Preference;
 use crate::frequency::Frequency;
 use crate::group::Defaults;
 use crate::id::{FeatureType, JobId, PurposeId};
+use crate::labels::LabelName;
 use crate::reader::nearest;
 use crate::static_job::{Filters, StaticSchedule};
 
@@ -80,6 +81,10 @@ pub struct Job {
     /// Whether a user moved between groups may run again in the same day or period (M6).
     #[serde(default)]
     pub once_per: OncePer,
+    /// The label of tenants by whose values the work is shared out: while there is more work than hands, users of each value are
+    /// served in turn (D7). First come, first served if not given.
+    #[serde(default, deserialize_with = "given")]
+    pub fair_share_by: Option<LabelName>,
 }
 
 /// How the handler of a job is called.
@@ -442,6 +447,7 @@ mod tests {
         assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"urgent\"")).starts_with("line 7"));
         assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"deadline\": \"soon\"")).contains("such as \"12h\""));
         assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"chunk_size\": 26")).contains("chunk_size"));
+        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"fair_share_by\": \"Org\"")).contains("a label's name"));
         assert!(error("{").contains("line 1"));
     }
 

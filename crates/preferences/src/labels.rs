@@ -24,6 +24,11 @@ const LONGEST_VALUE: usize = 200;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Labels(BTreeMap<String, String>);
 
+/// The name of a label: 1 to 63 bytes of `a-z`, `0-9`, `_`, `-` and `.`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LabelName(String);
+
 /// One label, as `name:value`: chooses the tenants that carry it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelFilter {
@@ -88,6 +93,30 @@ impl Labels {
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::from_json(&Value::deserialize(deserializer)?, "").map_err(serde::de::Error::custom)
+    }
+}
+
+impl LabelName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LabelName {
+    type Err = LabelError;
+
+    fn from_str(text: &str) -> Result<Self, LabelError> {
+        text.to_owned().try_into()
+    }
+}
+
+impl TryFrom<String> for LabelName {
+    type Error = LabelError;
+
+    fn try_from(text: String) -> Result<Self, LabelError> {
+        check_name(&text)?;
+        Ok(Self(text))
     }
 }
 

@@ -44,7 +44,7 @@ pub use frequency::{Frequency, FrequencyError};
 pub use group::{Defaults, GroupError, GroupList, GroupSummary, PreferenceGroup, StatedGroup, UnresolvedGroup};
 pub use id::{ConfigKey, FeatureType, IdError, JobId, PurposeId, TenantId};
 pub use invalid::{FieldError, Invalid, child as child_pointer};
-pub use labels::{LabelError, LabelFilter, Labels};
+pub use labels::{LabelError, LabelFilter, LabelName, Labels};
 pub use member::{
     BatchGetRequest, BatchGetResponse, Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, PreferenceEntry, WholeList,
 };
@@ -52,7 +52,9 @@ pub use nominal::{NominalError, NominalTime};
 pub use occurrence::{Occurrence, Schedule};
 pub use policy::{HoursOfDay, Limits, Policy};
 pub use static_job::{Filters, StaticSchedule};
-pub use tenants::{OwnZone, TenantFilter, TenantMemberPage, TenantMembersRequest, TenantTimezone, TenantTimezones};
+pub use tenants::{
+    LabelValues, LabelValuesRequest, OwnZone, TenantFilter, TenantMemberPage, TenantMembersRequest, TenantTimezone, TenantTimezones,
+};
 pub use time_key::{Parity, TimeKey, TimeKeyError};
 pub use time_of_day::{TimeOfDay, TimeOfDayError};
 pub use zone::{Zone, ZoneError, time_zone_database_version};

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{FeatureType, TenantId};
-use crate::labels::Labels;
+use crate::labels::{LabelName, Labels};
 use crate::member::Member;
 use crate::zone::Zone;
 
@@ -72,6 +72,23 @@ pub struct TenantTimezone {
 pub struct TenantTimezones {
     /// Each once.
     pub timezones: Vec<TenantTimezone>,
+}
+
+/// Asks for one label of up to 1,000 tenants.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelValuesRequest {
+    /// Which label.
+    pub label: LabelName,
+    /// Whose.
+    pub tenant_ids: Vec<TenantId>,
+}
+
+/// One label of some tenants, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelValues {
+    /// One a tenant asked for, in the order asked; `None` for one who does not carry the label, or is not there.
+    pub values: Vec<Option<String>>,
 }
 
 impl TenantFilter {

@@ -47,6 +47,7 @@ const TABLE: &[Access] = &[
     keys("GET", "/configs/{config_key}/all-tenants", LOOK_AS_AGENT),
     keys("POST", "/all-tenants/members", LOOK_AS_AGENT),
     keys("GET", "/all-tenants/timezones", LOOK_AS_AGENT),
+    keys("POST", "/all-tenants/label-values", LOOK_AS_AGENT),
     keys("POST", "/preferences/batch-get", LOOK_AS_AGENT),
     keys("POST", "/preferences/import", CHANGE),
     keys("GET", "/preferences/changes", LOOK_AS_AGENT),

@@ -1,8 +1,8 @@
-//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13).
+//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13), and what work is shared out by (D7).
 
 use axum::Json;
 use axum::extract::State;
-use cohort_preferences::{TenantMembersRequest, TenantTimezones};
+use cohort_preferences::{LabelValues, LabelValuesRequest, TenantMembersRequest, TenantTimezones};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -46,4 +46,17 @@ fn member(tenant: &ChosenTenant) -> Value {
     responses((status = 200, description = "Each zone once", body = ref("#/components/schemas/TenantTimezones"))))]
 pub(super) async fn timezones(State(service): State<ConfigService>) -> Result<Json<TenantTimezones>, ApiError> {
     Ok(Json(TenantTimezones { timezones: service.timezones().await? }))
+}
+
+/// Reads one label of many tenants
+///
+/// In the order asked; null for a tenant who does not carry the label.
+#[utoipa::path(post, path = "/all-tenants/label-values", tag = "Tenants", operation_id = "read_label_values",
+    request_body = ref("#/components/schemas/LabelValuesRequest"),
+    responses((status = 200, description = "One value a tenant", body = ref("#/components/schemas/LabelValues"))))]
+pub(super) async fn label_values(
+    State(service): State<ConfigService>,
+    TypedBody(asked): TypedBody<LabelValuesRequest>,
+) -> Result<Json<LabelValues>, ApiError> {
+    Ok(Json(service.label_values(asked).await?))
 }

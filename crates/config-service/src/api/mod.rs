@@ -52,6 +52,7 @@ fn routes() -> OpenApiRouter<ConfigService> {
         .routes(routes!(tenants::export))
         .routes(routes!(all_tenants::members))
         .routes(routes!(all_tenants::timezones))
+        .routes(routes!(all_tenants::label_values))
         .routes(routes!(history::list))
         .routes(routes!(history::revert))
         .routes(routes!(links::create))

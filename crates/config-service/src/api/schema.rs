@@ -184,6 +184,11 @@ fn tenants() -> Value {
         "TenantTimezones": object(json!({
             "timezones": list_of(object(json!({"timezone": shape("GroupTimezone"), "since": shape("Instant")}), &[])),
         }), &[]),
+        "LabelValuesRequest": object(json!({
+            "label": {"type": "string", "pattern": "^[a-z0-9_.-]{1,63}$"},
+            "tenant_ids": {"type": "array", "items": shape("AnyTenantId"), "maxItems": 1000},
+        }), &[]),
+        "LabelValues": object(json!({"values": {"type": "array", "items": {"type": ["string", "null"]}}}), &[]),
         "Profile": object(json!({"timezone": or_null("Timezone"), "labels": shape("Labels")}), &["timezone", "labels"]),
         "ErasureReceipt": object(json!({
             "number": count(), "erased_at": shape("Instant"), "preferences": count(), "history_entries": count(),

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use cohort_preferences::{
-    BatchGetRequest, BatchGetResponse, FeatureType, GroupList, Invalid, LabelFilter, MemberListsRequest, NamedRun, NextRun, Preference,
-    Schedule, StatedGroup, TenantFilter, TenantId, TenantTimezone, Zone,
+    BatchGetRequest, BatchGetResponse, FeatureType, GroupList, Invalid, LabelFilter, LabelValues, LabelValuesRequest, MemberListsRequest,
+    NamedRun, NextRun, Preference, Schedule, StatedGroup, TenantFilter, TenantId, TenantTimezone, Zone,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -25,7 +25,7 @@ const EMPTY_GROUPS_LISTED_FOR: SignedDuration = SignedDuration::from_hours(24 * 
 /// The most groups in one members request.
 const MOST_GROUPS: usize = 1_000;
 
-/// The most users in one batch-get.
+/// The most users in one batch-get, and in one request for a label.
 const MOST_USERS: usize = 1_000;
 
 /// Members of a page, if the request does not say.
@@ -263,6 +263,17 @@ impl ConfigService {
     /// The zones that tenants call their own.
     pub(crate) async fn timezones(&self) -> Result<Vec<TenantTimezone>> {
         self.0.store.timezones().await
+    }
+
+    /// One label of many tenants, as it is now.
+    pub(crate) async fn label_values(&self, asked: LabelValuesRequest) -> Result<LabelValues> {
+        let LabelValuesRequest { label, tenant_ids } = asked;
+        if tenant_ids.len() > MOST_USERS {
+            return Err(too_many("/tenant_ids", tenant_ids.len(), MOST_USERS));
+        }
+        let labels = self.0.store.labels(tenant_ids.clone()).await?;
+        let value = |tenant: &TenantId| labels.get(tenant)?.get(label.as_str()).map(str::to_owned);
+        Ok(LabelValues { values: tenant_ids.iter().map(value).collect() })
     }
 
     /// A page of a tenant's changes, newest first (W3).

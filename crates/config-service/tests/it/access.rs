@@ -57,7 +57,7 @@ async fn no_route_answers_without_a_known_key() {
 }
 
 /// Who may use each route, as promised: r(ead), s(upport), w(rite), a(gent), A(dmin), and l(ink) of the tenant ann.
-const MAY: [(&str, &str, &str); 38] = [
+const MAY: [(&str, &str, &str); 39] = [
     ("GET", "/tenants", "rswaA"),
     ("GET", "/tenants/ann", "rswaA"),
     ("PUT", "/tenants/ann", "wA"),
@@ -88,6 +88,7 @@ const MAY: [(&str, &str, &str); 38] = [
     ("GET", "/features/posts/unstated", "rswaA"),
     ("POST", "/all-tenants/members", "rswaA"),
     ("GET", "/all-tenants/timezones", "rswaA"),
+    ("POST", "/all-tenants/label-values", "rswaA"),
     ("GET", "/feature-types", "rswaAl"),
     ("GET", "/feature-types/posts", "rswaA"),
     ("PUT", "/feature-types/posts?dry_run=true", "A"),

@@ -57,6 +57,19 @@ async fn tenants_are_members_of_static_jobs_whatever_they_prefer() {
 }
 
 #[tokio::test]
+async fn a_label_of_many_tenants_is_read_in_the_order_asked() {
+    let fixture = Fixture::new().await;
+    fixture.put("/tenants/ann", &json!({"labels": {"plan": "free", "org": "acme"}})).await;
+    fixture.put("/tenants/bob", &json!({"labels": {"plan": "pro"}})).await;
+    let asked = async |body: Value| post(&fixture, "/all-tenants/label-values", body).await;
+    let values = asked(json!({"label": "org", "tenant_ids": ["nobody", "ann", "bob", "ann"]})).await.json();
+    assert_eq!(values, json!({"values": [null, "acme", null, "acme"]}));
+    assert_eq!(asked(json!({"label": "Org", "tenant_ids": []})).await.pointers(), ["/label"]);
+    let many: Vec<_> = (0..1001).map(|number| number.to_string()).collect();
+    assert_eq!(asked(json!({"label": "org", "tenant_ids": many})).await.pointers(), ["/tenant_ids"]);
+}
+
+#[tokio::test]
 async fn tenants_are_found_by_id_and_label_in_pages() {
     let fixture = Fixture::new().await;
     for (tenant, plan) in [("ann", "free"), ("anton", "pro"), ("bob", "free")] {
