@@ -6,7 +6,7 @@ use async_trait::async_trait;
 pub use cohort_config_client::HistoryEntry;
 use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
 use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, MemberLists, MemberListsRequest, MemberPage, MembersRequest,
+    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, LabelName, MemberLists, MemberListsRequest, MemberPage, MembersRequest,
     TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
 };
 use futures_util::stream::{self, BoxStream};
@@ -57,6 +57,9 @@ pub trait PreferenceSource: Send + Sync + 'static {
     /// The zones that tenants call their own.
     async fn timezones(&self) -> Result<Vec<TenantTimezone>, SourceError>;
 
+    /// The value of a label of each of some tenants as it is now, in the order asked; `None` for one who does not carry it.
+    async fn label_values(&self, label: &LabelName, tenants: &[TenantId]) -> Result<Vec<Option<String>>, SourceError>;
+
     /// The preferences of some users as they are now (M3).
     async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError>;
 
@@ -100,6 +103,10 @@ impl PreferenceSource for ConfigDatabaseClient {
 
     async fn timezones(&self) -> Result<Vec<TenantTimezone>, SourceError> {
         Ok(self.get_tenant_timezones().await?)
+    }
+
+    async fn label_values(&self, label: &LabelName, tenants: &[TenantId]) -> Result<Vec<Option<String>>, SourceError> {
+        Ok(self.get_label_values(label, tenants).await?)
     }
 
     async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {

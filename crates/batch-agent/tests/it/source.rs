@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use cohort_batch_agent::{FeedEvent, HistoryEntry, PreferenceSource, SimulatedClock, SourceError};
 use cohort_preferences::{
     BatchGetResponse, Change, ChangeKind, ChangePage, Clock, DefaultPreferences, FeatureDefaults, FeatureType, GroupList, GroupSummary,
-    Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup, TenantId,
-    TenantMemberPage, TenantMembersRequest, TenantTimezone, WholeList, Zone,
+    LabelName, Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup,
+    TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone, WholeList, Zone,
 };
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -85,6 +85,8 @@ struct User {
     created_at: Timestamp,
     /// The zone that they call their own.
     zone: Option<Zone>,
+    /// What stands for every label of theirs.
+    label: Option<String>,
     /// Since when they have stated something, if only that they want nothing.
     stated_since: Option<Timestamp>,
     version: u64,
@@ -172,6 +174,14 @@ impl TestSource {
         let number = state.numbers[&tenant.parse::<TenantId>().expect("a tenant id")];
         let history = &mut state.users.get_mut(&number).expect("there").history;
         history.drain(..history.len() - kept);
+    }
+
+    /// Gives a tenant a label, whatever its name.
+    pub(crate) fn label(&self, tenant: &str, value: &str) {
+        let mut state = self.lock();
+        let at = state.stamp(self.clock.now());
+        let number = state.number_of(&tenant.parse().expect("a tenant id"), at);
+        state.users.get_mut(&number).expect("there").label = Some(value.to_owned());
     }
 
     /// Gives the feature other default preferences. Answers the instant from which they are in effect.
@@ -265,11 +275,12 @@ impl State {
     fn number_of(&mut self, tenant_id: &TenantId, at: Timestamp) -> u64 {
         let next_number = self.users.len() as u64 + 1;
         let number = *self.numbers.entry(tenant_id.clone()).or_insert(next_number);
-        let (zone, stated_since, preference) = (None, None, None);
+        let (zone, label, stated_since, preference) = (None, None, None, None);
         let new = || User {
             tenant_id: tenant_id.clone(),
             created_at: at,
             zone,
+            label,
             stated_since,
             version: 0,
             preference,
@@ -440,6 +451,12 @@ impl PreferenceSource for TestSource {
 
     async fn timezones(&self) -> Result<Vec<TenantTimezone>, SourceError> {
         Ok(self.reach()?.timezones())
+    }
+
+    async fn label_values(&self, _label: &LabelName, tenants: &[TenantId]) -> Result<Vec<Option<String>>, SourceError> {
+        let state = self.reach()?;
+        let value = |tenant: &TenantId| state.users[state.numbers.get(tenant)?].label.clone();
+        Ok(tenants.iter().map(value).collect())
     }
 
     async fn preferences(&self, _feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
