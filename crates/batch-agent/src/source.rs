@@ -6,8 +6,8 @@ use async_trait::async_trait;
 pub use cohort_config_client::HistoryEntry;
 use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
 use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, LabelName, MemberLists, MemberListsRequest, MemberPage, MembersRequest,
-    TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
+    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, LabelName, MemberLists, MemberListsRequest, MemberPage,
+    MembersRequest, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
 };
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};

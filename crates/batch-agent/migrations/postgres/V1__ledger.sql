@@ -113,7 +113,7 @@ CREATE INDEX run_closed ON run (closed_at) WHERE state = 'closed';
 CREATE TABLE chunk (
     id            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run           BIGINT NOT NULL,
-    first_tenant  BIGINT NOT NULL,  -- members ascend by number: chunks of a run overlap only where users were requeued
+    first_tenant  BIGINT NOT NULL,  -- members ascend by number: chunks of a run overlap only where users were requeued, or wait for their turns
     last_tenant   BIGINT NOT NULL,
     first_ordinal BIGINT NOT NULL,
     size          BIGINT NOT NULL,
@@ -122,6 +122,7 @@ CREATE TABLE chunk (
     token         BIGINT NOT NULL,  -- grows with each claim; fences off earlier holders (F3)
     job           BIGINT NOT NULL,  -- of its run: with the priority it names the lane that it waits in (D7)
     split_from    BIGINT,           -- the chunk that was split into this one and others (D5)
+    turn          BIGINT NOT NULL DEFAULT 0,    -- when it is served among those of its lane that wait for their turns; 0: it has had its turn
     priority      INTEGER NOT NULL, -- of its run
     attempt       INTEGER NOT NULL, -- attempts begun
     deaths        INTEGER NOT NULL DEFAULT 0,   -- holders that died with it in hand (D5)
@@ -131,9 +132,19 @@ CREATE TABLE chunk (
 ) WITH (fillfactor = 80);
 CREATE INDEX chunk_of_run ON chunk (run, first_tenant);
 CREATE INDEX chunk_open ON chunk (run, first_tenant, last_tenant) WHERE state <> 'done';
-CREATE INDEX chunk_ready ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths = 0;
+CREATE INDEX chunk_ready ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths = 0 AND turn = 0;
+CREATE INDEX chunk_turn ON chunk (priority, job, turn) WHERE state = 'ready' AND deaths = 0 AND turn > 0;
 CREATE INDEX chunk_suspect ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths > 0;
 CREATE INDEX chunk_claimed ON chunk (holder) WHERE state = 'claimed';
+
+-- The last turn of each value by which a job's work is shared out (D7).
+CREATE TABLE fair_share (
+    priority INTEGER NOT NULL,
+    job      BIGINT NOT NULL,
+    value    TEXT COLLATE "C" NOT NULL,     -- of the label; empty for who has none
+    turn     BIGINT NOT NULL,
+    PRIMARY KEY (priority, job, value)
+);
 
 -- Attempts after which a user was tried again by itself; the last attempt stands in the outcome.
 CREATE TABLE attempt (

@@ -106,7 +106,7 @@ CREATE INDEX run_closed ON run (closed_at) WHERE state = 'closed';
 CREATE TABLE chunk (
     id            INTEGER PRIMARY KEY,
     run           INTEGER NOT NULL,
-    first_tenant  INTEGER NOT NULL, -- members ascend by number: chunks of a run overlap only where users were requeued
+    first_tenant  INTEGER NOT NULL, -- members ascend by number: chunks of a run overlap only where users were requeued, or wait for their turns
     last_tenant   INTEGER NOT NULL,
     first_ordinal INTEGER NOT NULL,
     size          INTEGER NOT NULL,
@@ -120,13 +120,24 @@ CREATE TABLE chunk (
     lease_until   INTEGER,
     token         INTEGER NOT NULL, -- grows with each claim; fences off earlier holders (F3)
     deaths        INTEGER NOT NULL DEFAULT 0,   -- holders that died with it in hand (D5)
-    split_from    INTEGER           -- the chunk that was split into this one and others (D5)
+    split_from    INTEGER,          -- the chunk that was split into this one and others (D5)
+    turn          INTEGER NOT NULL DEFAULT 0    -- when it is served among those of its lane that wait for their turns; 0: it has had its turn
 ) STRICT;
 CREATE INDEX chunk_of_run ON chunk (run, first_tenant);
 CREATE INDEX chunk_open ON chunk (run, first_tenant, last_tenant) WHERE state <> 'done';
-CREATE INDEX chunk_ready ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths = 0;
+CREATE INDEX chunk_ready ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths = 0 AND turn = 0;
+CREATE INDEX chunk_turn ON chunk (priority, job, turn) WHERE state = 'ready' AND deaths = 0 AND turn > 0;
 CREATE INDEX chunk_suspect ON chunk (priority, job, ready_at) WHERE state = 'ready' AND deaths > 0;
 CREATE INDEX chunk_claimed ON chunk (lease_until) WHERE state = 'claimed';
+
+-- The last turn of each value by which a job's work is shared out (D7).
+CREATE TABLE fair_share (
+    priority INTEGER NOT NULL,
+    job      INTEGER NOT NULL,
+    value    TEXT NOT NULL,         -- of the label; empty for who has none
+    turn     INTEGER NOT NULL,
+    PRIMARY KEY (priority, job, value)
+) STRICT, WITHOUT ROWID;
 
 -- Attempts after which a user was tried again by itself; the last attempt stands in the outcome.
 CREATE TABLE attempt (

@@ -7,9 +7,11 @@
 //!
 //! Each chunk has the users of one value, and a turn: one more than the last of its value, but never less than that of the chunk
 //! that waits at the front. So a value that comes late begins at the front, one that was away saves nothing up, and what is claimed
-//! by turn gives each value that waits as many chunks as any other (start-time fair queueing). Turns are counted by priority and job.
+//! by turn gives each value that waits as many chunks as any other (start-time fair queueing). Turns are counted by lane.
 //!
 //! A chunk that is tried again leaves the queue: it has had its turn.
+
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 
@@ -26,21 +28,32 @@ pub struct MembersQueued<'a> {
 
 /// Where members wait for their turns.
 #[async_trait]
-pub trait FairLedger {
+pub trait FairLedger: Send + Sync {
     /// Puts a page of members into chunks of one value each that wait for their turns; `false` if another agent has read the page.
     async fn queue_members(&self, page: MembersQueued<'_>) -> Result<bool, LedgerError>;
 }
 
-/// Members of one value, in the order in which the values first appear; those of a value stay in theirs.
-pub(super) fn by_value<M>(members: Vec<M>, values: Vec<String>) -> Vec<(String, Vec<M>)> {
-    let mut places = std::collections::HashMap::new();
-    let mut parts: Vec<(String, Vec<M>)> = Vec::new();
-    for (member, value) in members.into_iter().zip(values) {
-        let place = *places.entry(value).or_insert_with_key(|value| {
-            parts.push((value.clone(), Vec::new()));
-            parts.len() - 1
-        });
+/// Members by their values, in the order in which the values first appear.
+pub(super) fn by_value<'a, M>(members: &'a [M], values: &'a [String]) -> Vec<(&'a str, Vec<&'a M>)> {
+    let mut places = HashMap::new();
+    let mut parts: Vec<(&str, Vec<&M>)> = Vec::new();
+    for (member, value) in members.iter().zip(values) {
+        let place = *places.entry(value).or_insert(parts.len());
+        if place == parts.len() {
+            parts.push((value, Vec::new()));
+        }
         parts[place].1.push(member);
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_parted_by_their_values_and_stay_in_order() {
+        let values = ["b", "a", "b", "", "a"].map(str::to_owned);
+        assert_eq!(by_value(&[1, 2, 3, 4, 5], &values), [("b", vec![&1, &3]), ("a", vec![&2, &5]), ("", vec![&4])]);
+    }
 }

@@ -33,6 +33,7 @@ mod deaths;
 mod definitions;
 mod erasure;
 mod explain;
+mod fair;
 mod firing;
 mod outcome;
 mod postgres;
@@ -60,6 +61,7 @@ pub use deaths::{Fate, RescueLedger};
 pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
 pub use erasure::ErasureLedger;
 pub use explain::{ChunkStanding, ChunkState, ExplainLedger, FailedAttempt, JobStanding, Place, WorkStanding};
+pub use fair::{FairLedger, MembersQueued};
 pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
 pub use postgres::PostgresLedger;
@@ -531,6 +533,7 @@ pub trait Ledger:
     + RetentionLedger
     + BacklogLedger
     + RescueLedger
+    + FairLedger
 {
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;

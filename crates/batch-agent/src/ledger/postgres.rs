@@ -23,6 +23,7 @@ mod deaths;
 mod definitions;
 mod erasure;
 mod explain;
+mod fair;
 mod lists;
 mod news;
 mod record;

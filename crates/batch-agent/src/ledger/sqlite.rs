@@ -8,6 +8,7 @@ mod deaths;
 mod definitions;
 mod erasure;
 mod explain;
+mod fair;
 mod lists;
 mod record;
 mod repeats;
@@ -93,11 +94,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn add_members(&self, pages: Vec<MembersRead<'_>>) -> Result<Vec<Option<Vec<Chunk>>>, LedgerError> {
-        let page = |read| {
-            let MembersRead { run, stated, members, next_cursor, chunk_size, claim } = read;
-            Page { run: run.id, cursor: run.cursor.clone(), next_cursor, stated: to_json(&stated), members, chunk_size, claim }
-        };
-        let pages: Vec<Page> = pages.into_iter().map(page).collect();
+        let pages: Vec<Page> = pages.into_iter().map(Page::of).collect();
         self.db.write(move |tx| pages.iter().map(|page| add_members(tx, page)).collect()).await
     }
 
@@ -266,6 +263,13 @@ struct Page {
     claim: Claim,
 }
 
+impl Page {
+    fn of(read: MembersRead<'_>) -> Self {
+        let MembersRead { run, stated, members, next_cursor, chunk_size, claim } = read;
+        Self { run: run.id, cursor: run.cursor.clone(), next_cursor, stated: to_json(&stated), members, chunk_size, claim }
+    }
+}
+
 fn add_members(tx: &Connection, page: &Page) -> Result<Option<Vec<Chunk>>, LedgerError> {
     let Some(advanced) = advance_cursor(tx, page)? else {
         return Ok(None);
@@ -412,7 +416,7 @@ fn settle_chunk(tx: &Connection, settlement: &Settlement) -> Result<(), LedgerEr
     let (state, open, ready_at) = settlement.rest_of_chunk();
     let changed = tx
         .prepare_cached(
-            "UPDATE chunk SET state = ?3, open_members = ?4, ready_at = ?5, attempt = ?6, holder = NULL, lease_until = NULL
+            "UPDATE chunk SET state = ?3, open_members = ?4, ready_at = ?5, attempt = ?6, holder = NULL, lease_until = NULL, turn = 0
              WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
         )?
         .execute(params![settlement.chunk, settlement.token, state, open, micros(ready_at), settlement.attempts])?;

@@ -47,7 +47,9 @@ impl Inner {
     }
 
     async fn claim_from(&self, lane: &Lane, work: WaitingWork) -> Result<Vec<Claimed>, ProcessError> {
-        if work == WaitingWork::Members {
+        if self.is_shared_out(lane) {
+            self.queue_members(lane).await?;
+        } else if work == WaitingWork::Members {
             self.read_cancellations().await?;
             return self.read_next_members(lane).await;
         }

@@ -40,6 +40,8 @@ pub(super) enum PageError {
     FeedBehind,
     #[error("what makes up the group is not known")]
     Parts(#[from] PartsUnknown),
+    #[error("the labels of {answered} members were answered, {asked} were asked for")]
+    LabelsDiffer { asked: usize, answered: usize },
     #[error("the list has {listed} members, the group counted {counted} as of the same instant")]
     CountDiffers { listed: u64, counted: u64 },
 }

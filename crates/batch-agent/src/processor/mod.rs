@@ -22,6 +22,7 @@ mod cancel;
 mod claim;
 mod consent;
 mod count;
+mod fair;
 mod job_set;
 mod lists;
 mod once;

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::lists::{Lists, Page, PageError, whole_page};
 use super::{CLAIM_USERS, Claimed, Inner, JobInForce, ProcessError};
-use crate::ledger::{Chunk, Lane, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
+use crate::ledger::{Chunk, Claim, Lane, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
 use crate::scheduler::{Parts, PartsUnknown, Seen, saturating_add};
 
 /// The first pause after a fault; it doubles with each.
@@ -37,10 +37,24 @@ const RUNS_READ_TOGETHER: usize = 500;
 const GROUPS_ASKED_TOGETHER: usize = 1_000;
 
 /// A run whose members are to be read, and where they come from.
-struct Unread {
-    run: Run,
-    in_force: Arc<JobInForce>,
-    lists: Lists,
+pub(super) struct Unread {
+    pub(super) run: Run,
+    pub(super) in_force: Arc<JobInForce>,
+    pub(super) lists: Lists,
+}
+
+impl Unread {
+    /// A page of the run on its way into the ledger.
+    pub(super) fn members_read(&self, page: &Page, claim: Claim) -> MembersRead<'_> {
+        MembersRead {
+            run: &self.run,
+            stated: self.lists.groups.clone(),
+            members: page.members.iter().map(|member| (member.number, member.tenant_id.clone())).collect(),
+            next_cursor: page.next.clone(),
+            chunk_size: self.in_force.job.chunk_size,
+            claim,
+        }
+    }
 }
 
 /// A preference group of a job at an instant.
@@ -67,7 +81,7 @@ impl Inner {
     }
 
     /// What is needed to read a run; `None` if it has to wait, or if its members are only to be counted.
-    async fn unread(&self, run: Run) -> Result<Option<Unread>, ProcessError> {
+    pub(super) async fn unread(&self, run: Run) -> Result<Option<Unread>, ProcessError> {
         let Some(in_force) = self.find_job(&run.job_id) else {
             tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with an open run is not served here; its run waits");
             self.ledger.postpone_reading(run.id, saturating_add(self.clock.now(), PAUSE_OF_UNKNOWN_JOB)).await?;
@@ -89,7 +103,7 @@ impl Inner {
     /// Room for how many users a run leaves in a claim, if it is one that may be read with others.
     fn room_beside(&self, unread: &Unread) -> Option<usize> {
         let Unread { run, lists, .. } = unread;
-        let is_unbegun = run.cursor.is_none();
+        let is_unbegun = run.cursor.is_none() && unread.in_force.job.fair_share_by.is_none();
         let members = usize::try_from(self.schedules.members(&run.job_id, &run.group)).unwrap_or(usize::MAX);
         CLAIM_USERS.checked_sub(members).filter(|_| is_unbegun && lists.are_of_groups())
     }
@@ -171,14 +185,7 @@ impl Inner {
     /// agent has read there are none.
     async fn add(&self, read: Vec<(Unread, Page)>, seen: Seen) -> Result<Vec<Claimed>, ProcessError> {
         let claim = self.claim_now();
-        let pages = read.iter().map(|(Unread { run, in_force, lists }, page)| MembersRead {
-            run,
-            stated: lists.groups.clone(),
-            members: page.members.iter().map(|member| (member.number, member.tenant_id.clone())).collect(),
-            next_cursor: page.next.clone(),
-            chunk_size: in_force.job.chunk_size,
-            claim: claim.clone(),
-        });
+        let pages = read.iter().map(|(unread, page)| unread.members_read(page, claim.clone()));
         let added = self.ledger.add_members(pages.collect()).await?;
         let mut all = Vec::new();
         for ((Unread { run, in_force, .. }, page), chunks) in read.into_iter().zip(added) {
@@ -221,7 +228,7 @@ impl Inner {
     }
 
     /// The run is read again after a pause, until it has waited long enough; then its members are missed (F4).
-    async fn wait_or_give_up(&self, run: &Run, job: &Job, error: &PageError) -> Result<(), ProcessError> {
+    pub(super) async fn wait_or_give_up(&self, run: &Run, job: &Job, error: &PageError) -> Result<(), ProcessError> {
         let now = self.clock.now();
         if now <= waits_until(run, job, error) {
             tracing::warn!(error = error as &dyn std::error::Error, run = %run.id, group = %run.group, "the members of a run cannot be read yet");

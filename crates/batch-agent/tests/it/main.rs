@@ -26,6 +26,7 @@ mod defaults;
 mod definitions;
 mod erasure;
 mod explain;
+mod fair_shares;
 mod faults;
 mod faulty_ledger;
 mod handler;

@@ -168,7 +168,7 @@ pub(super) async fn settle_chunks(tx: &Transaction<'_>, settlements: &[Settlemen
     let [chunks, tokens, attempts, ready_at] = rows;
     // Of two settlements under one claim one is taken, like of any two rows that would change one row.
     let settle = "UPDATE chunk SET state = held.state, open_members = held.open_members, ready_at = held.ready_at, attempt = held.attempt,
-                holder = NULL, lease_until = NULL
+                holder = NULL, lease_until = NULL, turn = 0
          FROM (SELECT settled.* FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[]) WITH ORDINALITY
                    AS settled (id, token, attempt, ready_at, state, open_members, place)
                JOIN chunk ON chunk.id = settled.id ORDER BY chunk.id FOR UPDATE OF chunk) held

@@ -5,7 +5,7 @@ use cohort_preferences::TenantId;
 use rusqlite::{Connection, params};
 
 use super::super::fair::{FairLedger, MembersQueued, by_value};
-use super::{LedgerError, OpenMember, Page, SqliteLedger, advance_cursor, close_if_complete, erasure, micros, to_json};
+use super::{Advanced, LedgerError, OpenMember, Page, SqliteLedger, advance_cursor, close_if_complete, erasure, micros, to_json};
 
 #[async_trait]
 impl FairLedger for SqliteLedger {
@@ -17,15 +17,17 @@ impl FairLedger for SqliteLedger {
 }
 
 fn queue_members(tx: &Connection, page: &Page, values: &[String]) -> Result<bool, LedgerError> {
-    let Some((mut ordinal, priority)) = advance_cursor(tx, page)? else {
+    let Some(advanced) = advance_cursor(tx, page)? else {
         return Ok(false);
     };
-    erasure::note_names(tx, &page.members)?;
-    let front = front(tx, priority)?;
+    erasure::note_names(tx, &page.members, page.claim.at)?;
+    let front = front(tx, &advanced)?;
+    let mut ordinal = advanced.first_ordinal;
     for (value, members) in by_value(&page.members, values) {
-        for members in members.chunks(page.chunk_size) {
-            let turn = next_turn(tx, page, priority, value, front)?;
-            insert_waiting(tx, page, priority, ordinal, turn, members)?;
+        let chunks = members.chunks(page.chunk_size);
+        let first_turn = take_turns(tx, &advanced, value, chunks.len() as i64, front)?;
+        for (turn, members) in (first_turn..).zip(chunks) {
+            insert_waiting(tx, page, &advanced, ordinal, turn, members)?;
             ordinal += members.len() as u64;
         }
     }
@@ -33,48 +35,50 @@ fn queue_members(tx: &Connection, page: &Page, values: &[String]) -> Result<bool
     Ok(true)
 }
 
-/// The turn before that of the chunk at the front of this priority; if none waits, the last that was given.
-fn front(tx: &Connection, priority: i64) -> Result<i64, LedgerError> {
+/// The turn before that of the chunk at the front of the lane; if none waits, the last that was given.
+fn front(tx: &Connection, lane: &Advanced) -> Result<i64, LedgerError> {
     let front = tx
         .prepare_cached(
-            "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND priority = ?1 AND turn IS NOT NULL),
-                             (SELECT max(turn) FROM fair_share WHERE priority = ?1), 0)",
+            "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND deaths = 0 AND turn > 0 AND priority = ?1 AND job = ?2),
+                             (SELECT max(turn) FROM fair_share WHERE priority = ?1 AND job = ?2), 0)",
         )?
-        .query_row([priority], |row| row.get(0))?;
+        .query_row([lane.priority, lane.job], |row| row.get(0))?;
     Ok(front)
 }
 
-fn next_turn(tx: &Connection, page: &Page, priority: i64, value: &str, front: i64) -> Result<i64, LedgerError> {
-    let turn = tx
+/// Gives a value so many turns, one after the other, and answers the first of them.
+fn take_turns(tx: &Connection, lane: &Advanced, value: &str, turns: i64, front: i64) -> Result<i64, LedgerError> {
+    let first = tx
         .prepare_cached(
-            "INSERT INTO fair_share (priority, job, value, turn) SELECT ?1, job, ?3, ?4 + 1 FROM run WHERE id = ?2
-             ON CONFLICT (priority, job, value) DO UPDATE SET turn = max(fair_share.turn, ?4) + 1 RETURNING turn",
+            "INSERT INTO fair_share (priority, job, value, turn) VALUES (?1, ?2, ?3, ?4 + ?5)
+             ON CONFLICT (priority, job, value) DO UPDATE SET turn = max(fair_share.turn, ?4) + ?5 RETURNING turn - ?5 + 1",
         )?
-        .query_row(params![priority, page.run.0, value, front], |row| row.get(0))?;
-    Ok(turn)
+        .query_row(params![lane.priority, lane.job, value, front, turns], |row| row.get(0))?;
+    Ok(first)
 }
 
 fn insert_waiting(
     tx: &Connection,
     page: &Page,
-    priority: i64,
+    lane: &Advanced,
     first_ordinal: u64,
     turn: i64,
     members: &[&(u64, TenantId)],
 ) -> Result<(), LedgerError> {
-    let open: Vec<OpenMember> = (first_ordinal..).zip(members).map(|(ordinal, (number, _))| OpenMember::of(ordinal, *number)).collect();
-    let (first, last) = (open[0].number, open[open.len() - 1].number);
+    let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
+    let open = OpenMember::in_order(first_ordinal, &numbers);
     tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, token, turn)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, 0, 0, ?9)",
+        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, job, ready_at, open_members, attempt, token, turn)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, ?9, 0, 0, ?10)",
     )?
     .execute(params![
         page.run.0,
-        first as i64,
-        last as i64,
+        open[0].number as i64,
+        open[open.len() - 1].number as i64,
         first_ordinal as i64,
         members.len() as i64,
-        priority,
+        lane.priority,
+        lane.job,
         micros(page.claim.at),
         to_json(&open),
         turn,
