@@ -22,15 +22,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cohort_batch_agent::{
     AccountingLedger, ActLedger, AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, Claim, DeadLetter,
-    DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FeedPage, FiringName,
-    JobStanding, Lane, Ledger, LedgerError, Mark, MembersRead, OpenWork, OutcomeQuery, OutcomeRecord, Place, Plan, PreferenceSource,
-    Pruned, RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId, RunQuery, Settlement, SourceError,
-    StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
+    DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage,
+    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork, OutcomeQuery, OutcomeRecord, Place,
+    Plan, PreferenceSource, Pruned, RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId, RunQuery, Settlement,
+    SourceError, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
 };
 use cohort_config_client::HistoryEntry;
 use cohort_database::{DatabaseError, Heard};
 use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, JobId, MemberLists, MemberListsRequest, MemberPage,
+    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, JobId, LabelName, MemberLists, MemberListsRequest, MemberPage,
     MembersRequest, PreferenceGroup, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
 };
 use jiff::Timestamp;
@@ -266,6 +266,12 @@ under_fate! {
 }
 
 under_fate! {
+    (FairLedger for FaultyLedger) in ledger, LedgerError {
+        fn queue_members(page: MembersQueued<'_>) -> bool;
+    }
+}
+
+under_fate! {
     (AccountingLedger for FaultyLedger) in ledger, LedgerError {
         fn runs_between(job: &JobId, from: Timestamp, until: Timestamp) -> Vec<RunAccount>;
         fn open_work(now: Timestamp) -> OpenWork;
@@ -287,6 +293,7 @@ under_fate! {
         fn member_lists(request: &MemberListsRequest) -> MemberLists;
         fn tenants(request: &TenantMembersRequest) -> TenantMemberPage;
         fn timezones() -> Vec<TenantTimezone>;
+        fn label_values(label: &LabelName, tenants: &[TenantId]) -> Vec<Option<String>>;
         fn preferences(feature: &FeatureType, tenants: &[TenantId]) -> BatchGetResponse;
         fn history(tenant: &TenantId) -> Vec<HistoryEntry>;
         fn feature_defaults(feature: &FeatureType) -> Vec<FeatureDefaults>;
