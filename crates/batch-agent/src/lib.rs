@@ -12,13 +12,14 @@ mod handlers;
 mod identity;
 mod job_history;
 mod ledger;
+mod metrics;
 mod processor;
 mod registry;
 mod scheduler;
 mod source;
 
 pub use accounting::{Account, AccountError, AccountFault, Accountant, Depth, JobAccount, Unaccounted};
-pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health};
+pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health, agent_metrics, with_agent_metrics};
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
 pub use cohort_config_client::FeedEvent;
 pub use explain::{Answer, ExplainError, Explainer, Explanation, Moment, MomentError, Step, StepName};

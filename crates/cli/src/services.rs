@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
-use cohort_batch_agent::{AgentClock, JobRegistry, KeyCheck, Ledger, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api};
+use cohort_batch_agent::{
+    AgentClock, JobRegistry, KeyCheck, Ledger, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api, with_agent_metrics,
+};
 use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, unknown_route};
 use cohort_preferences::Clock;
@@ -45,8 +47,12 @@ pub(crate) fn registry_without_agent(ledger: Arc<dyn Ledger>, clock: Arc<dyn Age
 
 /// All routes of both services.
 pub(crate) fn router(config: &ConfigService, registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
+    let health = match registry.agent() {
+        Some(agent) => with_agent_metrics(config.health_router(), agent.clone()),
+        None => config.health_router(),
+    };
     let api = config.api_router().merge(agent_api(registry, keys));
-    Router::new().nest(BASE, api).merge(config.health_router()).merge(ConfigService::docs_router()).fallback(unknown_route)
+    Router::new().nest(BASE, api).merge(health).merge(ConfigService::docs_router()).fallback(unknown_route)
 }
 
 /// A client of the Config Database at an address of this machine.

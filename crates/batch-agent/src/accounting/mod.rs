@@ -9,7 +9,8 @@
 //!
 //! It goes by no state of the scheduler's: what the scheduler has wrong in memory would be wrong here too. Groups are compared
 //! and not users; a member is asked for only where a run is missing, or where [`Depth::Members`] wants each run's members
-//! counted against its record. What is younger than two minutes is not judged: it may be about to be planned.
+//! counted against its record. What is younger than two minutes is not judged: it may be about to be planned. Nor is, where no agent
+//! works, what fell due since the last one planned.
 //!
 //! What may fail: the Config Database or the ledger, then there is no account, and the last one stands.
 
@@ -159,6 +160,8 @@ impl Accountant {
             let Some(history) = JobHistory::read(&*self.ledger, self.agent.as_ref(), &job_id).await? else { continue };
             // A job that no agent has planned yet has nothing to account for: it begins with its mark (F1).
             let (Some(job), Some(standing)) = (history.now(), history.standing) else { continue };
+            // Where no agent works, what fell due since the last one did is planned by the next (F1).
+            let until = if self.agent.is_some() { until } else { until.min(standing.planned_until) };
             let from = since.max(standing.began).max(history.alike_since());
             let due = self.due(job, &history, from, until).await?;
             let of_job = self.account_for(job, due, (from, until), depth, &mut account.named).await?;

@@ -1,11 +1,13 @@
 //! The agent's REST API: what ran and how it ended, which jobs there are, and the acts on them. Paths are relative to
 //! `/api/v1`.
 
+mod account;
 mod auth;
 mod batch_config;
 mod explain;
 mod health;
 mod jobs;
+mod metrics;
 mod outcome_feed;
 mod outcomes;
 mod problem;
@@ -24,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::registry::JobRegistry;
 pub use auth::{KeyCheck, VerifiedKeys};
 pub use health::agent_health;
+pub use metrics::{agent_metrics, with_agent_metrics};
 
 /// What the routes speak of.
 #[derive(Clone)]
@@ -67,6 +70,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/runs/{id}/attempts", get(runs::attempts))
         .route("/outcomes", get(outcomes::list))
         .route("/outcomes/feed", get(outcome_feed::page))
+        .route("/account", get(account::show))
         .route("/tenants/{tenant_id}/explain", get(explain::explain));
     let ledger = Arc::clone(registry.ledger());
     acts.merge(looks).route_layer(from_fn_with_state(keys, auth::require_key)).with_state(Spoken { ledger, registry })

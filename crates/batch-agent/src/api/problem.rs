@@ -35,6 +35,10 @@ pub(super) fn no_config_database() -> ProblemDetails {
     problem(StatusCode::SERVICE_UNAVAILABLE, "No Config Database", detail)
 }
 
+pub(super) fn metrics_too_long() -> ProblemDetails {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "Metrics cannot be told", "they are too long")
+}
+
 pub(super) fn not_ready(reason: &str) -> ProblemDetails {
     problem(StatusCode::SERVICE_UNAVAILABLE, "The agent is not ready", reason)
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::consent::{Settings, states_any};
 use super::job_set::Purpose;
@@ -20,6 +21,7 @@ use super::{Claimed, Inner, ProcessError};
 use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
 use crate::identity::work_key;
 use crate::ledger::{Chunk, Fate, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
+use crate::metrics::Recorded;
 use crate::scheduler::{Seen, Touched, saturating_add};
 use crate::source::SourceError;
 
@@ -102,8 +104,17 @@ impl Inner {
         Ok(settle(job, run, chunk, ended, self.clock.now()))
     }
 
-    pub(super) async fn record(&self, settlement: Settlement) -> Result<(), ProcessError> {
-        Ok(self.ledger.record_outcomes(settlement).await.or_else(pass_over_lost_claim)?)
+    pub(super) async fn record(&self, run: &Run, settlement: Settlement) -> Result<(), ProcessError> {
+        let counted = Recorded::of(&settlement);
+        match self.ledger.record_outcomes(settlement).await {
+            Ok(()) => self.metrics.recorded(&run.job_id, &counted),
+            Err(lost @ LedgerError::LostClaim { .. }) => {
+                self.metrics.lost_claim();
+                pass_over_lost_claim(lost)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     /// The candidates of a chunk whose members were just read: only those are asked for again whom the feed has named
@@ -212,7 +223,7 @@ impl Inner {
             return Ended::Skipped(call.member, SkippedReason::Canceled);
         }
         let tenant_id = call.user.tenant_id.clone();
-        let result = match guarded(purpose, &work(run, job, vec![call.user])).await {
+        let result = match self.guarded(purpose, &work(run, job, vec![call.user])).await {
             Ok(results) => results.into_iter().find(|result| result.tenant_id == tenant_id),
             Err(error) => Some(failed(tenant_id, error)),
         };
@@ -228,7 +239,7 @@ impl Inner {
         if self.is_canceled(run.id) {
             return calls.into_iter().map(|call| Ended::Skipped(call.member, SkippedReason::Canceled)).collect();
         }
-        let answer = guarded(purpose, &work(run, job, calls.iter().map(|call| call.user.clone()).collect())).await;
+        let answer = self.guarded(purpose, &work(run, job, calls.iter().map(|call| call.user.clone()).collect())).await;
         let result_of = |tenant_id: &TenantId| match &answer {
             Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
             Err(error) => Some(failed(tenant_id.clone(), error.clone())),
@@ -238,6 +249,14 @@ impl Inner {
             Ended::Called(call.member, call.used, result.map(Box::new))
         };
         calls.into_iter().map(ended).collect()
+    }
+
+    /// Calls the handler; one that panics has failed this call and nothing else.
+    async fn guarded(&self, purpose: &Purpose, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
+        let began = Instant::now();
+        let answer = AssertUnwindSafe(purpose.handler.call(work)).catch_unwind().await;
+        self.metrics.called(&work.purpose_id, began.elapsed());
+        answer.unwrap_or_else(|_panic| Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None }))
     }
 
     /// Permission to call for so many users of a chunk; `None` once the agent is stopping, which begins no calls any more (F6), or
@@ -365,12 +384,4 @@ fn in_force(job: &Job, entry: &PreferenceEntry) -> (u64, Option<Settings>) {
 /// A stored preference that cannot be read is not a reason to lose the other 24: the user counts as deleted, loudly.
 fn readable(tenant_id: &TenantId, preference: &RawValue) -> Option<Settings> {
     Settings::read(preference).inspect_err(|error| tracing::error!(%tenant_id, %error, "a stored preference cannot be read")).ok()
-}
-
-/// Calls the handler; one that panics has failed this call and nothing else.
-async fn guarded(purpose: &Purpose, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
-    match AssertUnwindSafe(purpose.handler.call(work)).catch_unwind().await {
-        Ok(answer) => answer,
-        Err(_panic) => Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None }),
-    }
 }

@@ -14,6 +14,7 @@ use super::{EnhancedBatchProcessor, Inner};
 use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
 use crate::ledger::{Ledger, TzdbRelease};
+use crate::metrics::Metrics;
 use crate::scheduler::{NominalDates, Schedules, Watch};
 use crate::source::PreferenceSource;
 
@@ -139,6 +140,7 @@ impl ProcessorBuilder {
             stopping: CancellationToken::new(),
             turns: tokio::sync::Mutex::default(),
             wake: Notify::new(),
+            metrics: Metrics::new(),
         })))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::settle::cancel;
 use super::{EnhancedBatchProcessor, Inner, ProcessError};
-use crate::ledger::{Chunk, LedgerError, RunId};
+use crate::ledger::{Chunk, LedgerError, Run, RunId};
 
 /// How long work in hand goes on at most after an operator has canceled it elsewhere.
 const READ_EVERY: Duration = Duration::from_secs(1);
@@ -36,8 +36,8 @@ impl Inner {
     }
 
     /// Skips everybody in a chunk of a canceled run.
-    pub(super) async fn skip_canceled(&self, chunk: &Chunk) -> Result<(), ProcessError> {
-        self.record(cancel(chunk, self.clock.now())).await
+    pub(super) async fn skip_canceled(&self, run: &Run, chunk: &Chunk) -> Result<(), ProcessError> {
+        self.record(run, cancel(chunk, self.clock.now())).await
     }
 }
 

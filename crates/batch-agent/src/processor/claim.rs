@@ -28,6 +28,7 @@ impl Inner {
             let next = waiting.swap_remove(place);
             let claimed = self.claim_from(&next.lane, next.work).await?;
             if !claimed.is_empty() {
+                self.metrics.claimed(claimed.len());
                 turns.charge(next.lane.priority, claimed.iter().map(|claimed| claimed.chunk.open.len()).sum());
                 return Ok(claimed);
             }
@@ -85,7 +86,7 @@ impl Inner {
             };
             match self.find_job(&run.job_id) {
                 Some(job) => claimed.push(Claimed { chunk, lease_until, run, job, read: None }),
-                None if self.is_canceled(run.id) => self.skip_canceled(&chunk).await?,
+                None if self.is_canceled(run.id) => self.skip_canceled(&run, &chunk).await?,
                 None => self.leave_to_later(&run, &chunk).await?,
             }
         }

@@ -53,7 +53,8 @@ pub(crate) use self::lists::count_listed;
 pub(crate) use self::read::GroupAt;
 use self::turns::Turns;
 use crate::clock::AgentClock;
-use crate::ledger::{AgentSign, Chunk, Ledger, LedgerError, Plan, Run, RunId, TzdbRelease};
+use crate::ledger::{AgentSign, Chunk, Ledger, LedgerError, NewRun, Plan, Run, RunId, TzdbRelease, UnprocessedReason};
+use crate::metrics::{Gauges, Metrics};
 use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
 use crate::source::PreferenceSource;
 
@@ -99,6 +100,7 @@ struct Inner {
     /// Held by whoever claims.
     turns: tokio::sync::Mutex<Turns>,
     wake: Notify,
+    metrics: Metrics,
 }
 
 /// A chunk in this agent's hands, with what is known of its members.
@@ -130,7 +132,9 @@ pub enum ProcessError {
 impl EnhancedBatchProcessor {
     /// Opens the runs of what was planned, with the job's mark, and starts on them.
     pub async fn process_occurrences(&self, job: &JobId, plan: Plan) -> Result<Vec<RunId>, LedgerError> {
-        let opened = self.0.ledger.open_runs(job, plan, self.0.clock.now()).await?;
+        let (now, firings) = (self.0.clock.now(), planned(&plan.runs));
+        let opened = self.0.ledger.open_runs(job, plan, now).await?;
+        self.0.metrics.planned(job, &firings, now);
         self.0.wake.notify_one();
         Ok(opened)
     }
@@ -199,6 +203,23 @@ impl EnhancedBatchProcessor {
         AgentSign { agent: self.0.holder.clone(), tzdb: self.0.tzdb.clone(), renewed_at: self.0.clock.now() }
     }
 
+    /// What it counts.
+    pub(crate) fn counts(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// What it counts, in the Prometheus text format, with how much is open now.
+    pub(crate) async fn metrics(&self) -> Result<String, LedgerError> {
+        let now = self.0.clock.now();
+        Ok(self.0.metrics.render(&Gauges {
+            now,
+            open: self.0.ledger.open_work(now).await?,
+            calls_in_flight: self.0.max_concurrent_items - self.0.calls.available_permits(),
+            feed_lag: self.0.watch.lag(),
+            groups: self.0.schedules.group_counts(),
+        }))
+    }
+
     pub(crate) fn parts(&self) -> (Arc<dyn PreferenceSource>, Arc<dyn Ledger>, Arc<dyn AgentClock>) {
         (Arc::clone(&self.0.source), Arc::clone(&self.0.ledger), Arc::clone(&self.0.clock))
     }
@@ -251,7 +272,10 @@ impl EnhancedBatchProcessor {
             let rescued = self.0.ledger.rescue_chunks(self.0.clock.now()).await;
             match renewed.and(rescued) {
                 Ok(0) => {}
-                Ok(chunks) => tracing::warn!(chunks, "took over chunks whose holder has gone"),
+                Ok(chunks) => {
+                    self.0.metrics.rescued(chunks);
+                    tracing::warn!(chunks, "took over chunks whose holder has gone");
+                }
                 Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "claims could not be renewed"),
             }
         }
@@ -269,7 +293,7 @@ impl Inner {
     async fn process_noted(&self, mut claimed: Claimed) -> Result<(), ProcessError> {
         let _in_work = InWork::of(self, &claimed.chunk);
         match self.work_on(&mut claimed).await? {
-            Some(settlement) => self.record(settlement).await,
+            Some(settlement) => self.record(&claimed.run, settlement).await,
             None => Ok(()),
         }
     }
@@ -314,6 +338,11 @@ impl Inner {
     fn in_work(&self) -> MutexGuard<'_, HashMap<(i64, i64), Held>> {
         self.in_work.lock().expect("the map is changed by code that does not panic")
     }
+}
+
+/// When each of these runs was due, and why it is not to be processed, if so.
+fn planned(runs: &[NewRun]) -> Vec<(Timestamp, Option<UnprocessedReason>)> {
+    runs.iter().map(|run| (run.occurrence.at, run.unprocessed.map(|(reason, _members)| reason))).collect()
 }
 
 /// A chunk in work, until this is dropped.

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::{Claimed, InWork, Inner};
-use crate::ledger::Settlement;
+use crate::ledger::{Run, Settlement};
 
 /// How long the ledger is left alone after it has failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -36,11 +36,11 @@ impl Inner {
             }
             tokio::time::sleep(PAUSE).await;
         };
-        self.record_through_outages(settlement).await;
+        self.record_through_outages(&claimed.run, settlement).await;
     }
 
-    async fn record_through_outages(&self, settlement: Settlement) {
-        while let Err(error) = self.record(settlement.clone()).await {
+    async fn record_through_outages(&self, run: &Run, settlement: Settlement) {
+        while let Err(error) = self.record(run, settlement.clone()).await {
             tracing::error!(error = &error as &dyn std::error::Error, "what was done cannot be recorded; it is tried again");
             tokio::time::sleep(PAUSE).await;
         }

@@ -27,6 +27,7 @@ use serde::Serialize;
 pub use self::acts::{Retried, RetriedRuns, Retry};
 pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, Outlook, PurposeView};
+use crate::accounting::Accountant;
 use crate::clock::AgentClock;
 use crate::explain::Explainer;
 use crate::ledger::{
@@ -152,6 +153,22 @@ impl JobRegistry {
     #[must_use]
     pub fn read_only(self, reason: String) -> Self {
         Self { read_only: Some(reason), ..self }
+    }
+
+    /// What holds the calendar against the record; `None` if nobody here can ask the Config Database.
+    pub(crate) fn accountant(&self) -> Option<Accountant> {
+        let (source, agent) = (self.source.clone()?, self.agent.clone());
+        Some(Accountant::new(source, Arc::clone(&self.ledger), Arc::clone(&self.clock), agent))
+    }
+
+    /// The agent of this process; `None` if only files are acted on.
+    pub fn agent(&self) -> Option<&EnhancedBatchProcessor> {
+        self.agent.as_ref()
+    }
+
+    /// The clock of the acts.
+    pub(crate) fn clock(&self) -> &dyn AgentClock {
+        &*self.clock
     }
 
     /// What says why; `None` if nobody here can ask the Config Database.

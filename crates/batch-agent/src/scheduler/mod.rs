@@ -17,6 +17,7 @@
 //! Simulated time drives this very code: [`DynamicBatchScheduler::run_simulated_until`] moves the clock from one instant
 //! at which something is to do to the next.
 
+mod account;
 mod adopt;
 mod defaults;
 mod doubt;
@@ -205,6 +206,7 @@ impl DynamicBatchScheduler {
             () = self.adopt_forever() => {}
             () = self.renew_forever() => {}
             () = self.erase_forever() => {}
+            () = self.account_forever() => {}
             () = self.prune_forever() => {}
         }
         self.leave().await;

@@ -317,6 +317,11 @@ impl Schedules {
         Some(Outlook { groups: schedules.groups.len(), members, next_run })
     }
 
+    /// How many groups each job has.
+    pub(crate) fn group_counts(&self) -> Vec<(JobId, usize)> {
+        self.lock().iter().map(|schedules| (schedules.job.job_id.clone(), schedules.groups.len())).collect()
+    }
+
     /// Every group with its size and next occurrence.
     pub(crate) fn view(&self) -> Vec<ScheduleView> {
         let jobs = self.lock();

@@ -64,6 +64,10 @@ struct State {
     log_start: u64,
     /// Why the feed cannot be read at the moment.
     fault: Option<String>,
+    /// Since when.
+    fault_since: Timestamp,
+    /// How late the latest change was heard of.
+    lag: SignedDuration,
 }
 
 /// A place in the watch's log.
@@ -103,8 +107,8 @@ impl State {
 
 impl Watch {
     pub(crate) fn new(source: Arc<dyn PreferenceSource>, clock: Arc<dyn AgentClock>, schedules: Arc<Schedules>) -> Self {
-        let never = Timestamp::MIN;
-        let state = State { cursor: None, confirmed_at: never, log: VecDeque::new(), log_start: 0, fault: None };
+        let (never, lag) = (Timestamp::MIN, SignedDuration::ZERO);
+        let state = State { cursor: None, confirmed_at: never, log: VecDeque::new(), log_start: 0, fault: None, fault_since: never, lag };
         let (reading, changed, erased) = (tokio::sync::Mutex::new(()), Notify::new(), Notify::new());
         Self { source, clock, schedules, state: Mutex::new(state), reading, changed, erased, known: tokio::sync::watch::Sender::new(never) }
     }
@@ -237,10 +241,18 @@ impl Watch {
         self.lock().fault.clone()
     }
 
+    /// How late the latest change was heard of, or for how long none can be.
+    pub(crate) fn lag(&self) -> SignedDuration {
+        let state = self.lock();
+        if state.fault.is_some() { self.clock.now().duration_since(state.fault_since) } else { state.lag }
+    }
+
     /// Notes why the feed cannot be read, and says so once.
     pub(crate) fn note_fault(&self, error: &(dyn Error + 'static)) {
         let told = iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        if self.lock().fault.replace(told).is_none() {
+        let mut state = self.lock();
+        if state.fault.replace(told).is_none() {
+            state.fault_since = self.clock.now();
             tracing::warn!(error, "the change feed cannot be read; what is known goes on, and it is tried again");
         }
     }
@@ -279,6 +291,7 @@ impl Watch {
             }
             state.note(change);
         }
+        state.lag = page.changes.last().map_or(state.lag, |latest| now.duration_since(latest.at));
         let surplus = state.log.len().saturating_sub(LOG_LENGTH);
         state.log.drain(..surplus);
         state.log_start += surplus as u64;

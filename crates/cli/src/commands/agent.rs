@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use cohort_batch_agent::{DynamicBatchScheduler, JobRegistry, SqliteLedger, SystemClock, VerifiedKeys, agent_api, agent_health};
+use cohort_batch_agent::{
+    DynamicBatchScheduler, JobRegistry, KeyCheck, SqliteLedger, SystemClock, VerifiedKeys, agent_api, agent_health, agent_metrics,
+};
 use cohort_config_client::ConfigDatabaseClient;
 
 use crate::agent::{self, RETENTION_HELP, Working};
@@ -71,8 +73,10 @@ impl AgentCommand {
         let scheduler = parts.scheduler(&processor).await?;
         let listening = Listening::at(environment.listen(self.listen)?).await?;
         let address = listening.address;
-        let api = agent_api(JobRegistry::of_agent(&processor), Arc::new(VerifiedKeys::new(client)));
-        let server = listening.serve(axum::Router::new().nest(BASE, api).merge(agent_health(Arc::clone(&scheduler))));
+        let keys: Arc<dyn KeyCheck> = Arc::new(VerifiedKeys::new(client));
+        let api = agent_api(JobRegistry::of_agent(&processor), Arc::clone(&keys));
+        let beside = agent_health(Arc::clone(&scheduler)).merge(agent_metrics(processor.clone(), keys));
+        let server = listening.serve(axum::Router::new().nest(BASE, api).merge(beside));
         held.announce(address)?;
         println!("The agent listens at http://{address}{BASE}, its ledger is {}.", path.display());
         tokio::select! {

@@ -1,5 +1,6 @@
 //! The real binary, as a shell runs it.
 
+mod account;
 mod acknowledged;
 mod acts;
 mod apart;

@@ -1,13 +1,18 @@
-//! `cohort doctor`: what holds here and where it comes from, and whether the groups are what the preferences say.
+//! `cohort doctor`: what holds here and where it comes from, whether the groups are what the preferences say, and whether what was
+//! due is on record.
+
+mod account;
 
 use std::io::{self, Write};
 
 use axum::http::Method;
 use clap::Args;
 use cohort_preferences::time_zone_database_version;
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::account::Account;
 use crate::commands::{Output, print_line, shown};
 use crate::config::{Environment, Setting};
 use crate::endpoint::{Access, Endpoint, EndpointArgs};
@@ -18,19 +23,34 @@ const EXAMPLE: &str = r#"Example:
   cohort doctor --repair --data ./data
 
 Secrets are masked. With --json the answer is a line {"version", "time_zone_database", "settings": [{"name", "value",
-"source"}], "checks": [{"check", "passed", "detail"}]}. If a check fails, the exit code is 1."#;
+"source"}], "checks": [{"check", "passed", "detail"}], "account"}. "account" is what was due and what of it is
+on record, by job, with the occurrences that are not: {"since", "until", "jobs": [{"job_id", "due", "closed", "open",
+"unaccounted", "members", "on_record"}], "unaccounted", "named": [{"job_id", "frequency", "time_key", "timezone",
+"nominal", "scheduled_at", "fault", "run_id", "members", "on_record"}]}; null where no agent answers. A "fault" is
+no_run, members_lacking or overdue. If a check fails, the exit code is 1."#;
 
-/// Show the configuration with its sources, and check the Config Database
+/// Show the configuration with its sources, and check the Config Database and the ledger
 ///
-/// The groups are computed anew from all preferences and compared, which takes as long as reading everything does.
+/// The groups are computed anew from all preferences and compared, which takes as long as reading everything does. Each due
+/// occurrence's members are counted as of its instant and held against its run.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Doctor {
     /// Set the groups right where they differ
     #[arg(long)]
     repair: bool,
+    /// How far back occurrences are held against the record
+    #[arg(long, value_name = "DURATION", default_value = "48h")]
+    since: SignedDuration,
     #[command(flatten)]
     endpoint: EndpointArgs,
+}
+
+/// All that was looked at.
+struct Findings {
+    checks: Vec<Check>,
+    /// `None` if no agent answers.
+    account: Option<Account>,
 }
 
 /// One thing that was looked at.
@@ -45,17 +65,37 @@ struct Check {
 impl Doctor {
     pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let settings = environment.settings();
-        let checks = self.checks(environment).await;
+        let Findings { checks, account } = self.look(environment).await;
         match output {
             Output::Json => print_line(&json!({
                 "version": env!("CARGO_PKG_VERSION"), "time_zone_database": time_zone_database_version(),
-                "settings": settings, "checks": checks,
+                "settings": settings, "checks": checks, "account": account.map(|account| account.whole),
             }))?,
-            Output::Text => print_text(&settings, &checks)?,
+            Output::Text => print_text(&settings, &checks, account.as_ref())?,
         }
         let failed = checks.iter().filter(|check| !check.passed).count();
         anyhow::ensure!(failed == 0, "{failed} of {} checks failed", checks.len());
         Ok(())
+    }
+
+    async fn look(&self, environment: &Environment) -> Findings {
+        let mut checks = self.checks(environment).await;
+        if checks.iter().any(|check| !check.passed) {
+            return Findings { checks, account: None };
+        }
+        let account = self.account(environment).await;
+        let verdict = match &account {
+            Ok(Some(account)) => account.verdict(),
+            Ok(None) => Ok("no agent answers here; COHORT_AGENT_URL says where one is".to_owned()),
+            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+        };
+        checks.push(Check::of("occurrences", verdict));
+        Findings { checks, account: account.ok().flatten() }
+    }
+
+    async fn account(&self, environment: &Environment) -> anyhow::Result<Option<Account>> {
+        let endpoint = self.endpoint.connect_to_agent(environment, Access::LookAsAgent).await?;
+        Account::ask(&endpoint, self.since).await
     }
 
     async fn checks(&self, environment: &Environment) -> Vec<Check> {
@@ -101,12 +141,13 @@ impl Check {
     }
 }
 
-fn print_text(settings: &[Setting], checks: &[Check]) -> io::Result<()> {
+fn print_text(settings: &[Setting], checks: &[Check], account: Option<&Account>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "cohort {}, time zone database {}\n", env!("CARGO_PKG_VERSION"), time_zone_database_version())?;
     let rows = settings.iter().map(|setting| [setting.name.to_owned(), setting.value.clone(), setting.source.to_owned()]);
     writeln!(stdout, "{}\n", table(["SETTING", "VALUE", "FROM"], &[], rows))?;
     let rows =
         checks.iter().map(|check| [check.subject.to_owned(), if check.passed { "ok" } else { "FAILED" }.to_owned(), check.detail.clone()]);
-    writeln!(stdout, "{}", table(["CHECK", "", "DETAIL"], &[], rows))
+    writeln!(stdout, "{}", table(["CHECK", "", "DETAIL"], &[], rows))?;
+    account.map(Account::tables).unwrap_or_default().iter().try_for_each(|table| writeln!(stdout, "\n{table}"))
 }
