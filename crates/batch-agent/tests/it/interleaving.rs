@@ -12,7 +12,18 @@
 //! The named points, before and after which a life can be stopped, refused or killed: every operation of the ledger and of the
 //! Config Database by its function's name (`ledger.claim_chunks`, `source.members`), and `handler.call`: before it, the request is
 //! on its way; after it, the answer is.
-
+//!
+//! These bugs were planted, one after another, to see that the proofs made of this can fail:
+//!
+//! | bug | red |
+//! | --- | --- |
+//! | outcomes are recorded before the call | both of them: `seeded`, `nth_operation` |
+//! | outcomes are recorded without a look at the token (F3) | `seeded`, at seed 0 |
+//! | a claim leaves the chunk to others until it is recorded | both, at seed 0 |
+//! | handing back hands back others' chunks too | `seeded`, at seed 13 |
+//! | a settlement that could not be recorded is given up (F5) | `nth_operation`: called again, and nobody had died |
+//! | a chunk in hand is known by its number, without the token, and called for though its claim has run out | `seeded`: a repeat that nothing explains |
+//! | runs have no unique key (F3) | `seeded` at seed 2, `nth_operation` where an answer is lost |
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -141,7 +141,7 @@ fn tenant_and_key(user: &Value) -> (String, String) {
     (text(user, "tenant_id"), text(user, "key"))
 }
 
-fn text(value: &Value, field: &str) -> String {
+pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}")).to_owned()
 }
 
@@ -155,14 +155,14 @@ impl Clock for Standing {
 }
 
 /// A data folder with users whose occurrence has just passed, and with a job that knows them since an hour before it.
-struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
     /// The key of each user's work.
     expected: BTreeMap<String, String>,
 }
 
 impl Folder {
-    async fn with_users(count: usize, job_type: &str, url: &str) -> Self {
+    pub(crate) async fn with_users(count: usize, job_type: &str, url: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let now = SystemClock.now();
         let due = Timestamp::from_second(now.as_second() / 60 * 60 - 300).expect("in range");
@@ -175,16 +175,27 @@ impl Folder {
         Self { folder, expected }
     }
 
+    /// The key of each user's work.
+    pub(crate) fn expected(&self) -> &BTreeMap<String, String> {
+        &self.expected
+    }
+
+    /// Gives the purpose another handler from the next start on.
+    pub(crate) fn set_purpose(&self, purpose: &Value) {
+        let config = json!({"batch_processing_jobs": [job("individual_batch")], "purposes": {"posting": purpose}});
+        std::fs::write(self.folder.path().join("batch.json"), config.to_string()).expect("written");
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    fn start(&self) -> Up {
+    pub(crate) fn start(&self) -> Up {
         Up::start(&self.data(), &["--batch-config", self.folder.path().join("batch.json").to_str().expect("text")], &[])
     }
 
     /// The keys of the recorded outcomes by user, from the files of a folder that nobody serves.
-    fn recorded(&self) -> BTreeSet<String> {
+    pub(crate) fn recorded(&self) -> BTreeSet<String> {
         let listed = cohort(&["outcomes", "--data", self.data().to_str().expect("text"), "--json"], "");
         assert_eq!(listed.code, 0, "{}", listed.stderr);
         let outcomes: Vec<Value> = listed.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

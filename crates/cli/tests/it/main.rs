@@ -19,4 +19,5 @@ mod operate;
 mod program;
 mod service;
 mod serving;
+mod under_load;
 mod walk;
