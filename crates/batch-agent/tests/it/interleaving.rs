@@ -24,6 +24,7 @@
 //! | a settlement that could not be recorded is given up (F5) | `nth_operation`: called again, and nobody had died |
 //! | a chunk in hand is known by its number, without the token, and called for though its claim has run out | `seeded`: a repeat that nothing explains |
 //! | runs have no unique key (F3) | `seeded` at seed 2, `nth_operation` where an answer is lost |
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
