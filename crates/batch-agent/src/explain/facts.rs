@@ -85,7 +85,7 @@ impl Explainer {
 
     async fn is_open_earlier(&self, place: Option<&Place>) -> Result<bool, LedgerError> {
         let Some(Place { run, work: WorkStanding::Open(member), .. }) = place else { return Ok(false) };
-        Ok(member.attempts == 0 && self.ledger.open_earlier(run, vec![member.number]).await?.contains_key(&member.number))
+        Ok(member.is_unbegun() && self.ledger.open_earlier(run, vec![member.number]).await?.contains_key(&member.number))
     }
 }
 

@@ -9,7 +9,7 @@ use cohort_batch_agent::{
 use serde_json::{Value, json};
 
 use crate::handler::Script;
-use crate::stage::{Agent, Stage, daily, instant};
+use crate::stage::{Agent, Backend, Stage, daily, instant};
 
 const FOREVER: u32 = u32::MAX;
 const NINE: &str = "2026-12-01T09:00";
@@ -32,7 +32,11 @@ async fn first_run(stage: &Stage) -> Run {
 
 /// A stage with users of whom the first few are refused, after the run of nine o'clock; and its agent.
 async fn with_failures(users: usize, failed: usize, fields: &Value) -> (Stage, Agent) {
-    let stage = Stage::with_daily_users(users, fields);
+    with_failures_on(Backend::Sqlite, users, failed, fields).await
+}
+
+async fn with_failures_on(backend: Backend, users: usize, failed: usize, fields: &Value) -> (Stage, Agent) {
+    let stage = Stage::with_daily_users(users, fields).on(backend).await;
     for user in 0..failed {
         stage.handler.script(&format!("u{user}"), Script::Fail);
     }
@@ -43,13 +47,22 @@ async fn with_failures(users: usize, failed: usize, fields: &Value) -> (Stage, A
 
 #[tokio::test]
 async fn of_a_canceled_run_those_in_flight_end_honestly_and_nobody_else_is_called() {
-    let stage = Stage::with_daily_users(60, &json!({}));
+    a_run_is_canceled_in_flight(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_too_those_in_flight_of_a_canceled_run_end_honestly_and_nobody_else_is_called() {
+    a_run_is_canceled_in_flight(Backend::Postgres).await;
+}
+
+async fn a_run_is_canceled_in_flight(backend: Backend) {
+    let stage = Stage::with_daily_users(60, &json!({})).on(backend).await;
     let agent = stage.agent().await;
     let (acting, answer) = (acts(&agent), mpsc::channel());
     // The first call is not answered before the operator is.
     stage.handler.on_next_call(move || {
         let operator = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(acting.cancel_run(RunId(1)))
         });
         answer.0.send(operator.join().expect("no panic")).expect("somebody waits");
@@ -83,6 +96,7 @@ async fn members_who_were_never_read_count_as_skipped_and_a_second_cancel_change
     assert_eq!((run.state, run.counts.skipped, run.counts.unread, run.counts.members), (RunState::Closed, 30, 30, 0));
     assert_eq!(run.reason.map(UnprocessedReason::as_str), Some("canceled"));
     assert_eq!((stage.handler.calls().len(), stage.outcomes().await.len()), (0, 0));
+    assert_eq!(stage.account("2026-12-01T00:00:00Z").await.unaccounted, 0);
     let again = acts(&agent).cancel_run(run.id).await.expect("idempotent");
     assert_eq!((again.canceled_at, again.closed_at), (canceled.canceled_at, run.closed_at));
 }
@@ -99,7 +113,16 @@ async fn what_ended_or_never_was_cannot_be_canceled() {
 
 #[tokio::test]
 async fn who_failed_is_requeued_on_the_same_row_under_the_same_key_and_with_settings_of_now() {
-    let (stage, agent) = with_failures(30, 2, &json!({})).await;
+    who_failed_is_tried_again(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_too_who_failed_is_requeued_on_the_same_row_under_the_same_key() {
+    who_failed_is_tried_again(Backend::Postgres).await;
+}
+
+async fn who_failed_is_tried_again(backend: Backend) {
+    let (stage, agent) = with_failures_on(backend, 30, 2, &json!({})).await;
     let before = stage.outcomes().await.into_iter().find(|outcome| outcome.tenant_id.as_str() == "u0").expect("failed");
     stage.handler.forget_scripts();
     let mut wish = daily("09:00");
