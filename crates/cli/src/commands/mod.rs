@@ -17,6 +17,7 @@ mod keys;
 mod next;
 mod outcomes;
 mod retry;
+mod run;
 mod runs;
 mod schedules;
 mod tenants;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Cancel(cancel::Cancel),
     Retry(retry::Retry),
     Runs(runs::Runs),
+    #[command(subcommand, after_help = run::EXAMPLE)]
+    Run(run::Run),
     Outcomes(outcomes::Outcomes),
     Explain(explain::Explain),
     Next(next::Next),
@@ -114,6 +117,7 @@ impl Cli {
             Command::Cancel(cancel) => cancel.run(environment, output).await,
             Command::Retry(retry) => retry.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,
+            Command::Run(run) => run.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,
             Command::Explain(explain) => explain.run(environment, output).await,
             Command::Next(next) => next.run(&SystemClock),

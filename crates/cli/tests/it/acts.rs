@@ -144,6 +144,11 @@ async fn a_dead_letter_is_seen_tried_again_by_error_and_followed_to_its_end() {
     let attempts = served.rest().get("/runs/1/attempts?tenant=bob").await.json();
     let told: Vec<_> = attempts["attempts"].as_array().expect("a list").iter().map(|attempt| attempt["status"].clone()).collect();
     assert_eq!(told, ["failed", "succeeded"]);
+    let shown = served.run(&["run", "show", "1", "--tenant", "bob"]).stdout;
+    assert!(shown.contains("bob") && shown.contains("no such account") && !shown.contains("ann"), "{shown}");
+    let lines = served.run(&["run", "show", "1", "--json"]).stdout;
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&lines[0]["run"]["state"], lines.len()), (&json!("closed"), 1 + 3));
     let ended = served.run(&["cancel", "1"]);
     assert!(ended.code == 1 && ended.stderr.contains("run 1 was closed at 20"), "{}", ended.stderr);
     let unknown = served.run(&["cancel", "99"]);
