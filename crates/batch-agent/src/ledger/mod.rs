@@ -29,6 +29,8 @@ mod accounting;
 mod acts;
 mod agents;
 mod backlog;
+#[cfg(test)]
+mod conformance;
 mod deaths;
 mod definitions;
 mod erasure;

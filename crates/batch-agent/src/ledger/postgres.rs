@@ -474,3 +474,24 @@ fn from_json<T: serde::de::DeserializeOwned>(row: &Row, index: usize) -> Result<
 fn unreadable(row: &Row, index: usize, cause: impl Display) -> LedgerError {
     LedgerError::Corrupt(format!("{}: {cause}", row.columns()[index].name()))
 }
+
+#[cfg(test)]
+mod tests {
+    use cohort_database::testing::{TestDatabase, fresh_postgres};
+
+    use super::super::conformance::{self, Handles};
+    use super::*;
+
+    /// The ledger of a process of its own.
+    async fn open(database: &TestDatabase) -> Arc<dyn Ledger> {
+        PostgresLedger::open(&database.url, database.schema.as_str()).await.expect("opens").into()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn postgres_keeps_what_a_ledger_promises() {
+        for promise in conformance::all() {
+            let database = fresh_postgres();
+            promise(Handles { one: open(&database).await, other: open(&database).await }).await;
+        }
+    }
+}

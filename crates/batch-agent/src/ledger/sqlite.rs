@@ -503,3 +503,18 @@ fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rus
 fn unreadable(index: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, Type::Text, cause.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance::{self, Handles};
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sqlite_keeps_what_a_ledger_promises() {
+        for promise in conformance::all() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), false).expect("opens");
+            promise(Handles { one: ledger.clone().into(), other: ledger.into() }).await;
+        }
+    }
+}
