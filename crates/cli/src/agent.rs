@@ -12,6 +12,7 @@ use cohort_batch_agent::{
 use cohort_config_client::ConfigDatabaseClient;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::config::Environment;
 use crate::failure::WrongInput;
@@ -29,11 +30,34 @@ pub(crate) const RETENTION_HELP: &str = "How long closed runs and their outcomes
 pub(crate) struct Parts<'a> {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Arc<dyn AgentClock>,
-    /// The name in the claims of the ledger.
-    pub(crate) holder: &'static str,
+    pub(crate) holder: Holder,
     pub(crate) environment: &'a Environment,
     /// How long closed runs are kept.
     pub(crate) retention: LedgerRetention,
+}
+
+/// Who an agent is among those of its ledger.
+pub(crate) struct Holder {
+    /// The name in its claims.
+    name: String,
+    /// The name under which the ledger keeps what it was started with. Agents of one ledger have one batch config.
+    started_as: &'static str,
+    /// Whether no other agent can be there.
+    is_alone: bool,
+}
+
+impl Holder {
+    /// The one agent of a ledger whose folder it has locked: whoever had claims under its name before is gone.
+    pub(crate) fn alone(name: &'static str) -> Self {
+        Self { name: name.into(), started_as: name, is_alone: true }
+    }
+
+    /// One of several agents of a ledger. Its name is of this process only, so that it never takes another's claims for its own;
+    /// those of the process before it are rescued when their lease runs out (F3).
+    pub(crate) fn one_of_several(name: &'static str) -> Self {
+        let unique = Uuid::new_v4().simple().to_string();
+        Self { name: format!("{name}-{}-{}", std::process::id(), &unique[..12]), started_as: name, is_alone: false }
+    }
 }
 
 impl Parts<'_> {
@@ -45,7 +69,7 @@ impl Parts<'_> {
         }
         let serving = Serving::new(Arc::new(Handlers { clock: Arc::clone(&self.clock) }), self.environment.max_concurrent_items()?);
         let registry = JobRegistry::new(Arc::clone(&self.ledger), Arc::clone(&self.clock), serving);
-        match registry.apply_at_start(&documents, self.holder).await {
+        match registry.apply_at_start(&documents, self.holder.started_as).await {
             Ok(StartReport::Applied(report)) => {
                 for change in report.changes.iter().filter(|change| change.change != Alteration::Unchanged) {
                     tracing::info!(name = change.name, version = change.version, change = ?change.change, "applied");
@@ -68,14 +92,14 @@ impl Parts<'_> {
     /// The processor, which follows what is stored.
     pub(crate) fn processor(&self, client: ConfigDatabaseClient) -> anyhow::Result<EnhancedBatchProcessor> {
         let handlers = Arc::new(Handlers { clock: Arc::clone(&self.clock) });
-        let builder = EnhancedBatchProcessor::builder(client, Arc::clone(&self.ledger)).clock(Arc::clone(&self.clock)).holder(self.holder);
+        let builder =
+            EnhancedBatchProcessor::builder(client, Arc::clone(&self.ledger)).clock(Arc::clone(&self.clock)).holder(&self.holder.name);
         builder.stored_jobs(handlers).max_concurrent_items(self.environment.max_concurrent_items()?).build().map_err(wrong_input)
     }
 
-    /// The scheduler, whose schedules are not read yet. What an agent before it had in hand is done again: the ledger is locked, so
-    /// whoever held it is gone.
+    /// The scheduler, whose schedules are not read yet. What an agent before it had in hand is done again, if it is alone.
     pub(crate) async fn scheduler(&self, processor: &EnhancedBatchProcessor) -> anyhow::Result<Arc<DynamicBatchScheduler>> {
-        let taken_back = processor.take_back_claims().await.context("cannot read the ledger")?;
+        let taken_back = if self.holder.is_alone { processor.take_back_claims().await.context("cannot read the ledger")? } else { 0 };
         if taken_back > 0 {
             tracing::warn!(chunks = taken_back, "work that was in hand when the last process ended is done again");
         }

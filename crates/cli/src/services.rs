@@ -8,12 +8,15 @@ use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
 use cohort_batch_agent::{
-    AgentClock, JobRegistry, KeyCheck, Ledger, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api, with_agent_metrics,
+    AgentClock, JobRegistry, KeyCheck, Ledger, PostgresLedger, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api,
+    with_agent_metrics,
 };
 use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
-use cohort_config_service::{ConfigService, ConfigServiceOptions, unknown_route};
+use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress, unknown_route};
 use cohort_preferences::Clock;
 
+use crate::failure::WrongInput;
+use crate::lifecycle::DataDir;
 use crate::purposes::HandlersOfLater;
 use crate::serving::{HttpServer, Listening};
 
@@ -38,6 +41,25 @@ pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<Arc<
     let path = folder.join(LEDGER);
     let ledger = SqliteLedger::open(&path, read_only).with_context(|| format!("cannot open {}", path.display()))?;
     Ok(ledger.into())
+}
+
+/// The ledger at an address.
+pub(crate) async fn open_ledger_at(address: &DatabaseAddress) -> anyhow::Result<Arc<dyn Ledger>> {
+    let opened = match address {
+        DatabaseAddress::Sqlite(path) => SqliteLedger::open(path, false).map(Into::into),
+        DatabaseAddress::Postgres { url, schema } => PostgresLedger::open(url, schema).await.map(Into::into),
+    };
+    opened.with_context(|| format!("cannot open {address}"))
+}
+
+/// An SQLite file's folder, held against a second process; PostgreSQL needs no holder.
+pub(crate) async fn hold(database: &DatabaseAddress) -> anyhow::Result<Option<DataDir>> {
+    let DatabaseAddress::Sqlite(path) = database else { return Ok(None) };
+    if path.is_dir() {
+        return Err(WrongInput(format!("{database}: expected a file, and it is a folder")).into());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DataDir::lock(folder).await.map(Some)
 }
 
 /// The registry of a ledger that no agent of this process works on.

@@ -37,6 +37,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
+use cohort_database::Heard;
 use cohort_preferences::{JobId, Member};
 use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
@@ -225,6 +226,7 @@ impl EnhancedBatchProcessor {
     }
 
     async fn claim_forever(&self, in_hand: &mut JoinSet<()>) {
+        let mut news = self.0.ledger.news();
         loop {
             while self.0.has_room() {
                 match self.0.claim().await {
@@ -236,7 +238,7 @@ impl EnhancedBatchProcessor {
                     }
                 }
             }
-            self.wait_for_work(in_hand).await;
+            self.wait_for_work(in_hand, &mut news).await;
         }
     }
 
@@ -249,7 +251,7 @@ impl EnhancedBatchProcessor {
     }
 
     /// Returns when there may be something to claim, and room for it.
-    async fn wait_for_work(&self, in_hand: &mut JoinSet<()>) {
+    async fn wait_for_work(&self, in_hand: &mut JoinSet<()>, news: &mut watch::Receiver<Heard>) {
         while in_hand.try_join_next().is_some() {}
         if !self.0.has_room() {
             in_hand.join_next().await;
@@ -261,6 +263,7 @@ impl EnhancedBatchProcessor {
             biased;
             Some(_finished) = in_hand.join_next() => {}
             () = self.0.wake.notified() => {}
+            Ok(()) = news.changed() => {}
             () = self.0.clock.sleep_until(ready_at) => {}
         }
     }

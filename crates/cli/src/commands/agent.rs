@@ -1,42 +1,41 @@
 //! `cohort agent`: the agent as a service of its own, on a Config Database elsewhere.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
-use cohort_batch_agent::{
-    DynamicBatchScheduler, JobRegistry, KeyCheck, SqliteLedger, SystemClock, VerifiedKeys, agent_api, agent_health, agent_metrics,
-};
+use cohort_batch_agent::{DynamicBatchScheduler, JobRegistry, KeyCheck, SystemClock, VerifiedKeys, agent_api, agent_health, agent_metrics};
 use cohort_config_client::ConfigDatabaseClient;
 
-use crate::agent::{self, RETENTION_HELP, Working};
+use crate::agent::{self, Holder, RETENTION_HELP, Working};
 use crate::config::Environment;
 use crate::failure::WrongInput;
-use crate::lifecycle::DataDir;
 use crate::purposes::read_documents;
-use crate::services::BASE;
+use crate::services::{BASE, hold, open_ledger_at};
 use crate::serving::{LISTEN_HELP, Listening, Signals};
 
 const EXAMPLE: &str = "Example:
   CONFIG_SERVICE_URL=http://config-service:8000/api/v1 CONFIG_SERVICE_API_KEY=cohort_… \\
     cohort agent --ledger-url sqlite:///var/lib/cohort/ledger.db --batch-config batch.json
 
-The key needs the scope agent. The folder of the ledger is locked: it has one agent at a time.
+The key needs the scope agent. The folder of a ledger on SQLite is locked: it has one agent at a time.
+Several agents share the work of one ledger on PostgreSQL; give them the same batch config.
 While the Config Database does not answer, the agent waits for it, and /readyz says so.
 SIGTERM or Ctrl-C stops it: calls that are open are finished within 25 seconds, the rest
 is done after the next start. A second signal stops it at once.";
 
 const CONFIG_URL_HELP: &str = "The Config Database, such as http://config-service:8000/api/v1 [default: CONFIG_SERVICE_URL]; its key is \
                                CONFIG_SERVICE_API_KEY";
-const LEDGER_URL_HELP: &str = "sqlite://PATH [default: COHORT_LEDGER_URL]";
+const LEDGER_URL_HELP: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: COHORT_LEDGER_URL]";
+
+const NAME_HELP: &str = "The deployment: in PostgreSQL its ledger has the schema NAME_ledger [default: COHORT_NAME, or cohort]";
 
 /// How long to wait before the Config Database is asked again at the start.
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
-/// The agent's name in the claims of its ledger, which has one agent at a time.
+/// The agent's name in the claims of its ledger, or what it begins with where there may be several.
 const HOLDER: &str = "agent";
 
 /// Run the agent alone, on a Config Database elsewhere
@@ -47,6 +46,8 @@ pub(crate) struct AgentCommand {
     url: Option<String>,
     #[arg(long, value_name = "URL", help = LEDGER_URL_HELP)]
     ledger_url: Option<String>,
+    #[arg(long, value_name = "NAME", help = NAME_HELP)]
+    name: Option<String>,
     #[arg(long, value_name = "ADDRESS", help = LISTEN_HELP)]
     listen: Option<SocketAddr>,
     /// Jobs and purposes to apply at the start, as `cohort apply` does; may be given more than once
@@ -64,10 +65,11 @@ impl AgentCommand {
         read_documents(&self.batch_config)?;
         let client = self.client(environment)?;
         let retention = environment.ledger_retention(self.ledger_retention.as_deref())?;
-        let path = environment.ledger(self.ledger_url.as_deref())?;
-        let held = hold(&path).await?;
-        let ledger = SqliteLedger::open(&path, false).with_context(|| format!("cannot open {}", path.display()))?;
-        let parts = agent::Parts { ledger: ledger.into(), clock: Arc::new(SystemClock), holder: HOLDER, environment, retention };
+        let database = environment.ledger(self.ledger_url.as_deref(), self.name.as_deref())?;
+        let held = hold(&database).await?;
+        let holder = if held.is_some() { Holder::alone(HOLDER) } else { Holder::one_of_several(HOLDER) };
+        let ledger = open_ledger_at(&database).await?;
+        let parts = agent::Parts { ledger, clock: Arc::new(SystemClock), holder, environment, retention };
         parts.apply(&self.batch_config).await?;
         let processor = parts.processor(client.clone())?;
         let scheduler = parts.scheduler(&processor).await?;
@@ -77,8 +79,10 @@ impl AgentCommand {
         let api = agent_api(JobRegistry::of_agent(&processor), Arc::clone(&keys));
         let beside = agent_health(Arc::clone(&scheduler)).merge(agent_metrics(processor.clone(), keys));
         let server = listening.serve(axum::Router::new().nest(BASE, api).merge(beside));
-        held.announce(address)?;
-        println!("The agent listens at http://{address}{BASE}, its ledger is {}.", path.display());
+        if let Some(held) = &held {
+            held.announce(address)?;
+        }
+        println!("The agent listens at http://{address}{BASE}, its ledger is {database}.");
         tokio::select! {
             read = read_schedules(&scheduler) => read?,
             () = signals.next() => return server.stop().await,
@@ -97,14 +101,6 @@ impl AgentCommand {
         let client = ConfigDatabaseClient::builder(url).api_key(key).poll_interval(environment.poll_interval()?);
         client.build().map_err(|error| WrongInput(error.to_string()).into())
     }
-}
-
-/// Locks the folder of the ledger.
-async fn hold(ledger: &Path) -> anyhow::Result<DataDir> {
-    if ledger.is_dir() {
-        return Err(WrongInput(format!("{}: expected a file, and it is a folder", ledger.display())).into());
-    }
-    DataDir::lock(ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))).await
 }
 
 /// Reads the schedules, and waits for a Config Database that does not answer. A key that it refuses is for people to mend.

@@ -1,18 +1,17 @@
 //! `cohort config-service`: the Config Database as a service of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use cohort_batch_agent::SystemClock;
-use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress};
+use cohort_config_service::{ConfigService, ConfigServiceOptions};
 
 use crate::config::Environment;
-use crate::failure::WrongInput;
-use crate::lifecycle::{DataDir, admin_key, write_key_file};
-use crate::services::BASE;
+use crate::lifecycle::{admin_key, write_key_file};
+use crate::services::{BASE, hold};
 use crate::serving::{LISTEN_HELP, Listening, Signals};
 
 const EXAMPLE: &str = "Example:
@@ -77,14 +76,4 @@ impl ConfigServiceCommand {
             }
         }
     }
-}
-
-/// An SQLite file's folder, held against a second process; PostgreSQL needs no holder.
-async fn hold(database: &DatabaseAddress) -> anyhow::Result<Option<DataDir>> {
-    let DatabaseAddress::Sqlite(path) = database else { return Ok(None) };
-    if path.is_dir() {
-        return Err(WrongInput(format!("{database}: expected a file, and it is a folder")).into());
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    DataDir::lock(folder).await.map(Some)
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use cohort_batch_agent::{AgentClock, JobRegistry, SimulatedClock, SystemClock};
 use cohort_preferences::Clock;
 
-use crate::agent::{self, RETENTION_HELP, Working};
+use crate::agent::{self, Holder, RETENTION_HELP, Working};
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key};
@@ -83,7 +83,7 @@ impl Up {
         let held = DataDir::lock(&self.data).await?;
         let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, None).await?;
         let key = admin_key(&held, &config).await?;
-        let parts = agent::Parts { ledger: open_ledger(held.path(), false)?, clock, holder: HOLDER, environment, retention };
+        let parts = agent::Parts { ledger: open_ledger(held.path(), false)?, clock, holder: Holder::alone(HOLDER), environment, retention };
         parts.apply(&self.batch_config).await?;
         let address = Address::take(environment.listen(self.listen)?, &key).await?;
         let processor = parts.processor(address.client.clone())?;

@@ -1,7 +1,6 @@
 //! The environment: read here, once, and nowhere else.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use cohort_batch_agent::LedgerRetention;
@@ -72,11 +71,12 @@ impl Environment {
         };
         let key = self.config_service_api_key.as_ref().map(|_secret| "(set)".to_owned());
         // What cannot be read may hold a password too.
-        let masked = |url: &String| {
+        let masked = |url: &String, schema: &str| {
             let address = url.parse::<DatabaseAddress>();
-            address.map_or_else(|_not_one| "(no address of a database)".to_owned(), |address| address.to_string())
+            address.map_or_else(|_not_one| "(no address of a database)".to_owned(), |address| address.in_schema(schema).to_string())
         };
-        let (database, ledger) = (self.database_url.as_ref().map(masked), self.ledger_url.as_ref().map(masked));
+        let database = self.database_url.as_ref().map(|url| masked(url, self.name.as_deref().unwrap_or("cohort")));
+        let ledger = self.ledger_url.as_ref().map(|url| masked(url, &self.ledger_schema(None)));
         vec![
             setting("CONFIG_SERVICE_URL", &self.config_service_url, "-"),
             setting("CONFIG_SERVICE_API_KEY", &key, "-"),
@@ -104,17 +104,19 @@ impl Environment {
         })
     }
 
-    /// The file of an agent's ledger: what a flag says, or else the environment.
-    pub(crate) fn ledger(&self, url: Option<&str>) -> anyhow::Result<PathBuf> {
+    /// The database of an agent's ledger: what a flag says, or else the environment. On PostgreSQL it has a schema beside that of the
+    /// Config Database.
+    pub(crate) fn ledger(&self, url: Option<&str>, name: Option<&str>) -> anyhow::Result<DatabaseAddress> {
         let (source, url) = named(("--ledger-url", url), ("COHORT_LEDGER_URL", self.ledger_url.as_deref()))
-            .ok_or_else(|| WrongInput("where is the ledger? Give --ledger-url sqlite://PATH, or set COHORT_LEDGER_URL".into()))?;
-        match url.parse() {
-            Ok(DatabaseAddress::Sqlite(path)) => Ok(path),
-            Ok(DatabaseAddress::Postgres { .. }) => {
-                Err(WrongInput(format!("{source}: expected sqlite://PATH: a ledger on PostgreSQL is not served by this version")).into())
-            }
-            Err(error) => Err(WrongInput(format!("{source}: {error}")).into()),
-        }
+            .ok_or_else(|| WrongInput("where is the ledger? Give --ledger-url URL, or set COHORT_LEDGER_URL".into()))?;
+        // The text may hold a password, so it is not repeated.
+        let address: DatabaseAddress = url.parse().map_err(|error| WrongInput(format!("{source}: {error}")))?;
+        Ok(address.in_schema(&self.ledger_schema(name)))
+    }
+
+    /// The schema of the ledger of the deployment with this name.
+    fn ledger_schema(&self, name: Option<&str>) -> String {
+        format!("{}_ledger", name.or(self.name.as_deref()).unwrap_or("cohort"))
     }
 
     /// How long closed runs are kept: what a flag says, or else the environment, or else 400 days.

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use cohort_batch_agent::{AgentClock, SystemClock};
+use cohort_database::testing::fresh_postgres;
 use cohort_fault_proxy::FaultProxy;
 use cohort_preferences::Clock;
 use jiff::tz::TimeZone;
@@ -64,11 +65,17 @@ impl Apart {
 
     /// The agent, which presents this key.
     fn agent(&self, key: &str) -> Up {
-        let (ledger, url) = (format!("sqlite://{}", self.path("agent/ledger.db")), format!("http://{}/api/v1", self.proxy.address()));
+        self.agent_on(&format!("sqlite://{}", self.path("agent/ledger.db")), "cohort", key)
+    }
+
+    /// An agent on the ledger at this address, of the deployment with this name.
+    fn agent_on(&self, ledger: &str, name: &str, key: &str) -> Up {
+        let url = format!("http://{}/api/v1", self.proxy.address());
         let environment = [
             ("CONFIG_SERVICE_URL", &*url),
             ("CONFIG_SERVICE_API_KEY", key),
-            ("COHORT_LEDGER_URL", &*ledger),
+            ("COHORT_LEDGER_URL", ledger),
+            ("COHORT_NAME", name),
             ("CONFIG_POLL_INTERVAL", "1"),
         ];
         let batch = self.path("batch.json");
@@ -273,4 +280,30 @@ async fn an_agent_whose_key_is_revoked_says_so_plainly_and_goes_on_with_another(
     let agent = apart.agent(&apart.agent_key().await.1);
     until_ready(&agent).await;
     until_scheduled(&agent.rest(), &[("09:00", 2)]).await;
+}
+
+/// Users of a run that two agents share.
+const SHARED: u64 = 600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_share_one_ledger_on_postgres_and_one_that_stops_leaves_its_work_to_the_other() {
+    let (calls, endpoint) = Calls::endpoint().await;
+    let (apart, database) = (Apart::with_endpoint(&endpoint), fresh_postgres());
+    // With `_ledger` behind it the whole name would be too long for a schema.
+    let (key, name) = (apart.agent_key().await.1, &database.schema.as_str()[..30]);
+    for number in 0..SHARED {
+        apart.set(&format!("user-{number}"), &json!({"frequency": "daily", "preferred_time": "09:00"})).await;
+    }
+    let [one, other] = [(); 2].map(|()| apart.agent_on(&database.url, name, &key));
+    until_scheduled(&one.rest(), &[("09:00", SHARED)]).await;
+    until_scheduled(&other.rest(), &[("09:00", SHARED)]).await;
+    let triggered = one.rest().post("/jobs/posts_job/trigger", json!({})).await;
+    assert_eq!(triggered.status, 200, "{}", triggered.text);
+    until("some of it is done", async || !calls.times().is_empty()).await;
+    let (ended, _) = one.terminate();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let rest = other.rest();
+    until("every user has an outcome", async || rest.outcomes().await.len() as u64 == SHARED).await;
+    assert!(rest.outcomes().await.iter().all(|outcome| outcome["status"] == "succeeded"));
+    assert_eq!((calls.times().len() as u64, calls.times().values().max()), (SHARED, Some(&1)), "each key is called once");
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::{Handles, Promise, ended, group, job, new_run, nine, open, outcome, page, read};
 use crate::ledger::{
     AttemptQuery, ChunkState, FailedReason, LedgerError, OutcomeQuery, Run, RunQuery, RunState, Settlement, SkippedReason, Status,
-    StatusName,
+    StatusName, WorkStanding,
 };
 
 pub(super) const ALL: [Promise; 4] = [
@@ -103,12 +103,13 @@ async fn a_users_place_is_found_while_it_is_open_and_after(Handles { one, .. }: 
     let chunk = one.add_members(vec![page(&run, [3, 5, 9], 2)]).await.expect("adds").remove(0).expect("taken").remove(0);
     let place = async |number| one.places(&job(), number, nine()).await.expect("found");
     let open_place = place(5).await.remove(0);
-    assert_eq!((open_place.chunk.state, open_place.open.map(|member| member.ordinal)), (ChunkState::Claimed, Some(1)));
+    assert_eq!(open_place.chunk.state, ChunkState::Claimed);
+    assert!(matches!(open_place.work, WorkStanding::Open(member) if member.ordinal == 1));
     assert_eq!(open_place.chunk.lease.map(|(holder, _)| holder).as_deref(), Some("a"));
     assert!(place(4).await.is_empty());
     one.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
     let ended_place = place(5).await.remove(0);
-    assert_eq!((ended_place.chunk.state, ended_place.open), (ChunkState::Done, None));
-    assert_eq!(ended_place.outcome.map(|outcome| outcome.tenant_id.to_string()).as_deref(), Some("t5"));
+    assert_eq!(ended_place.chunk.state, ChunkState::Done);
+    assert!(matches!(ended_place.work, WorkStanding::Ended(outcome) if outcome.tenant_id.as_str() == "t5"));
     assert!(one.places(&job(), 5, new_run("10:00").occurrence.at).await.expect("looks").is_empty());
 }
