@@ -1,9 +1,6 @@
 //! What every ledger promises, as functions that are run on both databases.
 //!
-//! Each promise begins with an empty ledger, and with another handle to it, as a second process would have one. Planted on
-//! PostgreSQL, one after another, and red: a page is taken without a look at the cursor; chunks are claimed without SKIP LOCKED; the
-//! token is not in the statement that settles; the counters are read first and written then; a run is closed by what a statement of
-//! its own has read; the feed's cursor is the settlement alone.
+//! Each promise begins with an empty ledger, and with another handle to it, as a second process would have one.
 
 mod acts;
 mod definitions;
