@@ -480,6 +480,7 @@ mod tests {
     use cohort_database::testing::{TestDatabase, fresh_postgres};
 
     use super::super::conformance::{self, Handles};
+    use super::super::record::RecordLedger;
     use super::*;
 
     /// The ledger of a process of its own.
@@ -493,5 +494,21 @@ mod tests {
             let database = fresh_postgres();
             promise(Handles { one: open(&database).await, other: open(&database).await }).await;
         }
+    }
+    /// Planted, and red: the feed's order is the number alone.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_feed_waits_for_a_transaction_that_is_open_and_may_come_before() {
+        let database = fresh_postgres();
+        let ledger = PostgresLedger::open(&database.url, database.schema.as_str()).await.expect("opens");
+        let mut other = ledger.db.connect(Planning::ByCost).await.expect("connects");
+        let open = other.transaction().await.expect("begins");
+        let insert = "INSERT INTO settlement (run, first_ordinal, last_ordinal, at) VALUES (1, 7, 7, 0)";
+        open.batch_execute(insert).await.expect("a settlement that is on its way");
+
+        conformance::feed::record_one(&ledger).await;
+        let before = ledger.outcome_feed(None, 10).await.expect("reads");
+        assert_eq!(before.outcomes.len(), 0);
+        open.commit().await.expect("commits");
+        conformance::feed::read_until(&ledger, &before.next, 1).await;
     }
 }

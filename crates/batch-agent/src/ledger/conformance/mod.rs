@@ -1,10 +1,14 @@
 //! What every ledger promises, as functions that are run on both databases.
 //!
 //! Each promise begins with an empty ledger, and with another handle to it, as a second process would have one.
+//!
+//! Planted on PostgreSQL, one after another, and red: a page is taken without a look at the cursor; chunks are claimed without a lock
+//! on their rows; the token is not in the statement that settles; skipped users are left out where a run is closed; definitions are
+//! stored without holding the revision.
 
 mod acts;
 mod definitions;
-mod feed;
+pub(super) mod feed;
 mod lists;
 mod work;
 

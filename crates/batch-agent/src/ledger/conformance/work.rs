@@ -8,7 +8,8 @@ use super::{
 };
 use super::{job, lane};
 use crate::ledger::{
-    FailedReason, Fate, LedgerError, RetriedAttempt, RunState, Settlement, SkippedReason, Status, UnprocessedReason, WaitingWork,
+    FailedReason, Fate, LedgerError, MembersRead, RetriedAttempt, RunState, Settlement, SkippedReason, Status, UnprocessedReason,
+    WaitingWork,
 };
 
 pub(super) const ALL: [Promise; 11] = [
@@ -60,7 +61,9 @@ async fn the_mark_never_goes_back(Handles { one, .. }: Handles) {
 
 async fn a_page_is_taken_once(Handles { one, other }: Handles) {
     let run = open(&*one, new_run("09:00")).await.expect("opened");
-    let (first, second) = tokio::join!(one.add_members(vec![page(&run, 1..=60, 25)]), other.add_members(vec![page(&run, 1..=60, 25)]));
+    // More pages follow, so that only the cursor tells that this one is read.
+    let first_page = || MembersRead { next_cursor: Some("behind 60".into()), ..page(&run, 1..=60, 25) };
+    let (first, second) = tokio::join!(one.add_members(vec![first_page()]), other.add_members(vec![first_page()]));
     let taken: Vec<_> = [first, second].into_iter().flat_map(|added| added.expect("adds")).flatten().collect();
     assert_eq!(taken.len(), 1, "of two who read the same page one adds it");
     assert_eq!(taken[0].iter().map(|chunk| chunk.open.len()).collect::<Vec<_>>(), [25, 25, 10]);
@@ -68,7 +71,7 @@ async fn a_page_is_taken_once(Handles { one, other }: Handles) {
     let places: Vec<_> = taken[0].iter().flat_map(|chunk| &chunk.open).map(|member| member.ordinal).collect();
     assert_eq!(places, (0..60).collect::<Vec<_>>());
     let run = reread(&*other, &run).await;
-    assert_eq!((run.state, run.counts.members), (RunState::Processing, 60));
+    assert_eq!((run.state, run.counts.members), (RunState::Reading, 60));
     assert_eq!(one.tenant_names(vec![1, 60]).await.expect("names")[&60].as_str(), "t60");
     assert!(one.tenant_names(vec![61]).await.is_err(), "nobody has told who that is");
 }
@@ -108,12 +111,26 @@ async fn two_who_claim_at_once_share_what_is_ready(Handles { one, other }: Handl
     assert!(claim_ready(&*one, claim("b"), 50).await.is_empty(), "what was read is held by its reader");
     assert_eq!(one.release_chunks("a", nine()).await.expect("released"), 40);
     assert_eq!(one.coming().await.expect("looks").iter().map(|waiting| waiting.work).collect::<Vec<_>>(), [WaitingWork::Chunks]);
-    let (b, c) = tokio::join!(claim_ready(&*one, claim("b"), 15), claim_ready(&*other, claim("c"), 15));
-    assert_eq!((b.len(), c.len()), (15, 15), "no more than asked for, and all of it while there is enough");
-    let rest = claim_ready(&*other, claim("c"), 50).await;
-    let all: BTreeSet<u64> = [&b, &c, &rest].into_iter().flat_map(|chunks| numbers(chunks)).collect();
-    assert_eq!((all, rest.len()), ((1..=40).collect(), 10), "nobody claims what another has");
-    assert!(b.iter().chain(&c).all(|chunk| chunk.token == 2), "each claim has a token of its own");
+    let claimers = (0..8).map(|claimer| {
+        let ledger = Arc::clone(if claimer % 2 == 0 { &one } else { &other });
+        tokio::spawn(async move {
+            let mut claimed = Vec::new();
+            for _ in 0..4 {
+                let more = claim_ready(&*ledger, claim(&format!("agent-{claimer}")), 1).await;
+                assert_eq!(more.len(), 1, "no more than asked for, and that while there is enough");
+                claimed.extend(more);
+            }
+            claimed
+        })
+    });
+    let mut claimed = claim_ready(&*other, claim("c"), 6).await;
+    for claimer in claimers.collect::<Vec<_>>() {
+        claimed.extend(claimer.await.expect("no panic"));
+    }
+    assert_eq!((claimed.len(), numbers(&claimed).len()), (38, 38), "nobody claims what another has");
+    assert!(claimed.iter().all(|chunk| chunk.token == 2), "each claim has a token of its own");
+    claimed.extend(claim_ready(&*one, claim("b"), 50).await);
+    assert_eq!(numbers(&claimed), (1..=40).collect::<BTreeSet<_>>());
 }
 
 async fn a_claim_ends_by_its_lease_and_its_holder_then_records_nothing(Handles { one, other }: Handles) {
