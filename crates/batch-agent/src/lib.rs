@@ -31,7 +31,7 @@ pub use ledger::{
     ChunkStanding, ChunkState, Claim, Counts, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger,
     ErasureLedger, ExplainLedger, FailedAttempt, FailedReason, FairLedger, Fate, FeedPage, Firing, FiringName, JobStanding, Lane, Ledger,
     LedgerError, LedgerRetention, Mark, MembersQueued, MembersRead, MissedReason, NewRun, OpenMember, OpenWork, Outcome, OutcomeQuery,
-    OutcomeRecord, Pause, Place, Plan, PostgresLedger, Pruned, RecordLedger, Requeue, Requeued, RescueLedger, RetentionError,
+    OutcomeRecord, PaceLedger, Pause, Place, Plan, PostgresLedger, Pruned, RecordLedger, Requeue, Requeued, RescueLedger, RetentionError,
     RetentionLedger, RetriedAttempt, Run, RunAccount, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith,
     Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork, WorkStanding,
 };

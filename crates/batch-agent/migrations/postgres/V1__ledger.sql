@@ -60,6 +60,12 @@ CREATE TABLE tzdb (
     release  TEXT COLLATE "C" NOT NULL
 );
 
+-- Until when purposes are not called, because a handler has asked for it (D4).
+CREATE TABLE purpose_pause (
+    purpose_id TEXT COLLATE "C" PRIMARY KEY,
+    not_before BIGINT NOT NULL
+);
+
 CREATE TABLE tenant (
     number    BIGINT PRIMARY KEY,
     seen_at   BIGINT NOT NULL,                  -- when the user was last a member of a run, at most 30 days too early

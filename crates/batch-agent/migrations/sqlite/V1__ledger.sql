@@ -55,6 +55,12 @@ CREATE TABLE tzdb (
     release TEXT NOT NULL
 ) STRICT;
 
+-- Until when purposes are not called, because a handler has asked for it (D4).
+CREATE TABLE purpose_pause (
+    purpose_id TEXT PRIMARY KEY,
+    not_before INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE tenant (
     number    INTEGER PRIMARY KEY,
     tenant_id TEXT NOT NULL UNIQUE, -- 'erased:NUMBER' for one who was erased (W8)

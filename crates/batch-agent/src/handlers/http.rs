@@ -199,8 +199,9 @@ fn seconds_of(retry_after: &str, now: Timestamp) -> Option<u64> {
     if let Ok(seconds) = retry_after.parse() {
         return Some(seconds);
     }
-    let at = DateTimeParser::new().parse_timestamp(retry_after).ok()?;
-    u64::try_from(at.duration_since(now).as_secs()).ok()
+    let left = DateTimeParser::new().parse_timestamp(retry_after).ok()?.duration_since(now);
+    // A part of a second counts as a whole one: it is a floor.
+    u64::try_from(left.as_secs() + i64::from(left.subsec_nanos() > 0)).ok()
 }
 
 async fn read_bounded(response: Response) -> Result<Vec<u8>, HandlerError> {
@@ -248,6 +249,8 @@ mod tests {
         let now = "2026-12-01T00:00:00Z".parse().expect("instant");
         assert_eq!(seconds_of("120", now), Some(120));
         assert_eq!(seconds_of("Tue, 01 Dec 2026 00:01:30 GMT", now), Some(90));
+        let between = "2026-12-01T00:00:00.7Z".parse().expect("instant");
+        assert_eq!(seconds_of("Tue, 01 Dec 2026 00:01:30 GMT", between), Some(90), "never too early");
         assert_eq!(seconds_of("Mon, 30 Nov 2026 00:00:00 GMT", now), None);
         assert_eq!(seconds_of("soon", now), None);
     }

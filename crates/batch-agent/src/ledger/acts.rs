@@ -153,6 +153,11 @@ impl OpenMember {
         self.attempts - self.requeued.as_ref().map_or(0, |requeued| requeued.attempts_before)
     }
 
+    /// Whether the next call would be a retry (D4).
+    pub(crate) fn is_retry(&self) -> bool {
+        self.attempts_of_turn() > 0
+    }
+
     /// The instant from which the job's deadline counts (D7).
     pub(crate) fn due_at(&self, run: &Run) -> Timestamp {
         self.requeued.as_ref().map_or(run.occurrence.at, |requeued| requeued.at)

@@ -38,6 +38,7 @@ mod explain;
 mod fair;
 mod firing;
 mod outcome;
+mod pace;
 mod postgres;
 mod record;
 mod retention;
@@ -66,6 +67,7 @@ pub use explain::{ChunkStanding, ChunkState, ExplainLedger, FailedAttempt, JobSt
 pub use fair::{FairLedger, MembersQueued};
 pub use firing::{Firing, FiringName};
 pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
+pub use pace::PaceLedger;
 pub use postgres::PostgresLedger;
 pub use record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
 pub use retention::{LedgerRetention, Pruned, RetentionError, RetentionLedger};
@@ -536,6 +538,7 @@ pub trait Ledger:
     + BacklogLedger
     + RescueLedger
     + FairLedger
+    + PaceLedger
 {
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;

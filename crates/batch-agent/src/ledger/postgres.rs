@@ -26,6 +26,7 @@ mod explain;
 mod fair;
 mod lists;
 mod news;
+mod pace;
 mod record;
 mod repeats;
 mod retention;

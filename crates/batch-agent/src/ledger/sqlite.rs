@@ -10,6 +10,7 @@ mod erasure;
 mod explain;
 mod fair;
 mod lists;
+mod pace;
 mod record;
 mod repeats;
 mod retention;

@@ -1,24 +1,19 @@
 //! One attempt at a chunk: who still wants it, with which settings, and what the handler said (M2, M3, D5).
 
 use std::collections::{HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
-use cohort_preferences::{BatchGetResponse, Enroll, Job, JobType, Member, PreferenceEntry, TenantId};
-use futures_util::{FutureExt, future};
+use cohort_preferences::{BatchGetResponse, Enroll, Job, Member, PreferenceEntry, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 
+use super::call::Call;
 use super::consent::{Settings, states_any};
-use super::job_set::Purpose;
 use super::once;
-use super::overlap::Overlaps;
-use super::settle::{Ended, cancel, poisoned, postpone, settle};
-use super::{Claimed, Inner, ProcessError};
-use crate::handler::{HandlerError, UserResult, UserWork, Work, failed};
+use super::overlap::{Overlaps, PAUSE_OF_OVERLAP};
+use super::settle::{Ended, cancel, poisoned, postpone, settle, too_late_at};
+use super::{Claimed, Inner, ProcessError, backoff};
+use crate::handler::UserWork;
 use crate::identity::work_key;
 use crate::ledger::{Chunk, Fate, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
 use crate::metrics::Recorded;
@@ -27,9 +22,6 @@ use crate::source::SourceError;
 
 /// Settings older than this are not used while the Config Database is away (M3).
 const MAX_STALE: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long a chunk waits whose settings cannot be had.
-const PAUSE_WITHOUT_SETTINGS: SignedDuration = SignedDuration::from_secs(5);
 
 /// Nominal times are whole minutes, so two groups that fire at different instants are this far apart.
 const LEAST_BETWEEN_GROUPS: SignedDuration = SignedDuration::from_mins(1);
@@ -47,13 +39,6 @@ struct Candidate {
     /// When the settings were read, or the feed last said that they are still the same.
     read_at: Timestamp,
     stale: bool,
-}
-
-/// A user who is to be called.
-struct Call {
-    member: OpenMember,
-    used: UsedSettings,
-    user: UserWork,
 }
 
 impl Inner {
@@ -86,19 +71,25 @@ impl Inner {
             return Ok(cancel(chunk, self.clock.now()));
         }
         let job = &*in_force.job;
+        self.hear_of_pauses_if_due().await?;
+        if let Some(until) = self.must_wait(run, job, &chunk.open) {
+            return Ok(postpone(chunk, until, self.clock.now()));
+        }
         let candidates = match read {
             Some((members, seen)) => Some(self.read_candidates(run, job, &chunk.open, members, seen).await),
             None => self.asked_candidates(run, job, &chunk.open).await?,
         };
         let Some(candidates) = candidates else {
             let now = self.clock.now();
-            return Ok(postpone(chunk, saturating_add(now, PAUSE_WITHOUT_SETTINGS), now));
+            let away_for = self.away_since().map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+            let pause = backoff::pause_while_away(away_for, chunk.id as u64);
+            return Ok(postpone(chunk, saturating_add(now, pause), now));
         };
         let ran = self.already_ran(run, chunk, job, &candidates).await?;
         let defaults = self.schedules.template_overrides(&run.job_id);
         let unbegun = candidates.iter().filter(|candidate| candidate.member.is_unbegun());
         let overlaps = self.overlaps(run, unbegun.map(|candidate| candidate.member.number).collect()).await?;
-        let objections = Objections { run, deadline: job.deadline, now: self.clock.now(), ran, overlaps };
+        let objections = Objections { run, job, now: self.clock.now(), ran, overlaps };
         let (mut ended, calls) = divide(candidates, run, &defaults, &objections);
         ended.extend(self.call(claimed, calls).await);
         Ok(settle(job, run, chunk, ended, self.clock.now()))
@@ -177,6 +168,7 @@ impl Inner {
             return Ok(HashMap::new());
         }
         let answer = self.source.preferences(&run.feature_type, tenants).await;
+        self.note_whether_away(answer.is_err());
         let BatchGetResponse { preferences, .. } = answer.inspect_err(|error| {
             let error: &dyn std::error::Error = error;
             tracing::warn!(error, run = %run.id, "the settings of a chunk cannot be read now");
@@ -188,6 +180,16 @@ impl Inner {
                 (entry.tenant_id, (version, settings))
             })
             .collect())
+    }
+
+    fn note_whether_away(&self, is_away: bool) {
+        let mut since = self.away_since.lock().expect("the instant is changed by code that does not panic");
+        *since = is_away.then(|| since.unwrap_or_else(|| self.clock.now()));
+    }
+
+    /// Since when settings cannot be had; `None` if the last question for some was answered.
+    fn away_since(&self) -> Option<Timestamp> {
+        *self.away_since.lock().expect("the instant is changed by code that does not panic")
     }
 
     /// Which candidates the job has run in the run's period in another group (M6). Only users are looked up for whom another
@@ -203,78 +205,6 @@ impl Inner {
         let is_unbegun = |candidate: &&Candidate| candidate.member.is_unbegun();
         let numbers: Vec<u64> = candidates.iter().filter(is_unbegun).filter(joined_late).map(|candidate| candidate.member.number).collect();
         if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(run, period, chunk, numbers).await }
-    }
-
-    async fn call(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<Ended> {
-        if calls.is_empty() {
-            return Vec::new();
-        }
-        match claimed.job.job.job_type {
-            JobType::IndividualBatch => future::join_all(calls.into_iter().map(|call| self.call_one(claimed, call))).await,
-            JobType::BatchAsObject => self.call_together(claimed, calls).await,
-        }
-    }
-
-    async fn call_one(&self, claimed: &Claimed, call: Call) -> Ended {
-        let Claimed { chunk, run, job: in_force, .. } = claimed;
-        let (purpose, job) = (&*in_force.purpose, &*in_force.job);
-        let Some(_permits) = self.permits(purpose, chunk, 1).await else { return Ended::Unstarted(call.member) };
-        if self.is_canceled(run.id) {
-            return Ended::Skipped(call.member, SkippedReason::Canceled);
-        }
-        let tenant_id = call.user.tenant_id.clone();
-        let result = match self.guarded(purpose, &work(run, job, vec![call.user])).await {
-            Ok(results) => results.into_iter().find(|result| result.tenant_id == tenant_id),
-            Err(error) => Some(failed(tenant_id, error)),
-        };
-        Ended::Called(call.member, call.used, result.map(Box::new))
-    }
-
-    async fn call_together(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<Ended> {
-        let Claimed { chunk, run, job: in_force, .. } = claimed;
-        let (purpose, job) = (&*in_force.purpose, &*in_force.job);
-        let Some(_permits) = self.permits(purpose, chunk, calls.len()).await else {
-            return calls.into_iter().map(|call| Ended::Unstarted(call.member)).collect();
-        };
-        if self.is_canceled(run.id) {
-            return calls.into_iter().map(|call| Ended::Skipped(call.member, SkippedReason::Canceled)).collect();
-        }
-        let answer = self.guarded(purpose, &work(run, job, calls.iter().map(|call| call.user.clone()).collect())).await;
-        let result_of = |tenant_id: &TenantId| match &answer {
-            Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
-            Err(error) => Some(failed(tenant_id.clone(), error.clone())),
-        };
-        let ended = |call: Call| {
-            let result = result_of(&call.user.tenant_id);
-            Ended::Called(call.member, call.used, result.map(Box::new))
-        };
-        calls.into_iter().map(ended).collect()
-    }
-
-    /// Calls the handler; one that panics has failed this call and nothing else.
-    async fn guarded(&self, purpose: &Purpose, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
-        let began = Instant::now();
-        let answer = AssertUnwindSafe(purpose.handler.call(work)).catch_unwind().await;
-        self.metrics.called(&work.purpose_id, began.elapsed());
-        answer.unwrap_or_else(|_panic| Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None }))
-    }
-
-    /// Permission to call for so many users of a chunk; `None` once the agent is stopping, which begins no calls any more (F6), or
-    /// once its claim has run out, as after a sleep of the machine: what is done now could not be recorded (F5).
-    async fn permits(&self, purpose: &Purpose, chunk: &Chunk, users: usize) -> Option<[OwnedSemaphorePermit; 2]> {
-        let permits = tokio::select! {
-            biased;
-            () = self.stopping.cancelled() => return None,
-            permits = self.acquire(purpose, users) => permits,
-        };
-        self.holds(chunk).then_some(permits)
-    }
-
-    /// First the purpose's permits, then the agent's, always in this order (D3).
-    async fn acquire(&self, purpose: &Purpose, users: usize) -> [OwnedSemaphorePermit; 2] {
-        let of_purpose = Arc::clone(&purpose.calls).acquire_many_owned(users.min(purpose.max_concurrency) as u32).await;
-        let of_agent = Arc::clone(&self.calls).acquire_many_owned(users.min(self.max_concurrent_items) as u32).await;
-        [of_purpose, of_agent].map(|permit| permit.expect("the semaphores are never closed"))
     }
 }
 
@@ -292,8 +222,7 @@ fn pass_over_lost_claim(error: LedgerError) -> Result<(), LedgerError> {
 /// What stands against a user's work now.
 struct Objections<'a> {
     run: &'a Run,
-    /// How long after its instant an attempt may begin (D7).
-    deadline: Option<SignedDuration>,
+    job: &'a Job,
     now: Timestamp,
     /// Who has run in the period already (M6).
     ran: HashSet<u64>,
@@ -306,12 +235,9 @@ impl Objections<'_> {
         let settings = candidate.settings.as_ref();
         let consent = settings.map_or(Some(SkippedReason::Deleted), |settings| settings.objection(&self.run.occurrence));
         let already = || self.ran.contains(&number).then_some(SkippedReason::AlreadyRan);
-        let expired = || self.is_expired(&candidate.member).then_some(SkippedReason::Expired);
+        let is_expired = || self.now >= too_late_at(self.job, self.run, &candidate.member);
+        let expired = || is_expired().then_some(SkippedReason::Expired);
         consent.or_else(already).or_else(expired).or_else(|| self.overlaps.skip(number).then_some(SkippedReason::Overlap))
-    }
-
-    fn is_expired(&self, member: &OpenMember) -> bool {
-        self.deadline.is_some_and(|deadline| self.now > saturating_add(member.due_at(self.run), deadline))
     }
 }
 
@@ -329,7 +255,10 @@ fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, 
         match (objections.to(&candidate), candidate.settings) {
             (Some(reason), _) => uncalled.push(Ended::Skipped(candidate.member, reason)),
             (None, None) => uncalled.push(Ended::Skipped(candidate.member, SkippedReason::Deleted)),
-            (None, Some(_)) if objections.overlaps.hold(candidate.member.number) => uncalled.push(Ended::Held(candidate.member)),
+            (None, Some(_)) if objections.overlaps.hold(candidate.member.number) => {
+                let again = saturating_add(objections.now, PAUSE_OF_OVERLAP);
+                uncalled.push(Ended::Waits(candidate.member, again));
+            }
             (None, Some(settings)) => {
                 // Retries reuse the first attempt's settings, so that the same key always carries the same body (M3).
                 let used = candidate.member.settings.clone().unwrap_or_else(|| UsedSettings {
@@ -344,20 +273,6 @@ fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, 
         }
     }
     (uncalled, calls)
-}
-
-fn work(run: &Run, job: &Job, users: Vec<UserWork>) -> Work {
-    Work {
-        job_id: job.job_id.clone(),
-        run_id: run.id,
-        feature_type: run.feature_type.clone(),
-        purpose_id: job.purpose_id.clone(),
-        nominal: run.occurrence.nominal,
-        timezone: run.group.timezone().name().to_owned(),
-        scheduled_at: run.occurrence.at,
-        users,
-        is_chunk: job.job_type == JobType::BatchAsObject,
-    }
 }
 
 fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, member: &OpenMember) -> UserWork {

@@ -15,12 +15,25 @@ const CAP: SignedDuration = SignedDuration::from_mins(5);
 pub(super) fn pause(attempts: u32, seed: u64) -> SignedDuration {
     let doublings = attempts.saturating_sub(1).min(20);
     let span = BASE.saturating_mul(1 << doublings).min(CAP);
+    point_within(span, seed, u64::from(attempts))
+}
+
+/// A point between zero and the end of a span that these numbers pick, always the same.
+pub(super) fn point_within(span: SignedDuration, seed: u64, turn: u64) -> SignedDuration {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&seed.to_le_bytes()).update(&attempts.to_le_bytes());
+    hasher.update(&seed.to_le_bytes()).update(&turn.to_le_bytes());
     let mut sample = [0; 4];
     hasher.finalize_xof().fill(&mut sample);
     let fraction = f64::from(u32::from_le_bytes(sample)) / f64::from(u32::MAX);
     SignedDuration::from_millis((span.as_millis() as f64 * fraction) as i64)
+}
+
+/// The pause of a chunk whose settings cannot be had because the Config Database has been away for so long (M3): about as long
+/// again, from 5 s to 60 s, so that pauses double.
+pub(super) fn pause_while_away(away_for: SignedDuration, seed: u64) -> SignedDuration {
+    let span = away_for.clamp(SignedDuration::from_secs(5), SignedDuration::from_secs(60));
+    let half = span / 2;
+    half + point_within(half, seed, span.as_millis() as u64)
 }
 
 #[cfg(test)]
@@ -35,6 +48,15 @@ mod tests {
             let span = BASE.saturating_mul(1 << (attempts - 1).min(20)).min(CAP);
             let pause = pause(attempts, seed);
             prop_assert!(!pause.is_negative() && pause <= span);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_pause_while_the_config_database_is_away_grows_with_its_absence(away_ms in 0..10_000_000i64, seed: u64) {
+            let span = SignedDuration::from_millis(away_ms.clamp(5_000, 60_000));
+            let pause = pause_while_away(SignedDuration::from_millis(away_ms), seed);
+            prop_assert!(pause >= span / 2 && pause <= span, "{pause} of {span}");
         }
     }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::adopt::Adoption;
 use super::cancel::Cancellations;
 use super::job_set::{BuildError, Serving};
+use super::pace::Paces;
 use super::{EnhancedBatchProcessor, Inner};
 use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
@@ -137,6 +138,8 @@ impl ProcessorBuilder {
             holder: self.holder,
             tzdb: self.tzdb,
             in_work: Mutex::default(),
+            paces: Paces::default(),
+            away_since: Mutex::default(),
             stopping: CancellationToken::new(),
             turns: tokio::sync::Mutex::default(),
             wake: Notify::new(),

@@ -22,8 +22,10 @@ impl Inner {
     /// The next work. Empty if there is none.
     pub(super) async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
         let mut turns = self.turns.lock().await;
-        let mut waiting = self.ledger.backlog(self.clock.now()).await?;
-        waiting.retain(|waiting| self.may_claim(waiting));
+        self.hear_of_pauses().await?;
+        let now = self.clock.now();
+        let mut waiting = self.ledger.backlog(now).await?;
+        waiting.retain(|waiting| self.may_claim(waiting) && self.slowed_until(&waiting.lane.job, now).is_none());
         while let Some(place) = turns.next(&waiting) {
             let next = waiting.swap_remove(place);
             let claimed = self.claim_from(&next.lane, next.work).await?;
@@ -38,8 +40,10 @@ impl Inner {
 
     /// When there may be something to claim; `None` if nothing waits.
     pub(super) async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError> {
-        let coming = self.ledger.coming().await?;
-        Ok(coming.into_iter().filter(|waiting| self.may_claim(waiting)).map(|waiting| waiting.since).min())
+        let (coming, now) = (self.ledger.coming().await?, self.clock.now());
+        // What waits for its purpose is not ready before that may be called (D4).
+        let ready_at = |waiting: Waiting| self.slowed_until(&waiting.lane.job, now).map_or(waiting.since, |until| waiting.since.max(until));
+        Ok(coming.into_iter().filter(|waiting| self.may_claim(waiting)).map(ready_at).min())
     }
 
     /// Whether the work may be taken in hand: of suspects only one at a time (D5).

@@ -17,7 +17,9 @@
 mod adopt;
 mod attempt;
 mod backoff;
+mod budget;
 mod builder;
+mod call;
 mod cancel;
 mod claim;
 mod consent;
@@ -28,6 +30,7 @@ mod lists;
 mod once;
 mod outage;
 mod overlap;
+mod pace;
 mod read;
 mod settle;
 mod trigger;
@@ -51,6 +54,7 @@ use self::cancel::Cancellations;
 pub use self::job_set::{BuildError, Serving};
 pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
 pub(crate) use self::lists::count_listed;
+use self::pace::Paces;
 pub(crate) use self::read::GroupAt;
 use self::turns::Turns;
 use crate::clock::AgentClock;
@@ -96,6 +100,9 @@ struct Inner {
     tzdb: TzdbRelease,
     /// The chunks in work by number and token: their claims are renewed.
     in_work: Mutex<HashMap<(i64, i64), Held>>,
+    paces: Paces,
+    /// Since when the Config Database does not answer with settings; `None` while it does.
+    away_since: Mutex<Option<Timestamp>>,
     /// Canceled once no calls are begun any more (F6).
     stopping: CancellationToken,
     /// Held by whoever claims.

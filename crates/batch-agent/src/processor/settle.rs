@@ -5,7 +5,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::backoff;
-use super::overlap::PAUSE_OF_OVERLAP;
 use crate::handler::{ResultStatus, UserResult};
 use crate::ledger::{Chunk, FailedReason, OpenMember, Outcome, RetriedAttempt, Run, Settlement, SkippedReason, Status, UsedSettings};
 use crate::scheduler::saturating_add;
@@ -21,10 +20,9 @@ const LONGEST_DETAIL: usize = 500;
 pub(super) enum Ended {
     /// Not called: why.
     Skipped(OpenMember, SkippedReason),
-    /// Not called, because the agent is stopping (F6).
-    Unstarted(OpenMember),
-    /// Not called yet, because an earlier run is still open for the user (F10).
-    Held(OpenMember),
+    /// Not called yet, and to be looked at again at this instant: an earlier run is still open for the user (F10), the purpose is
+    /// slowed or its retries are used up (D4), or the agent is stopping (F6).
+    Waits(OpenMember, Timestamp),
     /// Called, with these settings and this result; `None` if the handler said nothing of the user.
     Called(OpenMember, UsedSettings, Option<Box<UserResult>>),
 }
@@ -36,29 +34,26 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
     let pause = backoff::pause(attempts.max(1), chunk.id as u64);
     let mut outcomes = Vec::with_capacity(ended.len());
     let (mut rest, mut retried) = (Vec::new(), Vec::new());
-    let mut retry_at = None;
-    let mut look_at = now;
+    let (mut retry_at, mut look_at) = (None, None);
     for ended in ended {
         let (member, used, result) = match ended {
             Ended::Skipped(member, reason) => {
                 outcomes.push(skipped(&member, reason));
                 continue;
             }
-            Ended::Unstarted(member) => {
+            Ended::Waits(member, until) => {
+                // Once it is too late, that is recorded without delay.
+                let until = until.min(too_late_at(job, run, &member));
+                look_at = look_at.map_or(Some(until), |at: Timestamp| Some(at.min(until)));
                 rest.push(member);
-                continue;
-            }
-            Ended::Held(member) => {
-                rest.push(member);
-                look_at = saturating_add(now, PAUSE_OF_OVERLAP);
                 continue;
             }
             Ended::Called(member, used, result) => (member, used, result.map_or_else(|| unanswered(run), |result| *result)),
         };
         let next_at = next_attempt_at(&result, pause, now);
         let member = OpenMember { attempts: member.attempts + 1, ..member };
-        let latest = job.deadline.map_or(Timestamp::MAX, |deadline| saturating_add(member.due_at(run), deadline));
-        if result.status == ResultStatus::Retry && member.attempts_of_turn() <= job.retries() && next_at <= latest {
+        let may_retry = member.attempts_of_turn() <= job.retries() && next_at < too_late_at(job, run, &member);
+        if result.status == ResultStatus::Retry && may_retry {
             retry_at = retry_at.max(Some(next_at));
             retried.push(retried_attempt(&member, result));
             rest.push(OpenMember { settings: Some(used), ..member });
@@ -66,8 +61,14 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
             outcomes.push(called_outcome(&member, &used, result));
         }
     }
-    let rest = (!rest.is_empty()).then_some((rest, retry_at.unwrap_or(look_at)));
+    let rest = (!rest.is_empty()).then(|| (rest, retry_at.or(look_at).unwrap_or(now)));
     Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, retried, at: now }
+}
+
+/// From when on no attempt may begin any more (D4, D7).
+pub(super) fn too_late_at(job: &Job, run: &Run, member: &OpenMember) -> Timestamp {
+    let latest = job.deadline.map_or(Timestamp::MAX, |deadline| saturating_add(member.due_at(run), deadline));
+    saturating_add(latest, SignedDuration::from_micros(1))
 }
 
 /// What the chunk of a canceled run becomes: nobody in it is called any more.

@@ -50,6 +50,7 @@ mod nth_operation;
 #[path = "../../../preferences/tests/it/oracle.rs"]
 mod oracle;
 mod overlap;
+mod pace;
 mod poison;
 mod priorities;
 mod record;

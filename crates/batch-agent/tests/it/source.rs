@@ -46,6 +46,7 @@ struct State {
     last_stamp: Option<Timestamp>,
     pages: Vec<usize>,
     feed_requests: usize,
+    settings_requests: usize,
     faults: Faults,
     after_page: Option<Hook>,
 }
@@ -207,6 +208,11 @@ impl TestSource {
     /// Does something once, right after the next page of members was read.
     pub(crate) fn after_next_page(&self, hook: impl FnOnce() + Send + 'static) {
         self.lock().after_page = Some(Box::new(hook));
+    }
+
+    /// How often the settings of users were asked for.
+    pub(crate) fn settings_requests(&self) -> usize {
+        self.lock().settings_requests
     }
 
     /// How often the feed was asked for.
@@ -460,6 +466,7 @@ impl PreferenceSource for TestSource {
     }
 
     async fn preferences(&self, _feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
+        self.lock().settings_requests += 1;
         let state = self.reach()?;
         let entry = |tenant_id: &TenantId| {
             let number = state.numbers.get(tenant_id);

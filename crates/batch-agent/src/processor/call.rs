@@ -1,0 +1,183 @@
+//! Calling the handler, and who is not called after all: what may have changed while a call waited for its turn is looked at again
+//! right before it (D3, D4, D7, F6).
+//!
+//! ```text
+//! wait for hands (D3) ─┬─ got ─► canceled? slowed? too late? over the budget of retries? ─► handler ─► Retry-After?
+//!                      └─ the agent stops, or the purpose is slowed: nobody is called, and the users wait
+//! ```
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use cohort_preferences::{Job, JobType, TenantId};
+use futures_util::{FutureExt, future};
+use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::job_set::Purpose;
+use super::pace::Pace;
+use super::settle::{Ended, too_late_at};
+use super::{Claimed, Inner};
+use crate::handler::{HandlerError, ResultStatus, UserResult, UserWork, Work, failed};
+use crate::ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
+
+/// A user who is to be called.
+pub(super) struct Call {
+    pub(super) member: OpenMember,
+    pub(super) used: UsedSettings,
+    pub(super) user: UserWork,
+}
+
+/// For what is called, and how.
+struct Calling<'a> {
+    chunk: &'a Chunk,
+    run: &'a Run,
+    job: &'a Job,
+    purpose: &'a Purpose,
+    pace: Arc<Pace>,
+}
+
+impl Inner {
+    pub(super) async fn call(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<Ended> {
+        if calls.is_empty() {
+            return Vec::new();
+        }
+        let Claimed { chunk, run, job: in_force, .. } = claimed;
+        let (purpose, job) = (&*in_force.purpose, &*in_force.job);
+        let calling = Calling { chunk, run, job, purpose, pace: self.paces.of(&job.purpose_id) };
+        match job.job_type {
+            JobType::IndividualBatch => {
+                let each = calls.into_iter().map(|call| self.call_together(&calling, vec![call]));
+                future::join_all(each).await.into_iter().flatten().collect()
+            }
+            JobType::BatchAsObject => self.call_together(&calling, calls).await,
+        }
+    }
+
+    /// One call for these users, or for those of them who may be called when its turn has come.
+    async fn call_together(&self, calling: &Calling<'_>, calls: Vec<Call>) -> Vec<Ended> {
+        let Some(permits) = self.permits(calling, calls.len()).await else {
+            return calls.into_iter().map(|call| self.left_waiting(calling, call.member)).collect();
+        };
+        let (calls, mut ended) = self.admitted(calling, calls);
+        if calls.is_empty() {
+            return ended;
+        }
+        let users = calls.iter().map(|call| call.user.clone()).collect();
+        let answer = self.guarded(calling.purpose, &work(calling.run, calling.job, users)).await;
+        let result_of = |tenant_id: &TenantId| match &answer {
+            Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
+            Err(error) => Some(failed(tenant_id.clone(), error.clone())),
+        };
+        let results: Vec<_> = calls.iter().map(|call| result_of(&call.user.tenant_id)).collect();
+        self.slow(&calling.job.purpose_id, longest_pause(&results)).await;
+        drop(permits);
+        ended.extend(calls.into_iter().zip(results).map(|(call, result)| Ended::Called(call.member, call.used, result.map(Box::new))));
+        ended
+    }
+
+    /// Calls the handler; one that panics has failed this call and nothing else.
+    async fn guarded(&self, purpose: &Purpose, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
+        let began = Instant::now();
+        let answer = AssertUnwindSafe(purpose.handler.call(work)).catch_unwind().await;
+        self.metrics.called(&work.purpose_id, began.elapsed());
+        answer.unwrap_or_else(|_panic| Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None }))
+    }
+
+    /// Permission to call for so many users of a chunk; `None` once the agent is stopping, which begins no calls any more (F6), once
+    /// the purpose is slowed (D4), or once the claim has run out, as after a sleep of the machine: what is done now could not be
+    /// recorded (F5).
+    async fn permits(&self, calling: &Calling<'_>, users: usize) -> Option<[OwnedSemaphorePermit; 2]> {
+        let permits = tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => return None,
+            () = calling.pace.until_slowed_beyond(self.clock.now()) => return None,
+            permits = self.acquire(calling.purpose, users) => permits,
+        };
+        self.holds(calling.chunk).then_some(permits)
+    }
+
+    /// First the purpose's permits, then the agent's, always in this order (D3).
+    async fn acquire(&self, purpose: &Purpose, users: usize) -> [OwnedSemaphorePermit; 2] {
+        let of_purpose = Arc::clone(&purpose.calls).acquire_many_owned(users.min(purpose.max_concurrency) as u32).await;
+        let of_agent = Arc::clone(&self.calls).acquire_many_owned(users.min(self.max_concurrent_items) as u32).await;
+        [of_purpose, of_agent].map(|permit| permit.expect("the semaphores are never closed"))
+    }
+
+    /// A user whose turn to be called has not come: looked at again when the purpose may be called, or at once by whoever goes on.
+    fn left_waiting(&self, calling: &Calling<'_>, member: OpenMember) -> Ended {
+        let now = self.clock.now();
+        Ended::Waits(member, calling.pace.slowed_until(now).unwrap_or(now))
+    }
+
+    /// Those of these users who may be called now, and what becomes of the others.
+    fn admitted(&self, calling: &Calling<'_>, calls: Vec<Call>) -> (Vec<Call>, Vec<Ended>) {
+        let now = self.clock.now();
+        let is_canceled = self.is_canceled(calling.run.id);
+        let is_slowed = calling.pace.slowed_until(now).is_some();
+        let (mut first_calls, mut retries, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+        for call in calls {
+            if is_canceled {
+                ended.push(Ended::Skipped(call.member, SkippedReason::Canceled));
+            } else if is_slowed {
+                ended.push(self.left_waiting(calling, call.member));
+            } else if now >= too_late_at(calling.job, calling.run, &call.member) {
+                ended.push(Ended::Skipped(call.member, SkippedReason::Expired));
+            } else if call.member.is_retry() {
+                retries.push(call);
+            } else {
+                first_calls.push(call);
+            }
+        }
+        let mut budget = calling.pace.budget();
+        if !first_calls.is_empty() {
+            budget.note_first_calls(first_calls.len(), now);
+        }
+        let Some(first) = retries.first() else { return (first_calls, ended) };
+        match budget.take(retries.len(), seed(calling.run, &first.member), now) {
+            Ok(()) => first_calls.append(&mut retries),
+            Err(again) => ended.extend(retries.into_iter().map(|call| Ended::Waits(call.member, again))),
+        }
+        (first_calls, ended)
+    }
+
+    /// Until when a chunk waits of which nobody could be called now; `None` if somebody may be, or if it is too late for somebody.
+    pub(super) fn must_wait(&self, run: &Run, job: &Job, open: &[OpenMember]) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let too_late_at = open.iter().map(|member| too_late_at(job, run, member)).min().filter(|too_late_at| now < *too_late_at)?;
+        let pace = self.paces.of(&job.purpose_id);
+        let until = pace.slowed_until(now).or_else(|| {
+            let first = open.first().filter(|_| open.iter().all(OpenMember::is_retry))?;
+            let mut budget = pace.budget();
+            let is_full = budget.room_from(now) > now;
+            if is_full { budget.take(open.len(), seed(run, first), now).err() } else { None }
+        })?;
+        Some(until.min(too_late_at))
+    }
+}
+
+/// What picks the point within a wait: another number for each user and run.
+fn seed(run: &Run, member: &OpenMember) -> u64 {
+    (run.id.0 as u64) << 32 ^ member.ordinal
+}
+
+/// The seconds that a call's answer asks to wait, for whichever of its users.
+fn longest_pause(results: &[Option<UserResult>]) -> u64 {
+    let retries = results.iter().flatten().filter(|result| result.status == ResultStatus::Retry);
+    retries.filter_map(|result| result.retry_after_s).max().unwrap_or_default()
+}
+
+fn work(run: &Run, job: &Job, users: Vec<UserWork>) -> Work {
+    Work {
+        job_id: job.job_id.clone(),
+        run_id: run.id,
+        feature_type: run.feature_type.clone(),
+        purpose_id: job.purpose_id.clone(),
+        nominal: run.occurrence.nominal,
+        timezone: run.group.timezone().name().to_owned(),
+        scheduled_at: run.occurrence.at,
+        users,
+        is_chunk: job.job_type == JobType::BatchAsObject,
+    }
+}
