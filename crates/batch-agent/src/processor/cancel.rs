@@ -35,6 +35,11 @@ impl Inner {
         self.cancellations.runs.read().expect("the set is swapped by code that does not panic").contains(&run)
     }
 
+    /// Whether any open run is canceled.
+    pub(super) fn has_canceled(&self) -> bool {
+        !self.cancellations.runs.read().expect("the set is swapped by code that does not panic").is_empty()
+    }
+
     /// Skips everybody in a chunk of a canceled run.
     pub(super) async fn skip_canceled(&self, run: &Run, chunk: &Chunk) -> Result<(), ProcessError> {
         self.record(run, cancel(chunk, self.clock.now())).await

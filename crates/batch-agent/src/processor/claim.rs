@@ -25,7 +25,11 @@ impl Inner {
         self.hear_of_pauses().await?;
         let now = self.clock.now();
         let mut waiting = self.ledger.backlog(now).await?;
-        waiting.retain(|waiting| self.may_claim(waiting) && self.slowed_until(&waiting.lane.job, now).is_none());
+        let slowed = |waiting: &Waiting| self.slowed_until(&waiting.lane.job, now).is_some();
+        if waiting.iter().any(slowed) {
+            self.read_cancellations().await?;
+        }
+        waiting.retain(|waiting| self.may_claim(waiting) && (!slowed(waiting) || self.may_be_canceled(waiting)));
         while let Some(place) = turns.next(&waiting) {
             let next = waiting.swap_remove(place);
             let claimed = self.claim_from(&next.lane, next.work).await?;
@@ -49,6 +53,11 @@ impl Inner {
     /// Whether the work may be taken in hand: of suspects only one at a time (D5).
     fn may_claim(&self, waiting: &Waiting) -> bool {
         waiting.work != WaitingWork::Suspects || !self.has_suspect()
+    }
+
+    /// Whether chunks may be there that need no call: those of canceled runs do not wait for their purpose.
+    fn may_be_canceled(&self, waiting: &Waiting) -> bool {
+        waiting.work != WaitingWork::Members && self.has_canceled()
     }
 
     async fn claim_from(&self, lane: &Lane, work: WaitingWork) -> Result<Vec<Claimed>, ProcessError> {

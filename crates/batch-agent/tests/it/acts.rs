@@ -273,7 +273,8 @@ async fn a_run_that_was_canceled_takes_requeues_once_it_is_closed() {
     assert_eq!(stage.told_of("u1").await, [format!("{NINE} skipped(canceled)")]);
     stage.handler.forget_scripts();
     acts(&agent).retry(&retry(RetriedRuns::One(RunId(1)))).await.expect("requeued");
-    agent.until("2026-12-01T09:32:00Z").await;
+    // The handler has asked for an hour, of whoever calls it (D4).
+    agent.until("2026-12-01T10:00:00Z").await;
     assert_eq!(stage.told_of("u0").await, [format!("{NINE} succeeded")]);
     assert_eq!(first_run(&stage).await.state, RunState::Closed);
 }

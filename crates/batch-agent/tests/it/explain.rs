@@ -173,22 +173,22 @@ async fn who_had_run_that_day_in_another_group_is_told_so() -> Explanation {
     explain(&stage, "2026-12-07T10:00").await
 }
 
-/// `u` runs each hour, and asks to be tried again only after so many seconds.
-async fn slow_stage(after_s: u64) -> Stage {
-    let stage = empty_stage(&json!({})).await;
+/// `u` runs each hour, and asks to be tried again for good.
+async fn slow_stage() -> Stage {
+    let stage = empty_stage(&json!({"max_retries": 1_000})).await;
     stage.source.set("u", json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"}));
-    stage.handler.script("u", Script::Retry { times: 1, after_s: Some(after_s) });
+    stage.handler.script("u", Script::Retry { times: u32::MAX, after_s: None });
     stage
 }
 
 async fn who_had_an_earlier_run_waiting_is_told_so() -> Explanation {
-    let stage = slow_stage(150 * 60).await;
+    let stage = slow_stage().await;
     run_until(&stage, "2026-12-07T07:10:00Z").await;
     explain(&stage, "2026-12-07T07:00:00Z").await
 }
 
 async fn whose_earlier_run_is_open_waits_for_it() -> Explanation {
-    let stage = slow_stage(90 * 60).await;
+    let stage = slow_stage().await;
     run_until(&stage, "2026-12-07T06:10:00Z").await;
     explain(&stage, "2026-12-07T06:00:00Z").await
 }

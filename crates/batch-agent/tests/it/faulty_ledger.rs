@@ -23,15 +23,15 @@ use async_trait::async_trait;
 use cohort_batch_agent::{
     AccountingLedger, ActLedger, AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, Claim, DeadLetter,
     DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage,
-    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork, OutcomeQuery, OutcomeRecord, Place,
-    Plan, PreferenceSource, Pruned, RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId, RunQuery, Settlement,
-    SourceError, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
+    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork, OutcomeQuery, OutcomeRecord,
+    PaceLedger, Place, Plan, PreferenceSource, Pruned, RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId,
+    RunQuery, Settlement, SourceError, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
 };
 use cohort_config_client::HistoryEntry;
 use cohort_database::{DatabaseError, Heard};
 use cohort_preferences::{
     BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, JobId, LabelName, MemberLists, MemberListsRequest, MemberPage,
-    MembersRequest, PreferenceGroup, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
+    MembersRequest, PreferenceGroup, PurposeId, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -268,6 +268,13 @@ under_fate! {
 under_fate! {
     (FairLedger for FaultyLedger) in ledger, LedgerError {
         fn queue_members(page: MembersQueued<'_>) -> bool;
+    }
+}
+
+under_fate! {
+    (PaceLedger for FaultyLedger) in ledger, LedgerError {
+        fn slow_purpose(purpose: &PurposeId, until: Timestamp) -> ();
+        fn slowed_purposes(now: Timestamp) -> HashMap<PurposeId, Timestamp>;
     }
 }
 
