@@ -30,10 +30,11 @@ pub use ledger::{
     AccountingLedger, ActLedger, AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger, Chunk,
     ChunkStanding, ChunkState, Claim, Counts, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger,
     ErasureLedger, ExplainLedger, FailedAttempt, FailedReason, FairLedger, Fate, FeedPage, Firing, FiringName, JobStanding, Lane, Ledger,
-    LedgerError, LedgerRetention, Mark, MembersQueued, MembersRead, MissedReason, NewRun, OpenMember, OpenWork, Outcome, OutcomeQuery,
-    OutcomeRecord, PaceLedger, Pause, Place, Plan, PostgresLedger, Pruned, RecordLedger, Requeue, Requeued, RescueLedger, RetentionError,
-    RetentionLedger, RetriedAttempt, Run, RunAccount, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger, StartedWith,
-    Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork, WorkStanding,
+    LedgerError, LedgerRetention, Mark, MembersQueued, MembersRead, MissedReason, NewRun, OpenMember, OpenWork, OtherRuns, Outcome,
+    OutcomeQuery, OutcomeRecord, PaceLedger, Pause, Place, Plan, PostgresLedger, Pruned, RecordLedger, Requeue, Requeued, RescueLedger,
+    RetentionError, RetentionLedger, RetriedAttempt, Run, RunAccount, RunId, RunQuery, RunState, Settlement, SkippedReason, SqliteLedger,
+    StartedWith, Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork,
+    WorkStanding,
 };
 pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
 pub use registry::{

@@ -391,6 +391,15 @@ impl Settlement {
     }
 }
 
+/// Which other runs of a job there are beside one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherRuns {
+    /// Whether one of an earlier instant is open, and users may be open in it (F10).
+    pub is_earlier_open: bool,
+    /// Whether one of another group has members in the period (M6).
+    pub is_in_period: bool,
+}
+
 /// Which outcomes to list; `None` does not restrict.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -575,6 +584,10 @@ pub trait Ledger:
 
     /// Records what an attempt made of a chunk, if the claim still holds.
     async fn record_outcomes(&self, settlement: Settlement) -> Result<(), LedgerError>;
+
+    /// Whether there are runs of the job that may hold users of this one; the period is that in which it runs a user once (M6), if
+    /// there is one. Mostly there are none, and nobody has to be looked up.
+    async fn other_runs(&self, run: &Run, period: Option<RangeInclusive<Date>>) -> Result<OtherRuns, LedgerError>;
 
     /// Which of these users of a chunk the job has run on these nominal dates in another group, or is to run there (M6). Of
     /// two chunks in which a user is open the one that was made first counts, so that exactly one of them gives way. Runs of the

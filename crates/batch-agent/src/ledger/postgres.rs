@@ -51,8 +51,8 @@ use tokio_postgres::Row;
 use self::settle::Queue;
 use super::outcome::{OutcomeRecord, UnprocessedReason};
 use super::{
-    Chunk, Claim, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, Run, RunId, RunQuery,
-    RunState, Settlement, to_json, urgency,
+    Chunk, Claim, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OtherRuns, OutcomeQuery, Plan, Run, RunId,
+    RunQuery, RunState, Settlement, to_json, urgency,
 };
 
 mod embedded {
@@ -158,6 +158,10 @@ impl Ledger for PostgresLedger {
 
     async fn record_outcomes(&self, settlement: Settlement) -> Result<(), LedgerError> {
         settle::wait(&self.queue, settlement).await
+    }
+
+    async fn other_runs(&self, run: &Run, period: Option<RangeInclusive<Date>>) -> Result<OtherRuns, LedgerError> {
+        repeats::other_runs(&*self.connection().await?, run, period.as_ref()).await
     }
 
     async fn already_ran(

@@ -31,8 +31,8 @@ use tokio::sync::watch;
 
 use super::outcome::{Outcome, OutcomeRecord, UnprocessedReason};
 use super::{
-    Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OutcomeQuery, Plan, RetriedAttempt, Run,
-    RunId, RunQuery, RunState, Settlement, to_json, urgency,
+    Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OtherRuns, OutcomeQuery, Plan,
+    RetriedAttempt, Run, RunId, RunQuery, RunState, Settlement, to_json, urgency,
 };
 
 mod embedded {
@@ -118,6 +118,11 @@ impl Ledger for SqliteLedger {
 
     async fn record_outcomes(&self, settlement: Settlement) -> Result<(), LedgerError> {
         self.db.write(move |tx| record_outcomes(tx, &settlement)).await
+    }
+
+    async fn other_runs(&self, run: &Run, period: Option<RangeInclusive<Date>>) -> Result<OtherRuns, LedgerError> {
+        let run = run.clone();
+        self.db.read(move |tx| repeats::other_runs(tx, &run, period.as_ref())).await
     }
 
     async fn already_ran(

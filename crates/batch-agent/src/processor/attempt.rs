@@ -15,7 +15,7 @@ use super::settle::{Ended, cancel, poisoned, postpone, settle, too_late_at};
 use super::{Claimed, Inner, ProcessError, backoff};
 use crate::handler::UserWork;
 use crate::identity::work_key;
-use crate::ledger::{Chunk, Fate, LedgerError, OpenMember, Run, Settlement, SkippedReason, UsedSettings};
+use crate::ledger::{Chunk, Fate, LedgerError, OpenMember, OtherRuns, Run, Settlement, SkippedReason, UsedSettings};
 use crate::metrics::Recorded;
 use crate::scheduler::{Seen, Touched, saturating_add};
 use crate::source::SourceError;
@@ -85,10 +85,10 @@ impl Inner {
             let pause = backoff::pause_while_away(away_for, chunk.id as u64);
             return Ok(postpone(chunk, saturating_add(now, pause), now));
         };
-        let ran = self.already_ran(run, chunk, job, &candidates).await?;
+        let ran = self.already_ran(claimed, &candidates).await?;
         let defaults = self.schedules.template_overrides(&run.job_id);
         let unbegun = candidates.iter().filter(|candidate| candidate.member.is_unbegun());
-        let overlaps = self.overlaps(run, unbegun.map(|candidate| candidate.member.number).collect()).await?;
+        let overlaps = self.overlaps(claimed, unbegun.map(|candidate| candidate.member.number).collect()).await?;
         let objections = Objections { run, job, now: self.clock.now(), ran, overlaps };
         let (mut ended, calls) = divide(candidates, run, &defaults, &objections);
         ended.extend(self.call(claimed, calls).await);
@@ -195,16 +195,24 @@ impl Inner {
     /// Which candidates the job has run in the run's period in another group (M6). Only users are looked up for whom another
     /// group may have fired in it, because they joined this one late or have left it, or were moved into it by
     /// other defaults, and only before their first attempt.
-    async fn already_ran(&self, run: &Run, chunk: &Chunk, job: &Job, candidates: &[Candidate]) -> Result<HashSet<u64>, LedgerError> {
-        // A trigger belongs to no date, so it runs who has run already.
-        let Some(date) = run.occurrence.nominal.date() else { return Ok(HashSet::new()) };
-        let Some(period) = once::period(job, run.group.frequency(), date) else { return Ok(HashSet::new()) };
+    async fn already_ran(&self, claimed: &Claimed, candidates: &[Candidate]) -> Result<HashSet<u64>, LedgerError> {
+        let Claimed { chunk, run, job, .. } = claimed;
+        let Some(period) = once::period_of(&job.job, run) else { return Ok(HashSet::new()) };
         let begins = once::beginning(&period);
         let has_taken_over = self.schedules.has_taken_over_since(&run.job_id, &run.group, begins);
         let joined_late = |candidate: &&Candidate| has_taken_over || candidate.member_since.is_none_or(|since| since >= begins);
         let is_unbegun = |candidate: &&Candidate| candidate.member.is_unbegun();
         let numbers: Vec<u64> = candidates.iter().filter(is_unbegun).filter(joined_late).map(|candidate| candidate.member.number).collect();
-        if numbers.is_empty() { Ok(HashSet::new()) } else { self.ledger.already_ran(run, period, chunk, numbers).await }
+        if numbers.is_empty() || !self.other_runs(claimed).await?.is_in_period {
+            return Ok(HashSet::new());
+        }
+        self.ledger.already_ran(run, period, chunk, numbers).await
+    }
+
+    /// What other runs of the job there are. One that is opened later has its chunks later, and gives way to this one (M6).
+    pub(super) async fn other_runs(&self, claimed: &Claimed) -> Result<OtherRuns, LedgerError> {
+        let Claimed { run, job, others, .. } = claimed;
+        others.get_or_try_init(|| self.ledger.other_runs(run, once::period_of(&job.job, run))).await.copied()
     }
 }
 

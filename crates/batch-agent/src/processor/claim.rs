@@ -13,9 +13,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use super::{CLAIM_USERS, Claimed, Inner, ProcessError, read, settle};
-use crate::ledger::{Chunk, Claim, Lane, LedgerError, Run, RunId, Waiting, WaitingWork};
+use crate::ledger::{Chunk, Claim, Lane, LedgerError, OtherRuns, Run, RunId, Waiting, WaitingWork};
 use crate::scheduler::saturating_add;
 
 impl Inner {
@@ -90,15 +91,15 @@ impl Inner {
     }
 
     async fn with_runs(&self, chunks: Vec<Chunk>, lease_until: Timestamp) -> Result<Vec<Claimed>, ProcessError> {
-        let mut runs: HashMap<RunId, Arc<Run>> = HashMap::new();
+        let mut runs: HashMap<RunId, (Arc<Run>, Arc<OnceCell<OtherRuns>>)> = HashMap::new();
         let mut claimed = Vec::with_capacity(chunks.len());
         for chunk in chunks {
-            let run = match runs.get(&chunk.run) {
-                Some(run) => Arc::clone(run),
-                None => Arc::clone(runs.entry(chunk.run).or_insert(self.run_of(&chunk).await?)),
+            let (run, others) = match runs.get(&chunk.run) {
+                Some(known) => known.clone(),
+                None => runs.entry(chunk.run).or_insert((self.run_of(&chunk).await?, Arc::default())).clone(),
             };
             match self.find_job(&run.job_id) {
-                Some(job) => claimed.push(Claimed { chunk, lease_until, run, job, read: None }),
+                Some(job) => claimed.push(Claimed { chunk, lease_until, run, job, others, read: None }),
                 None if self.is_canceled(run.id) => self.skip_canceled(&run, &chunk).await?,
                 None => self.leave_to_later(&run, &chunk).await?,
             }

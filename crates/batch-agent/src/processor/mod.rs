@@ -44,7 +44,7 @@ use cohort_database::Heard;
 use cohort_preferences::{JobId, Member};
 use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +58,7 @@ use self::pace::Paces;
 pub(crate) use self::read::GroupAt;
 use self::turns::Turns;
 use crate::clock::AgentClock;
-use crate::ledger::{AgentSign, Chunk, Ledger, LedgerError, NewRun, Plan, Run, RunId, TzdbRelease, UnprocessedReason};
+use crate::ledger::{AgentSign, Chunk, Ledger, LedgerError, NewRun, OtherRuns, Plan, Run, RunId, TzdbRelease, UnprocessedReason};
 use crate::metrics::{Gauges, Metrics};
 use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
 use crate::source::PreferenceSource;
@@ -117,6 +117,8 @@ struct Claimed {
     lease_until: Timestamp,
     run: Arc<Run>,
     job: Arc<JobInForce>,
+    /// What other runs there are; asked once for all chunks of a run that were claimed together.
+    others: Arc<OnceCell<OtherRuns>>,
     /// The members as the page gave them and the watch's place before it was read; `None` if they must be asked for.
     read: Option<(Vec<Member>, Seen)>,
 }

@@ -7,26 +7,33 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use crate::ledger::Run;
 use crate::scheduler::saturating_add;
 
 /// How far before a date's midnight in UTC any zone may have begun that date, with room for a gap.
 const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);
 
+/// The nominal dates in which the job runs a user of this run once; `None` for a trigger, which belongs to no date, so that it
+/// runs who has run already, and otherwise as [`period`] says.
+pub(super) fn period_of(job: &Job, run: &Run) -> Option<RangeInclusive<Date>> {
+    period(job, run.group.frequency(), run.occurrence.nominal.date()?)
+}
+
 /// The nominal dates in which the job runs a user once, around that of an occurrence; `None` if it may run as often as groups
 /// fire: what follows the clock does, and a static job has one group only.
-pub(super) fn period(job: &Job, frequency: Frequency, date: Date) -> Option<RangeInclusive<Date>> {
+fn period(job: &Job, frequency: Frequency, date: Date) -> Option<RangeInclusive<Date>> {
     if job.schedule.is_some() || matches!(frequency, Frequency::Hourly | Frequency::Cron) {
         return None;
     }
     match job.once_per {
         OncePer::Off => None,
         OncePer::Day => Some(date..=date),
-        OncePer::Period => Some(period_of(frequency, date)),
+        OncePer::Period => Some(dates_around(frequency, date)),
     }
 }
 
 /// The day, the week from Monday to Sunday, or the month.
-fn period_of(frequency: Frequency, date: Date) -> RangeInclusive<Date> {
+fn dates_around(frequency: Frequency, date: Date) -> RangeInclusive<Date> {
     match frequency {
         Frequency::Hourly | Frequency::Cron | Frequency::Daily => date..=date,
         Frequency::Weekly | Frequency::Biweekly => {
@@ -52,10 +59,10 @@ mod tests {
     #[test]
     fn a_period_is_the_day_the_week_or_the_month_of_the_frequency() {
         let around = date(2026, 12, 3);
-        assert_eq!(period_of(Frequency::Daily, around), around..=around);
-        assert_eq!(period_of(Frequency::Weekly, around), date(2026, 11, 30)..=date(2026, 12, 6));
-        assert_eq!(period_of(Frequency::Biweekly, date(2026, 11, 30)), date(2026, 11, 30)..=date(2026, 12, 6));
-        assert_eq!(period_of(Frequency::Monthly, around), date(2026, 12, 1)..=date(2026, 12, 31));
+        assert_eq!(dates_around(Frequency::Daily, around), around..=around);
+        assert_eq!(dates_around(Frequency::Weekly, around), date(2026, 11, 30)..=date(2026, 12, 6));
+        assert_eq!(dates_around(Frequency::Biweekly, date(2026, 11, 30)), date(2026, 11, 30)..=date(2026, 12, 6));
+        assert_eq!(dates_around(Frequency::Monthly, around), date(2026, 12, 1)..=date(2026, 12, 31));
     }
 
     #[test]

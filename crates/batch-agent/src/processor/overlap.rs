@@ -1,6 +1,6 @@
 //! Users who are still open in an earlier run of the job when a later one comes to them (F10).
 //!
-//! Decided per user: who is open in one earlier run waits in the later one, and is looked at again after a pause, while the
+//! Decided per user at claim: who is open in one earlier run waits in the later one, and is looked at again after a pause, while the
 //! rest of the chunk goes; who is open in two, so that one waits already, is skipped. A run that is caught up on skips nobody: it
 //! and its like were missed together, and each is fired after the other (F1).
 
@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use jiff::SignedDuration;
 
-use super::Inner;
-use crate::ledger::{LedgerError, Run};
+use super::{Claimed, Inner};
+use crate::ledger::LedgerError;
 use crate::scheduler::ON_TIME;
 
 /// How long a user waits before it is asked again whether the earlier run has ended for them.
@@ -24,10 +24,11 @@ pub(super) struct Overlaps {
 
 impl Inner {
     /// The overlaps of these users of a run.
-    pub(super) async fn overlaps(&self, run: &Run, numbers: Vec<u64>) -> Result<Overlaps, LedgerError> {
-        if numbers.is_empty() {
+    pub(super) async fn overlaps(&self, claimed: &Claimed, numbers: Vec<u64>) -> Result<Overlaps, LedgerError> {
+        if numbers.is_empty() || !self.other_runs(claimed).await?.is_earlier_open {
             return Ok(Overlaps::default());
         }
+        let run = &claimed.run;
         let is_caught_up = run.opened_at.duration_since(run.occurrence.at) > ON_TIME;
         Ok(Overlaps { earlier: self.ledger.open_earlier(run, numbers).await?, is_caught_up })
     }

@@ -189,13 +189,14 @@ impl Inner {
         let added = self.ledger.add_members(pages.collect()).await?;
         let mut all = Vec::new();
         for ((Unread { run, in_force, .. }, page), chunks) in read.into_iter().zip(added) {
-            let run = Arc::new(run);
+            let (run, others) = (Arc::new(run), Arc::default());
             let of_run = with_members(chunks.unwrap_or_default(), page.members, seen);
             let held = |(chunk, read)| Claimed {
                 chunk,
                 lease_until: claim.lease_until,
                 run: Arc::clone(&run),
                 job: Arc::clone(&in_force),
+                others: Arc::clone(&others),
                 read: Some(read),
             };
             all.extend(of_run.map(held));

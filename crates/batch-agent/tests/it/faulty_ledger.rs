@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use cohort_batch_agent::{
     AccountingLedger, ActLedger, AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, Claim, DeadLetter,
     DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage,
-    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork, OutcomeQuery, OutcomeRecord,
+    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork, OtherRuns, OutcomeQuery, OutcomeRecord,
     PaceLedger, Place, Plan, PreferenceSource, Pruned, RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId,
     RunQuery, Settlement, SourceError, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
 };
@@ -173,6 +173,7 @@ under_fate! {
         fn renew_claims(claim: Claim, chunks: Vec<i64>) -> ();
         fn release_chunks(holder: &str, now: Timestamp) -> usize;
         fn record_outcomes(settlement: Settlement) -> ();
+        fn other_runs(run: &Run, period: Option<RangeInclusive<Date>>) -> OtherRuns;
         fn already_ran(run: &Run, period: RangeInclusive<Date>, chunk: &Chunk, numbers: Vec<u64>) -> HashSet<u64>;
         fn open_earlier(run: &Run, numbers: Vec<u64>) -> HashMap<u64, usize>;
         fn tenant_names(numbers: Vec<u64>) -> HashMap<u64, TenantId>;

@@ -4,12 +4,40 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use cohort_database::GenericClient;
-use cohort_database::statement::query;
+use cohort_database::statement::{query, query_one};
 use jiff::civil::Date;
 
 use super::super::acts::OpenRuns;
-use super::super::{LedgerError, OpenMember, Run};
+use super::super::{LedgerError, OpenMember, OtherRuns, Run};
 use super::{from_json, micros};
+
+pub(super) async fn other_runs(
+    db: &impl GenericClient,
+    own: &Run,
+    period: Option<&RangeInclusive<Date>>,
+) -> Result<OtherRuns, LedgerError> {
+    let sql = "SELECT EXISTS (SELECT FROM run WHERE job = j.id AND state <> 'closed' AND scheduled_at < $2),
+                EXISTS (SELECT FROM run WHERE job = j.id AND nominal_date BETWEEN $3 AND $4 AND scheduled_at <> $2 AND members > 0
+                                          AND frequency NOT IN ('hourly', 'cron')
+                                          AND NOT (frequency = $5 AND time_key = $6 AND timezone = $7))
+         FROM job j WHERE j.job_id = $1";
+    let group = &own.group;
+    let row = query_one(
+        db,
+        sql,
+        &[
+            &own.job_id.as_str(),
+            &micros(own.occurrence.at),
+            &period.map(|period| period.start().to_string()),
+            &period.map(|period| period.end().to_string()),
+            &group.frequency().as_str(),
+            &group.time_key().to_string(),
+            &group.timezone().name(),
+        ],
+    )
+    .await?;
+    Ok(OtherRuns { is_earlier_open: row.get(0), is_in_period: row.get(1) })
+}
 
 pub(super) async fn already_ran(
     db: &impl GenericClient,

@@ -7,8 +7,33 @@ use jiff::civil::Date;
 use rusqlite::{Connection, params};
 
 use super::super::acts::OpenRuns;
-use super::super::{LedgerError, OpenMember, Run};
+use super::super::{LedgerError, OpenMember, OtherRuns, Run};
 use super::{from_json, micros};
+
+pub(super) fn other_runs(tx: &Connection, own: &Run, period: Option<&RangeInclusive<Date>>) -> Result<OtherRuns, LedgerError> {
+    let group = &own.group;
+    let others = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM run WHERE job = j.id AND state <> 'closed' AND scheduled_at < ?2),
+                    EXISTS (SELECT 1 FROM run WHERE job = j.id AND nominal_date BETWEEN ?3 AND ?4 AND scheduled_at <> ?2 AND members > 0
+                                                AND frequency NOT IN ('hourly', 'cron')
+                                                AND NOT (frequency = ?5 AND time_key = ?6 AND timezone = ?7))
+             FROM job j WHERE j.job_id = ?1",
+        )?
+        .query_row(
+            params![
+                own.job_id.as_str(),
+                micros(own.occurrence.at),
+                period.map(|period| period.start().to_string()),
+                period.map(|period| period.end().to_string()),
+                group.frequency().as_str(),
+                group.time_key().to_string(),
+                group.timezone().name(),
+            ],
+            |row| Ok(OtherRuns { is_earlier_open: row.get(0)?, is_in_period: row.get(1)? }),
+        )?;
+    Ok(others)
+}
 
 pub(super) fn already_ran(
     tx: &Connection,
