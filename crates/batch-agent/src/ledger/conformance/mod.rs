@@ -8,6 +8,7 @@
 
 mod acts;
 mod definitions;
+mod fair;
 pub(super) mod feed;
 mod lists;
 mod work;
@@ -33,7 +34,7 @@ pub(super) type Promise = fn(Handles) -> Pin<Box<dyn Future<Output = ()> + Send>
 
 /// Every promise.
 pub(super) fn all() -> impl Iterator<Item = Promise> {
-    work::ALL.into_iter().chain(acts::ALL).chain(definitions::ALL).chain(feed::ALL).chain(lists::ALL)
+    work::ALL.into_iter().chain(acts::ALL).chain(definitions::ALL).chain(fair::ALL).chain(feed::ALL).chain(lists::ALL)
 }
 
 /// Nine o'clock of the day of all tests.
