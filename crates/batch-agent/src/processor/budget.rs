@@ -1,7 +1,7 @@
 //! How many may be tried again: a tenth of those who were called for the first time over the last minute (D4). Pure decisions.
 //!
-//! What is counted are users, as in D3: a call for a chunk counts as its users. A purpose with few first calls may try 25 users a
-//! minute again all the same, which is one chunk. A call that begins within the budget is made whole, and what it takes too much
+//! What is counted are users, as in D3: a call for a chunk counts as its users. A purpose with few first calls may try 60 users a
+//! minute again all the same, one a second. A call that begins within the budget is made whole, and what it takes too much
 //! the next ones wait for. Who finds no room waits a random while, the longer the more others wait, so that they do
 //! not all come back at once.
 
@@ -13,7 +13,7 @@ use super::backoff;
 use crate::scheduler::saturating_add;
 
 /// Users who may be tried again in a minute, however few were called for the first time.
-const ALLOWANCE: u64 = 25;
+const ALLOWANCE: u64 = 60;
 
 /// First calls for each that may be repeated.
 const FIRST_CALLS_A_RETRY: u64 = 10;
@@ -125,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn a_purpose_with_few_calls_may_try_a_chunk_again_each_minute() {
+    fn a_purpose_with_few_calls_may_try_one_user_a_second_again() {
         let mut budget = RetryBudget::default();
         budget.note_first_calls(3, at(0));
-        assert_eq!(budget.take(20, 1, at(1)), Ok(()));
-        assert_eq!(budget.take(20, 2, at(1)), Ok(()), "what begins within the budget is made whole");
+        assert_eq!(budget.take(50, 1, at(1)), Ok(()));
+        assert_eq!(budget.take(25, 2, at(1)), Ok(()), "what begins within the budget is made whole");
         let refused = budget.take(1, 3, at(2)).expect_err("it is used up");
         assert!(refused >= at(61) && refused <= at(62), "{refused}");
         assert_eq!(budget.take(1, 3, at(61)), Ok(()));

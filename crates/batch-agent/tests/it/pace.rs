@@ -93,17 +93,17 @@ async fn another_purpose_goes_on() {
 
 #[tokio::test]
 async fn retries_are_at_most_a_tenth_of_the_first_calls_of_a_minute() {
-    let stage = Stage::with_daily_users(400, &json!({}));
-    for user in 0..400 {
+    let stage = Stage::with_daily_users(1_000, &json!({}));
+    for user in 0..1_000 {
         stage.handler.script(&format!("u{user}"), Script::Retry { times: 1, after_s: None });
     }
     stage.run_until(END).await;
 
-    stage.assert_each_succeeded_once(400, &["2026-12-01T09:00"]).await;
+    stage.assert_each_succeeded_once(1_000, &["2026-12-01T09:00"]).await;
     let retries = called_at(&stage, |attempt| attempt > 1);
     let minute = SignedDuration::from_secs(59);
     let most = retries.iter().map(|from| retries.iter().filter(|at| *at >= from && at.duration_since(*from) <= minute).count()).max();
-    assert!(most.is_some_and(|most| (26..=40).contains(&most)), "a tenth of 400, and then 25 a minute: {most:?}");
+    assert!(most.is_some_and(|most| (61..=100).contains(&most)), "a tenth of 1,000, and then 60 a minute: {most:?}");
     assert!(retries.iter().all(|at| *at < instant("2026-12-01T10:00:00Z")), "and nobody is left for long");
 }
 
