@@ -1,6 +1,7 @@
 //! An agent of a run: the real scheduler and processor on the real service and a ledger, with a handler that only notes when
 //! it was called.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use super::users;
 
 /// How often everything is read anew.
 const POLL_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How many agents there were: each has a name of its own.
+static AGENTS: AtomicU32 = AtomicU32::new(0);
 
 /// The purpose of the job.
 const PURPOSE: &str = "note";
@@ -80,7 +84,8 @@ impl Agent {
         max_concurrent_items: usize,
     ) -> anyhow::Result<Self> {
         let purpose = PURPOSE.parse().context("a name of ours is none")?;
-        let builder = EnhancedBatchProcessor::builder(client, ledger).clock(clock).handler(purpose, handler).jobs([job()?]);
+        let holder = format!("bench-{}", AGENTS.fetch_add(1, Ordering::Relaxed));
+        let builder = EnhancedBatchProcessor::builder(client, ledger).clock(clock).holder(&holder).handler(purpose, handler).jobs([job()?]);
         let processor = builder.max_concurrent_items(max_concurrent_items).build().context("cannot make an agent")?;
         let scheduler = DynamicBatchScheduler::new(processor.clone(), POLL_INTERVAL);
         scheduler.initialize_dynamic_schedules().await.context("cannot read the groups")?;

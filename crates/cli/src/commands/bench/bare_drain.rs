@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use cohort_batch_agent::idempotency_key;
+use cohort_config_service::DatabaseAddress;
 use cohort_preferences::{JobId, Member, MembersRequest, NominalTime};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use tokio::sync::mpsc;
 
+use super::database::connect;
 use super::stage::Stage;
 use super::users;
 
@@ -22,12 +24,10 @@ const PAGES_AHEAD: usize = 4;
 /// Reads all members of the feature as of an instant, and writes a row for each; says how long it took.
 pub(super) async fn drain(stage: &Stage, as_of: Timestamp) -> anyhow::Result<Duration> {
     let client = stage.client()?;
-    let folder = tempfile::TempDir::new().context("cannot make a folder")?;
-    let path = folder.path().join("bare.db");
     let groups = client.get_frequency_groups(users::FEATURE).await?.groups.into_iter().map(|group| group.group).collect::<Vec<_>>();
     let (pages, read) = mpsc::channel(PAGES_AHEAD);
     let started = Instant::now();
-    let writing = tokio::task::spawn_blocking(move || write(&path, read));
+    let writing = tokio::spawn(write(stage.place.address.clone(), read));
     for some in groups.chunks(1_000) {
         let mut cursor = None;
         loop {
@@ -48,20 +48,48 @@ pub(super) async fn drain(stage: &Stage, as_of: Timestamp) -> anyhow::Result<Dur
     Ok(started.elapsed())
 }
 
-fn write(path: &std::path::Path, mut pages: mpsc::Receiver<Vec<Member>>) -> anyhow::Result<()> {
-    let mut db = Connection::open(path)?;
+/// Writes each page as one transaction into a table of its own, on the database that the service is on.
+async fn write(address: DatabaseAddress, pages: mpsc::Receiver<Vec<Member>>) -> anyhow::Result<()> {
+    match address {
+        DatabaseAddress::Sqlite(_) => {
+            tokio::task::spawn_blocking(move || write_sqlite(pages)).await.context("the bare driver broke down")?
+        }
+        DatabaseAddress::Postgres { url, .. } => write_postgres(&url, pages).await,
+    }
+}
+
+fn write_sqlite(mut pages: mpsc::Receiver<Vec<Member>>) -> anyhow::Result<()> {
+    let folder = tempfile::TempDir::new().context("cannot make a folder")?;
+    let mut db = Connection::open(folder.path().join("bare.db"))?;
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE outcome (number INTEGER PRIMARY KEY, key TEXT)")?;
-    let (job, nominal): (JobId, NominalTime) = ("bench".parse()?, "2026-12-07T09:00".parse()?);
     while let Some(members) = pages.blocking_recv() {
         let transaction = db.transaction()?;
         {
             let mut insert = transaction.prepare_cached("INSERT INTO outcome (number, key) VALUES (?1, ?2)")?;
-            for member in members {
-                let key = idempotency_key(&job, &member.tenant_id, nominal, "UTC");
-                insert.execute(params![member.number as i64, key])?;
+            for (number, key) in rows(&members)? {
+                insert.execute(params![number, key])?;
             }
         }
         transaction.commit()?;
     }
     Ok(())
+}
+
+async fn write_postgres(url: &str, mut pages: mpsc::Receiver<Vec<Member>>) -> anyhow::Result<()> {
+    let db = connect(url).await?;
+    let schema = format!("cohort_bench_bare_{}", std::process::id());
+    db.batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.outcome (number BIGINT PRIMARY KEY, key TEXT)")).await?;
+    let insert = db.prepare(&format!("INSERT INTO {schema}.outcome SELECT * FROM unnest($1::bigint[], $2::text[])")).await?;
+    while let Some(members) = pages.recv().await {
+        let (numbers, keys): (Vec<i64>, Vec<String>) = rows(&members)?.into_iter().unzip();
+        db.execute(&insert, &[&numbers, &keys]).await?;
+    }
+    Ok(db.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await?)
+}
+
+/// Number and key of each user.
+fn rows(members: &[Member]) -> anyhow::Result<Vec<(i64, String)>> {
+    let (job, nominal): (JobId, NominalTime) = ("bench".parse()?, "2026-12-07T09:00".parse()?);
+    let row = |member: &Member| (member.number as i64, idempotency_key(&job, &member.tenant_id, nominal, "UTC"));
+    Ok(members.iter().map(row).collect())
 }

@@ -1,13 +1,12 @@
 //! Which database a benchmark uses, and a place of its own in it for each run.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use cohort_batch_agent::SystemClock;
+use cohort_batch_agent::{Ledger, SystemClock};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress};
 use cohort_preferences::Clock;
 use tempfile::TempDir;
@@ -16,7 +15,7 @@ use tokio_postgres::{Client, NoTls};
 use super::{bare_postgres, bare_sqlite};
 use crate::config::Environment;
 use crate::failure::WrongInput;
-use crate::services::CONFIG_DATABASE;
+use crate::services::{CONFIG_DATABASE, LEDGER, open_ledger_at};
 
 const SERVER_HELP: &str = "The PostgreSQL server, spoken to without TLS; each run has a schema of its own there [default: DATABASE_URL]";
 
@@ -98,9 +97,16 @@ impl Place {
         ConfigService::open(options).await.with_context(|| format!("cannot open {}", self.address))
     }
 
-    /// Its folder.
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// The ledger of an agent, in the same database; each handle is as another process would have it.
+    pub(super) async fn open_ledger(&self) -> anyhow::Result<Arc<dyn Ledger>> {
+        open_ledger_at(&self.ledger()).await
+    }
+
+    fn ledger(&self) -> DatabaseAddress {
+        match &self.address {
+            DatabaseAddress::Sqlite(_) => DatabaseAddress::Sqlite(self.folder.path().join(LEDGER)),
+            DatabaseAddress::Postgres { url, schema } => DatabaseAddress::Postgres { url: url.clone(), schema: format!("{schema}_ledger") },
+        }
     }
 
     /// Has the bare driver write so many users into the tables of a service that holds nothing; says how long it took.
@@ -118,15 +124,18 @@ impl Place {
 
     /// Takes away what a run has left.
     pub(super) async fn remove(self) -> anyhow::Result<()> {
-        if let DatabaseAddress::Postgres { url, schema } = &self.address {
-            let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
-            connect(url).await?.batch_execute(&drop).await.with_context(|| format!("cannot drop the schema {schema}"))?;
+        for address in [&self.address, &self.ledger()] {
+            if let DatabaseAddress::Postgres { url, schema } = address {
+                let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+                connect(url).await?.batch_execute(&drop).await.with_context(|| format!("cannot drop the schema {schema}"))?;
+            }
         }
         self.folder.close().context("cannot remove the folder")
     }
 }
 
-async fn connect(url: &str) -> anyhow::Result<Client> {
+/// A connection to a PostgreSQL server.
+pub(super) async fn connect(url: &str) -> anyhow::Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot connect to PostgreSQL")?;
     tokio::spawn(connection);
     Ok(client)

@@ -18,10 +18,12 @@ use super::figure::{Workload, p99};
 use super::memory::{forget_peak_memory, peak_memory};
 use super::stage::{Stage, write_lines};
 use crate::config::Environment;
+use crate::failure::WrongInput;
 
 const EXAMPLE: &str = r#"Example:
   cohort bench drain --users 100000 --runs 5
   cohort bench drain --users 10000 --groups 1000
+  cohort bench drain --backend postgres --database-url postgres://… --agents 2
 
 Each figure is a line {"workload","backend","n","metric","unit","value","runs"}: rate (users from the due instant to the
 last outcome), bare_rate (the same pages over HTTP, read, a key and a synced row for each user, by nothing else),
@@ -53,6 +55,9 @@ pub(crate) struct BenchDrain {
     /// How many users are called at once
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u16).range(25..))]
     max_concurrent_items: u16,
+    /// How many agents share the work; more than one need --backend postgres
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    agents: u8,
     /// How many runs; a figure is their median
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=MOST_RUNS))]
     runs: u64,
@@ -74,13 +79,21 @@ struct Measured {
 impl BenchDrain {
     pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
         let database = self.database.database(environment)?;
+        if self.agents > 1 && matches!(database, Database::Sqlite) {
+            return Err(WrongInput("--agents: one agent has a ledger on SQLite to itself; add --backend postgres".into()).into());
+        }
         let (clock, mut due) = (ShiftedClock::default(), FIRST_DUE.parse::<Timestamp>()?);
         clock.set_to(due - SignedDuration::from_hours(1));
         let stage = self.fill(&database, &clock, due).await?;
         let agent_clock: Arc<dyn AgentClock> = Arc::new(clock.clone());
         let notes = Notes::new(Arc::clone(&agent_clock));
-        let agent = Agent::ready(stage.client()?, Arc::clone(&stage.ledger), agent_clock, notes.clone(), self.max_concurrent_items.into());
-        let working = agent.await?.work();
+        let mut working = Vec::new();
+        for agent in 0..self.agents {
+            // Each has handles of its own, as in a process of its own.
+            let ledger = if agent == 0 { Arc::clone(&stage.ledger) } else { stage.place.open_ledger().await? };
+            let (clock, at_once) = (Arc::clone(&agent_clock), self.max_concurrent_items.into());
+            working.push(Agent::ready(stage.client()?, ledger, clock, notes.clone(), at_once).await?.work());
+        }
         let mut measured = Measured::default();
         for run in 1..=self.runs {
             forget_peak_memory();
@@ -96,7 +109,9 @@ impl BenchDrain {
             measured.memory.extend(peak_memory());
             due = due.checked_add((7 * 24).hours())?;
         }
-        working.stop().await?;
+        for agent in working {
+            agent.stop().await?;
+        }
         stage.end().await?;
         self.print(&database, &measured)
     }

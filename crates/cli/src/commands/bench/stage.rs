@@ -16,7 +16,7 @@ use tokio_util::io::ReaderStream;
 
 use super::database::{Database, Place};
 use crate::endpoint::Endpoint;
-use crate::services::{Address, BASE, Server, open_ledger, registry_without_agent};
+use crate::services::{Address, BASE, Server, registry_without_agent};
 
 /// How much of the file of lines is sent at once.
 const PIECE: usize = 256 * 1024;
@@ -28,7 +28,7 @@ pub(super) struct Stage {
     pub(super) key: String,
     /// The ledger in its place.
     pub(super) ledger: Arc<dyn Ledger>,
-    place: Place,
+    pub(super) place: Place,
 }
 
 /// No handler is called in a bench of the Config Database.
@@ -45,7 +45,7 @@ impl Stage {
         let place = database.place()?;
         let config = place.open(clock).await?;
         let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
-        let ledger = open_ledger(place.folder(), false)?;
+        let ledger = place.open_ledger().await?;
         let registry = registry_without_agent(Arc::clone(&ledger), Arc::new(SystemClock), MOST_AT_ONCE);
         let server = Address::take(([127, 0, 0, 1], 0).into(), &key).await?.serve(config, registry);
         Ok(Self { server, key, ledger, place })
