@@ -19,8 +19,8 @@ use crate::failure::WrongInput;
 use crate::purposes::{Handlers, read_documents, wrong_input};
 use crate::serving::Signals;
 
-/// How long work in hand may take after SIGTERM (F6).
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
+pub(crate) const GRACE_HELP: &str = "How long calls that are open may take after SIGTERM, such as 25s; the rest is done after the next start \
+                                     [default: COHORT_SHUTDOWN_GRACE, or 25s]";
 
 /// What `--help` says of how long the ledger remembers.
 pub(crate) const RETENTION_HELP: &str = "How long closed runs and their outcomes are kept, such as 400d, at least 40d [default: \
@@ -94,7 +94,8 @@ impl Parts<'_> {
         let handlers = Arc::new(Handlers { clock: Arc::clone(&self.clock) });
         let builder =
             EnhancedBatchProcessor::builder(client, Arc::clone(&self.ledger)).clock(Arc::clone(&self.clock)).holder(&self.holder.name);
-        builder.stored_jobs(handlers).max_concurrent_items(self.environment.max_concurrent_items()?).build().map_err(wrong_input)
+        let builder = builder.stored_jobs(handlers).max_concurrent_items(self.environment.max_concurrent_items()?);
+        builder.retry_limit(self.environment.retry_limit()?).build().map_err(wrong_input)
     }
 
     /// The scheduler, whose schedules are not read yet. What an agent before it had in hand is done again, if it is alone.
@@ -129,10 +130,11 @@ pub(crate) struct Working {
 }
 
 impl Working {
-    pub(crate) fn begin(scheduler: Arc<DynamicBatchScheduler>, processor: EnhancedBatchProcessor) -> Self {
+    /// Begins to work; what is in hand when it stops has so much grace.
+    pub(crate) fn begin(scheduler: Arc<DynamicBatchScheduler>, processor: EnhancedBatchProcessor, grace: Duration) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
-            tokio::join!(scheduler.run(stopped.clone()), processor.run(stopped, SHUTDOWN_GRACE));
+            tokio::join!(scheduler.run(stopped.clone()), processor.run(stopped, grace));
         });
         Self { stop, task }
     }

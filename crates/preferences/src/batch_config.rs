@@ -66,9 +66,9 @@ pub struct Job {
     /// Whether a user who may succeed later is tried again (D4).
     #[serde(default = "yes")]
     pub retry_failed: bool,
-    /// Attempts after the first (D4).
-    #[serde(default = "default_max_retries")]
-    pub max_retries: u32,
+    /// Attempts after the first (D4); as many as the agent allows if not given.
+    #[serde(default, deserialize_with = "given")]
+    pub max_retries: Option<u32>,
     /// How long after its instant an occurrence may still be worked on (D4, D7); none by default.
     #[serde(default, deserialize_with = "optional_duration")]
     pub deadline: Option<SignedDuration>,
@@ -224,6 +224,9 @@ pub enum BatchConfigError {
     },
 }
 
+/// The attempts after the first that a user gets if neither job nor agent says (D4).
+const DEFAULT_RETRIES: u32 = 3;
+
 /// The most tenants that a job's filter may name.
 const MOST_NAMED_TENANTS: usize = 1_000;
 
@@ -232,10 +235,6 @@ const MOST_USERS_A_CHUNK: usize = 25;
 
 fn default_chunk_size() -> usize {
     MOST_USERS_A_CHUNK
-}
-
-fn default_max_retries() -> u32 {
-    3
 }
 
 fn yes() -> bool {
@@ -284,9 +283,15 @@ impl Job {
         })
     }
 
+    /// The job, with this many attempts after the first if it does not say how many.
+    #[must_use]
+    pub fn or_max_retries(self, retries: u32) -> Self {
+        Self { max_retries: self.max_retries.or(Some(retries)), ..self }
+    }
+
     /// The attempts after the first that a user gets.
     pub fn retries(&self) -> u32 {
-        if self.retry_failed { self.max_retries } else { 0 }
+        if self.retry_failed { self.max_retries.unwrap_or(DEFAULT_RETRIES) } else { 0 }
     }
 
     fn check(&self) -> Result<(), BatchConfigError> {

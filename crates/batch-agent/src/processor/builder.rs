@@ -31,6 +31,7 @@ pub struct ProcessorBuilder {
     factory: Option<Arc<dyn HandlerFactory>>,
     jobs: Vec<Job>,
     max_concurrent_items: usize,
+    retry_limit: Option<u32>,
     holder: String,
     tzdb: TzdbRelease,
     horizon: Option<NominalDates>,
@@ -47,6 +48,7 @@ impl EnhancedBatchProcessor {
             factory: None,
             jobs: Vec::new(),
             max_concurrent_items: DEFAULT_CONCURRENT_ITEMS,
+            retry_limit: None,
             holder: "agent".into(),
             tzdb: TzdbRelease::bundled(),
             horizon: None,
@@ -89,6 +91,13 @@ impl ProcessorBuilder {
         self
     }
 
+    /// Attempts after the first for jobs that do not say how many (3 if not given, D4).
+    #[must_use]
+    pub fn retry_limit(mut self, retries: u32) -> Self {
+        self.retry_limit = Some(retries);
+        self
+    }
+
     /// The agent's name in the ledger's claims; two agents that run at once need two.
     #[must_use]
     pub fn holder(mut self, name: impl Into<String>) -> Self {
@@ -120,7 +129,9 @@ impl ProcessorBuilder {
 
     /// The processor, if every job has a handler and fits.
     pub fn build(self) -> Result<EnhancedBatchProcessor, BuildError> {
-        let serving = Serving::with_own(self.factory, self.max_concurrent_items, self.handlers, self.jobs)?;
+        let limited = |job| self.retry_limit.into_iter().fold(job, Job::or_max_retries);
+        let jobs = self.jobs.into_iter().map(limited).collect();
+        let serving = Serving::with_own(self.factory, self.max_concurrent_items, self.handlers, jobs)?.with_retry_limit(self.retry_limit);
         let schedules = Arc::new(Schedules::new(self.horizon));
         let watch = Watch::new(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&schedules));
         Ok(EnhancedBatchProcessor(Arc::new(Inner {

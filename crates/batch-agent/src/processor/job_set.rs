@@ -111,6 +111,8 @@ pub struct Serving {
     /// What makes the handlers of stored purposes; `None` if stored jobs and purposes are not followed.
     pub(super) factory: Option<Arc<dyn HandlerFactory>>,
     pub(super) max_concurrent_items: usize,
+    /// Attempts after the first for jobs that do not say; their own default if `None`.
+    retry_limit: Option<u32>,
     /// The jobs and purposes that the program itself brings along.
     own: JobSet,
 }
@@ -160,7 +162,7 @@ impl Purpose {
 impl Serving {
     /// What an agent serves that may call so many users at once, and has no jobs and purposes of its own.
     pub fn new(factory: Arc<dyn HandlerFactory>, max_concurrent_items: usize) -> Self {
-        Self { factory: Some(factory), max_concurrent_items, own: JobSet::default() }
+        Self { factory: Some(factory), max_concurrent_items, retry_limit: None, own: JobSet::default() }
     }
 
     /// The same for an agent whose program brings jobs and purposes along.
@@ -177,7 +179,12 @@ impl Serving {
             let purpose = check(&job, &purposes, max_concurrent_items)?;
             planned.insert(job.job_id.clone(), Arc::new(JobInForce { job: Arc::new(job), purpose, stored: None }));
         }
-        Ok(Self { factory, max_concurrent_items, own: JobSet { planned, retired: BTreeMap::new(), purposes } })
+        Ok(Self { factory, max_concurrent_items, retry_limit: None, own: JobSet { planned, retired: BTreeMap::new(), purposes } })
+    }
+
+    /// The same, with this many attempts after the first for stored jobs that do not say how many (D4).
+    pub(super) fn with_retry_limit(self, retry_limit: Option<u32>) -> Self {
+        Self { retry_limit, ..self }
     }
 
     /// The jobs that the program itself brings along.
@@ -242,6 +249,7 @@ impl Serving {
     ) -> Result<Option<(JobId, Arc<JobInForce>)>, BuildError> {
         let Some(document) = &definition.document else { return Ok(None) };
         let job = read_job(document).map_err(|source| BuildError::Job { job_id: definition.name.clone(), source: Box::new(source) })?;
+        let job = self.retry_limit.into_iter().fold(job, Job::or_max_retries);
         let purpose = check(&job, purposes, self.max_concurrent_items)?;
         let job_id = job.job_id.clone();
         let pause = stored.pauses.get(&job_id).copied();

@@ -56,6 +56,16 @@ async fn a_user_who_never_succeeds_fails_after_the_retries_that_the_job_grants()
 }
 
 #[tokio::test]
+async fn the_agents_retry_limit_holds_for_jobs_that_do_not_say_how_many() {
+    for (fields, attempts) in [(json!({}), 3), (json!({"max_retries": 1}), 2)] {
+        let stage = Stage::with_daily_users(1, &fields);
+        stage.handler.script("u0", Script::Retry { times: FOREVER, after_s: None });
+        stage.agent_of(stage.builder().retry_limit(2)).await.until(END).await;
+        assert_eq!(stage.handler.calls_of("u0").len(), attempts);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_user_fails_at_once_and_the_other_24_succeed() {
     for kind in ["individual_batch", "batch_as_object"] {
         let stage = Stage::with_daily_users(25, &json!({"type": kind}));

@@ -9,7 +9,7 @@ use clap::Args;
 use cohort_batch_agent::{DynamicBatchScheduler, JobRegistry, KeyCheck, SystemClock, VerifiedKeys, agent_api, agent_health, agent_metrics};
 use cohort_config_client::ConfigDatabaseClient;
 
-use crate::agent::{self, Holder, RETENTION_HELP, Working};
+use crate::agent::{self, GRACE_HELP, Holder, RETENTION_HELP, Working};
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::purposes::read_documents;
@@ -23,7 +23,7 @@ const EXAMPLE: &str = "Example:
 The key needs the scope agent. The folder of a ledger on SQLite is locked: it has one agent at a time.
 Several agents share the work of one ledger on PostgreSQL; give them the same batch config.
 While the Config Database does not answer, the agent waits for it, and /readyz says so.
-SIGTERM or Ctrl-C stops it: calls that are open are finished within 25 seconds, the rest
+SIGTERM or Ctrl-C stops it: calls that are open are finished within the grace, the rest
 is done after the next start. A second signal stops it at once.";
 
 const CONFIG_URL_HELP: &str = "The Config Database, such as http://config-service:8000/api/v1 [default: CONFIG_SERVICE_URL]; its key is \
@@ -57,6 +57,8 @@ pub(crate) struct AgentCommand {
     batch_config: Vec<PathBuf>,
     #[arg(long, value_name = "DAYS", help = RETENTION_HELP)]
     ledger_retention: Option<String>,
+    #[arg(long, value_name = "DURATION", help = GRACE_HELP)]
+    shutdown_grace: Option<String>,
 }
 
 impl AgentCommand {
@@ -65,6 +67,7 @@ impl AgentCommand {
         read_documents(&self.batch_config)?;
         let client = self.client(environment)?;
         let retention = environment.ledger_retention(self.ledger_retention.as_deref())?;
+        let grace = environment.shutdown_grace(self.shutdown_grace.as_deref())?;
         let database = environment.ledger(self.ledger_url.as_deref(), self.name.as_deref())?;
         let held = hold(&database).await?;
         let holder = if held.is_some() { Holder::alone(HOLDER) } else { Holder::one_of_several(HOLDER) };
@@ -87,7 +90,7 @@ impl AgentCommand {
             read = read_schedules(&scheduler) => read?,
             () = signals.next() => return server.stop().await,
         }
-        let working = Working::begin(scheduler, processor);
+        let working = Working::begin(scheduler, processor, grace);
         signals.next().await;
         working.stop(&mut signals).await?;
         server.stop().await

@@ -8,7 +8,7 @@ use clap::Args;
 use cohort_batch_agent::{AgentClock, JobRegistry, SimulatedClock, SystemClock};
 use cohort_preferences::Clock;
 
-use crate::agent::{self, Holder, RETENTION_HELP, Working};
+use crate::agent::{self, GRACE_HELP, Holder, RETENTION_HELP, Working};
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key};
@@ -21,7 +21,7 @@ const EXAMPLE: &str = "Example:
   cohort up --data ./data --batch-config batch.json
 
 The folder is made if it is not there; its admin key is written to DIR/admin.key.
-SIGTERM or Ctrl-C stops it: calls that are open are finished within 25 seconds, the rest
+SIGTERM or Ctrl-C stops it: calls that are open are finished within the grace, the rest
 is done after the next start. A second signal stops it at once.";
 
 /// The agent's name in the claims of its ledger; a data folder has one agent at a time.
@@ -43,6 +43,8 @@ pub(crate) struct Up {
     batch_config: Vec<PathBuf>,
     #[arg(long, value_name = "DAYS", help = RETENTION_HELP)]
     ledger_retention: Option<String>,
+    #[arg(long, value_name = "DURATION", help = GRACE_HELP)]
+    shutdown_grace: Option<String>,
 }
 
 impl Up {
@@ -80,6 +82,7 @@ impl Up {
         let clock: Arc<dyn AgentClock> = Arc::new(SystemClock);
         read_documents(&self.batch_config)?;
         let retention = environment.ledger_retention(self.ledger_retention.as_deref())?;
+        let grace = environment.shutdown_grace(self.shutdown_grace.as_deref())?;
         let held = DataDir::lock(&self.data).await?;
         let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, None).await?;
         let key = admin_key(&held, &config).await?;
@@ -92,7 +95,7 @@ impl Up {
         agent::read_schedules(&scheduler).await?;
         held.announce(server.address)?;
         self.say_where(server.address);
-        let working = Working::begin(scheduler, processor);
+        let working = Working::begin(scheduler, processor, grace);
         signals.next().await;
         working.stop(signals).await?;
         server.stop().await

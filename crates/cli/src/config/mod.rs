@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use cohort_batch_agent::LedgerRetention;
 use cohort_config_service::DatabaseAddress;
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::failure::WrongInput;
+
+/// How long work in hand may take after SIGTERM (F6).
+const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
 /// What the environment says. An empty variable counts as not set.
 pub(crate) struct Environment {
@@ -21,6 +25,8 @@ pub(crate) struct Environment {
     poll_interval: Option<String>,
     /// `BATCH_MAX_CONCURRENT_ITEMS`: users called and not yet answered at once.
     max_concurrent_items: Option<String>,
+    /// `BATCH_RETRY_LIMIT`: attempts after the first.
+    retry_limit: Option<String>,
     /// `DATABASE_URL`: the database of the Config Database. May hold a password.
     database_url: Option<String>,
     /// `COHORT_NAME`: the schema of this deployment, where there are schemas.
@@ -29,6 +35,8 @@ pub(crate) struct Environment {
     ledger_url: Option<String>,
     /// `COHORT_LEDGER_RETENTION`: how long closed runs are kept.
     ledger_retention: Option<String>,
+    /// `COHORT_SHUTDOWN_GRACE`: how long work in hand may take after SIGTERM.
+    shutdown_grace: Option<String>,
     /// `COHORT_LISTEN`: where services listen.
     listen: Option<String>,
     /// `COHORT_LOG`: which logs are written.
@@ -54,11 +62,13 @@ impl Environment {
             config_service_api_key: variable("CONFIG_SERVICE_API_KEY"),
             poll_interval: variable("CONFIG_POLL_INTERVAL"),
             max_concurrent_items: variable("BATCH_MAX_CONCURRENT_ITEMS"),
+            retry_limit: variable("BATCH_RETRY_LIMIT"),
             database_url: variable("DATABASE_URL"),
             name: variable("COHORT_NAME"),
             ledger_url: variable("COHORT_LEDGER_URL"),
             ledger_retention: variable("COHORT_LEDGER_RETENTION"),
             listen: variable("COHORT_LISTEN"),
+            shutdown_grace: variable("COHORT_SHUTDOWN_GRACE"),
             log: variable("COHORT_LOG"),
         }
     }
@@ -83,9 +93,11 @@ impl Environment {
             setting("CONFIG_POLL_INTERVAL", &self.poll_interval, "60"),
             setting("DATABASE_URL", &database, "-"),
             setting("BATCH_MAX_CONCURRENT_ITEMS", &self.max_concurrent_items, "25"),
+            setting("BATCH_RETRY_LIMIT", &self.retry_limit, "3"),
             setting("COHORT_AGENT_URL", &self.agent_url, "-"),
             setting("COHORT_LEDGER_URL", &ledger, "-"),
             setting("COHORT_LEDGER_RETENTION", &self.ledger_retention, "400d"),
+            setting("COHORT_SHUTDOWN_GRACE", &self.shutdown_grace, "25s"),
             setting("COHORT_LISTEN", &self.listen, "127.0.0.1:8000"),
             setting("COHORT_NAME", &self.name, "cohort"),
             setting("COHORT_LOG", &self.log, "info for services, warn for commands"),
@@ -126,6 +138,14 @@ impl Environment {
         Ok(days.parse().map_err(|error| WrongInput(format!("{source}: {error}, got {days:?}")))?)
     }
 
+    /// How long work in hand may take after SIGTERM: what a flag says, or else the environment, or else 25 s (F6).
+    pub(crate) fn shutdown_grace(&self, flag: Option<&str>) -> anyhow::Result<Duration> {
+        let said = named(("--shutdown-grace", flag), ("COHORT_SHUTDOWN_GRACE", self.shutdown_grace.as_deref()));
+        let Some((source, text)) = said else { return Ok(DEFAULT_GRACE) };
+        let grace = text.parse::<SignedDuration>().ok().and_then(|grace| Duration::try_from(grace).ok());
+        grace.ok_or_else(|| WrongInput(format!("{source}: expected a duration such as 25s, got {text:?}")).into())
+    }
+
     /// Where a service listens: what a flag says, or else the environment, or else port 8000 of loopback.
     pub(crate) fn listen(&self, flag: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
         let said = self.listen.as_deref().unwrap_or("127.0.0.1:8000");
@@ -141,6 +161,12 @@ impl Environment {
     /// How many users may be called and not yet answered; 25 if not set (D3).
     pub(crate) fn max_concurrent_items(&self) -> anyhow::Result<usize> {
         Ok(whole_number("BATCH_MAX_CONCURRENT_ITEMS", self.max_concurrent_items.as_deref())?.unwrap_or(25) as usize)
+    }
+
+    /// Attempts after the first for jobs that do not say how many; 3 if not set, and 0 is none (D4).
+    pub(crate) fn retry_limit(&self) -> anyhow::Result<u32> {
+        let Some(text) = self.retry_limit.as_deref() else { return Ok(3) };
+        text.parse().map_err(|_no_number| WrongInput(format!("BATCH_RETRY_LIMIT: expected a whole number, got {text:?}")).into())
     }
 }
 

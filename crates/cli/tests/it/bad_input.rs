@@ -229,7 +229,13 @@ fn two_files_with_one_job_are_refused_with_the_second_files_name() {
 fn a_wrong_variable_is_named_and_ends_up_with_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().to_str().expect("text");
-    for (name, value) in [("BATCH_MAX_CONCURRENT_ITEMS", "0"), ("CONFIG_POLL_INTERVAL", "soon"), ("COHORT_LOG", "=!=")] {
+    for (name, value) in [
+        ("BATCH_MAX_CONCURRENT_ITEMS", "0"),
+        ("BATCH_RETRY_LIMIT", "few"),
+        ("COHORT_SHUTDOWN_GRACE", "soon"),
+        ("CONFIG_POLL_INTERVAL", "soon"),
+        ("COHORT_LOG", "=!="),
+    ] {
         let environment = [(name.to_owned(), value.to_owned())];
         let ended = crate::program::cohort_with(&["up", "--data", data, "--listen", "127.0.0.1:0"], &environment, "");
         assert_eq!(ended.code, 2, "{}", ended.stderr);

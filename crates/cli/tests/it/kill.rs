@@ -191,7 +191,11 @@ impl Folder {
     }
 
     pub(crate) fn start(&self) -> Up {
-        Up::start(&self.data(), &["--batch-config", self.folder.path().join("batch.json").to_str().expect("text")], &[])
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, environment: &[(&str, &str)]) -> Up {
+        Up::start(&self.data(), &["--batch-config", self.folder.path().join("batch.json").to_str().expect("text")], environment)
     }
 
     /// The keys of the recorded outcomes by user, from the files of a folder that nobody serves.
@@ -483,6 +487,24 @@ async fn a_second_signal_ends_the_service_at_once_and_the_work_is_done_after_the
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert!(ended.stderr.contains("stopped at once"), "{}", ended.stderr);
     assert!(took < Duration::from_secs(15), "{took:?}");
+    let recorded = folder.recorded();
+    assert!(recorded.is_empty());
+    let last = endpoint.begin(Semaphore::MAX_PERMITS);
+    finish(&folder, folder.start()).await;
+    check_calls(&folder, &[Killed { life, recorded }], &last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_answered_within_the_grace_is_handed_back_and_that_is_no_failure() {
+    let (endpoint, url) = Endpoint::serve().await;
+    let folder = Folder::with_users(60, "individual_batch", &url).await;
+    let life = endpoint.begin(0);
+    let mut up = folder.start_with(&[("COHORT_SHUTDOWN_GRACE", "200ms")]);
+    life.until_called(AT_ONCE).await;
+    up.ask_to_end();
+    up.until_logged("handed back");
+    let (ended, _) = up.ended();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
     let recorded = folder.recorded();
     assert!(recorded.is_empty());
     let last = endpoint.begin(Semaphore::MAX_PERMITS);
