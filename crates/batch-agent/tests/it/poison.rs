@@ -5,9 +5,9 @@
 //!
 //! | planted bug | red |
 //! | --- | --- |
-//! | a death is not counted | the first three: they do not come to an end |
+//! | a death is not counted | `one_poison_user_a_chunk_fails_alone_and_all_others_succeed`, `who_is_merely_near_when_an_agent_dies_again_and_again_is_not_to_blame`: there is no end |
 //! | several suspects are claimed at once | `one_poison_user_a_chunk_fails_alone_and_all_others_succeed` |
-//! | a chunk is not split | the first two: 25 users fail |
+//! | a chunk is not split | the first three: who shares its chunk fails too |
 //! | work that is handed back counts as a death | `agents_that_hand_their_work_back_make_nobody_a_suspect` |
 
 use std::collections::BTreeMap;
