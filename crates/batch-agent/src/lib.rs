@@ -36,7 +36,7 @@ pub use ledger::{
     StartedWith, Status, StatusName, StoredDefinitions, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork,
     WorkStanding,
 };
-pub use processor::{BuildError, EnhancedBatchProcessor, ProcessError, ProcessorBuilder, Serving};
+pub use processor::{BuildError, EnhancedBatchProcessor, PreferenceBatch, PreferenceBatchError, ProcessError, ProcessorBuilder, Serving};
 pub use registry::{
     ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, Outlook, PurposeView, RegistryError, Retried, RetriedRuns, Retry,
     StartReport, Triggered,

@@ -180,6 +180,20 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// Both together.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self {
+            members: self.members + other.members,
+            succeeded: self.succeeded + other.succeeded,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+            missed: self.missed + other.missed,
+            unread: self.unread + other.unread,
+        }
+    }
+}
+
 /// An occurrence to open a run for.
 #[derive(Debug, Clone)]
 pub struct NewRun {

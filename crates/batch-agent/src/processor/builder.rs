@@ -1,6 +1,7 @@
 //! Putting a processor together.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use cohort_preferences::{Job, PurposeId};
@@ -152,6 +153,7 @@ impl ProcessorBuilder {
             paces: Paces::default(),
             away_since: Mutex::default(),
             stopping: CancellationToken::new(),
+            is_at_work: AtomicBool::new(false),
             turns: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             metrics: Metrics::new(),

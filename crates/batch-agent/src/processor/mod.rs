@@ -31,12 +31,14 @@ mod once;
 mod outage;
 mod overlap;
 mod pace;
+mod preference_batch;
 mod read;
 mod settle;
 mod trigger;
 mod turns;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
@@ -55,6 +57,7 @@ pub use self::job_set::{BuildError, Serving};
 pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
 pub(crate) use self::lists::count_listed;
 use self::pace::Paces;
+pub use self::preference_batch::{PreferenceBatch, PreferenceBatchError};
 pub(crate) use self::read::GroupAt;
 use self::turns::Turns;
 use crate::clock::AgentClock;
@@ -105,6 +108,8 @@ struct Inner {
     away_since: Mutex<Option<Timestamp>>,
     /// Canceled once no calls are begun any more (F6).
     stopping: CancellationToken,
+    /// Whether `run` claims and processes.
+    is_at_work: AtomicBool,
     /// Held by whoever claims.
     turns: tokio::sync::Mutex<Turns>,
     wake: Notify,
@@ -152,6 +157,7 @@ impl EnhancedBatchProcessor {
     /// Processes whatever is open until `shutdown` turns true; then begins no more calls, finishes those that are open
     /// within `grace`, and hands the rest back (F6).
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>, grace: Duration) {
+        self.0.is_at_work.store(true, Ordering::Relaxed);
         let mut in_hand = JoinSet::new();
         // Here and elsewhere by an order, not by chance: a simulation repeats itself.
         tokio::select! {
@@ -162,6 +168,7 @@ impl EnhancedBatchProcessor {
             () = self.read_cancellations_forever() => {}
             () = self.claim_forever(&mut in_hand) => {}
         }
+        self.0.is_at_work.store(false, Ordering::Relaxed);
         self.0.stopping.cancel();
         let finished = tokio::time::timeout(grace, async { while in_hand.join_next().await.is_some() {} }).await;
         if finished.is_err() {

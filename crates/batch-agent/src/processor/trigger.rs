@@ -14,9 +14,7 @@ impl EnhancedBatchProcessor {
     pub(crate) async fn trigger(&self, job: &JobId) -> Result<Option<(Firing, Vec<RunId>)>, LedgerError> {
         let set = self.jobs();
         let Some(in_force) = set.find_planned(job) else { return Ok(None) };
-        if let Err(error) = self.watch().sync().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "triggered with the groups known, without the latest changes");
-        }
+        self.hear_of_changes().await;
         let firing = Firing::triggered(self.0.clock.now());
         let runs = self.runs_of(in_force, firing);
         let mark = Mark { replan_from: None, ..self.0.ledger.ensure_job(job, firing.at).await? };
@@ -24,7 +22,15 @@ impl EnhancedBatchProcessor {
         Ok(Some((firing, opened)))
     }
 
-    fn runs_of(&self, in_force: &JobInForce, firing: Firing) -> Vec<NewRun> {
+    /// Hears of the latest changes; while they cannot be had, the groups known do.
+    pub(super) async fn hear_of_changes(&self) {
+        if let Err(error) = self.watch().sync().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "triggered with the groups known, without the latest changes");
+        }
+    }
+
+    /// A run of each of the job's groups.
+    pub(super) fn runs_of(&self, in_force: &JobInForce, firing: Firing) -> Vec<NewRun> {
         let (job, schedules) = (&in_force.job, self.schedules());
         let groups = schedules.view().into_iter().filter(|view| view.job_id == job.job_id).map(|view| view.group);
         let run = |group| NewRun {

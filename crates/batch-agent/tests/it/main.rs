@@ -52,6 +52,7 @@ mod oracle;
 mod overlap;
 mod pace;
 mod poison;
+mod preference_batch;
 mod priorities;
 mod record;
 mod restart;
