@@ -29,7 +29,7 @@ on record, by job, with the occurrences that are not: {"since", "until", "jobs":
 "nominal", "scheduled_at", "fault", "run_id", "members", "on_record"}]}; null where no agent answers. A "fault" is
 no_run, members_lacking or overdue. If a check fails, the exit code is 1."#;
 
-/// Show the configuration with its sources, and check the Config Database and the ledger
+/// Show where the configuration comes from, and check both databases
 ///
 /// The groups are computed anew from all preferences and compared, which takes as long as reading everything does. Each due
 /// occurrence's members are counted as of its instant and held against its run.
