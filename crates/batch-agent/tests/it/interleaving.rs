@@ -45,7 +45,7 @@ use tokio::time::Instant;
 
 use crate::faulty_ledger::{Fate, FaultyLedger, FaultySource, Moment, Point, Refused, at_once};
 use crate::simulation::expected;
-use crate::stage::Stage;
+use crate::stage::{Backend, Stage};
 
 /// Users who may be called and not yet answered, per agent.
 const AT_ONCE: usize = 10;
@@ -135,8 +135,12 @@ struct Call {
 }
 
 impl Interleaving {
-    /// Nobody lives yet on this stage.
-    pub(crate) fn on(stage: Stage) -> Self {
+    /// Nobody lives yet on this stage, whose ledger is on this database.
+    pub(crate) fn on(stage: Stage, backend: Backend) -> Self {
+        let stage = match backend {
+            Backend::Sqlite => stage,
+            Backend::Postgres => at_once(stage.on(backend)),
+        };
         let (ledger, clock) = (stage.ledger(), TimersClock { start: stage.now(), since: Instant::now() });
         Self { stage, clock, ledger, crowd: Arc::default(), lives: Vec::new(), trace: Vec::new() }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::faulty_ledger::{Moment, Point};
 use crate::interleaving::{Interleaving, Verdict};
-use crate::stage::{Stage, daily};
+use crate::stage::{Backend, Stage, daily};
 
 /// What befalls the N-th operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +31,8 @@ fn stage() -> Stage {
 }
 
 /// Lives through it with this fault at the N-th operation. Answers whether there was an N-th.
-async fn live_with(fault: Fault, nth: u64) -> bool {
-    let mut world = Interleaving::on(stage());
+async fn live_with(backend: Backend, fault: Fault, nth: u64) -> bool {
+    let mut world = Interleaving::on(stage(), backend);
     let (mut has_struck, mut is_retried) = (false, false);
     world.start("a", true);
     for _ in 0..MOST_STEPS {
@@ -73,31 +73,44 @@ fn strikes(fault: Fault, point: Point) -> bool {
     point.moment == moment && point.operation.starts_with("ledger.")
 }
 
-async fn live_with_each(fault: Fault) {
+/// Lives through it with each `step`-th operation.
+async fn live_with_each(backend: Backend, fault: Fault, step: u64) {
     let mut nth = 1;
-    while live_with(fault, nth).await {
-        nth += 1;
+    while live_with(backend, fault, nth).await {
+        nth += step;
     }
-    println!("{nth}");
-    assert!(nth > 60, "{fault:?}: only {nth} operations were tried");
+    assert!(nth > 60, "{fault:?}: there were only {nth} operations");
 }
 
 #[tokio::test(start_paused = true)]
 async fn whichever_operation_fails_each_user_ends_with_one_outcome_and_is_called_once() {
-    live_with_each(Fault::Fails).await;
+    live_with_each(Backend::Sqlite, Fault::Fails, 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn whichever_answer_is_lost_each_user_ends_with_one_outcome_and_is_called_once() {
-    live_with_each(Fault::AnswerLost).await;
+    live_with_each(Backend::Sqlite, Fault::AnswerLost, 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn whichever_operation_the_agent_dies_before_each_user_ends_with_one_outcome() {
-    live_with_each(Fault::DiesBefore).await;
+    live_with_each(Backend::Sqlite, Fault::DiesBefore, 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn whichever_operation_the_agent_dies_after_each_user_ends_with_one_outcome() {
-    live_with_each(Fault::DiesAfter).await;
+    live_with_each(Backend::Sqlite, Fault::DiesAfter, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_postgres_too_whichever_operation_fails_or_is_the_last_each_user_ends_with_one_outcome() {
+    let step = step_on_postgres();
+    for fault in [Fault::Fails, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
+        live_with_each(Backend::Postgres, fault, step).await;
+    }
+}
+
+/// In the suite some operations do; `COHORT_EACH_OPERATION` asks for all of them.
+fn step_on_postgres() -> u64 {
+    if std::env::var_os("COHORT_EACH_OPERATION").is_some() { 1 } else { 13 }
 }

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cohort_batch_agent::WaitingWork;
+use cohort_batch_agent::{StatusName, WaitingWork};
 use serde_json::json;
 
 use crate::handler::Script;
@@ -55,6 +55,21 @@ async fn one_poison_user_a_chunk_fails_alone_and_all_others_succeed() {
         let poison = stage.outcomes().await.into_iter().find(|outcome| outcome.tenant_id.as_str() == "u3").expect("an outcome");
         assert_eq!(poison.detail.as_deref(), Some("3 workers died while they had this user's work in hand"));
     }
+}
+
+#[tokio::test]
+async fn twenty_poison_users_in_as_many_chunks_take_nobody_along() {
+    let stage = Stage::with_daily_users(500, &json!({}));
+    let killers: Vec<_> = (0..20).map(|chunk| format!("u{}", 25 * chunk + chunk)).collect();
+    for user in &killers {
+        stage.handler.script(user, Script::Hang);
+    }
+    live_and_die(&stage, 6 * killers.len()).await;
+
+    let failed: Vec<_> = stage.outcomes().await.into_iter().filter(|outcome| outcome.status != StatusName::Succeeded).collect();
+    let mut failed: Vec<_> = failed.iter().map(|outcome| outcome.tenant_id.to_string()).collect();
+    failed.sort_by_key(|tenant| tenant[1..].parse::<u32>().expect("a number"));
+    assert_eq!(failed, killers);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! asked to end, pause past their leases while others go on, and go on then; users move between groups. Then there is calm,
 //! and the record has to be what the calendar and the memberships say, with each repeat of a call explained.
 //!
-//! `COHORT_SEEDS=100..5000` lives through others than the suite does. A seed that fails says its number and its history, and lives the
+//! `COHORT_SEEDS=100..5000` lives through others than the suite does, on SQLite and on PostgreSQL. A seed that fails says its number and its history, and lives the
 //! same again.
 
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use crate::faulty_ledger::{Moment, Point};
 use crate::interleaving::{Interleaving, SUCCEEDED, Verdict};
 use crate::simulation::Dice;
-use crate::stage::{Stage, instant};
+use crate::stage::{Backend, Stage, instant};
 
-/// Lived through by the suite.
-const SEEDS: Range<u64> = 0..40;
+/// Lived through by the suite, on SQLite and on PostgreSQL, which takes longer.
+const SEEDS: [Range<u64>; 2] = [0..40, 40..46];
 
 /// Seeds lived through at once.
 const AT_ONCE: usize = 2;
@@ -53,7 +53,7 @@ struct Fortune {
 }
 
 impl Fortune {
-    fn of(seed: u64) -> Self {
+    fn of(seed: u64, backend: Backend) -> Self {
         let mut dice = Dice(seed);
         dice.below(2);
         let kind = ["individual_batch", "batch_as_object"][dice.below(2) as usize];
@@ -62,7 +62,7 @@ impl Fortune {
         for user in 0..USERS {
             stage.source.set(&format!("u{user}"), wish(&mut dice));
         }
-        Self { dice, world: Interleaving::on(stage), step: 0, sleeper: None, recorded: BTreeMap::new() }
+        Self { dice, world: Interleaving::on(stage, backend), step: 0, sleeper: None, recorded: BTreeMap::new() }
     }
 
     fn one_in(&mut self, sides: u64) -> bool {
@@ -200,34 +200,37 @@ fn wish(dice: &mut Dice) -> Value {
 }
 
 /// Lives through a seed. Answers what was wrong, and what happened.
-fn live(seed: u64) -> (Vec<String>, String) {
+fn live(seed: u64, backend: Backend) -> (Vec<String>, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
-        let mut fortune = Fortune::of(seed);
+        let mut fortune = Fortune::of(seed, backend);
         let differences = fortune.live().await;
         (differences, fortune.world.trace())
     })
 }
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how long")]
-fn seeds() -> Range<u64> {
-    let Ok(asked) = std::env::var("COHORT_SEEDS") else { return SEEDS };
+fn seeds_on(backend: Backend) -> Range<u64> {
+    let [on_sqlite, on_postgres] = SEEDS;
+    let Ok(asked) = std::env::var("COHORT_SEEDS") else {
+        return if backend == Backend::Sqlite { on_sqlite } else { on_postgres };
+    };
     let bounds = asked.split_once("..").map(|(first, end)| (first.parse(), end.parse()));
     let Some((Ok(first), Ok(end))) = bounds else { panic!("COHORT_SEEDS: expected two numbers like 0..40, got {asked:?}") };
     first..end
 }
 
-#[test]
-fn whatever_order_agents_and_faults_come_in_each_user_ends_with_one_outcome_and_repeats_have_a_reason() {
-    let seeds = seeds();
+fn live_through_seeds(backend: Backend) {
+    let seeds = seeds_on(backend);
     let next = AtomicU64::new(seeds.start);
     let next_seed = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds.end);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 for seed in std::iter::from_fn(next_seed) {
-                    let (differences, trace) = live(seed);
-                    assert!(differences.is_empty(), "{trace}\nCOHORT_SEEDS={seed}..{}\n{}", seed + 1, differences.join("\n"));
+                    let (differences, trace) = live(seed, backend);
+                    let again = format!("{backend:?} COHORT_SEEDS={seed}..{}", seed + 1);
+                    assert!(differences.is_empty(), "{trace}\n{again}\n{}", differences.join("\n"));
                 }
             });
         }
@@ -235,10 +238,20 @@ fn whatever_order_agents_and_faults_come_in_each_user_ends_with_one_outcome_and_
 }
 
 #[test]
+fn whatever_order_agents_and_faults_come_in_each_user_ends_with_one_outcome_and_repeats_have_a_reason() {
+    live_through_seeds(Backend::Sqlite);
+}
+
+#[test]
+fn on_postgres_too_each_user_ends_with_one_outcome_and_repeats_have_a_reason() {
+    live_through_seeds(Backend::Postgres);
+}
+
+#[test]
 fn a_seed_lives_the_same_again() {
-    for seed in [1, 2] {
-        let (once, again) = (live(seed).1, live(seed).1);
+    for (seed, backend) in [(1, Backend::Sqlite), (2, Backend::Sqlite), (1, Backend::Postgres)] {
+        let (once, again) = (live(seed, backend).1, live(seed, backend).1);
         let first_difference = once.lines().zip(again.lines()).find(|(once, again)| once != again);
-        assert_eq!((first_difference, once.len()), (None, again.len()), "seed {seed}");
+        assert_eq!((first_difference, once.len()), (None, again.len()), "seed {seed} on {backend:?}");
     }
 }

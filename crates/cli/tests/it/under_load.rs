@@ -1,8 +1,8 @@
-//! kill -9 again and again while a handler fails, hangs and asks for patience (D2, D3, D4).
+//! kill -9 again and again while a handler fails, hangs, asks for patience and kills who calls it (D2, D3, D4, D5).
 //!
 //! The endpoint fails one call in twenty, hangs in one of a hundred, half of them past the timeout, and answers 429 with
 //! `Retry-After` in bursts. The service is killed after so many calls of a life as a seed says. `COHORT_KILLS=200` kills more often than
-//! the suite does, `COHORT_KILLS=200:7` at other moments.
+//! the suite does, `COHORT_KILLS=200:7` at other moments. Besides, whoever calls for one of two users is killed each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,12 +14,20 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::kill::{Folder, text};
+use crate::serving::{Rest, Up};
 
 const USERS: usize = 2_000;
+
+/// Users whose work kills whoever calls for it, in chunks apart.
+const POISON: [&str; 2] = ["user-0100", "user-1777"];
+
+/// Three deaths split the chunk of such a user, three more are the user's own (D5).
+const MOST_DEATHS: usize = 6;
 
 /// In flight at most: the default.
 const AT_ONCE: usize = 25;
@@ -57,6 +65,8 @@ struct Endpoint {
     life: AtomicUsize,
     calls: Mutex<Vec<Call>>,
     arrived: watch::Sender<usize>,
+    /// Somebody has called for a user who is poison.
+    struck: Notify,
     open: AtomicUsize,
     most_open: AtomicUsize,
 }
@@ -69,6 +79,12 @@ impl Endpoint {
         let url = format!("http://{}/work", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, router).await });
         (endpoint, url)
+    }
+
+    fn begin_another_life(&self) {
+        self.life.fetch_add(1, Ordering::SeqCst);
+        // A call that came after the moment of death is of no concern to the next life.
+        let _late = self.struck.notified().now_or_never();
     }
 
     /// Waits until this many more calls have come, or there is nothing left to call.
@@ -93,6 +109,7 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, Json(event): Json<Value>)
     let users = event["data"]["users"].as_array().expect("users");
     assert_eq!(users.len(), 1);
     let user = text(&users[0], "tenant_id");
+    let is_poison = POISON.contains(&&*user);
     let in_flight = endpoint.open.fetch_add(1, Ordering::SeqCst) + 1;
     endpoint.most_open.fetch_max(in_flight, Ordering::SeqCst);
     let open = Open(Arc::clone(&endpoint));
@@ -103,6 +120,10 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, Json(event): Json<Value>)
         calls.len() - 1
     };
     endpoint.arrived.send_modify(|calls| *calls += 1);
+    if is_poison {
+        endpoint.struck.notify_one();
+        return std::future::pending().await;
+    }
     let mut dice = fastrand::Rng::with_seed(place as u64);
     let (roll, is_burst) = (dice.u32(0..200), place % 400 >= 380);
     if roll == 0 {
@@ -138,6 +159,40 @@ fn kills() -> (usize, u64) {
     (kills.parse().expect("a number of kills"), seed.parse().expect("a seed"))
 }
 
+/// How a life of the service ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    AtRandom,
+    ByPoison,
+    /// It lives, and every user has an outcome.
+    WorkDone,
+}
+
+/// Waits until a life is to end: with poison, after so many calls, or, without a number, when everything is done.
+async fn until_end(endpoint: &Endpoint, up: &Up, calls: Option<usize>) -> End {
+    let of_itself = async {
+        let Some(calls) = calls else {
+            until_done(&up.rest()).await;
+            return End::WorkDone;
+        };
+        endpoint.until_called(calls).await;
+        End::AtRandom
+    };
+    tokio::select! {
+        () = endpoint.struck.notified() => End::ByPoison,
+        end = of_itself => end,
+    }
+}
+
+async fn until_done(rest: &Rest) {
+    let done = async {
+        while rest.outcomes().await.len() < USERS {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, done).await.expect("every user has an outcome in the end");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_and_kills_each_user_ends_with_one_outcome_and_nobody_is_called_out_of_turn() {
     let (kills, seed) = kills();
@@ -148,32 +203,34 @@ async fn under_load_and_kills_each_user_ends_with_one_outcome_and_nobody_is_call
     folder.set_purpose(&json!({"handler": "http", "url": url, "timeout": "2s"}));
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut done_before: Vec<BTreeSet<String>> = Vec::new();
-    for kill in 0..kills {
+    let mut ends = Vec::new();
+    let up = loop {
+        let left = kills - ends.iter().filter(|end| **end == End::AtRandom).count();
         // So that there is something left for the last.
-        let most = (USERS - done.len()) / (kills - kill + 1);
+        let most = (USERS - done.len()) / (left + 1);
+        let calls = (left > 0).then(|| dice.usize(0..=most.max(1)));
         let up = folder.start();
-        endpoint.until_called(dice.usize(0..=most.max(1))).await;
+        let end = until_end(&endpoint, &up, calls).await;
+        if end == End::WorkDone {
+            break up;
+        }
+        ends.push(end);
         up.kill();
         let recorded = folder.recorded();
-        assert!(done.is_subset(&recorded), "seed {seed}, kill {kill}: an outcome was lost");
+        assert!(done.is_subset(&recorded), "seed {seed}, {ends:?}: an outcome was lost");
         done_before.push(std::mem::replace(&mut done, recorded));
-        endpoint.life.fetch_add(1, Ordering::SeqCst);
-    }
-    done_before.push(done);
-    let up = folder.start();
-    let rest = up.rest();
-    let ended = async {
-        while rest.outcomes().await.len() < USERS {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        endpoint.begin_another_life();
     };
-    tokio::time::timeout(PATIENCE, ended).await.expect("every user has an outcome in the end");
+    done_before.push(done);
+    let rest = up.rest();
     let outcomes = rest.outcomes().await;
     check_record(&folder, &outcomes, &rest.get("/runs").await.json());
+    check_poison(&outcomes, &ends);
     let (ended, _) = up.terminate();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     check_calls(&endpoint, &done_before);
-    println!("{kills} kills, seed {seed}: {} calls in {:?}", endpoint.calls.lock().expect("no panic holds it").len(), began.elapsed());
+    let calls = endpoint.calls.lock().expect("no panic holds it").len();
+    println!("{kills} kills, seed {seed}, {} by poison: {calls} calls in {:?}", ends.len() - kills, began.elapsed());
 }
 
 fn check_record(folder: &Folder, outcomes: &[Value], runs: &Value) {
@@ -189,6 +246,18 @@ fn check_record(folder: &Folder, outcomes: &[Value], runs: &Value) {
     let of_status = |status: &str| outcomes.iter().filter(|outcome| outcome["status"] == status).count() as u64;
     assert_eq!((sum("succeeded"), sum("failed")), (of_status("succeeded"), of_status("failed")));
     assert!(of_status("succeeded") > USERS as u64 * 9 / 10, "{runs}");
+}
+
+/// Users who are poison fail alone. Somebody else is at most twice near one of them and shares their fate only by a death at random,
+/// which meets one suspect at most.
+fn check_poison(outcomes: &[Value], ends: &[End]) {
+    let by_poison = ends.iter().filter(|end| **end == End::ByPoison).count();
+    assert!(by_poison <= MOST_DEATHS * POISON.len(), "{ends:?}");
+    let condemned: BTreeSet<_> =
+        outcomes.iter().filter(|outcome| outcome["reason"] == "poison").map(|outcome| text(outcome, "tenant_id")).collect();
+    assert!(POISON.iter().all(|user| condemned.contains(*user)), "{condemned:?}, {ends:?}");
+    let at_random = ends.len() - by_poison;
+    assert!(condemned.len() - POISON.len() <= at_random, "{condemned:?}, {ends:?}");
 }
 
 fn check_calls(endpoint: &Endpoint, done_before: &[BTreeSet<String>]) {
