@@ -331,6 +331,15 @@ impl Interleaving {
     }
 }
 
+impl Drop for Interleaving {
+    /// Nobody outlives the world, nor a connection to its ledger.
+    fn drop(&mut self) {
+        for life in &self.lives {
+            life.task.abort();
+        }
+    }
+}
+
 pub(crate) const SUCCEEDED: Verdict = Verdict::Answered(ResultStatus::Succeeded, None);
 
 /// Each attempt but the first follows an answer that asked for it (D4).

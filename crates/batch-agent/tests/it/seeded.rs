@@ -5,8 +5,8 @@
 //! asked to end, pause past their leases while others go on, and go on then; users move between groups. Then there is calm,
 //! and the record has to be what the calendar and the memberships say, with each repeat of a call explained.
 //!
-//! `COHORT_SEEDS=100..5000` lives through others than the suite does, on SQLite and on PostgreSQL. A seed that fails says its number and its history, and lives the
-//! same again.
+//! `COHORT_SEEDS=100..5000` lives through others than the suite does, on SQLite and on PostgreSQL. A seed that fails says its number
+//! and its history, and lives the same again.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
