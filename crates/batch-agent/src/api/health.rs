@@ -26,7 +26,7 @@ async fn healthz() -> Json<Value> {
     }))
 }
 
-/// The schedules are read, changes are heard of, and the ledger answers (F5).
+/// The schedules are read, changes are heard of, and the ledger answers and takes what is written (F5).
 async fn readyz(State(scheduler): State<Arc<DynamicBatchScheduler>>) -> Result<Json<Value>, ProblemDetails> {
     match scheduler.unreadiness().await {
         None => Ok(Json(json!({"status": "ready"}))),

@@ -176,7 +176,7 @@ impl DynamicBatchScheduler {
     }
 
     /// Why the agent cannot do its work at the moment; `None` if it can: the groups are read, changes are heard of, and the
-    /// ledger answers (F5) and goes by this agent's time zone database (T11).
+    /// ledger answers, takes what is written (F5) and goes by this agent's time zone database (T11).
     pub async fn unreadiness(&self) -> Option<String> {
         if let Some(fault) = self.feed_fault() {
             return Some(format!("the change feed: {fault}"));
@@ -190,7 +190,8 @@ impl DynamicBatchScheduler {
         if let Some(outdated) = self.outdated_tzdb() {
             return Some(outdated);
         }
-        self.ledger.definition_revision().await.err().map(|error| format!("the ledger: {error}"))
+        let read_fault = self.ledger.definition_revision().await.err().map(|error| error.to_string());
+        read_fault.or_else(|| self.write_fault()).map(|fault| format!("the ledger: {fault}"))
     }
 
     /// Plans what is due until `shutdown` turns true, following the feed meanwhile.

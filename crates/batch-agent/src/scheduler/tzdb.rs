@@ -26,9 +26,13 @@ use crate::ledger::TzdbStanding;
 /// How often an agent says that it lives: several times within the minute after which it counts as gone.
 const RENEW_EVERY: SignedDuration = SignedDuration::from_secs(15);
 
-/// What the ledger last said of this agent's time zone database.
+/// What the ledger last said of this agent's time zone database, and whether it could be told since that the agent lives.
 #[derive(Debug, Default)]
-pub(super) struct Standing(Mutex<Option<Renewed>>);
+pub(super) struct Standing {
+    renewed: Mutex<Option<Renewed>>,
+    /// Why the last renewal failed; `None` if it did not.
+    fault: Mutex<Option<String>>,
+}
 
 #[derive(Debug, Clone)]
 struct Renewed {
@@ -38,7 +42,11 @@ struct Renewed {
 
 impl Standing {
     fn lock(&self) -> MutexGuard<'_, Option<Renewed>> {
-        self.0.lock().expect("the standing is replaced by code that does not panic")
+        self.renewed.lock().expect("the standing is replaced by code that does not panic")
+    }
+
+    fn fault(&self) -> MutexGuard<'_, Option<String>> {
+        self.fault.lock().expect("the fault is replaced by code that does not panic")
     }
 
     /// Whether this agent plans.
@@ -83,9 +91,11 @@ impl DynamicBatchScheduler {
     pub(super) async fn renew_forever(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY.unsigned_abs()).await;
-            if let Err(error) = self.renew().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the agent could not say that it lives; it is tried again");
+            let renewed = self.renew().await;
+            if let Err(error) = &renewed {
+                tracing::warn!(error = error as &dyn std::error::Error, "the agent could not say that it lives; it is tried again");
             }
+            *self.standing.fault() = renewed.err().map(|error| error.to_string());
         }
     }
 
@@ -102,6 +112,11 @@ impl DynamicBatchScheduler {
     /// Whether this agent plans: its time zone database is the ledger's.
     pub(super) fn plans(&self) -> bool {
         self.standing.plans()
+    }
+
+    /// Why the ledger could not be written when that was last tried; `None` if it could. One that is full can still be read (F5).
+    pub(super) fn write_fault(&self) -> Option<String> {
+        self.standing.fault().clone()
     }
 
     /// When there is next something for this agent to plan; `None` if there is not.

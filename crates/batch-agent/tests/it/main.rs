@@ -49,6 +49,7 @@ mod network;
 mod nth_operation;
 #[path = "../../../preferences/tests/it/oracle.rs"]
 mod oracle;
+mod outage;
 mod overlap;
 mod pace;
 mod poison;

@@ -3,12 +3,13 @@
 //! Between them stands a proxy that keeps its address, so that a Config Database that was restarted, at another free port, is
 //! found again. The agent calls an endpoint of the test's own, which notes each key.
 //!
-//! Planted, and red: a run whose members cannot be read is given up at once; a stream of changes outlives the key that opened it.
+//! Planted, and red: a run whose members cannot be read is given up at once; a stream of changes outlives the key that opened it; a lease is
+//! too short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -22,7 +23,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
+use crate::kill::text;
 use crate::serving::{PATIENCE, Rest, Up, http};
 
 /// How long before a due instant everything must be prepared.
@@ -113,12 +116,21 @@ fn start_config(folder: &Path) -> Up {
 }
 
 /// The keys that an endpoint was called with, and how often.
-#[derive(Clone, Default)]
-struct Calls(Arc<Mutex<BTreeMap<String, usize>>>);
+#[derive(Clone)]
+struct Calls {
+    times: Arc<Mutex<BTreeMap<String, usize>>>,
+    /// One permit an answer.
+    answers: Arc<Semaphore>,
+}
 
 impl Calls {
     async fn endpoint() -> (Self, String) {
-        let calls = Self::default();
+        Self::endpoint_that_answers(Semaphore::MAX_PERMITS).await
+    }
+
+    /// The same, but only so many are answered until it is let on.
+    async fn endpoint_that_answers(answers: usize) -> (Self, String) {
+        let calls = Self { times: Arc::default(), answers: Arc::new(Semaphore::new(answers)) };
         let router = Router::new().route("/work", post(Self::note)).with_state(calls.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/work", listener.local_addr().expect("bound"));
@@ -126,26 +138,30 @@ impl Calls {
         (calls, url)
     }
 
-    #[expect(clippy::unused_async, reason = "what serves requests is a future")]
     async fn note(State(calls): State<Self>, headers: HeaderMap, _work: Json<Value>) -> StatusCode {
         let key = headers["idempotency-key"].to_str().expect("text").to_owned();
-        *calls.0.lock().expect("no panic holds it").entry(key).or_default() += 1;
+        *calls.times.lock().expect("no panic holds it").entry(key).or_default() += 1;
+        calls.answers.acquire().await.expect("never closed").forget();
         StatusCode::OK
     }
 
     fn times(&self) -> BTreeMap<String, usize> {
-        self.0.lock().expect("no panic holds it").clone()
+        self.times.lock().expect("no panic holds it").clone()
     }
 }
 
 /// Looks again and again until this is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, is_so).await;
+}
+
+async fn until_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let looking = async {
         while !is_so().await {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, looking).await.is_ok(), "in vain: {what}");
+    assert!(tokio::time::timeout(patience, looking).await.is_ok(), "in vain: {what}");
 }
 
 /// What the agent says of itself: its status, and why.
@@ -306,4 +322,45 @@ async fn two_agents_share_one_ledger_on_postgres_and_one_that_stops_leaves_its_w
     until("every user has an outcome", async || rest.outcomes().await.len() as u64 == SHARED).await;
     assert!(rest.outcomes().await.iter().all(|outcome| outcome["status"] == "succeeded"));
     assert_eq!((calls.times().len() as u64, calls.times().values().max()), (SHARED, Some(&1)), "each key is called once");
+}
+
+/// What is left of a lease at least, since it is renewed in time (F3).
+const LEAST_LEFT: Duration = Duration::from_secs(30);
+
+/// The lease of a claim, and as much again.
+const LEASE_AND_MORE: Duration = Duration::from_mins(2);
+
+/// All of what it had in hand is still claimed when it dies: nobody else touches that before the lease has run out.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_on_postgres_that_is_killed_leaves_its_work_to_the_other_once_its_lease_has_run_out() {
+    let (calls, endpoint) = Calls::endpoint_that_answers(100).await;
+    let (apart, database) = (Apart::with_endpoint(&endpoint), fresh_postgres());
+    let (key, name) = (apart.agent_key().await.1, &database.schema.as_str()[..30]);
+    for number in 0..SHARED {
+        apart.set(&format!("user-{number}"), &json!({"frequency": "daily", "preferred_time": "09:00"})).await;
+    }
+    let one = apart.agent_on(&database.url, name, &key);
+    until_scheduled(&one.rest(), &[("09:00", SHARED)]).await;
+    let triggered = one.rest().post("/jobs/posts_job/trigger", json!({})).await;
+    assert_eq!(triggered.status, 200, "{}", triggered.text);
+    until("some of it is done, and as much in hand as goes", async || calls.times().len() == 125).await;
+    let other = apart.agent_on(&database.url, name, &key);
+    until_ready(&other).await;
+    let rest = other.rest();
+    let keys = |outcomes: &[Value]| -> Vec<String> { outcomes.iter().map(|outcome| text(outcome, "key")).collect() };
+    let recorded = keys(&rest.outcomes().await);
+    let killed_at = Instant::now();
+    one.kill();
+    calls.answers.add_permits(Semaphore::MAX_PERMITS / 2);
+
+    let all = async || rest.outcomes().await.len() as u64 == SHARED;
+    until_within(LEASE_AND_MORE, "every user has an outcome", all).await;
+    println!("the rest of {SHARED} was done {:?} after the kill, {} before", killed_at.elapsed(), recorded.len());
+    assert!(killed_at.elapsed() > LEAST_LEFT, "nobody else touches what is claimed");
+    let outcomes = rest.outcomes().await;
+    assert!(outcomes.iter().all(|outcome| outcome["status"] == "succeeded"));
+    assert_eq!(keys(&outcomes).into_iter().collect::<BTreeSet<_>>(), calls.times().into_keys().collect(), "one outcome each");
+    let times = calls.times();
+    assert!(recorded.iter().all(|key| times[key] == 1), "what was recorded is not done again");
+    assert!(times.values().all(|times| *times <= 2), "what was cut off is done once more");
 }
