@@ -16,8 +16,8 @@ use crate::key::{ApiKey, KeyInfo};
 use crate::transport::{Answer, Request, Transport, segment};
 use crate::user_preferences::UserPreferences;
 
-/// The most users that the Config Database answers for in one batch-get.
-const BATCH_GET_LIMIT: usize = 1000;
+/// The most users that the Config Database answers for in one batch-get, and in one request for a label.
+pub(crate) const USERS_A_BATCH: usize = 1000;
 
 /// A handle on the Config Database. Clones share connections and cache.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl ConfigDatabaseClient {
     /// More than 1,000 users take several requests; the position is that of the first, so that every change after it is
     /// still to come for all of them.
     pub async fn get_preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, ClientError> {
-        let mut parts = tenants.chunks(BATCH_GET_LIMIT);
+        let mut parts = tenants.chunks(USERS_A_BATCH);
         let mut all = self.get_preference_batch(feature, parts.next().unwrap_or_default()).await?;
         for part in parts {
             let more = self.get_preference_batch(feature, part).await?;

@@ -5,7 +5,7 @@ use cohort_preferences::{
 };
 use reqwest::Method;
 
-use crate::client::ConfigDatabaseClient;
+use crate::client::{ConfigDatabaseClient, USERS_A_BATCH};
 use crate::error::ClientError;
 use crate::transport::Request;
 
@@ -23,11 +23,16 @@ impl ConfigDatabaseClient {
         Ok(list.timezones)
     }
 
-    /// The value of a label of each of up to 1,000 tenants, in the order asked; `None` for one who does not carry it.
+    /// The value of a label of each of these tenants, in the order asked; `None` for one who does not carry it. More than a
+    /// thousand are asked for in several requests.
     pub async fn get_label_values(&self, label: &LabelName, tenant_ids: &[TenantId]) -> Result<Vec<Option<String>>, ClientError> {
-        let asked = LabelValuesRequest { label: label.clone(), tenant_ids: tenant_ids.to_vec() };
-        let request = Request::new(Method::POST, "/all-tenants/label-values").json(&asked);
-        let answer: LabelValues = self.transport.retried(&request).await?.read()?;
-        Ok(answer.values)
+        let mut values = Vec::with_capacity(tenant_ids.len());
+        for some in tenant_ids.chunks(USERS_A_BATCH) {
+            let asked = LabelValuesRequest { label: label.clone(), tenant_ids: some.to_vec() };
+            let request = Request::new(Method::POST, "/all-tenants/label-values").json(&asked);
+            let answer: LabelValues = self.transport.retried(&request).await?.read()?;
+            values.extend(answer.values);
+        }
+        Ok(values)
     }
 }

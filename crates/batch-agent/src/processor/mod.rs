@@ -67,7 +67,7 @@ use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
 use crate::source::PreferenceSource;
 
 /// Members read at once, and users of as many ready chunks claimed at once.
-const CLAIM_USERS: usize = 1_000;
+const CLAIM_USERS: usize = 2_500;
 
 /// Users of claims held at once: as many in work as are being read (D7).
 const USERS_HELD: usize = 2 * CLAIM_USERS;

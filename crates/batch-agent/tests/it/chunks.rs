@@ -56,12 +56,12 @@ async fn every_due_user_of_several_groups_and_zones_gets_one_outcome_with_their_
 }
 
 #[tokio::test]
-async fn two_thousand_six_hundred_users_come_in_three_pages_of_chunks_of_at_most_25() {
+async fn two_thousand_six_hundred_users_come_in_two_pages_of_chunks_of_at_most_25() {
     let stage = Stage::with_daily_users(2_600, &json!({}));
     stage.run_until("2026-12-01T12:00:00Z").await;
 
     stage.assert_each_succeeded_once(2_600, &["2026-12-01T09:00"]).await;
-    assert_eq!(stage.source.pages(), [1_000, 1_000, 600]);
+    assert_eq!(stage.source.pages(), [2_500, 100]);
     assert_eq!(stage.handler.peak(), 25);
     let mut chunks: BTreeMap<i64, usize> = BTreeMap::new();
     for outcome in stage.outcomes().await {

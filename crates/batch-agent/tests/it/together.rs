@@ -41,13 +41,13 @@ async fn small_groups_of_one_instant_are_read_in_one_request() {
 
 #[tokio::test]
 async fn no_more_users_are_read_together_than_fit_into_a_claim() {
-    let stage = stage_of_groups([700, 299, 1, 400]);
+    let stage = stage_of_groups([1_750, 748, 2, 1_000]);
     stage.run_until("2026-12-01T12:00:00Z").await;
 
-    stage.assert_each_succeeded_once(1_400, &["2026-12-01T09:00"]).await;
+    stage.assert_each_succeeded_once(3_500, &["2026-12-01T09:00"]).await;
     let pages = stage.source.pages();
-    assert_eq!(pages.iter().sum::<usize>(), 1_400, "{pages:?}");
-    assert!(pages.len() == 2 && pages.iter().all(|users| *users <= 1_000), "{pages:?}");
+    assert_eq!(pages.iter().sum::<usize>(), 3_500, "{pages:?}");
+    assert!(pages.len() == 2 && pages.iter().all(|users| *users <= 2_500), "{pages:?}");
 }
 
 #[tokio::test]
