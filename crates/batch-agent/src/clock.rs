@@ -1,4 +1,5 @@
-//! The clocks: the host's, one that goes as the host's from another time on, and one that a simulation moves.
+//! The clocks: the host's, one that goes as the host's from another time on, and one that a
+//! simulation moves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,8 +16,8 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// A clock that can be waited on.
 #[async_trait]
 pub trait AgentClock: Clock {
-    /// Returns once the clock shows `instant` or later. Of itself, it reads a clock that goes at least once a second: it may
-    /// be set meanwhile (F2).
+    /// Returns once the clock shows `instant` or later. Of itself, it reads a clock that goes at
+    /// least once a second: it may be set meanwhile (F2).
     async fn sleep_until(&self, instant: Timestamp) {
         loop {
             let Ok(left) = Duration::try_from(instant.duration_since(self.now())) else { return };
@@ -33,16 +34,21 @@ pub trait AgentClock: Clock {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the host is asked for the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the host is asked for the time"
+    )]
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
-        Timestamp::from_microsecond(now.as_microsecond()).expect("a coarser instant is still in range")
+        Timestamp::from_microsecond(now.as_microsecond())
+            .expect("a coarser instant is still in range")
     }
 }
 
 impl AgentClock for SystemClock {}
 
-/// Goes as the host's clock goes, from another time on: nobody has to wait for nine o'clock. Clones are the same clock.
+/// Goes as the host's clock goes, from another time on: nobody has to wait for nine o'clock. Clones
+/// are the same clock.
 #[derive(Debug, Clone, Default)]
 pub struct ShiftedClock {
     /// Microseconds ahead of the host's.

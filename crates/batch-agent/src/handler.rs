@@ -25,7 +25,8 @@ pub struct UserWork {
     pub template_overrides: Map<String, Value>,
 }
 
-/// What a handler is asked to do: for one user (`individual_batch`) or for a chunk (`batch_as_object`).
+/// What a handler is asked to do: for one user (`individual_batch`) or for a chunk
+/// (`batch_as_object`).
 #[derive(Debug, Clone, Serialize)]
 pub struct Work {
     /// Which job.
@@ -108,7 +109,8 @@ pub trait Handler: Send + Sync {
     async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError>;
 }
 
-/// A handler with its limit of users called at once; as many as the agent allows if it has none (D3).
+/// A handler with its limit of users called at once; as many as the agent allows if it has none
+/// (D3).
 pub struct ServedPurpose {
     /// Does the work.
     pub handler: Arc<dyn Handler>,
@@ -119,13 +121,23 @@ pub struct ServedPurpose {
 /// Makes the handlers of purposes that are known by their documents only.
 pub trait HandlerFactory: Send + Sync + 'static {
     /// The handler that a purpose asks for, or why it cannot be had here.
-    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>>;
+    fn make(
+        &self,
+        purpose: &Purpose,
+    ) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 impl UserResult {
     /// The work of this user is done.
     pub fn succeeded(tenant_id: TenantId) -> Self {
-        Self { tenant_id, status: ResultStatus::Succeeded, error: None, retry_after_s: None, result: None, result_url: None }
+        Self {
+            tenant_id,
+            status: ResultStatus::Succeeded,
+            error: None,
+            retry_after_s: None,
+            result: None,
+            result_url: None,
+        }
     }
 }
 
@@ -175,5 +187,12 @@ pub(crate) fn failed(tenant_id: TenantId, error: HandlerError) -> UserResult {
         HandlerError::Retry { retry_after_s, .. } => (ResultStatus::Retry, *retry_after_s),
         HandlerError::Reject { .. } => (ResultStatus::Failed, None),
     };
-    UserResult { tenant_id, status, error: Some(error.to_string()), retry_after_s, result: None, result_url: None }
+    UserResult {
+        tenant_id,
+        status,
+        error: Some(error.to_string()),
+        retry_after_s,
+        result: None,
+        result_url: None,
+    }
 }

@@ -7,16 +7,29 @@ use cohort_preferences::{JobId, TenantId};
 /// Bytes of the hash that go into a key: 160 bits.
 const KEY_BYTES: usize = 20;
 
-/// The idempotency key of (job, tenant, nominal time, zone): the same across retries, agents and restarts (D1).
+/// The idempotency key of (job, tenant, nominal time, zone): the same across retries, agents and
+/// restarts (D1).
 ///
-/// A hash over the length-prefixed fields, in hexadecimal, so that no two different works can write the same bytes.
-pub fn idempotency_key(job: &JobId, tenant: &TenantId, nominal: impl fmt::Display, timezone: &str) -> String {
+/// A hash over the length-prefixed fields, in hexadecimal, so that no two different works can write
+/// the same bytes.
+pub fn idempotency_key(
+    job: &JobId,
+    tenant: &TenantId,
+    nominal: impl fmt::Display,
+    timezone: &str,
+) -> String {
     work_key(job, tenant, nominal, timezone, None)
 }
 
-/// The key of work for which a requeue may have asked for another than the occurrence's: the nonce that it came with is one more
-/// field then.
-pub(crate) fn work_key(job: &JobId, tenant: &TenantId, nominal: impl fmt::Display, timezone: &str, nonce: Option<&str>) -> String {
+/// The key of work for which a requeue may have asked for another than the occurrence's: the nonce
+/// that it came with is one more field then.
+pub(crate) fn work_key(
+    job: &JobId,
+    tenant: &TenantId,
+    nominal: impl fmt::Display,
+    timezone: &str,
+    nonce: Option<&str>,
+) -> String {
     let nominal = nominal.to_string();
     let fields = [job.as_str(), tenant.as_str(), &nominal, timezone];
     hash(&fields.into_iter().chain(nonce).collect::<Vec<_>>())
@@ -41,7 +54,12 @@ mod tests {
     use super::*;
 
     fn key(job: &str, tenant: &str) -> String {
-        idempotency_key(&job.parse().expect("job"), &tenant.parse().expect("tenant"), "2026-12-07T10:00", "UTC")
+        idempotency_key(
+            &job.parse().expect("job"),
+            &tenant.parse().expect("tenant"),
+            "2026-12-07T10:00",
+            "UTC",
+        )
     }
 
     #[test]
@@ -54,7 +72,15 @@ mod tests {
 
     #[test]
     fn each_nonce_makes_another_key() {
-        let key = |nonce| work_key(&"a".parse().expect("job"), &"b".parse().expect("tenant"), "2026-12-07T10:00", "UTC", nonce);
+        let key = |nonce| {
+            work_key(
+                &"a".parse().expect("job"),
+                &"b".parse().expect("tenant"),
+                "2026-12-07T10:00",
+                "UTC",
+                nonce,
+            )
+        };
         assert_eq!(key(None), super::tests::key("a", "b"));
         assert!(key(Some("1")) != key(None) && key(Some("1")) != key(Some("2")));
     }

@@ -1,4 +1,5 @@
-//! A job over time: its versions, and how far it is planned. Whoever looks back needs the job as it was then.
+//! A job over time: its versions, and how far it is planned. Whoever looks back needs the job as it
+//! was then.
 
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub(crate) struct JobVersion {
 }
 
 impl JobHistory {
-    /// Reads what the ledger keeps of a job, or what the agent's program brings along; `None` if there is no such job.
+    /// Reads what the ledger keeps of a job, or what the agent's program brings along; `None` if
+    /// there is no such job.
     pub(crate) async fn read(
         ledger: &dyn Ledger,
         agent: Option<&EnhancedBatchProcessor>,
@@ -59,41 +61,68 @@ impl JobHistory {
     /// Since when it has been the same but for what does not change when it runs and for whom.
     pub(crate) fn alike_since(&self) -> Timestamp {
         let Some(now) = self.now() else { return Timestamp::MAX };
-        let is_alike = |version: &&JobVersion| version.job.as_ref().is_some_and(|job| serves_alike(job, now));
+        let is_alike =
+            |version: &&JobVersion| version.job.as_ref().is_some_and(|job| serves_alike(job, now));
         let alike = self.versions.iter().rev().take_while(is_alike);
         alike.last().map_or(Timestamp::MAX, |version| version.applied_at)
     }
 
     /// The job as it was about an instant; before it was there at all, as it was first.
     pub(crate) fn job_about(&self, instant: Timestamp) -> Option<&Arc<Job>> {
-        let then = self.versions.iter().rev().filter(|version| version.applied_at <= instant).find_map(|version| version.job.as_ref());
+        let then = self
+            .versions
+            .iter()
+            .rev()
+            .filter(|version| version.applied_at <= instant)
+            .find_map(|version| version.job.as_ref());
         then.or_else(|| self.versions.iter().find_map(|version| version.job.as_ref()))
     }
 
     /// Its default preferences over time, oldest first (T12).
     pub(crate) fn defaults(&self) -> Vec<(Timestamp, Preference)> {
-        let of_version = |version: &JobVersion| Some((version.applied_at, version.job.as_ref()?.default_preferences.clone()));
+        let of_version = |version: &JobVersion| {
+            Some((version.applied_at, version.job.as_ref()?.default_preferences.clone()))
+        };
         self.versions.iter().filter_map(of_version).collect()
     }
 }
 
-/// Whether two versions differ in their defaults at most, of what says when they run and for whom: defaults are known over time.
+/// Whether two versions differ in their defaults at most, of what says when they run and for whom:
+/// defaults are known over time.
 fn serves_alike(one: &Job, other: &Job) -> bool {
     (one.preference_based, &one.feature_type, &one.schedule, &one.filters, one.enroll)
-        == (other.preference_based, &other.feature_type, &other.schedule, &other.filters, other.enroll)
+        == (
+            other.preference_based,
+            &other.feature_type,
+            &other.schedule,
+            &other.filters,
+            other.enroll,
+        )
 }
 
 /// A job that the agent's program brings along: it has always been what it is.
 fn own_job(agent: Option<&EnhancedBatchProcessor>, job_id: &JobId) -> Option<JobVersion> {
     let jobs = agent?.jobs();
     let job = Arc::clone(&jobs.find_planned(job_id)?.job);
-    Some(JobVersion { version: None, applied_at: Timestamp::MIN, applied_by: "the program".into(), job: Some(job) })
+    Some(JobVersion {
+        version: None,
+        applied_at: Timestamp::MIN,
+        applied_by: "the program".into(),
+        job: Some(job),
+    })
 }
 
-/// A stored version. One that cannot be read, as that of a newer program, counts as a removal: nobody here can plan it.
+/// A stored version. One that cannot be read, as that of a newer program, counts as a removal:
+/// nobody here can plan it.
 fn version(stored: Definition) -> JobVersion {
     let Definition { version, document, applied_at, applied_by, name, .. } = stored;
     let job = document.as_ref().map(read_job).transpose();
-    let job = job.inspect_err(|error| tracing::warn!(job_id = name, version, %error, "a version of a job cannot be read")).ok().flatten();
+    let job = job
+        .inspect_err(|error| {
+            tracing::warn!(job_id = name, version, %error,
+        "a version of a job cannot be read")
+        })
+        .ok()
+        .flatten();
     JobVersion { version: Some(version), applied_at, applied_by, job: job.map(Arc::new) }
 }

@@ -1,13 +1,16 @@
 //! What this agent counts of itself, for Prometheus.
 //!
-//! Counters and histograms are counted where something happens; gauges are asked for when somebody looks. No label names a
-//! user: the series are as many as there are jobs and purposes.
+//! Counters and histograms are counted where something happens; gauges are asked for when somebody
+//! looks. No label names a user: the series are as many as there are jobs and purposes.
 
 use std::time::Duration;
 
 use cohort_preferences::{JobId, PurposeId};
 use jiff::{SignedDuration, Timestamp};
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    with_local_recorder,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
 use crate::ledger::{OpenWork, Settlement, Status, UnprocessedReason};
@@ -55,7 +58,10 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     pub(crate) fn of(settlement: &Settlement) -> Self {
-        Self { ended: settlement.outcomes.iter().map(|outcome| outcome.status).collect(), retried: settlement.retried.len() }
+        Self {
+            ended: settlement.outcomes.iter().map(|outcome| outcome.status).collect(),
+            retried: settlement.retried.len(),
+        }
     }
 }
 
@@ -64,14 +70,21 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(CALL_SECONDS.into()), &CALL_BUCKETS)
-            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(FIRE_LAG.into()), &LAG_BUCKETS));
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Full(FIRE_LAG.into()), &LAG_BUCKETS)
+            });
         let recorder = builder.expect("there are buckets").build_recorder();
         with_local_recorder(&recorder, describe);
         Self(recorder)
     }
 
     /// Runs were planned `now`, each with its instant, and why it is not to be processed.
-    pub(crate) fn planned(&self, job: &JobId, runs: &[(Timestamp, Option<UnprocessedReason>)], now: Timestamp) {
+    pub(crate) fn planned(
+        &self,
+        job: &JobId,
+        runs: &[(Timestamp, Option<UnprocessedReason>)],
+        now: Timestamp,
+    ) {
         with_local_recorder(&self.0, || {
             for (at, unprocessed) in runs {
                 let how = unprocessed.map_or("fired", UnprocessedReason::as_str);
@@ -100,15 +113,19 @@ impl Metrics {
 
     /// A handler was called, and has answered or not.
     pub(crate) fn called(&self, purpose: &PurposeId, took: Duration) {
-        with_local_recorder(&self.0, || histogram!(CALL_SECONDS, "purpose" => purpose.to_string()).record(took));
+        with_local_recorder(&self.0, || {
+            histogram!(CALL_SECONDS, "purpose" => purpose.to_string()).record(took)
+        });
     }
 
     /// What an attempt made of a chunk was recorded.
     pub(crate) fn recorded(&self, job: &JobId, recorded: &Recorded) {
         with_local_recorder(&self.0, || {
             for status in &recorded.ended {
-                let (name, reason) = (status.name().to_string(), status.reason().unwrap_or_default());
-                counter!(OUTCOMES, "job" => job.to_string(), "status" => name, "reason" => reason).increment(1);
+                let (name, reason) =
+                    (status.name().to_string(), status.reason().unwrap_or_default());
+                counter!(OUTCOMES, "job" => job.to_string(), "status" => name, "reason" => reason)
+                    .increment(1);
             }
             counter!(RETRIES, "job" => job.to_string()).increment(recorded.retried as u64);
         });
@@ -130,7 +147,13 @@ impl Metrics {
 
 impl Gauges {
     fn set(&self) {
-        let OpenWork { runs_reading, runs_processing, chunks_ready, chunks_claimed, oldest_ready_at } = self.open;
+        let OpenWork {
+            runs_reading,
+            runs_processing,
+            chunks_ready,
+            chunks_claimed,
+            oldest_ready_at,
+        } = self.open;
         for (name, state, count) in [
             (RUNS_OPEN, "reading", runs_reading),
             (RUNS_OPEN, "processing", runs_processing),
@@ -139,7 +162,8 @@ impl Gauges {
         ] {
             gauge!(name, "state" => state).set(count as f64);
         }
-        let oldest = oldest_ready_at.map_or(SignedDuration::ZERO, |since| self.now.duration_since(since));
+        let oldest =
+            oldest_ready_at.map_or(SignedDuration::ZERO, |since| self.now.duration_since(since));
         gauge!(OLDEST_READY).set(oldest.as_secs_f64());
         gauge!(CALLS_IN_FLIGHT).set(self.calls_in_flight as f64);
         gauge!(FEED_LAG).set(self.feed_lag.as_secs_f64());
@@ -150,23 +174,48 @@ impl Gauges {
 }
 
 fn describe() {
-    describe_counter!(OUTCOMES, "Users whose work has ended, by job, status and reason; each end of one who is requeued counts");
+    describe_counter!(
+        OUTCOMES,
+        "Users whose work has ended, by job, status and reason; each end of one who is requeued \
+         counts"
+    );
     describe_counter!(RETRIES, "Attempts that failed and are followed by another, by job");
-    describe_counter!(RUNS, "Occurrences that this agent has planned, by job and how: fired, or why not; another may have been faster");
+    describe_counter!(
+        RUNS,
+        "Occurrences that this agent has planned, by job and how: fired, or why not; another may \
+         have been faster"
+    );
     describe_counter!(CLAIMS, "Chunks that this agent has claimed");
     describe_counter!(LOST_CLAIMS, "Claims that had passed on before the work could be recorded");
     describe_counter!(RESCUED, "Chunks that were made ready because their holder had gone");
-    describe_histogram!(CALL_SECONDS, Unit::Seconds, "How long calls of a handler took, by purpose");
-    describe_histogram!(FIRE_LAG, Unit::Seconds, "From the instant of an occurrence to its planning");
+    describe_histogram!(
+        CALL_SECONDS,
+        Unit::Seconds,
+        "How long calls of a handler took, by purpose"
+    );
+    describe_histogram!(
+        FIRE_LAG,
+        Unit::Seconds,
+        "From the instant of an occurrence to its planning"
+    );
     describe_gauge!(CALLS_IN_FLIGHT, "Users called and not yet answered");
     describe_gauge!(RUNS_OPEN, "Runs that are not closed, by state");
     describe_gauge!(CHUNKS_OPEN, "Chunks with open users, by state");
-    describe_gauge!(OLDEST_READY, Unit::Seconds, "How long the chunk has been ready that waits longest");
-    describe_gauge!(FEED_LAG, Unit::Seconds, "How late the latest change was heard of, or for how long none can be");
+    describe_gauge!(
+        OLDEST_READY,
+        Unit::Seconds,
+        "How long the chunk has been ready that waits longest"
+    );
+    describe_gauge!(
+        FEED_LAG,
+        Unit::Seconds,
+        "How late the latest change was heard of, or for how long none can be"
+    );
     describe_gauge!(GROUPS, "Preference groups with a schedule, by job");
     describe_gauge!(
         UNACCOUNTED,
-        "Occurrences of the last 48 hours that are nowhere on record, or open for too long (A1): 0, or something is wrong"
+        "Occurrences of the last 48 hours that are nowhere on record, or open for too long (A1): \
+         0, or something is wrong"
     );
 }
 
@@ -181,9 +230,19 @@ mod tests {
         metrics.claimed(3);
         metrics.unaccounted(0);
         let now: Timestamp = "2026-12-01T09:00:10Z".parse().expect("an instant");
-        let open = OpenWork { chunks_ready: 2, oldest_ready_at: Some(now - SignedDuration::from_secs(10)), ..OpenWork::default() };
+        let open = OpenWork {
+            chunks_ready: 2,
+            oldest_ready_at: Some(now - SignedDuration::from_secs(10)),
+            ..OpenWork::default()
+        };
         let groups = vec![("j".parse().expect("a job"), 7)];
-        let gauges = Gauges { now, open, calls_in_flight: 4, feed_lag: SignedDuration::from_millis(1_500), groups };
+        let gauges = Gauges {
+            now,
+            open,
+            calls_in_flight: 4,
+            feed_lag: SignedDuration::from_millis(1_500),
+            groups,
+        };
         let text = metrics.render(&gauges);
         for line in [
             "cohort_handler_call_seconds_bucket{purpose=\"write\",le=\"0.25\"} 1",

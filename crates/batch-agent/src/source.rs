@@ -6,8 +6,9 @@ use async_trait::async_trait;
 pub use cohort_config_client::HistoryEntry;
 use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
 use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, LabelName, MemberLists, MemberListsRequest, MemberPage,
-    MembersRequest, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
+    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, LabelName, MemberLists,
+    MemberListsRequest, MemberPage, MembersRequest, TenantId, TenantMemberPage,
+    TenantMembersRequest, TenantTimezone,
 };
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -18,10 +19,12 @@ const LONG_POLL: Duration = Duration::from_secs(25);
 /// Why the Config Database did not answer as needed.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The feed's cursor is past retention, or of another incarnation of the database: read everything anew (F7).
+    /// The feed's cursor is past retention, or of another incarnation of the database: read
+    /// everything anew (F7).
     #[error("the change feed does not reach back to the cursor")]
     Gone,
-    /// It refuses the agent's key (401, 403): asking again is no use before somebody has given another.
+    /// It refuses the agent's key (401, 403): asking again is no use before somebody has given
+    /// another.
     #[error("the Config Database refuses the agent's key")]
     Denied(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It could not be asked, or its answer made no sense.
@@ -48,31 +51,49 @@ pub trait PreferenceSource: Send + Sync + 'static {
     /// A page of the members of some groups as of an instant (M1).
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError>;
 
-    /// The members of many lists of groups as of an instant, each whole; none of a list that finds no room (M1).
+    /// The members of many lists of groups as of an instant, each whole; none of a list that finds
+    /// no room (M1).
     async fn member_lists(&self, request: &MemberListsRequest) -> Result<MemberLists, SourceError>;
 
     /// A page of the tenants of a filter as of an instant, whatever they prefer (T13).
-    async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError>;
+    async fn tenants(
+        &self,
+        request: &TenantMembersRequest,
+    ) -> Result<TenantMemberPage, SourceError>;
 
     /// The zones that tenants call their own.
     async fn timezones(&self) -> Result<Vec<TenantTimezone>, SourceError>;
 
-    /// The value of a label of each of some tenants as it is now, in the order asked; `None` for one who does not carry it.
-    async fn label_values(&self, label: &LabelName, tenants: &[TenantId]) -> Result<Vec<Option<String>>, SourceError>;
+    /// The value of a label of each of some tenants as it is now, in the order asked; `None` for
+    /// one who does not carry it.
+    async fn label_values(
+        &self,
+        label: &LabelName,
+        tenants: &[TenantId],
+    ) -> Result<Vec<Option<String>>, SourceError>;
 
     /// The preferences of some users as they are now (M3).
-    async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError>;
+    async fn preferences(
+        &self,
+        feature: &FeatureType,
+        tenants: &[TenantId],
+    ) -> Result<BatchGetResponse, SourceError>;
 
-    /// What a tenant has stated over time, newest first, as far as it is kept (W3); nothing of a tenant who is not there.
+    /// What a tenant has stated over time, newest first, as far as it is kept (W3); nothing of a
+    /// tenant who is not there.
     async fn history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, SourceError>;
 
     /// The default preferences of a feature over the last week, oldest first (T12).
-    async fn feature_defaults(&self, feature: &FeatureType) -> Result<Vec<FeatureDefaults>, SourceError>;
+    async fn feature_defaults(
+        &self,
+        feature: &FeatureType,
+    ) -> Result<Vec<FeatureDefaults>, SourceError>;
 
     /// The changes since a cursor (`now`: from here on); waits up to `wait` for the first.
     async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError>;
 
-    /// The feed from a cursor on, as it grows (F8); ends behind an error. A source that pushes nothing is polled.
+    /// The feed from a cursor on, as it grows (F8); ends behind an error. A source that pushes
+    /// nothing is polled.
     fn follow(&self, since: String) -> BoxStream<'_, Result<FeedEvent, SourceError>> {
         let poll = move |since: String| async move {
             let page = self.changes(&since, LONG_POLL).await?;
@@ -97,7 +118,10 @@ impl PreferenceSource for ConfigDatabaseClient {
         Ok(self.get_member_lists(request).await?)
     }
 
-    async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError> {
+    async fn tenants(
+        &self,
+        request: &TenantMembersRequest,
+    ) -> Result<TenantMemberPage, SourceError> {
         Ok(self.get_tenant_members(request).await?)
     }
 
@@ -105,11 +129,19 @@ impl PreferenceSource for ConfigDatabaseClient {
         Ok(self.get_tenant_timezones().await?)
     }
 
-    async fn label_values(&self, label: &LabelName, tenants: &[TenantId]) -> Result<Vec<Option<String>>, SourceError> {
+    async fn label_values(
+        &self,
+        label: &LabelName,
+        tenants: &[TenantId],
+    ) -> Result<Vec<Option<String>>, SourceError> {
         Ok(self.get_label_values(label, tenants).await?)
     }
 
-    async fn preferences(&self, feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
+    async fn preferences(
+        &self,
+        feature: &FeatureType,
+        tenants: &[TenantId],
+    ) -> Result<BatchGetResponse, SourceError> {
         Ok(self.get_preferences(feature, tenants).await?)
     }
 
@@ -117,7 +149,10 @@ impl PreferenceSource for ConfigDatabaseClient {
         Ok(self.get_history(tenant).await?)
     }
 
-    async fn feature_defaults(&self, feature: &FeatureType) -> Result<Vec<FeatureDefaults>, SourceError> {
+    async fn feature_defaults(
+        &self,
+        feature: &FeatureType,
+    ) -> Result<Vec<FeatureDefaults>, SourceError> {
         Ok(self.get_feature_defaults(feature).await?)
     }
 

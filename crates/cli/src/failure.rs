@@ -16,7 +16,8 @@ impl fmt::Display for WrongInput {
 
 impl std::error::Error for WrongInput {}
 
-/// Two things were compared and differ, which has been shown: the command ends with 1 and says no more, as `diff` does.
+/// Two things were compared and differ, which has been shown: the command ends with 1 and says no
+/// more, as `diff` does.
 #[derive(Debug)]
 pub(crate) struct Differs;
 

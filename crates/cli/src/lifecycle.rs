@@ -5,8 +5,9 @@
 //! DIR/admin.key   the key that opens everything in it, readable by its owner only
 //! ```
 //!
-//! The lock is the truth and the text only says who: a process that was killed leaves its text behind, but not its lock.
-//! Looking takes the lock shared for an instant, so taking it for good is tried a few times before it counts as refused.
+//! The lock is the truth and the text only says who: a process that was killed leaves its text
+//! behind, but not its lock. Looking takes the lock shared for an instant, so taking it for good is
+//! tried a few times before it counts as refused.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -47,9 +48,11 @@ pub(crate) struct Holder {
 }
 
 impl DataDir {
-    /// Takes the folder, which is made if it is not there; fails with the holder's name if another process has it.
+    /// Takes the folder, which is made if it is not there; fails with the holder's name if another
+    /// process has it.
     pub(crate) async fn lock(path: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("cannot make the folder {}", path.display()))?;
         let lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -65,7 +68,9 @@ impl DataDir {
                     return Ok(held);
                 }
                 Err(TryLockError::WouldBlock) => tokio::time::sleep(BETWEEN_TRIES).await,
-                Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the data folder"),
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).context("cannot lock the data folder");
+                }
             }
         }
         anyhow::bail!("{} is in use by {}", path.display(), in_words(read_holder(&lock)?.as_ref()))
@@ -80,7 +85,8 @@ impl DataDir {
         let holder = Holder { pid: std::process::id(), address };
         let text = serde_json::to_vec(&holder)?;
         let mut file = &self.lock;
-        let written = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text));
+        let written =
+            file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text));
         written.with_context(|| format!("cannot write {}", self.path.join(LOCK).display()))
     }
 
@@ -89,15 +95,22 @@ impl DataDir {
         let lock = match File::open(path.join(LOCK)) {
             Ok(lock) => lock,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot open {}", path.join(LOCK).display())),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot open {}", path.join(LOCK).display()));
+            }
         };
         match lock.try_lock_shared() {
             Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => {
                 let holder = read_holder(&lock)?;
-                holder.map(Some).with_context(|| format!("{} is in use by a process that does not say who it is", path.display()))
+                holder.map(Some).with_context(|| {
+                    format!("{} is in use by a process that does not say who it is", path.display())
+                })
             }
-            Err(TryLockError::Error(error)) => Err(error).context("cannot look at the lock of the data folder"),
+            Err(TryLockError::Error(error)) => {
+                Err(error).context("cannot look at the lock of the data folder")
+            }
         }
     }
 
@@ -121,7 +134,8 @@ pub(crate) fn write_key_file(path: &Path, key: &str) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The folder's admin key; `None` if it has none yet, or an empty one of a process that was killed before it wrote it.
+/// The folder's admin key; `None` if it has none yet, or an empty one of a process that was killed
+/// before it wrote it.
 pub(crate) fn read_admin_key(folder: &Path) -> anyhow::Result<Option<String>> {
     let path = folder.join(ADMIN_KEY);
     match std::fs::read_to_string(&path) {
@@ -131,22 +145,27 @@ pub(crate) fn read_admin_key(folder: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
-/// The folder's admin key, made if the folder has none that opens it. Who may write the folder may do everything anyway.
+/// The folder's admin key, made if the folder has none that opens it. Who may write the folder may
+/// do everything anyway.
 pub(crate) async fn admin_key(held: &DataDir, service: &ConfigService) -> anyhow::Result<String> {
     if let Some(key) = read_admin_key(held.path())? {
         if is_known(service, &key).await? {
             return Ok(key);
         }
-        tracing::warn!("the key in {ADMIN_KEY} is none of this Config Database; a new one is written");
+        tracing::warn!(
+            "the key in {ADMIN_KEY} is none of this Config Database; a new one is written"
+        );
     }
-    let key = service.create_key("admin", Scope::Admin).await.context("cannot make an admin key")?;
+    let key =
+        service.create_key("admin", Scope::Admin).await.context("cannot make an admin key")?;
     held.write_admin_key(&key)?;
     Ok(key)
 }
 
 /// Whether the service knows the key: its database may have been restored or made anew since.
 async fn is_known(service: &ConfigService, key: &str) -> anyhow::Result<bool> {
-    let request = Request::get("/api/v1/preferences/changes?limit=1").header(AUTHORIZATION, format!("Bearer {key}"));
+    let request = Request::get("/api/v1/preferences/changes?limit=1")
+        .header(AUTHORIZATION, format!("Bearer {key}"));
     let Ok(request) = request.body(Body::empty()) else { return Ok(false) };
     Ok(service.router().oneshot(request).await?.status() != StatusCode::UNAUTHORIZED)
 }
@@ -167,7 +186,9 @@ fn private_file(path: &Path) -> io::Result<File> {
 /// What the lock file says; `None` if nothing that can be read.
 fn read_holder(mut lock: &File) -> anyhow::Result<Option<Holder>> {
     let mut text = Vec::new();
-    lock.rewind().and_then(|()| lock.read_to_end(&mut text)).context("cannot read the lock file")?;
+    lock.rewind()
+        .and_then(|()| lock.read_to_end(&mut text))
+        .context("cannot read the lock file")?;
     Ok(serde_json::from_slice(&text).ok())
 }
 
@@ -215,7 +236,8 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(held.path().join(ADMIN_KEY)).expect("there").permissions().mode();
+            let mode =
+                std::fs::metadata(held.path().join(ADMIN_KEY)).expect("there").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }

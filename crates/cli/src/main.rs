@@ -1,7 +1,8 @@
 //! `cohort`: one binary that runs the parts of Cohort, looks at them and acts on them.
 //!
-//! `main` reads the command line and ends with 0 (done), 1 (failed) or 2 (wrong usage or input). Each command is one
-//! file in `commands`, and gets what it needs of the environment from `config`, which alone reads it.
+//! `main` reads the command line and ends with 0 (done), 1 (failed) or 2 (wrong usage or input).
+//! Each command is one file in `commands`, and gets what it needs of the environment from `config`,
+//! which alone reads it.
 
 mod agent;
 mod commands;
@@ -28,7 +29,8 @@ use crate::config::Environment;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long threads may take to end with the program: a read of a terminal that still waits must not keep it.
+/// How long threads may take to end with the program: a read of a terminal that still waits must
+/// not keep it.
 const LAST_THREADS: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
@@ -44,7 +46,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     telemetry::start(environment.log.as_deref().unwrap_or(cli.command.default_log()))?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     let done = runtime.block_on(cli.run(&environment));
-    // Threads are joined and not left to themselves: glibc before 2.37 can crash in detaching a thread that is just ending.
+    // Threads are joined and not left to themselves: glibc before 2.37 can crash in detaching a
+    // thread that is just ending.
     runtime.shutdown_timeout(LAST_THREADS);
     done
 }

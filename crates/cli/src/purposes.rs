@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use cohort_batch_agent::{
-    AgentClock, Handler, HandlerError, HandlerFactory, HttpHandler, ServedPurpose, SigningSecret, TemplateHandler, UserResult, Work,
+    AgentClock, Handler, HandlerError, HandlerFactory, HttpHandler, ServedPurpose, SigningSecret,
+    TemplateHandler, UserResult, Work,
 };
 use cohort_preferences::{BatchDocuments, Clock, HttpPurpose, Purpose, TemplatePurpose};
 use serde_json::Value;
@@ -17,7 +18,8 @@ use crate::failure::WrongInput;
 
 /// The jobs and purposes of all files together; an error names the file, and the line in it.
 ///
-/// Paths that a file gives relative to its folder are made absolute: the document is stored, and read elsewhere.
+/// Paths that a file gives relative to its folder are made absolute: the document is stored, and
+/// read elsewhere.
 pub(crate) fn read_documents(files: &[PathBuf]) -> anyhow::Result<BatchDocuments> {
     let mut all = BatchDocuments::default();
     for file in files {
@@ -27,12 +29,21 @@ pub(crate) fn read_documents(files: &[PathBuf]) -> anyhow::Result<BatchDocuments
 }
 
 fn add(all: &mut BatchDocuments, file: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(file).map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
-    let documents = BatchDocuments::from_json(&text).map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
-    let folder = std::path::absolute(file).with_context(|| in_file(file, "where is it?"))?.parent().map(Path::to_owned);
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
+    let documents = BatchDocuments::from_json(&text)
+        .map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
+    let folder = std::path::absolute(file)
+        .with_context(|| in_file(file, "where is it?"))?
+        .parent()
+        .map(Path::to_owned);
     for (id, job) in documents.jobs {
         if all.jobs.insert(id.clone(), job).is_some() {
-            return Err(WrongInput(in_file(file, &format!("job {id}: another file has the same name"))).into());
+            return Err(WrongInput(in_file(
+                file,
+                &format!("job {id}: another file has the same name"),
+            ))
+            .into());
         }
     }
     let Some(purposes) = documents.purposes else { return Ok(()) };
@@ -40,7 +51,11 @@ fn add(all: &mut BatchDocuments, file: &Path) -> anyhow::Result<()> {
     for (id, mut purpose) in purposes {
         make_absolute(&mut purpose, folder.as_deref().unwrap_or(Path::new("/")));
         if known.insert(id.clone(), purpose).is_some() {
-            return Err(WrongInput(in_file(file, &format!("purpose {id}: another file has the same name"))).into());
+            return Err(WrongInput(in_file(
+                file,
+                &format!("purpose {id}: another file has the same name"),
+            ))
+            .into());
         }
     }
     Ok(())
@@ -66,7 +81,10 @@ pub(crate) struct Handlers {
 }
 
 impl HandlerFactory for Handlers {
-    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+    fn make(
+        &self,
+        purpose: &Purpose,
+    ) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
         match purpose {
             Purpose::Template(template) => serve_template(template),
             Purpose::Http(http) => serve_http(http, &self.clock),
@@ -75,12 +93,17 @@ impl HandlerFactory for Handlers {
     }
 }
 
-fn serve_template(purpose: &TemplatePurpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+fn serve_template(
+    purpose: &TemplatePurpose,
+) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
     let handler = TemplateHandler::open(&purpose.template_file, &purpose.output_dir)?;
     Ok(ServedPurpose { handler: Arc::new(handler), max_concurrency: purpose.max_concurrency })
 }
 
-fn serve_http(purpose: &HttpPurpose, clock: &Arc<dyn AgentClock>) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+fn serve_http(
+    purpose: &HttpPurpose,
+    clock: &Arc<dyn AgentClock>,
+) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
     let secret = purpose.secret_env.as_deref().map(signing_secret).transpose()?;
     let timeout = purpose.timeout.and_then(|timeout| Duration::try_from(timeout).ok());
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
@@ -88,8 +111,11 @@ fn serve_http(purpose: &HttpPurpose, clock: &Arc<dyn AgentClock>) -> Result<Serv
     Ok(ServedPurpose { handler: Arc::new(handler), max_concurrency: purpose.max_concurrency })
 }
 
-fn signing_secret(variable: &str) -> Result<SigningSecret, Box<dyn std::error::Error + Send + Sync>> {
-    let text = config::secret(variable).ok_or_else(|| format!("secret_env: the variable {variable} is not set"))?;
+fn signing_secret(
+    variable: &str,
+) -> Result<SigningSecret, Box<dyn std::error::Error + Send + Sync>> {
+    let text = config::secret(variable)
+        .ok_or_else(|| format!("secret_env: the variable {variable} is not set"))?;
     text.parse().map_err(|error| format!("secret_env: {variable}: {error}").into())
 }
 
@@ -97,11 +123,15 @@ fn not_served(handler: &str) -> Box<dyn std::error::Error + Send + Sync> {
     format!("the handler {handler:?} is not served by this version").into()
 }
 
-/// The handlers of an agent that does not run now, whose secrets this process need not have: they are never called.
+/// The handlers of an agent that does not run now, whose secrets this process need not have: they
+/// are never called.
 pub(crate) struct HandlersOfLater;
 
 impl HandlerFactory for HandlersOfLater {
-    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+    fn make(
+        &self,
+        purpose: &Purpose,
+    ) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
         let max_concurrency = match purpose {
             Purpose::Template(template) => template.max_concurrency,
             Purpose::Http(http) => http.max_concurrency,
@@ -120,7 +150,8 @@ impl Handler for HandlersOfLater {
 
 /// What the user wrote is wrong, with its causes in one text.
 pub(crate) fn wrong_input(error: impl std::error::Error) -> anyhow::Error {
-    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    let causes =
+        std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
     let text = std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ");
     WrongInput(text).into()
 }

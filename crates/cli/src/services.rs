@@ -1,4 +1,5 @@
-//! The services of one data folder in this process: the Config Database, the ledger, and one HTTP server for both.
+//! The services of one data folder in this process: the Config Database, the ledger, and one HTTP
+//! server for both.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,8 +9,8 @@ use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
 use cohort_batch_agent::{
-    AgentClock, JobRegistry, KeyCheck, Ledger, PostgresLedger, Serving, SourceError, SqliteLedger, VerifiedKeys, agent_api,
-    with_agent_metrics,
+    AgentClock, JobRegistry, KeyCheck, Ledger, PostgresLedger, Serving, SourceError, SqliteLedger,
+    VerifiedKeys, agent_api, with_agent_metrics,
 };
 use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress, unknown_route};
@@ -30,7 +31,11 @@ pub(crate) const LEDGER: &str = "ledger.db";
 pub(crate) const BASE: &str = "/api/v1";
 
 /// The Config Database of the folder; `read_only` says why it takes no writes.
-pub(crate) async fn open_config_service(folder: &Path, clock: Arc<dyn Clock>, read_only: Option<String>) -> anyhow::Result<ConfigService> {
+pub(crate) async fn open_config_service(
+    folder: &Path,
+    clock: Arc<dyn Clock>,
+    read_only: Option<String>,
+) -> anyhow::Result<ConfigService> {
     let path = folder.join(CONFIG_DATABASE);
     let options = ConfigServiceOptions { read_only, ..ConfigServiceOptions::sqlite(&path, clock) };
     ConfigService::open(options).await.with_context(|| format!("cannot open {}", path.display()))
@@ -39,7 +44,8 @@ pub(crate) async fn open_config_service(folder: &Path, clock: Arc<dyn Clock>, re
 /// The ledger of the folder.
 pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<Arc<dyn Ledger>> {
     let path = folder.join(LEDGER);
-    let ledger = SqliteLedger::open(&path, read_only).with_context(|| format!("cannot open {}", path.display()))?;
+    let ledger = SqliteLedger::open(&path, read_only)
+        .with_context(|| format!("cannot open {}", path.display()))?;
     Ok(ledger.into())
 }
 
@@ -47,7 +53,9 @@ pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<Arc<
 pub(crate) async fn open_ledger_at(address: &DatabaseAddress) -> anyhow::Result<Arc<dyn Ledger>> {
     let opened = match address {
         DatabaseAddress::Sqlite(path) => SqliteLedger::open(path, false).map(Into::into),
-        DatabaseAddress::Postgres { url, schema } => PostgresLedger::open(url, schema).await.map(Into::into),
+        DatabaseAddress::Postgres { url, schema } => {
+            PostgresLedger::open(url, schema).await.map(Into::into)
+        }
     };
     opened.with_context(|| format!("cannot open {address}"))
 }
@@ -58,28 +66,44 @@ pub(crate) async fn hold(database: &DatabaseAddress) -> anyhow::Result<Option<Da
     if path.is_dir() {
         return Err(WrongInput(format!("{database}: expected a file, and it is a folder")).into());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     DataDir::lock(folder).await.map(Some)
 }
 
 /// The registry of a ledger that no agent of this process works on.
-pub(crate) fn registry_without_agent(ledger: Arc<dyn Ledger>, clock: Arc<dyn AgentClock>, max_concurrent_items: usize) -> JobRegistry {
+pub(crate) fn registry_without_agent(
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn AgentClock>,
+    max_concurrent_items: usize,
+) -> JobRegistry {
     JobRegistry::new(ledger, clock, Serving::new(Arc::new(HandlersOfLater), max_concurrent_items))
 }
 
 /// All routes of both services.
-pub(crate) fn router(config: &ConfigService, registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
+pub(crate) fn router(
+    config: &ConfigService,
+    registry: JobRegistry,
+    keys: Arc<dyn KeyCheck>,
+) -> Router {
     let health = match registry.agent() {
         Some(agent) => with_agent_metrics(config.health_router(), agent.clone()),
         None => config.health_router(),
     };
     let api = config.api_router().merge(agent_api(registry, keys));
-    Router::new().nest(BASE, api).merge(health).merge(ConfigService::docs_router()).fallback(unknown_route)
+    Router::new()
+        .nest(BASE, api)
+        .merge(health)
+        .merge(ConfigService::docs_router())
+        .fallback(unknown_route)
 }
 
 /// A client of the Config Database at an address of this machine.
 pub(crate) fn client_at(address: SocketAddr, key: &str) -> anyhow::Result<ConfigDatabaseClient> {
-    ConfigDatabaseClient::builder(format!("http://{address}{BASE}")).api_key(key).build().context("cannot make a client")
+    ConfigDatabaseClient::builder(format!("http://{address}{BASE}"))
+        .api_key(key)
+        .build()
+        .context("cannot make a client")
 }
 
 /// An address for both services that nothing answers at yet, and a client of it.

@@ -12,9 +12,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What `--help` says of an address to listen at.
-pub(crate) const LISTEN_HELP: &str = "Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]";
+pub(crate) const LISTEN_HELP: &str =
+    "Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]";
 
-/// How long requests that have come may take once the server ends: a client that sends half a request keeps nobody.
+/// How long requests that have come may take once the server ends: a client that sends half a
+/// request keeps nobody.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// An address that is taken, and not served yet.
@@ -32,8 +34,9 @@ pub(crate) struct HttpServer {
 impl Listening {
     /// Takes the address; port 0 takes a free one.
     pub(crate) async fn at(listen: SocketAddr) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}; --listen takes another address"))?;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}; --listen takes another address")
+        })?;
         let address = listener.local_addr().context("cannot tell where the server listens")?;
         Ok(Self { listener, address })
     }
@@ -43,10 +46,13 @@ impl Listening {
         let (stop, mut stopped) = watch::channel(false);
         let until_stopped = async move { _ = stopped.wait_for(|stopped| *stopped).await };
         let listener = self.listener.tap_io(|connection| {
-            // Without it small answers wait for the reader's acknowledgement; a connection that refuses is merely slower.
+            // Without it small answers wait for the reader's acknowledgement; a connection that
+            // refuses is merely slower.
             let _slower = connection.set_nodelay(true);
         });
-        let serving = tokio::spawn(axum::serve(listener, routes).with_graceful_shutdown(until_stopped).into_future());
+        let serving = tokio::spawn(
+            axum::serve(listener, routes).with_graceful_shutdown(until_stopped).into_future(),
+        );
         HttpServer { serving, stop }
     }
 }
@@ -72,7 +78,10 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn listen() -> anyhow::Result<Self> {
         let signal = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     pub(crate) async fn next(&mut self) {

@@ -3,7 +3,11 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// A table under these headings; the columns in `numbers` stand to the right.
-pub(crate) fn table<const N: usize>(headings: [&str; N], numbers: &[usize], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub(crate) fn table<const N: usize>(
+    headings: [&str; N],
+    numbers: &[usize],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings).add_rows(rows);
@@ -22,7 +26,10 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_lines_end_with_their_text() {
-        let rows = [["daily".into(), "2000".into(), "UTC".into()], ["weekly".into(), "7".into(), "-".into()]];
+        let rows = [
+            ["daily".into(), "2000".into(), "UTC".into()],
+            ["weekly".into(), "7".into(), "-".into()],
+        ];
         let expected = "FREQUENCY  USERS  TIMEZONE\ndaily       2000  UTC\nweekly         7  -";
         assert_eq!(table(["FREQUENCY", "USERS", "TIMEZONE"], &[1], rows), expected);
     }

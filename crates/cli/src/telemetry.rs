@@ -8,8 +8,15 @@ use crate::failure::WrongInput;
 
 /// Starts logging as this filter says, which is `COHORT_LOG` or the command's default.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| WrongInput(format!("COHORT_LOG: {error}; expected a filter such as info or cohort_batch_agent=debug")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        WrongInput(format!(
+            "COHORT_LOG: {error}; expected a filter such as info or cohort_batch_agent=debug"
+        ))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     Ok(())
 }

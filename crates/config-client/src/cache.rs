@@ -1,4 +1,5 @@
-//! The cache of whole documents: fresh for a TTL, then confirmed by `ETag`, and given out as stale while that cannot be done.
+//! The cache of whole documents: fresh for a TTL, then confirmed by `ETag`, and given out as stale
+//! while that cannot be done.
 //!
 //! ```text
 //! fresh ──TTL──► to be confirmed ──304──► fresh          the document stays
@@ -6,11 +7,12 @@
 //!                     └─no answer, or garbage──► given out, marked stale, for at most `max_stale` longer
 //! ```
 //!
-//! Who asks at the same time shares one request. A key is the tenant and the tenant's generation. Dropping a tenant moves
-//! the generation on, so that also a request that was already under way cannot put an outdated document back: it is stored
-//! under a generation that nobody asks for any more. Generations are kept in a fixed number of slots; tenants that share a
-//! slot are dropped together, which costs a request and is never wrong. A document that is known to be outdated is never
-//! given out; one that may be is confirmed first.
+//! Who asks at the same time shares one request. A key is the tenant and the tenant's generation.
+//! Dropping a tenant moves the generation on, so that also a request that was already under way
+//! cannot put an outdated document back: it is stored under a generation that nobody asks for any
+//! more. Generations are kept in a fixed number of slots; tenants that share a slot are dropped
+//! together, which costs a request and is never wrong. A document that is known to be outdated is
+//! never given out; one that may be is confirmed first.
 //!
 //! Both halves hold the same documents, and are bounded by what these weigh.
 
@@ -76,7 +78,9 @@ struct FreshKeyRef<'a> {
 
 impl Equivalent<FreshKey> for FreshKeyRef<'_> {
     fn equivalent(&self, key: &FreshKey) -> bool {
-        self.tenant == key.tenant.as_str() && self.generation == key.generation && self.epoch == key.epoch
+        self.tenant == key.tenant.as_str()
+            && self.generation == key.generation
+            && self.epoch == key.epoch
     }
 }
 
@@ -97,10 +101,11 @@ impl DocumentCache {
         self.kept.as_ref()?.fresh.get(&FreshKeyRef { tenant, generation, epoch }).await
     }
 
-    /// The document, from `load` if none is fresh; `load` is given the one last known, to be confirmed.
+    /// The document, from `load` if none is fresh; `load` is given the one last known, to be
+    /// confirmed.
     ///
-    /// Who asks at the same time shares the one load. Failures are not kept; one that is an outage is answered with the
-    /// document last known, marked stale.
+    /// Who asks at the same time shares the one load. Failures are not kept; one that is an outage
+    /// is answered with the document last known, marked stale.
     pub(crate) async fn get_or_load<F>(
         &self,
         tenant: TenantId,
@@ -113,7 +118,11 @@ impl DocumentCache {
             return load(None).await;
         };
         let generation = self.generation(tenant.as_str()).load(Ordering::Acquire);
-        let fresh = FreshKey { tenant: tenant.clone(), generation, epoch: self.epoch.load(Ordering::Acquire) };
+        let fresh = FreshKey {
+            tenant: tenant.clone(),
+            generation,
+            epoch: self.epoch.load(Ordering::Acquire),
+        };
         let key = Key { tenant, generation };
         let loaded = kept.fresh.try_get_with(fresh, kept.load(&key, load)).await;
         match loaded {
@@ -146,7 +155,8 @@ impl DocumentCache {
         }
     }
 
-    /// From now on each document is confirmed before it is given out: changes were missed, and nobody knows whose.
+    /// From now on each document is confirmed before it is given out: changes were missed, and
+    /// nobody knows whose.
     pub(crate) fn doubt_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         if let Some(kept) = &self.kept {
@@ -163,7 +173,11 @@ impl DocumentCache {
 impl Kept {
     fn new(CacheOptions { ttl, max_stale, bytes }: CacheOptions) -> Self {
         Self {
-            fresh: Cache::builder().max_capacity(bytes).weigher(|_, kept: &UserPreferences| kept.weight()).time_to_live(ttl).build(),
+            fresh: Cache::builder()
+                .max_capacity(bytes)
+                .weigher(|_, kept: &UserPreferences| kept.weight())
+                .time_to_live(ttl)
+                .build(),
             last_known: Cache::builder()
                 .max_capacity(bytes)
                 .weigher(|_, kept: &UserPreferences| kept.weight())
@@ -173,7 +187,11 @@ impl Kept {
     }
 
     /// Loads the document and keeps it as the one last known; one that is no more is forgotten.
-    async fn load<F>(&self, key: &Key, load: impl FnOnce(Option<UserPreferences>) -> F) -> Result<UserPreferences, ClientError>
+    async fn load<F>(
+        &self,
+        key: &Key,
+        load: impl FnOnce(Option<UserPreferences>) -> F,
+    ) -> Result<UserPreferences, ClientError>
     where
         F: Future<Output = Result<UserPreferences, ClientError>>,
     {

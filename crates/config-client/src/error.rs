@@ -7,11 +7,15 @@ use cohort_preferences::{FieldError, IdError};
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-/// Why a call failed. Every variant names the request (`act`, such as `GET /tenants/user123/…`), and none holds a key.
+/// Why a call failed. Every variant names the request (`act`, such as `GET /tenants/user123/…`),
+/// and none holds a key.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClientError {
     /// The base address is none.
-    #[error("{given:?} is no address of a Config Database: expected one such as http://config-service:8000/api/v1")]
+    #[error(
+        "{given:?} is no address of a Config Database: expected one such as \
+         http://config-service:8000/api/v1"
+    )]
     Address {
         /// What was given; empty where it held a password.
         given: String,
@@ -72,7 +76,10 @@ pub enum ClientError {
         act: String,
     },
     /// 401 or 403: the key is missing, unknown, expired, or may not do this.
-    #[error("{act}: {status}: {detail}; the key is CONFIG_SERVICE_API_KEY or the one given to the client's builder")]
+    #[error(
+        "{act}: {status}: {detail}; the key is CONFIG_SERVICE_API_KEY or the one given to the \
+         client's builder"
+    )]
     Denied {
         /// The request.
         act: String,
@@ -81,7 +88,8 @@ pub enum ClientError {
         /// What the Config Database says, or that no key was sent.
         detail: String,
     },
-    /// 410: the cursor is past retention or of another incarnation; start again without one, lists first (F7).
+    /// 410: the cursor is past retention or of another incarnation; start again without one, lists
+    /// first (F7).
     #[error("{act}: the change feed no longer holds this cursor; read everything anew")]
     Gone {
         /// The request.
@@ -97,7 +105,8 @@ pub enum ClientError {
         /// The least wait that it asks for.
         retry_after: Option<Duration>,
     },
-    /// Another refusal in the Config Database's own words, such as 422 with the fields that are wrong.
+    /// Another refusal in the Config Database's own words, such as 422 with the fields that are
+    /// wrong.
     #[error("{act}: {problem}")]
     Refused {
         /// The request.
@@ -155,11 +164,16 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::CircuitOpen { .. } | Self::Unavailable { .. } | Self::BrokenOff { .. }
+            Self::Unreachable { .. }
+                | Self::Silent { .. }
+                | Self::CircuitOpen { .. }
+                | Self::Unavailable { .. }
+                | Self::BrokenOff { .. }
         )
     }
 
-    /// Whether it says nothing about what was asked: no answer, or one that is not the Config Database's.
+    /// Whether it says nothing about what was asked: no answer, or one that is not the Config
+    /// Database's.
     pub fn is_outage(&self) -> bool {
         self.is_transient() || matches!(self, Self::Garbage { .. })
     }
@@ -177,7 +191,9 @@ impl ClientError {
         match self {
             Self::Denied { status, .. } => Some(*status),
             Self::Gone { .. } => Some(StatusCode::GONE),
-            Self::Unavailable { problem, .. } | Self::Refused { problem, .. } => Some(problem.status),
+            Self::Unavailable { problem, .. } | Self::Refused { problem, .. } => {
+                Some(problem.status)
+            }
             _ => None,
         }
     }

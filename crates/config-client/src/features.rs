@@ -51,12 +51,17 @@ impl ConfigDatabaseClient {
     /// A registered feature; one that is not is [`ClientError::Refused`] with status 404.
     pub async fn get_feature_type(&self, feature: &str) -> Result<RegisteredFeature, ClientError> {
         let feature = read_feature(feature)?;
-        let answer = self.transport.retried(&Request::new(Method::GET, feature_path(&feature))).await?;
+        let answer =
+            self.transport.retried(&Request::new(Method::GET, feature_path(&feature))).await?;
         read_one(&feature, &answer)
     }
 
     /// Registers a feature, or the next version of its definition.
-    pub async fn set_feature_type(&self, feature: &str, definition: &FeatureDefinition) -> Result<RegisteredFeature, ClientError> {
+    pub async fn set_feature_type(
+        &self,
+        feature: &str,
+        definition: &FeatureDefinition,
+    ) -> Result<RegisteredFeature, ClientError> {
         let feature = read_feature(feature)?;
         let request = Request::new(Method::PUT, feature_path(&feature)).json(&definition.to_json());
         let answer = self.transport.retried(&request).await?;
@@ -71,14 +76,21 @@ fn feature_path(feature: &FeatureType) -> String {
 fn read_one(feature: &FeatureType, answer: &Answer) -> Result<RegisteredFeature, ClientError> {
     let registered = read(answer.read()?, answer)?;
     if registered.feature_type != *feature {
-        return Err(answer.garbage(format!("the answer is about another feature, {:?}", registered.feature_type.as_str())));
+        return Err(answer.garbage(format!(
+            "the answer is about another feature, {:?}",
+            registered.feature_type.as_str()
+        )));
     }
     Ok(registered)
 }
 
 fn read(sent: Sent, answer: &Answer) -> Result<RegisteredFeature, ClientError> {
     let Sent { feature_type, version, registered_at, registered_by, definition } = sent;
-    let definition = FeatureDefinition::from_json(&definition)
-        .map_err(|wrong| answer.garbage(format!("the definition of {:?} makes no sense: {wrong}", feature_type.as_str())))?;
+    let definition = FeatureDefinition::from_json(&definition).map_err(|wrong| {
+        answer.garbage(format!(
+            "the definition of {:?} makes no sense: {wrong}",
+            feature_type.as_str()
+        ))
+    })?;
     Ok(RegisteredFeature { feature_type, version, registered_at, registered_by, definition })
 }

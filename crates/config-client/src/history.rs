@@ -25,7 +25,8 @@ pub struct HistoryEntry {
     pub feature_type: Option<FeatureType>,
     /// The version that it made; a first change makes 1.
     pub version: u64,
-    /// What stands since: the preference as it was written, or the profile; `None` if it was deleted.
+    /// What stands since: the preference as it was written, or the profile; `None` if it was
+    /// deleted.
     pub after: Option<Value>,
 }
 
@@ -37,14 +38,16 @@ struct HistoryPage {
 }
 
 impl ConfigDatabaseClient {
-    /// The changes of a tenant's preferences and profile, newest first, as far as they are kept; none of a tenant who is not
-    /// there. After 10,000 the list ends.
+    /// The changes of a tenant's preferences and profile, newest first, as far as they are kept;
+    /// none of a tenant who is not there. After 10,000 the list ends.
     pub async fn get_history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, ClientError> {
         let path = format!("{}/history", tenant_path(tenant)?);
         let (mut entries, mut cursor) = (Vec::new(), None);
         while entries.len() < MOST_ENTRIES {
             let request = Request::new(Method::GET, &*path).query("limit", ENTRIES_A_PAGE);
-            let request = cursor.iter().fold(request, |request, cursor: &String| request.query("cursor", cursor));
+            let request = cursor
+                .iter()
+                .fold(request, |request, cursor: &String| request.query("cursor", cursor));
             let page: HistoryPage = self.transport.retried(&request).await?.read()?;
             entries.extend(page.history);
             cursor = page.next_cursor;
@@ -55,9 +58,17 @@ impl ConfigDatabaseClient {
         Ok(entries)
     }
 
-    /// The default preferences of a feature over the last week, oldest first (T12); none if it never had any.
-    pub async fn get_feature_defaults(&self, feature: &FeatureType) -> Result<Vec<FeatureDefaults>, ClientError> {
-        let request = Request::new(Method::GET, format!("/features/{}/frequency-groups", segment(feature.as_str()))).query("limit", 1);
+    /// The default preferences of a feature over the last week, oldest first (T12); none if it
+    /// never had any.
+    pub async fn get_feature_defaults(
+        &self,
+        feature: &FeatureType,
+    ) -> Result<Vec<FeatureDefaults>, ClientError> {
+        let request = Request::new(
+            Method::GET,
+            format!("/features/{}/frequency-groups", segment(feature.as_str())),
+        )
+        .query("limit", 1);
         let list: GroupList = self.transport.retried(&request).await?.read()?;
         Ok(list.defaults)
     }

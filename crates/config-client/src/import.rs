@@ -47,22 +47,26 @@ pub enum ImportStatus {
 }
 
 impl ConfigDatabaseClient {
-    /// Sends preferences as JSON Lines and gives what became of each line, in order, while it is still sending.
+    /// Sends preferences as JSON Lines and gives what became of each line, in order, while it is
+    /// still sending.
     ///
-    /// A refused line is a result, not an error, and does not stop the rest. After an error the lines that were reported
-    /// are stored and the others may be: sending everything again does no harm. Imported tenants are dropped from the
-    /// cache with their result.
+    /// A refused line is a result, not an error, and does not stop the rest. After an error the
+    /// lines that were reported are stored and the others may be: sending everything again does no
+    /// harm. Imported tenants are dropped from the cache with their result.
     pub async fn import<R: AsyncRead + Send + 'static>(
         &self,
         lines: R,
-    ) -> Result<impl Stream<Item = Result<ImportLine, ClientError>> + Send + use<R>, ClientError> {
+    ) -> Result<impl Stream<Item = Result<ImportLine, ClientError>> + Send + use<R>, ClientError>
+    {
         let request = Request::new(Method::POST, "/preferences/import");
         let body = Body::wrap_stream(ReaderStream::with_capacity(lines, 64 * 1024));
         let response = self.transport.stream(&request, Some(body)).await?;
         let bytes = response.bytes_stream().map_err(io::Error::other).boxed();
         let results = StreamReader::new(bytes).lines();
         let (client, act) = (self.clone(), request.act());
-        Ok(stream::try_unfold(results, move |results| client.clone().next_result(act.clone(), results)))
+        Ok(stream::try_unfold(results, move |results| {
+            client.clone().next_result(act.clone(), results)
+        }))
     }
 
     async fn next_result<R: AsyncBufRead + Unpin>(
@@ -77,8 +81,11 @@ impl ConfigDatabaseClient {
                 return Err(ClientError::BrokenOff { act, source: Arc::new(source) });
             }
         };
-        let result: ImportLine = serde_json::from_str(&text)
-            .map_err(|error| ClientError::Garbage { act, what: format!("a line of the answer is no import result: {error}") })?;
+        let result: ImportLine =
+            serde_json::from_str(&text).map_err(|error| ClientError::Garbage {
+                act,
+                what: format!("a line of the answer is no import result: {error}"),
+            })?;
         if let Some(tenant) = &result.tenant_id {
             self.cache.drop_tenant(tenant).await;
         }

@@ -1,4 +1,5 @@
-//! The client of the Config Database, over HTTP: reads preferences, groups, members, features and changes, and writes preferences.
+//! The client of the Config Database, over HTTP: reads preferences, groups, members, features and
+//! changes, and writes preferences.
 //!
 //! ```text
 //! caller ─► client ─► cache (documents only) ─► resilience (attempts, breaker) ─► transport (one request) ─► Config Database
@@ -28,17 +29,20 @@
 //! ```
 //!
 //! * [`ConfigDatabaseClient`] is a handle: clones share connections, cache and breaker.
-//! * Only whole documents ([`ConfigDatabaseClient::get_user_preferences`]) are cached: by TTL, then confirmed by `ETag`, and
-//!   given out marked as stale for a while when the service is away. Concurrent calls for one tenant make one request. Who
-//!   follows the changes ([`ConfigDatabaseClient::follow_changes`]) through the same client has changed tenants dropped from
-//!   the cache; without a follower a document is at most a TTL old.
-//! * Reads and PUTs are attempted three times where a later attempt can succeed; other writes are sent once. When too much
-//!   has failed, nothing is sent for some seconds. A key that is refused (401, 403) is never tried again.
-//! * What fails is a [`ClientError`] that names the request. An answer that is not what was asked for (a proxy's page,
-//!   cut JSON, another tenant's document, a list that does not add up) is an error and never an empty result.
+//! * Only whole documents ([`ConfigDatabaseClient::get_user_preferences`]) are cached: by TTL, then
+//!   confirmed by `ETag`, and given out marked as stale for a while when the service is away.
+//!   Concurrent calls for one tenant make one request. Who follows the changes
+//!   ([`ConfigDatabaseClient::follow_changes`]) through the same client has changed tenants dropped
+//!   from the cache; without a follower a document is at most a TTL old.
+//! * Reads and PUTs are attempted three times where a later attempt can succeed; other writes are
+//!   sent once. When too much has failed, nothing is sent for some seconds. A key that is refused
+//!   (401, 403) is never tried again.
+//! * What fails is a [`ClientError`] that names the request. An answer that is not what was asked
+//!   for (a proxy's page, cut JSON, another tenant's document, a list that does not add up) is an
+//!   error and never an empty result.
 //!
-//! It deliberately does not follow redirects, use proxies from the environment, or validate preferences before a PUT:
-//! the Config Database names what is wrong with them.
+//! It deliberately does not follow redirects, use proxies from the environment, or validate
+//! preferences before a PUT: the Config Database names what is wrong with them.
 
 mod builder;
 mod cache;

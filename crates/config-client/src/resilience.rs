@@ -1,9 +1,10 @@
-//! Attempts: what is tried again, how often, after what wait, and when nothing is tried for a while.
+//! Attempts: what is tried again, how often, after what wait, and when nothing is tried for a
+//! while.
 //!
-//! The breaker counts single requests. Of the last ten, half may fail; then it opens, and every request is refused without
-//! being sent. After a wait some are let through again: if these succeed it closes, else the wait doubles up to five
-//! seconds. What counts as a failure is an outage of the service: not a refusal, and not a service that says itself when
-//! to come back.
+//! The breaker counts single requests. Of the last ten, half may fail; then it opens, and every
+//! request is refused without being sent. After a wait some are let through again: if these succeed
+//! it closes, else the wait doubles up to five seconds. What counts as a failure is an outage of
+//! the service: not a refusal, and not a service that says itself when to come back.
 
 use std::time::Duration;
 
@@ -37,12 +38,25 @@ pub(crate) struct Breaker(AsyncRecloser);
 impl Breaker {
     /// A breaker that opens for `wait` the first time.
     pub(crate) fn new(wait: Duration) -> Self {
-        let breaker = Recloser::custom().error_rate(FAILED).closed_len(LOOKED_BACK_ON).half_open_len(1).open_wait(wait);
-        Self(breaker.open_wait_strategy(|failures, wait| doubled(wait, failures, LONGEST_OPEN)).build().into())
+        let breaker = Recloser::custom()
+            .error_rate(FAILED)
+            .closed_len(LOOKED_BACK_ON)
+            .half_open_len(1)
+            .open_wait(wait);
+        Self(
+            breaker
+                .open_wait_strategy(|failures, wait| doubled(wait, failures, LONGEST_OPEN))
+                .build()
+                .into(),
+        )
     }
 
     /// Runs the call unless the breaker is open.
-    pub(crate) async fn guard<T>(&self, act: &str, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+    pub(crate) async fn guard<T>(
+        &self,
+        act: &str,
+        call: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
         match self.0.call_with(is_failure_of_the_service, call).await {
             Ok(answer) => Ok(answer),
             Err(Error::Inner(error)) => Err(error),
@@ -53,14 +67,18 @@ impl Breaker {
 
 fn is_failure_of_the_service(error: &ClientError) -> bool {
     match error {
-        ClientError::Unreachable { .. } | ClientError::BrokenOff { .. } | ClientError::Silent { .. } => true,
-        ClientError::Unavailable { problem, retry_after, .. } => problem.status.is_server_error() && retry_after.is_none(),
+        ClientError::Unreachable { .. }
+        | ClientError::BrokenOff { .. }
+        | ClientError::Silent { .. } => true,
+        ClientError::Unavailable { problem, retry_after, .. } => {
+            problem.status.is_server_error() && retry_after.is_none()
+        }
         _ => false,
     }
 }
 
-/// Runs `attempt` up to three times while its error says that a later one can succeed, with full jitter. `Retry-After` is a
-/// floor of the wait.
+/// Runs `attempt` up to three times while its error says that a later one can succeed, with full
+/// jitter. `Retry-After` is a floor of the wait.
 pub(crate) async fn with_retries<T, F>(attempt: impl FnMut() -> F) -> Result<T, ClientError>
 where
     F: Future<Output = Result<T, ClientError>>,
@@ -85,7 +103,8 @@ fn wait_for(retry_after: Option<Duration>, backoff: Option<Duration>) -> Option<
     (wait <= LONGEST_WAIT).then_some(wait)
 }
 
-/// A wait between nothing and the whole span, so that those who failed together do not come back together.
+/// A wait between nothing and the whole span, so that those who failed together do not come back
+/// together.
 pub(crate) fn full_jitter(span: Duration) -> Duration {
     span.mul_f64(fastrand::f64())
 }
@@ -114,12 +133,16 @@ mod tests {
         let span = Duration::from_secs(1);
         let waits: Vec<_> = (0..100).map(|_| full_jitter(span)).collect();
         assert!(waits.iter().all(|wait| *wait <= span));
-        assert!(waits.iter().any(|wait| *wait < span / 4) && waits.iter().any(|wait| *wait > span * 3 / 4));
+        assert!(
+            waits.iter().any(|wait| *wait < span / 4)
+                && waits.iter().any(|wait| *wait > span * 3 / 4)
+        );
     }
 
     #[test]
     fn spans_double_up_to_their_cap() {
-        let spans = [0, 1, 2, 3, u32::MAX].map(|times| doubled(Duration::from_secs(1), times, Duration::from_secs(5)).as_secs());
+        let spans = [0, 1, 2, 3, u32::MAX]
+            .map(|times| doubled(Duration::from_secs(1), times, Duration::from_secs(5)).as_secs());
         assert_eq!(spans, [1, 2, 4, 5, 5]);
     }
 }

@@ -1,7 +1,9 @@
-//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13), and one label of many. Not cached.
+//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13), and one label
+//! of many. Not cached.
 
 use cohort_preferences::{
-    LabelName, LabelValues, LabelValuesRequest, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone, TenantTimezones,
+    LabelName, LabelValues, LabelValuesRequest, TenantId, TenantMemberPage, TenantMembersRequest,
+    TenantTimezone, TenantTimezones,
 };
 use reqwest::Method;
 
@@ -11,7 +13,10 @@ use crate::transport::Request;
 
 impl ConfigDatabaseClient {
     /// One page of the tenants of a filter as of an instant.
-    pub async fn get_tenant_members(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, ClientError> {
+    pub async fn get_tenant_members(
+        &self,
+        request: &TenantMembersRequest,
+    ) -> Result<TenantMemberPage, ClientError> {
         let request = Request::new(Method::POST, "/all-tenants/members").json(request);
         self.transport.retried(&request).await?.read()
     }
@@ -23,9 +28,13 @@ impl ConfigDatabaseClient {
         Ok(list.timezones)
     }
 
-    /// The value of a label of each of these tenants, in the order asked; `None` for one who does not carry it. More than a
-    /// thousand are asked for in several requests.
-    pub async fn get_label_values(&self, label: &LabelName, tenant_ids: &[TenantId]) -> Result<Vec<Option<String>>, ClientError> {
+    /// The value of a label of each of these tenants, in the order asked; `None` for one who does
+    /// not carry it. More than a thousand are asked for in several requests.
+    pub async fn get_label_values(
+        &self,
+        label: &LabelName,
+        tenant_ids: &[TenantId],
+    ) -> Result<Vec<Option<String>>, ClientError> {
         let mut values = Vec::with_capacity(tenant_ids.len());
         for some in tenant_ids.chunks(USERS_A_BATCH) {
             let asked = LabelValuesRequest { label: label.clone(), tenant_ids: some.to_vec() };

@@ -1,10 +1,13 @@
-//! One request, one answer: addresses, keys, limits of time and size, and what each status code means.
+//! One request, one answer: addresses, keys, limits of time and size, and what each status code
+//! means.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+};
 use reqwest::{Body, Method, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +16,8 @@ use crate::error::{ClientError, Problem};
 use crate::key::ApiKey;
 use crate::resilience::{Breaker, with_retries};
 
-/// The most bytes of an answer that is read at once: several times the longest list of groups that the service gives.
+/// The most bytes of an answer that is read at once: several times the longest list of groups that
+/// the service gives.
 const LONGEST_ANSWER: usize = 512 * 1024 * 1024;
 
 /// The most bytes of an error answer that are read.
@@ -67,7 +71,11 @@ pub(crate) struct Answer {
 }
 
 impl Transport {
-    pub(crate) fn new(base_url: Url, key: Option<ApiKey>, patience: Patience) -> Result<Self, ClientError> {
+    pub(crate) fn new(
+        base_url: Url,
+        key: Option<ApiKey>,
+        patience: Patience,
+    ) -> Result<Self, ClientError> {
         // The first who installs a provider wins; whichever it is, it serves.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut http = reqwest::Client::builder()
@@ -76,11 +84,19 @@ impl Transport {
             .no_proxy()
             .user_agent(concat!("cohort-config-client/", env!("CARGO_PKG_VERSION")));
         if base_url.scheme() == "http" {
-            // Without TLS no certificates are needed, and a container without any must not fail for it.
+            // Without TLS no certificates are needed, and a container without any must not fail for
+            // it.
             http = http.tls_certs_only([]);
         }
-        let http = http.build().map_err(|source| ClientError::Setup { source: Arc::new(source) })?;
-        Ok(Self { http, base_url, key, request_timeout: patience.request, breaker: Breaker::new(patience.breaker) })
+        let http =
+            http.build().map_err(|source| ClientError::Setup { source: Arc::new(source) })?;
+        Ok(Self {
+            http,
+            base_url,
+            key,
+            request_timeout: patience.request,
+            breaker: Breaker::new(patience.breaker),
+        })
     }
 
     pub(crate) fn base_url(&self) -> &Url {
@@ -97,8 +113,13 @@ impl Transport {
         with_retries(|| self.once(request)).await
     }
 
-    /// Sends the request once with this body, and gives the answer once its head is there; the rest has no limit of time.
-    pub(crate) async fn stream(&self, request: &Request, body: Option<Body>) -> Result<Response, ClientError> {
+    /// Sends the request once with this body, and gives the answer once its head is there; the rest
+    /// has no limit of time.
+    pub(crate) async fn stream(
+        &self,
+        request: &Request,
+        body: Option<Body>,
+    ) -> Result<Response, ClientError> {
         self.breaker.guard(&request.act(), self.send(request, body, None)).await
     }
 
@@ -114,7 +135,12 @@ impl Transport {
     }
 
     /// Gives the answer once its head is there and says 2xx, or 304.
-    async fn send(&self, request: &Request, body: Option<Body>, timeout: Option<Duration>) -> Result<Response, ClientError> {
+    async fn send(
+        &self,
+        request: &Request,
+        body: Option<Body>,
+        timeout: Option<Duration>,
+    ) -> Result<Response, ClientError> {
         let act = request.act();
         let mut call = self.http.request(request.method.clone(), self.url(request));
         if let Some(timeout) = timeout {
@@ -148,8 +174,10 @@ impl Transport {
     /// What an answer that is not 2xx means.
     async fn refusal(&self, act: String, request: &Request, response: Response) -> ClientError {
         let status = response.status();
-        let retry_after = header_text(&response, RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok().map(Duration::from_secs));
-        let is_json = header_text(&response, CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
+        let retry_after = header_text(&response, RETRY_AFTER)
+            .and_then(|seconds| seconds.trim().parse().ok().map(Duration::from_secs));
+        let is_json =
+            header_text(&response, CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
         // A body that breaks off explains nothing; the status code stands.
         let body = read_to_end(&act, response, LONGEST_PROBLEM).await.unwrap_or_default();
         let problem = if is_json { Problem::from_json(status, &body) } else { None };
@@ -158,20 +186,37 @@ impl Transport {
     }
 }
 
-fn meaning(act: String, status: StatusCode, problem: Option<Problem>, retry_after: Option<Duration>, has_key: bool) -> ClientError {
+fn meaning(
+    act: String,
+    status: StatusCode,
+    problem: Option<Problem>,
+    retry_after: Option<Duration>,
+    has_key: bool,
+) -> ClientError {
     match (status, problem) {
         (StatusCode::UNAUTHORIZED, _) if !has_key => {
             ClientError::Denied { act, status, detail: "a key is needed and none was sent".into() }
         }
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, problem) => {
-            ClientError::Denied { act, status, detail: problem.map_or_else(|| "the key was refused".into(), |problem| problem.detail) }
-        }
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, problem) => ClientError::Denied {
+            act,
+            status,
+            detail: problem.map_or_else(|| "the key was refused".into(), |problem| problem.detail),
+        },
         (StatusCode::GONE, _) => ClientError::Gone { act },
-        (status, problem) if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
-            ClientError::Unavailable { act, problem: problem.unwrap_or_else(|| Problem::bare(status)), retry_after }
+        (status, problem)
+            if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() =>
+        {
+            ClientError::Unavailable {
+                act,
+                problem: problem.unwrap_or_else(|| Problem::bare(status)),
+                retry_after,
+            }
         }
         (_, Some(problem)) => ClientError::Refused { act, problem },
-        (status, None) => ClientError::Garbage { act, what: format!("the answer is {status} without an explanation (no problem+json)") },
+        (status, None) => ClientError::Garbage {
+            act,
+            what: format!("the answer is {status} without an explanation (no problem+json)"),
+        },
     }
 }
 
@@ -180,11 +225,18 @@ fn unreachable(act: &str, source: reqwest::Error) -> ClientError {
 }
 
 /// The body, if it is no longer than `limit` bytes.
-async fn read_to_end(act: &str, mut response: Response, limit: usize) -> Result<Vec<u8>, ClientError> {
+async fn read_to_end(
+    act: &str,
+    mut response: Response,
+    limit: usize,
+) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(|source| unreachable(act, source))? {
         if body.len() + piece.len() > limit {
-            return Err(ClientError::Garbage { act: act.to_owned(), what: format!("the answer is longer than {limit} bytes") });
+            return Err(ClientError::Garbage {
+                act: act.to_owned(),
+                what: format!("the answer is longer than {limit} bytes"),
+            });
         }
         body.extend_from_slice(&piece);
     }
@@ -198,7 +250,15 @@ pub(crate) fn header_text(response: &Response, name: HeaderName) -> Option<Strin
 impl Request {
     /// A request to a path below the base, whose segments are already encoded by [`segment`].
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), headers: Vec::new(), body: None, timeout: None, key: None }
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            timeout: None,
+            key: None,
+        }
     }
 
     pub(crate) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -207,22 +267,29 @@ impl Request {
     }
 
     pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
-        self.body = Some(serde_json::to_vec(body).expect("requests are made of texts, numbers, lists and objects with text keys"));
+        self.body = Some(
+            serde_json::to_vec(body)
+                .expect("requests are made of texts, numbers, lists and objects with text keys"),
+        );
         self
     }
 
-    /// Asks for the answer only if it is another than this one; an `ETag` that no header can hold is not sent.
+    /// Asks for the answer only if it is another than this one; an `ETag` that no header can hold
+    /// is not sent.
     pub(crate) fn if_none_match(self, etag: Option<&str>) -> Self {
         self.header(IF_NONE_MATCH, etag)
     }
 
     /// Asks for server-sent events behind the one of this id.
     pub(crate) fn events(self, last_event_id: Option<&str>) -> Self {
-        self.header(ACCEPT, Some("text/event-stream")).header(HeaderName::from_static("last-event-id"), last_event_id)
+        self.header(ACCEPT, Some("text/event-stream"))
+            .header(HeaderName::from_static("last-event-id"), last_event_id)
     }
 
     fn header(mut self, name: HeaderName, value: Option<&str>) -> Self {
-        self.headers.extend(value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)));
+        self.headers.extend(
+            value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)),
+        );
         self
     }
 
@@ -247,7 +314,8 @@ impl Request {
 impl Answer {
     /// The body as what was asked for.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_slice(&self.body).map_err(|error| self.garbage(format!("the answer is not what was asked for: {error}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|error| self.garbage(format!("the answer is not what was asked for: {error}")))
     }
 
     pub(crate) fn garbage(&self, what: String) -> ClientError {

@@ -31,16 +31,28 @@ struct Document {
 
 impl UserPreferences {
     /// Reads the specification's document; the error says what is wrong with it.
-    pub(crate) fn read(tenant: &TenantId, etag: Option<String>, body: &[u8]) -> Result<Self, String> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| format!("the answer is no JSON: {error}"))?;
-        let document = PreferenceDocument::from_json(&value).map_err(|error| format!("the answer is no preference document: {error}"))?;
+    pub(crate) fn read(
+        tenant: &TenantId,
+        etag: Option<String>,
+        body: &[u8],
+    ) -> Result<Self, String> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| format!("the answer is no JSON: {error}"))?;
+        let document = PreferenceDocument::from_json(&value)
+            .map_err(|error| format!("the answer is no preference document: {error}"))?;
         match document.tenant_id {
             Some(of) if of == *tenant => {}
-            Some(of) => return Err(format!("the answer is the document of another tenant, {:?}", of.as_str())),
+            Some(of) => {
+                return Err(format!(
+                    "the answer is the document of another tenant, {:?}",
+                    of.as_str()
+                ));
+            }
             None => return Err("the answer is a document without tenant_id".into()),
         }
         let weight = u32::try_from(LEAST_WEIGHT + EXPANSION * body.len()).unwrap_or(u32::MAX);
-        let document = Document { tenant_id: tenant.clone(), etag, features: document.features, weight };
+        let document =
+            Document { tenant_id: tenant.clone(), etag, features: document.features, weight };
         Ok(Self { document: Arc::new(document), confirmed_at: Instant::now(), is_stale: false })
     }
 
@@ -59,7 +71,8 @@ impl UserPreferences {
         self.document.weight
     }
 
-    /// Whether they are given out although they are older than the TTL, because the Config Database does not answer.
+    /// Whether they are given out although they are older than the TTL, because the Config Database
+    /// does not answer.
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }

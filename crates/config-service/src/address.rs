@@ -9,7 +9,8 @@ use std::str::FromStr;
 pub enum DatabaseAddress {
     /// An SQLite file, made if it is not there: `sqlite://PATH`.
     Sqlite(PathBuf),
-    /// A schema of a PostgreSQL database, made if it is not there: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    /// A schema of a PostgreSQL database, made if it is not there:
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     Postgres {
         /// The address, with everything that the driver understands.
         url: String,
@@ -45,7 +46,11 @@ impl FromStr for DatabaseAddress {
         match scheme {
             "sqlite" => {
                 let path = rest.strip_prefix("//").unwrap_or(rest);
-                if path.is_empty() { Err(DatabaseAddressError) } else { Ok(Self::Sqlite(path.into())) }
+                if path.is_empty() {
+                    Err(DatabaseAddressError)
+                } else {
+                    Ok(Self::Sqlite(path.into()))
+                }
             }
             "postgres" | "postgresql" if rest.starts_with("//") => {
                 Ok(Self::Postgres { url: text.to_owned(), schema: DEFAULT_SCHEMA.into() })
@@ -60,7 +65,9 @@ impl fmt::Display for DatabaseAddress {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres { url, schema } => {
-                let place = url.split_once("//").map_or("", |(_, rest)| rest.rsplit_once('@').map_or(rest, |(_, place)| place));
+                let place = url
+                    .split_once("//")
+                    .map_or("", |(_, rest)| rest.rsplit_once('@').map_or(rest, |(_, place)| place));
                 let place = place.split_once('?').map_or(place, |(place, _)| place);
                 write!(f, "postgres://{place} (schema {schema})")
             }
@@ -83,7 +90,10 @@ mod tests {
         let shown = |text: &str| text.parse::<DatabaseAddress>().map(|address| address.to_string());
         assert_eq!(shown("sqlite://data/config.db"), Ok("sqlite://data/config.db".into()));
         assert_eq!(shown("sqlite:///var/config.db"), Ok("sqlite:///var/config.db".into()));
-        assert_eq!(shown("postgres://me:s3c@ret@db:5432/app?password=s3cret"), Ok("postgres://db:5432/app (schema cohort)".into()));
+        assert_eq!(
+            shown("postgres://me:s3c@ret@db:5432/app?password=s3cret"),
+            Ok("postgres://db:5432/app (schema cohort)".into())
+        );
         for wrong in ["", "config.db", "sqlite:", "mysql://db", "postgres:db"] {
             assert_eq!(shown(wrong), Err(DatabaseAddressError), "{wrong}");
         }

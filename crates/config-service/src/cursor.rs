@@ -1,4 +1,5 @@
-//! Cursors: opaque outside, inside a place in the feed or in a member list of one incarnation of the database (F7, F11).
+//! Cursors: opaque outside, inside a place in the feed or in a member list of one incarnation of
+//! the database (F7, F11).
 
 use std::fmt;
 
@@ -25,7 +26,8 @@ pub(crate) enum Since {
     Change(i64),
 }
 
-/// Where a page of a member list begins: the list is of one instant, so that all its pages are one list.
+/// Where a page of a member list begins: the list is of one instant, so that all its pages are one
+/// list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MembersAfter {
     /// The instant of the list.
@@ -55,7 +57,11 @@ impl Incarnation {
     }
 
     /// The number of the change at a position of the feed.
-    pub(crate) fn position_of(self, position: &str, parameter: &str) -> Result<i64, ConfigServiceError> {
+    pub(crate) fn position_of(
+        self,
+        position: &str,
+        parameter: &str,
+    ) -> Result<i64, ConfigServiceError> {
         self.own(position, parameter)?.parse().map_err(|_not_a_number| malformed(parameter))
     }
 
@@ -69,7 +75,10 @@ impl Incarnation {
         let malformed = || malformed("cursor");
         let (as_of, number) = self.own(cursor, "cursor")?.split_once('-').ok_or_else(malformed)?;
         let as_of = as_of.parse().ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
-        Ok(MembersAfter { as_of: as_of.ok_or_else(malformed)?, number: number.parse().map_err(|_not_a_number| malformed())? })
+        Ok(MembersAfter {
+            as_of: as_of.ok_or_else(malformed)?,
+            number: number.parse().map_err(|_not_a_number| malformed())?,
+        })
     }
 
     /// The cursor of the page behind the row of this number.
@@ -90,9 +99,14 @@ impl Incarnation {
     /// Reads a cursor of a list of tenants.
     pub(crate) fn tenants_after(self, cursor: &str) -> Result<TenantsAfter, ConfigServiceError> {
         let malformed = || malformed("cursor");
-        let (number, tenant_id) = self.own(cursor, "cursor")?.split_once('-').ok_or_else(malformed)?;
-        let tenant_id = URL_SAFE_NO_PAD.decode(tenant_id).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(TenantsAfter { number: number.parse().map_err(|_not_a_number| malformed())?, tenant_id: tenant_id.ok_or_else(malformed)? })
+        let (number, tenant_id) =
+            self.own(cursor, "cursor")?.split_once('-').ok_or_else(malformed)?;
+        let tenant_id =
+            URL_SAFE_NO_PAD.decode(tenant_id).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(TenantsAfter {
+            number: number.parse().map_err(|_not_a_number| malformed())?,
+            tenant_id: tenant_id.ok_or_else(malformed)?,
+        })
     }
 
     /// What stands behind the incarnation in a cursor of this one.
@@ -126,9 +140,15 @@ mod tests {
     fn a_position_reads_back_in_its_own_incarnation_only() {
         let position = OURS.position(42);
         assert!(matches!(OURS.since(Some(&position)), Ok(Since::Change(42))));
-        assert!(matches!(Incarnation(1).since(Some(&position)), Err(ConfigServiceError::CursorGone)));
+        assert!(matches!(
+            Incarnation(1).since(Some(&position)),
+            Err(ConfigServiceError::CursorGone)
+        ));
         for malformed in ["", "42", "zz-1", "0a0b0c0d-x", "0a0b0c0d-"] {
-            assert!(matches!(OURS.since(Some(malformed)), Err(ConfigServiceError::Parameter(_))), "{malformed}");
+            assert!(
+                matches!(OURS.since(Some(malformed)), Err(ConfigServiceError::Parameter(_))),
+                "{malformed}"
+            );
         }
     }
 
@@ -137,14 +157,21 @@ mod tests {
         let after = TenantsAfter { number: 3, tenant_id: "a-b/\u{fc}".into() };
         assert_eq!(OURS.tenants_after(&OURS.tenants_cursor(&after)).expect("reads"), after);
         for malformed in ["0a0b0c0d-3", "0a0b0c0d-x-YQ", "0a0b0c0d-3-*"] {
-            assert!(matches!(OURS.tenants_after(malformed), Err(ConfigServiceError::Parameter(_))), "{malformed}");
+            assert!(
+                matches!(OURS.tenants_after(malformed), Err(ConfigServiceError::Parameter(_))),
+                "{malformed}"
+            );
         }
     }
 
     #[test]
     fn a_member_cursor_carries_the_instant_of_its_list() {
-        let after = MembersAfter { as_of: Timestamp::from_microsecond(-5).expect("in range"), number: 7 };
-        let cursor = OURS.members_cursor(MembersAfter { as_of: Timestamp::from_microsecond(5).expect("in range"), ..after });
+        let after =
+            MembersAfter { as_of: Timestamp::from_microsecond(-5).expect("in range"), number: 7 };
+        let cursor = OURS.members_cursor(MembersAfter {
+            as_of: Timestamp::from_microsecond(5).expect("in range"),
+            ..after
+        });
         assert_eq!(OURS.members_after(&cursor).expect("reads").number, 7);
         assert!(matches!(OURS.members_after("0a0b0c0d-7"), Err(ConfigServiceError::Parameter(_))));
     }

@@ -21,10 +21,14 @@ pub enum ConfigServiceError {
     #[error("{0}")]
     Parameter(String),
     /// A cursor of another incarnation of the database, or of a time that it does not have (F7).
-    #[error("this cursor belongs to another incarnation of the database: list again, then follow from the list's position")]
+    #[error(
+        "this cursor belongs to another incarnation of the database: list again, then follow from \
+         the list's position"
+    )]
     CursorGone,
     /// The instant asked for has not come, or a write stamped before it has not ended (M1).
-    #[error("the state as of this instant is not settled yet: ask again in {} s", retry_after.as_secs())]
+    #[error("the state as of this instant is not settled yet: ask again in {} s",
+        retry_after.as_secs())]
     NotSettled {
         /// When to ask again.
         retry_after: Duration,

@@ -54,7 +54,8 @@ pub(crate) struct Scopes(u8);
 impl Scopes {
     /// Reads names separated by blanks; `None` if one is no scope or there is none.
     pub(crate) fn parse(names: &str) -> Option<Self> {
-        let scopes = names.split_ascii_whitespace().map(Scope::named).collect::<Option<Vec<_>>>()?;
+        let scopes =
+            names.split_ascii_whitespace().map(Scope::named).collect::<Option<Vec<_>>>()?;
         (!scopes.is_empty()).then(|| scopes.into_iter().collect())
     }
 
@@ -165,7 +166,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The hash under which a key is looked up. Timing tells nothing: the text behind a near hash cannot be constructed.
+/// The hash under which a key is looked up. Timing tells nothing: the text behind a near hash
+/// cannot be constructed.
 pub(crate) fn hash(key: &str) -> KeyHash {
     *blake3::hash(key.as_bytes()).as_bytes()
 }
@@ -191,6 +193,9 @@ mod tests {
         assert_eq!(Scopes::parse("write  read"), Some(scopes));
         assert_eq!(Scopes::parse("read root"), None);
         assert_eq!(Scopes::parse(" "), None);
-        assert!(scopes.hold_any(&[Scope::Admin, Scope::Read]) && !scopes.hold_any(&[Scope::Admin, Scope::Agent]));
+        assert!(
+            scopes.hold_any(&[Scope::Admin, Scope::Read])
+                && !scopes.hold_any(&[Scope::Admin, Scope::Agent])
+        );
     }
 }

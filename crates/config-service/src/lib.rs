@@ -1,12 +1,14 @@
-//! The Config Database: what users prefer, in which groups that puts them, and who was in a group at any instant.
+//! The Config Database: what users prefer, in which groups that puts them, and who was in a group
+//! at any instant.
 //!
 //! ```text
 //! api ─► service ─► store (trait Store) ◄─ store/sqlite, store/postgres
 //! ```
 //!
-//! `service` decides and knows neither HTTP nor SQL; SQL stands in `store/sqlite` and `store/postgres` only and status codes in `api/error`
-//! only. A document, its group rows and its change row are one transaction, and the feed ([`preferences`] of another
-//! process learn of changes by it) is read from the same rows as the history.
+//! `service` decides and knows neither HTTP nor SQL; SQL stands in `store/sqlite` and
+//! `store/postgres` only and status codes in `api/error` only. A document, its group rows and its
+//! change row are one transaction, and the feed ([`preferences`] of another process learn of
+//! changes by it) is read from the same rows as the history.
 //!
 //! [`preferences`]: cohort_preferences
 

@@ -26,7 +26,8 @@ impl Lifetime {
 
     /// The instant at which it is over if it begins at `now`, in whole seconds.
     pub(crate) fn end(self, now: Timestamp) -> Timestamp {
-        let whole = Timestamp::from_second(now.as_second()).expect("a second of the calendar is in the calendar");
+        let whole = Timestamp::from_second(now.as_second())
+            .expect("a second of the calendar is in the calendar");
         whole.saturating_add(self.0).expect("a duration never fails to be added")
     }
 }
@@ -44,8 +45,13 @@ impl FromStr for Lifetime {
             _ => return Err(LifetimeError),
         };
         let number = &text[..text.len() - unit.len_utf8()];
-        let is_whole = (1..=MOST_DIGITS).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-        let number: i64 = Some(number).filter(|number| is_whole && !number.starts_with('0')).ok_or(LifetimeError)?.parse().expect("digits");
+        let is_whole = (1..=MOST_DIGITS).contains(&number.len())
+            && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = Some(number)
+            .filter(|number| is_whole && !number.starts_with('0'))
+            .ok_or(LifetimeError)?
+            .parse()
+            .expect("digits");
         Ok(Self(SignedDuration::from_secs(number * seconds)))
     }
 }
@@ -65,13 +71,16 @@ mod tests {
     #[test]
     fn a_lifetime_is_a_whole_number_with_one_unit() {
         let now: Timestamp = "2026-12-01T12:00:00.5Z".parse().expect("an instant");
-        let end = |text: &str| text.parse::<Lifetime>().map(|lifetime| lifetime.end(now).to_string());
+        let end =
+            |text: &str| text.parse::<Lifetime>().map(|lifetime| lifetime.end(now).to_string());
         assert_eq!(end("72h"), Ok("2026-12-04T12:00:00Z".into()));
         assert_eq!(end("90s"), Ok("2026-12-01T12:01:30Z".into()));
         assert_eq!(end("3d"), end("72h"));
         assert_eq!(end("60m"), end("1h"));
         assert!(end("999999d").is_ok());
-        for wrong in ["", "h", "72", "0h", "-1h", "+1h", "1.5h", "1 h", "1h30m", "1w", "1234567s", "1ü"] {
+        for wrong in
+            ["", "h", "72", "0h", "-1h", "+1h", "1.5h", "1 h", "1h30m", "1w", "1234567s", "1ü"]
+        {
             assert_eq!(end(wrong), Err(LifetimeError), "{wrong}");
         }
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    with_local_recorder,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
 const REQUESTS: &str = "cohort_config_requests_total";
@@ -18,15 +21,21 @@ pub(crate) struct Metrics(PrometheusRecorder);
 impl Metrics {
     /// Nothing counted yet.
     pub(crate) fn new() -> Self {
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(SECONDS.into()), &BUCKETS);
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(SECONDS.into()), &BUCKETS);
         let recorder = builder.expect("there are buckets").build_recorder();
         with_local_recorder(&recorder, || {
             describe_counter!(REQUESTS, "Requests answered, by method, route and status");
-            describe_histogram!(SECONDS, Unit::Seconds, "From the head of a request to the head of its answer, by route");
+            describe_histogram!(
+                SECONDS,
+                Unit::Seconds,
+                "From the head of a request to the head of its answer, by route"
+            );
             describe_gauge!(
                 FEED_LAG,
                 Unit::Seconds,
-                "How long the oldest write that is not committed has been open: so late is the change feed"
+                "How long the oldest write that is not committed has been open: so late is the \
+                 change feed"
             );
         });
         Self(recorder)
@@ -36,7 +45,9 @@ impl Metrics {
     pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
         let (method, route) = (method.to_owned(), route.to_owned());
         with_local_recorder(&self.0, || {
-            counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string()).increment(1);
+            counter!(REQUESTS, "method" => method, "route" => route.clone(),
+                "status" => status.to_string())
+            .increment(1);
             histogram!(SECONDS, "route" => route).record(took);
         });
     }
@@ -61,8 +72,18 @@ mod tests {
             metrics.answered("GET", "/tenants", 200, Duration::from_millis(2));
         }
         let text = metrics.render(Duration::from_millis(1_500));
-        assert!(text.contains("cohort_config_requests_total{method=\"GET\",route=\"/tenants\",status=\"200\"} 2"), "{text}");
-        assert!(text.contains("cohort_config_request_seconds_bucket{route=\"/tenants\",le=\"0.0025\"} 2"), "{text}");
+        assert!(
+            text.contains(
+                "cohort_config_requests_total{method=\"GET\",route=\"/tenants\",status=\"200\"} 2"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "cohort_config_request_seconds_bucket{route=\"/tenants\",le=\"0.0025\"} 2"
+            ),
+            "{text}"
+        );
         assert!(text.contains("cohort_config_feed_lag_seconds 1.5"), "{text}");
         assert!(!other.render(Duration::ZERO).contains("requests_total{"));
     }

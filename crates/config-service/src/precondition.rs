@@ -27,7 +27,8 @@ impl Tags {
             return Some(Self::Any);
         }
         let tags = value.split(',').map(|tag| opaque_part(tag.trim()));
-        let versions = tags.map(|tag| tag.map(|tag| tag.parse().ok())).collect::<Option<Vec<_>>>()?;
+        let versions =
+            tags.map(|tag| tag.map(|tag| tag.parse().ok())).collect::<Option<Vec<_>>>()?;
         Some(Self::Versions(versions.into_iter().flatten().collect()))
     }
 
@@ -40,7 +41,8 @@ impl Tags {
     }
 }
 
-/// What stands between the quotes of a strong tag; of a weak one a text that is no version, as weak tags never match.
+/// What stands between the quotes of a strong tag; of a weak one a text that is no version, as weak
+/// tags never match.
 fn opaque_part(tag: &str) -> Option<&str> {
     if tag.starts_with("W/\"") {
         return Some("weak");
@@ -49,14 +51,24 @@ fn opaque_part(tag: &str) -> Option<&str> {
 }
 
 impl Precondition {
-    /// Checks it against the version that is there, `None` if nothing is (a deleted preference is not there).
+    /// Checks it against the version that is there, `None` if nothing is (a deleted preference is
+    /// not there).
     pub(crate) fn check(&self, current: Option<u64>) -> Result<(), ConfigServiceError> {
-        let there = || current.map_or("nothing is there".into(), |version| format!("version {version} is there"));
+        let there = || {
+            current
+                .map_or("nothing is there".into(), |version| format!("version {version} is there"))
+        };
         if self.if_match.as_ref().is_some_and(|tags| !tags.hold(current)) {
-            return Err(ConfigServiceError::PreconditionFailed(format!("If-Match, but {}", there())));
+            return Err(ConfigServiceError::PreconditionFailed(format!(
+                "If-Match, but {}",
+                there()
+            )));
         }
         if self.is_none_match_broken(current) {
-            return Err(ConfigServiceError::PreconditionFailed(format!("If-None-Match, but {}", there())));
+            return Err(ConfigServiceError::PreconditionFailed(format!(
+                "If-None-Match, but {}",
+                there()
+            )));
         }
         Ok(())
     }
@@ -84,7 +96,13 @@ mod tests {
         assert!(if_match("\"3\"").check(Some(3)).is_ok());
         assert!(if_match("\"1\", \"3\"").check(Some(3)).is_ok());
         assert!(if_match("*").check(Some(3)).is_ok());
-        for (header, current) in [("\"2\"", Some(3)), ("W/\"3\"", Some(3)), ("\"other\"", Some(3)), ("*", None), ("\"3\"", None)] {
+        for (header, current) in [
+            ("\"2\"", Some(3)),
+            ("W/\"3\"", Some(3)),
+            ("\"other\"", Some(3)),
+            ("*", None),
+            ("\"3\"", None),
+        ] {
             assert!(if_match(header).check(current).is_err(), "{header}");
         }
     }

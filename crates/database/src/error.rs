@@ -20,14 +20,20 @@ pub enum DatabaseError {
         /// Why.
         source: rusqlite::Error,
     },
-    /// The text is no address of a PostgreSQL database. What is wrong with it is not told, as it may hold the password.
+    /// The text is no address of a PostgreSQL database. What is wrong with it is not told, as it
+    /// may hold the password.
     #[error(
-        "reading the database's address: it is not of the form postgres://user:password@host:port/database?sslmode=require \
-         (in user and password, write % and / and ? and # and @ and : as %25 and %2F and %3F and %23 and %40 and %3A)"
+        "reading the database's address: it is not of the form \
+         postgres://user:password@host:port/database?sslmode=require \
+         (in user and password, write % and / and ? and # and @ and : as %25 and %2F and %3F and \
+         %23 and %40 and %3A)"
     )]
     Address,
     /// The text is no name of a schema.
-    #[error("reading the name of a schema: {0:?} is not a lower-case letter followed by at most 40 of a-z, 0-9 and _")]
+    #[error(
+        "reading the name of a schema: {0:?} is not a lower-case letter followed by at most 40 of \
+         a-z, 0-9 and _"
+    )]
     SchemaName(String),
     /// The system's certificates could not be read.
     #[error("preparing TLS for the database")]
@@ -74,7 +80,8 @@ pub enum DatabaseError {
     },
     /// A newer program has changed the database in a way that this program would get wrong.
     #[error(
-        "the database {database} may be used by Cohort {oldest} or newer, and this is {program}: install {oldest} or newer, \
+        "the database {database} may be used by Cohort {oldest} or newer, and this is {program}: \
+         install {oldest} or newer, \
          or restore a backup of before the upgrade"
     )]
     ProgramTooOld {
@@ -86,7 +93,9 @@ pub enum DatabaseError {
         oldest: Version,
     },
     /// The oldest program that may use the database is recorded as something that is no version.
-    #[error("reading from the database {database} which program may use it: {recorded:?} is no version")]
+    #[error(
+        "reading from the database {database} which program may use it: {recorded:?} is no version"
+    )]
     Record {
         /// Which file, or which schema where.
         database: String,
@@ -101,7 +110,8 @@ pub enum DatabaseError {
     /// A statement on PostgreSQL failed.
     #[error("running a statement")]
     Query(#[from] PostgresError),
-    /// The transaction that held this job, maybe with others, could not be committed: nothing of it is stored.
+    /// The transaction that held this job, maybe with others, could not be committed: nothing of it
+    /// is stored.
     #[error("committing: {0}")]
     Commit(String),
     /// The transaction that held this job, with others, failed.
@@ -122,7 +132,10 @@ impl DatabaseError {
             | Self::Query(source) => passes(source),
             Self::NoConnection { source, .. } => matches!(source, PoolError::Timeout(_)),
             Self::Statement(rusqlite::Error::SqliteFailure(failure, _)) => {
-                matches!(failure.code, rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+                matches!(
+                    failure.code,
+                    rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked
+                )
             }
             Self::Together(cause) => cause.is_transient(),
             _ => false,
@@ -134,14 +147,19 @@ impl DatabaseError {
 fn passes(error: &PostgresError) -> bool {
     match error.code() {
         Some(state) => state_passes(state),
-        None => error.is_closed() || io_cause(error).is_some_and(|kind| kind != ErrorKind::InvalidData),
+        None => {
+            error.is_closed() || io_cause(error).is_some_and(|kind| kind != ErrorKind::InvalidData)
+        }
     }
 }
 
 /// What went wrong on the way to the server. A certificate that does not fit is invalid data.
 fn io_cause(error: &PostgresError) -> Option<ErrorKind> {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).next()
+    causes
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .map(std::io::Error::kind)
+        .next()
 }
 
 fn state_passes(state: &SqlState) -> bool {
@@ -157,5 +175,6 @@ fn state_passes(state: &SqlState) -> bool {
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         SqlState::READ_ONLY_SQL_TRANSACTION,
     ];
-    [CONNECTION, ROLLED_BACK, SHORT_OF_RESOURCES].contains(&&state.code()[..2]) || passing.contains(state)
+    [CONNECTION, ROLLED_BACK, SHORT_OF_RESOURCES].contains(&&state.code()[..2])
+        || passing.contains(state)
 }

@@ -10,7 +10,9 @@ pub mod testing;
 pub use deadpool_postgres::{GenericClient, Transaction};
 pub use error::DatabaseError;
 pub use migrations::Migrations;
-pub use postgres::{Connection, Heard, Planning, Postgres, PostgresOptions, Reader, SchemaName, statement, table};
+pub use postgres::{
+    Connection, Heard, Planning, Postgres, PostgresOptions, Reader, SchemaName, statement, table,
+};
 pub use refinery::embed_migrations;
 pub use semver::Version;
 pub use sqlite::{Sqlite, SqliteOptions};

@@ -6,10 +6,12 @@
 //! program 1.2 brings V1 V2                          is refused
 //! ```
 //!
-//! Each database records the oldest program that may use it. The record only rises, and rises before the migrations are
-//! applied: a program that dies between the two leaves a database that is too careful, never one that is too open.
+//! Each database records the oldest program that may use it. The record only rises, and rises
+//! before the migrations are applied: a program that dies between the two leaves a database that is
+//! too careful, never one that is too open.
 //!
-//! Not done here: taking a migration back. A program that steps back leaves the newer schema as it is.
+//! Not done here: taking a migration back. A program that steps back leaves the newer schema as it
+//! is.
 
 use refinery::Runner;
 use semver::Version;
@@ -23,17 +25,20 @@ pub struct Migrations {
     oldest_program: Version,
 }
 
-/// The table that holds the record; it has one row. It is not itself migrated, so that every program can read it.
-pub(crate) const CREATE_RECORD: &str =
-    "CREATE TABLE IF NOT EXISTS compatibility (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), oldest_program TEXT NOT NULL)";
+/// The table that holds the record; it has one row. It is not itself migrated, so that every
+/// program can read it.
+pub(crate) const CREATE_RECORD: &str = "CREATE TABLE IF NOT EXISTS compatibility (only_row INTEGER \
+    PRIMARY KEY CHECK (only_row = 1), oldest_program TEXT NOT NULL)";
 
 pub(crate) const READ_RECORD: &str = "SELECT oldest_program FROM compatibility";
 
 impl Migrations {
-    /// What this program brings: the embedded migrations, and the oldest program that can work with the newest of them.
-    /// Raise `oldest_program` together with a migration that breaks older programs.
+    /// What this program brings: the embedded migrations, and the oldest program that can work with
+    /// the newest of them. Raise `oldest_program` together with a migration that breaks older
+    /// programs.
     pub fn new(runner: Runner, oldest_program: Version) -> Self {
-        let program = Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo accepts semantic versions only");
+        let program = Version::parse(env!("CARGO_PKG_VERSION"))
+            .expect("cargo accepts semantic versions only");
         Self { runner, program, oldest_program }
     }
 
@@ -45,34 +50,49 @@ impl Migrations {
     }
 
     /// Whether this program may use a database with this record; `None` when nobody has left one.
-    pub(crate) fn check(&self, recorded: Option<&str>, database: &str) -> Result<(), DatabaseError> {
+    pub(crate) fn check(
+        &self,
+        recorded: Option<&str>,
+        database: &str,
+    ) -> Result<(), DatabaseError> {
         match recorded.map(|text| parse(text, database)).transpose()? {
-            Some(oldest) if self.program < oldest => {
-                Err(DatabaseError::ProgramTooOld { database: database.into(), program: self.program.clone(), oldest })
-            }
+            Some(oldest) if self.program < oldest => Err(DatabaseError::ProgramTooOld {
+                database: database.into(),
+                program: self.program.clone(),
+                oldest,
+            }),
             _ => Ok(()),
         }
     }
 
     /// What the record has to become before the migrations are applied; `None` when it stays.
-    pub(crate) fn raised(&self, recorded: Option<&str>, database: &str) -> Result<Option<String>, DatabaseError> {
+    pub(crate) fn raised(
+        &self,
+        recorded: Option<&str>,
+        database: &str,
+    ) -> Result<Option<String>, DatabaseError> {
         match recorded.map(|text| parse(text, database)).transpose()? {
             Some(oldest) if oldest >= self.oldest_program => Ok(None),
             _ => Ok(Some(self.oldest_program.to_string())),
         }
     }
 
-    /// What applies the migrations. A database that is ahead of this program may have some that it does not know; all
-    /// else that differs is a fault.
+    /// What applies the migrations. A database that is ahead of this program may have some that it
+    /// does not know; all else that differs is a fault.
     pub(crate) fn runner(&self, newest_applied: Option<i32>) -> Runner {
-        let newest_brought = self.runner.get_migrations().iter().map(refinery::Migration::version).max();
+        let newest_brought =
+            self.runner.get_migrations().iter().map(refinery::Migration::version).max();
         let ahead = newest_applied > newest_brought;
         Runner::new(self.runner.get_migrations()).set_abort_missing(!ahead)
     }
 }
 
 fn parse(recorded: &str, database: &str) -> Result<Version, DatabaseError> {
-    Version::parse(recorded).map_err(|source| DatabaseError::Record { database: database.into(), recorded: recorded.into(), source })
+    Version::parse(recorded).map_err(|source| DatabaseError::Record {
+        database: database.into(),
+        recorded: recorded.into(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -81,7 +101,8 @@ mod tests {
 
     fn brought_by(program: &str, oldest: &str) -> Migrations {
         let oldest = Version::parse(oldest).expect("version");
-        Migrations::new(Runner::new(&[]), oldest).brought_by(Version::parse(program).expect("version"))
+        Migrations::new(Runner::new(&[]), oldest)
+            .brought_by(Version::parse(program).expect("version"))
     }
 
     #[test]
@@ -94,10 +115,12 @@ mod tests {
 
     #[test]
     fn a_program_that_is_too_old_is_told_both_versions_and_what_to_do() {
-        let refused = brought_by("1.4.0", "1.3.0").check(Some("1.10.0"), "db").expect_err("refused");
+        let refused =
+            brought_by("1.4.0", "1.3.0").check(Some("1.10.0"), "db").expect_err("refused");
         assert_eq!(
             refused.to_string(),
-            "the database db may be used by Cohort 1.10.0 or newer, and this is 1.4.0: install 1.10.0 or newer, \
+            "the database db may be used by Cohort 1.10.0 or newer, and this is 1.4.0: install \
+             1.10.0 or newer, \
              or restore a backup of before the upgrade"
         );
     }
@@ -113,6 +136,9 @@ mod tests {
 
     #[test]
     fn a_record_that_is_no_version_is_a_fault() {
-        assert!(matches!(brought_by("1.4.0", "1.3.0").check(Some("x"), "db"), Err(DatabaseError::Record { .. })));
+        assert!(matches!(
+            brought_by("1.4.0", "1.3.0").check(Some("x"), "db"),
+            Err(DatabaseError::Record { .. })
+        ));
     }
 }

@@ -7,11 +7,12 @@
 //! read(job)  ───► reader threads, each job on one snapshot (WAL)
 //! ```
 //!
-//! A job that fails undoes itself only. A commit that fails undoes all jobs of its transaction, and each of them is
-//! told. A process that is killed loses only jobs that were not answered: the file is in WAL mode with
-//! `synchronous = FULL`, so an answer means that the disk has said so.
+//! A job that fails undoes itself only. A commit that fails undoes all jobs of its transaction, and
+//! each of them is told. A process that is killed loses only jobs that were not answered: the file
+//! is in WAL mode with `synchronous = FULL`, so an answer means that the disk has said so.
 //!
-//! Not done here: retrying. Nobody else writes to the file, so a busy database is a fault to report.
+//! Not done here: retrying. Nobody else writes to the file, so a busy database is a fault to
+//! report.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -33,7 +34,8 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// Whether every write is refused and the file must exist.
     pub read_only: bool,
-    /// Called on the writer thread after each transaction has ended, before its jobs get their answers.
+    /// Called on the writer thread after each transaction has ended, before its jobs get their
+    /// answers.
     pub on_commit: Option<Box<dyn Fn() + Send>>,
 }
 
@@ -47,8 +49,8 @@ pub struct Sqlite {
 /// The most jobs that share one transaction: bounds how long the first of them waits for the last.
 const MOST_JOBS_A_COMMIT: usize = 1_000;
 
-/// Pages of 4 KiB in the log until they are copied into the file, each once: an import that scatters over an index writes the
-/// same pages again in each transaction.
+/// Pages of 4 KiB in the log until they are copied into the file, each once: an import that
+/// scatters over an index writes the same pages again in each transaction.
 const PAGES_A_CHECKPOINT: u32 = 32_000;
 
 /// Statements kept prepared a connection.
@@ -56,7 +58,8 @@ const PREPARED_STATEMENTS: usize = 128;
 
 type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A job on its way through the writer: first run, later told whether the transaction was committed.
+/// A job on its way through the writer: first run, later told whether the transaction was
+/// committed.
 trait WriteJob: Send {
     fn run(&mut self, connection: &Connection);
     fn answer(self: Box<Self>, committed: Result<(), &DatabaseError>);
@@ -66,7 +69,8 @@ impl Sqlite {
     /// Opens the file and, unless it is read-only, brings its schema up to date.
     ///
     /// # Errors
-    /// Among others [`DatabaseError::ProgramTooOld`], when a newer program has left the schema unfit for this one.
+    /// Among others [`DatabaseError::ProgramTooOld`], when a newer program has left the schema
+    /// unfit for this one.
     pub fn open(options: SqliteOptions, migrations: &Migrations) -> Result<Self, DatabaseError> {
         let SqliteOptions { path, readers, read_only, on_commit } = options;
         if read_only {
@@ -87,7 +91,8 @@ impl Sqlite {
         Ok(Self { writer, readers: reader_jobs })
     }
 
-    /// Runs a job in a transaction, maybe together with others that wait, and answers once it is on disk.
+    /// Runs a job in a transaction, maybe together with others that wait, and answers once it is on
+    /// disk.
     ///
     /// # Errors
     /// The job's own, which undoes this job alone; or that the transaction could not be committed.
@@ -131,14 +136,17 @@ fn migrate(path: &Path, migrations: &Migrations) -> Result<(), DatabaseError> {
         connection.execute("INSERT OR REPLACE INTO compatibility VALUES (1, ?1)", [oldest])?;
     }
     let runner = migrations.runner(newest_applied(&connection)?);
-    runner.run(&mut connection).map_err(|source| DatabaseError::Migrate { database, source: Box::new(source) })?;
+    runner
+        .run(&mut connection)
+        .map_err(|source| DatabaseError::Migrate { database, source: Box::new(source) })?;
     Ok(())
 }
 
 /// Whether the program may use the file as it is.
 fn check(path: &Path, migrations: &Migrations) -> Result<(), DatabaseError> {
     let connection = connect(path, true)?;
-    let recorded = if connection.table_exists(None, "compatibility")? { record(&connection)? } else { None };
+    let recorded =
+        if connection.table_exists(None, "compatibility")? { record(&connection)? } else { None };
     migrations.check(recorded.as_deref(), &path.display().to_string())
 }
 
@@ -150,26 +158,32 @@ fn newest_applied(connection: &Connection) -> Result<Option<i32>, DatabaseError>
     if !connection.table_exists(None, "refinery_schema_history")? {
         return Ok(None);
     }
-    Ok(connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?)
+    Ok(connection
+        .query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?)
 }
 
 fn connect(path: &Path, read_only: bool) -> Result<Connection, DatabaseError> {
-    let access =
-        if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
-    let opened = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).and_then(|connection| {
-        if !read_only {
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_CHECKPOINT)?;
-        }
-        connection.pragma_update(None, "cache_size", -65_536)?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
-        // Else SQLite plans by the values that are bound, and prepares a statement anew whenever those of a cached one are cleared.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(connection)
-    });
+    let access = if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    };
+    let opened = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .and_then(|connection| {
+            if !read_only {
+                connection.pragma_update(None, "journal_mode", "WAL")?;
+                connection.pragma_update(None, "synchronous", "FULL")?;
+                connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_CHECKPOINT)?;
+            }
+            connection.pragma_update(None, "cache_size", -65_536)?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.busy_timeout(std::time::Duration::from_secs(5))?;
+            connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+            // Else SQLite plans by the values that are bound, and prepares a statement anew
+            // whenever those of a cached one are cleared.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+            Ok(connection)
+        });
     opened.map_err(|source| DatabaseError::Open { path: path.into(), source })
 }
 
@@ -183,14 +197,21 @@ fn read_loop(connection: &Connection, queue: &Mutex<Receiver<ReadJob>>) {
     }
 }
 
-fn on_snapshot<T, E: From<DatabaseError>>(connection: &Connection, job: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+fn on_snapshot<T, E: From<DatabaseError>>(
+    connection: &Connection,
+    job: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
     run_cached(connection, "BEGIN")?;
     let result = job(connection);
     run_cached(connection, "COMMIT")?;
     result
 }
 
-fn write_loop(connection: &Connection, queue: &Receiver<Box<dyn WriteJob>>, on_commit: Option<&(dyn Fn() + Send)>) {
+fn write_loop(
+    connection: &Connection,
+    queue: &Receiver<Box<dyn WriteJob>>,
+    on_commit: Option<&(dyn Fn() + Send)>,
+) {
     while let Ok(first) = queue.recv() {
         let (jobs, committed) = commit_together(connection, first, queue);
         if let Some(on_commit) = on_commit {
@@ -225,7 +246,8 @@ fn commit_together(
         && !connection.is_autocommit()
         && let Err(error) = connection.execute_batch("ROLLBACK")
     {
-        tracing::error!(%error, "a transaction that could not be committed could not be rolled back either");
+        tracing::error!(%error,
+            "a transaction that could not be committed could not be rolled back either");
     }
     (jobs, committed)
 }
@@ -257,7 +279,10 @@ where
     }
 }
 
-fn in_savepoint<T, E: From<DatabaseError>>(connection: &Connection, job: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+fn in_savepoint<T, E: From<DatabaseError>>(
+    connection: &Connection,
+    job: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
     run_cached(connection, "SAVEPOINT job")?;
     let result = job(connection);
     if result.is_err() {
@@ -281,7 +306,8 @@ mod tests {
     use super::*;
 
     fn open(folder: &Path, on_commit: Option<Box<dyn Fn() + Send>>) -> Sqlite {
-        let options = SqliteOptions { path: folder.join("test.db"), readers: 2, read_only: false, on_commit };
+        let options =
+            SqliteOptions { path: folder.join("test.db"), readers: 2, read_only: false, on_commit };
         Sqlite::open(options, &no_migrations()).expect("opens")
     }
 
@@ -313,7 +339,11 @@ mod tests {
 
     async fn with_table(folder: &Path, on_commit: Option<Box<dyn Fn() + Send>>) -> Sqlite {
         let db = open(folder, on_commit);
-        db.write(|tx| Ok::<_, DatabaseError>(tx.execute_batch("CREATE TABLE t (v INTEGER UNIQUE)")?)).await.expect("creates");
+        db.write(|tx| {
+            Ok::<_, DatabaseError>(tx.execute_batch("CREATE TABLE t (v INTEGER UNIQUE)")?)
+        })
+        .await
+        .expect("creates");
         db
     }
 
@@ -322,7 +352,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         run(async {
             let db = with_table(folder.path(), None).await;
-            let (a, b, c) = tokio::join!(insert(&db, 1, false), insert(&db, 2, true), insert(&db, 3, false));
+            let (a, b, c) =
+                tokio::join!(insert(&db, 1, false), insert(&db, 2, true), insert(&db, 3, false));
             assert!(a.is_ok() && b.is_err() && c.is_ok());
             assert_eq!(values(&db).await, [1, 3]);
         });
@@ -334,18 +365,30 @@ mod tests {
         let commits = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&commits);
         run(async {
-            let db = with_table(folder.path(), Some(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst)))).await;
+            let db = with_table(
+                folder.path(),
+                Some(Box::new(move || _ = counted.fetch_add(1, Ordering::SeqCst))),
+            )
+            .await;
             let (hold, held) = std::sync::mpsc::channel::<()>();
             let blocker = db.write(move |_| Ok::<_, DatabaseError>(held.recv().is_ok()));
             let waiting = async {
-                let inserts = tokio::join!(insert(&db, 1, false), insert(&db, 2, false), insert(&db, 3, false));
+                let inserts = tokio::join!(
+                    insert(&db, 1, false),
+                    insert(&db, 2, false),
+                    insert(&db, 3, false)
+                );
                 assert!(inserts.0.is_ok() && inserts.1.is_ok() && inserts.2.is_ok());
             };
             let release = async { hold.send(()).expect("the blocker waits") };
             let (blocked, (), ()) = tokio::join!(blocker, waiting, release);
             assert!(blocked.expect("blocker"));
         });
-        assert_eq!(commits.load(Ordering::SeqCst), 2, "one for the table, one for the four that waited");
+        assert_eq!(
+            commits.load(Ordering::SeqCst),
+            2,
+            "one for the table, one for the four that waited"
+        );
     }
 
     #[test]
@@ -378,7 +421,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         run(async {
             with_table(folder.path(), None).await;
-            let options = SqliteOptions { path: folder.path().join("test.db"), readers: 1, read_only: true, on_commit: None };
+            let options = SqliteOptions {
+                path: folder.path().join("test.db"),
+                readers: 1,
+                read_only: true,
+                on_commit: None,
+            };
             let db = Sqlite::open(options, &no_migrations()).expect("opens");
             assert!(insert(&db, 1, false).await.is_err());
             assert!(values(&db).await.is_empty());

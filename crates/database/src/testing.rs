@@ -6,7 +6,8 @@ use tokio_postgres::NoTls;
 
 use crate::postgres::{Planning, PostgresOptions, SchemaName};
 
-/// A schema that nobody else uses. It is dropped with this value; the whole server is a moment later.
+/// A schema that nobody else uses. It is dropped with this value; the whole server is a moment
+/// later.
 pub struct TestDatabase {
     /// The server's address.
     pub url: String,
@@ -17,7 +18,13 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Options that open the schema with a few readers.
     pub fn options(&self) -> PostgresOptions {
-        PostgresOptions { url: self.url.clone(), schema: self.schema.clone(), readers: 4, read_only: false, planning: Planning::ByCost }
+        PostgresOptions {
+            url: self.url.clone(),
+            schema: self.schema.clone(),
+            readers: 4,
+            read_only: false,
+            planning: Planning::ByCost,
+        }
     }
 }
 
@@ -26,8 +33,12 @@ impl TestDatabase {
 /// # Panics
 /// When there is no server: a test that was not run must not look like one that passed.
 pub fn fresh_postgres() -> TestDatabase {
-    #[expect(clippy::disallowed_methods, reason = "a test has no configuration but what its runner hands down")]
-    let url = std::env::var("COHORT_TEST_POSTGRES").expect("no PostgreSQL for this test: run scripts/with-postgres cargo test …");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test has no configuration but what its runner hands down"
+    )]
+    let url = std::env::var("COHORT_TEST_POSTGRES")
+        .expect("no PostgreSQL for this test: run scripts/with-postgres cargo test …");
     let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
     TestDatabase { url, schema: schema.parse().expect("fits the rules for names") }
 }
@@ -45,9 +56,14 @@ impl Drop for TestDatabase {
     }
 }
 
-async fn drop_schema(url: &str, schema: &SchemaName) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn drop_schema(
+    url: &str,
+    schema: &SchemaName,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
-    client.batch_execute(&format!("SET lock_timeout = '2s'; DROP SCHEMA IF EXISTS {schema} CASCADE")).await?;
+    client
+        .batch_execute(&format!("SET lock_timeout = '2s'; DROP SCHEMA IF EXISTS {schema} CASCADE"))
+        .await?;
     Ok(())
 }

@@ -93,7 +93,8 @@ impl Connection {
     /// Takes what comes and answers nothing, until the client has had enough.
     async fn stay_silent(&self, mut client: TcpStream) {
         let mut piece = vec![0; PIECE];
-        let swallowed = async { while client.read(&mut piece).await.is_ok_and(|length| length > 0) {} };
+        let swallowed =
+            async { while client.read(&mut piece).await.is_ok_and(|length| length > 0) {} };
         tokio::select! {
             () = swallowed => {}
             () = self.end.cancelled() => {}
@@ -148,7 +149,8 @@ fn reset(client: &TcpStream) {
     let _gone = client.set_zero_linger();
 }
 
-/// Sends these bytes and closes, after what the client has sent so far is read: unread bytes would make it a reset.
+/// Sends these bytes and closes, after what the client has sent so far is read: unread bytes would
+/// make it a reset.
 async fn garble(mut client: TcpStream, bytes: &[u8]) -> io::Result<()> {
     client.write_all(bytes).await?;
     client.shutdown().await?;

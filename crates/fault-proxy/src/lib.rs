@@ -6,13 +6,14 @@
 //!               └── set(Fault::…) at any time, by the test
 //! ```
 //!
-//! A fault holds from the moment at which [`FaultProxy::set`] returns, for open connections and for new ones, until the next
-//! is set. A connection that was reset or silenced stays so: only new connections find the fault gone. A connection is new
-//! when the proxy accepts it, which [`FaultProxy::has_accepted`] waits for. While connections are refused the proxy keeps
-//! its port, so that nobody else can get it.
+//! A fault holds from the moment at which [`FaultProxy::set`] returns, for open connections and for
+//! new ones, until the next is set. A connection that was reset or silenced stays so: only new
+//! connections find the fault gone. A connection is new when the proxy accepts it, which
+//! [`FaultProxy::has_accepted`] waits for. While connections are refused the proxy keeps its port,
+//! so that nobody else can get it.
 //!
-//! It knows nothing of HTTP: bytes in, bytes out. It listens on loopback only and ends when it is dropped, with every
-//! connection.
+//! It knows nothing of HTTP: bytes in, bytes out. It listens on loopback only and ends when it is
+//! dropped, with every connection.
 
 mod connection;
 
@@ -37,14 +38,16 @@ pub enum Fault {
     None,
     /// Connections are refused; open ones are reset.
     Refuse,
-    /// A connection is reset after so many bytes of the server's answers, counted from now or from its beginning.
+    /// A connection is reset after so many bytes of the server's answers, counted from now or from
+    /// its beginning.
     ResetAfter(usize),
     /// Each piece of data waits so long, in both directions.
     Latency(Duration),
-    /// Open connections stay open and carry nothing any more; new ones are accepted and never answered.
+    /// Open connections stay open and carry nothing any more; new ones are accepted and never
+    /// answered.
     Silence,
-    /// Whoever sends or is sent something gets these bytes in place of an answer, and then the end of the connection. The
-    /// server is not asked.
+    /// Whoever sends or is sent something gets these bytes in place of an answer, and then the end
+    /// of the connection. The server is not asked.
     Garbage(Vec<u8>),
 }
 
@@ -72,17 +75,25 @@ struct State {
 }
 
 impl FaultProxy {
-    /// Begins to listen before the server at `upstream`, without a fault. To be called within a tokio runtime.
+    /// Begins to listen before the server at `upstream`, without a fault. To be called within a
+    /// tokio runtime.
     pub fn before(upstream: SocketAddr) -> io::Result<Self> {
         // Holds the port also while nobody listens on it; nothing more is done with it.
         let port_holder = socket_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let address = port_holder.local_addr()?;
         let end = CancellationToken::new();
         let (reset, silence) = (CancellationToken::new(), CancellationToken::new());
-        let state = Arc::new(Mutex::new(State { upstream, fault: Fault::None, number: 0, reset, silence }));
+        let state =
+            Arc::new(Mutex::new(State { upstream, fault: Fault::None, number: 0, reset, silence }));
         let (relisten, orders) = mpsc::unbounded_channel();
         let (count, accepted) = watch::channel(0);
-        let listening = Listening { address, _port_holder: port_holder, state: Arc::clone(&state), count, end: end.clone() };
+        let listening = Listening {
+            address,
+            _port_holder: port_holder,
+            state: Arc::clone(&state),
+            count,
+            end: end.clone(),
+        };
         let listener = listening.listen()?;
         tokio::spawn(listening.run(listener, orders));
         Ok(Self { address, state, relisten, accepted, _ends_everything: end.drop_guard() })
@@ -119,7 +130,10 @@ impl FaultProxy {
     /// Returns once so many connections have been accepted.
     pub async fn has_accepted(&self, connections: usize) {
         let mut accepted = self.accepted.clone();
-        accepted.wait_for(|count| *count >= connections).await.expect("the proxy listens as long as it lives");
+        accepted
+            .wait_for(|count| *count >= connections)
+            .await
+            .expect("the proxy listens as long as it lives");
     }
 }
 
@@ -155,7 +169,11 @@ struct Listening {
 }
 
 impl Listening {
-    async fn run(self, listener: TcpListener, mut orders: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
+    async fn run(
+        self,
+        listener: TcpListener,
+        mut orders: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    ) {
         let mut listener = Some(listener);
         loop {
             tokio::select! {

@@ -1,19 +1,22 @@
 //! What a schema may be and cost, decided before it is compiled (W5).
 //!
-//! A schema is foreign code that runs at each write. It is accepted only if an upper bound of its work is known and
-//! small. The bound is the size of the tree that the schema is when each reference is replaced by what it leads to:
+//! A schema is foreign code that runs at each write. It is accepted only if an upper bound of its
+//! work is known and small. The bound is the size of the tree that the schema is when each
+//! reference is replaced by what it leads to:
 //!
 //! ```text
 //! {"properties": {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"enum": [1, 2, 3]}}}
 //!     └─ a ─ x: 3 values        └─ b ─ x: 3 values                     counted where it is led to
 //! ```
 //!
-//! Each place of that tree is asked at most once of each value of the overrides, so that the work of a check is at most
-//! the product of the two sizes. For that the tree must be finite: a reference that leads back to itself is refused, and
-//! with it schemas of unbounded nesting, which overrides of a template have no use for.
+//! Each place of that tree is asked at most once of each value of the overrides, so that the work
+//! of a check is at most the product of the two sizes. For that the tree must be finite: a
+//! reference that leads back to itself is refused, and with it schemas of unbounded nesting, which
+//! overrides of a template have no use for.
 //!
-//! References lead to schemas of the same document, by JSON Pointer. What could make them mean another one is refused:
-//! `$dynamicRef`, and an `$id` below the root. (`$id` at the root is dropped; nothing can refer to it.)
+//! References lead to schemas of the same document, by JSON Pointer. What could make them mean
+//! another one is refused: `$dynamicRef`, and an `$id` below the root. (`$id` at the root is
+//! dropped; nothing can refer to it.)
 
 use std::collections::HashMap;
 
@@ -36,11 +39,12 @@ const MOST_PATTERNS: u64 = 50;
 /// The most bytes of a regular expression.
 const LONGEST_PATTERN: usize = 500;
 
-/// How many places a regular expression counts for: a byte of text may cost the largest that is accepted 4 µs, which is
-/// what it costs other keywords to look at a thousand values.
+/// How many places a regular expression counts for: a byte of text may cost the largest that is
+/// accepted 4 µs, which is what it costs other keywords to look at a thousand values.
 const PLACES_OF_A_PATTERN: u64 = 1_000;
 
-/// How often a schema with `unevaluatedProperties` or `unevaluatedItems` asks its parts, to learn what they looked at.
+/// How often a schema with `unevaluatedProperties` or `unevaluatedItems` asks its parts, to learn
+/// what they looked at.
 const TIMES_ASKED_AGAIN: u64 = 4;
 
 /// The one dialect that is spoken.
@@ -66,7 +70,8 @@ const SCHEMA_KEYWORDS: [&str; 12] = [
 const LIST_KEYWORDS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 
 /// Keywords that hold schemas by name, and are asked of an instance.
-const MAP_KEYWORDS: [&str; 4] = ["dependencies", "dependentSchemas", "patternProperties", "properties"];
+const MAP_KEYWORDS: [&str; 4] =
+    ["dependencies", "dependentSchemas", "patternProperties", "properties"];
 
 /// Keywords that hold schemas by name, for references to lead to.
 const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
@@ -93,7 +98,10 @@ impl Size {
 pub(crate) fn size_of_schema(schema: &Value, root: &str) -> Result<Size, Invalid> {
     let length = schema.to_string().len();
     if length > MOST_BYTES {
-        return Err(Invalid::one(root, format!("expected a schema of at most {MOST_BYTES} bytes, got {length}")));
+        return Err(Invalid::one(
+            root,
+            format!("expected a schema of at most {MOST_BYTES} bytes, got {length}"),
+        ));
     }
     if depth_of(schema) > DEEPEST {
         return Err(Invalid::one(root, format!("expected a schema nested at most {DEEPEST} deep")));
@@ -138,7 +146,8 @@ struct Schema {
     places: u64,
     /// Its own regular expressions.
     patterns: u64,
-    /// Whether it asks its parts again, for what they have not looked at (`unevaluatedProperties`, `unevaluatedItems`).
+    /// Whether it asks its parts again, for what they have not looked at (`unevaluatedProperties`,
+    /// `unevaluatedItems`).
     asks_again: bool,
     /// Schemas that are asked along with it.
     parts: Vec<usize>,
@@ -158,10 +167,13 @@ enum State {
 
 impl SchemaMap<'_> {
     fn refuse_other_dialects(&mut self, schema: &Value) {
-        if let Some(dialect) =
-            schema.get("$schema").filter(|dialect| dialect.as_str().map(|uri| uri.trim_end_matches('#')) != Some(DIALECT))
-        {
-            self.refuse(format!("{}/$schema", self.root), format!("expected {DIALECT:?}, got {dialect}"));
+        if let Some(dialect) = schema.get("$schema").filter(|dialect| {
+            dialect.as_str().map(|uri| uri.trim_end_matches('#')) != Some(DIALECT)
+        }) {
+            self.refuse(
+                format!("{}/$schema", self.root),
+                format!("expected {DIALECT:?}, got {dialect}"),
+            );
         }
     }
 
@@ -188,10 +200,16 @@ impl SchemaMap<'_> {
     fn add_keyword(&mut self, index: usize, keyword: &str, value: &Value, pointer: &str) {
         match (keyword, value) {
             ("$ref", Value::String(reference)) => self.add_reference(index, reference, pointer),
-            ("$dynamicRef" | "$recursiveRef", _) => self.refuse(pointer.into(), "not allowed here; use $ref"),
-            ("$id" | "$schema", _) if index > 0 => self.refuse(pointer.into(), "allowed at the root of the schema only"),
+            ("$dynamicRef" | "$recursiveRef", _) => {
+                self.refuse(pointer.into(), "not allowed here; use $ref")
+            }
+            ("$id" | "$schema", _) if index > 0 => {
+                self.refuse(pointer.into(), "allowed at the root of the schema only")
+            }
             ("pattern", Value::String(pattern)) => self.add_pattern(index, pattern, pointer),
-            (_, Value::Array(schemas)) if LIST_KEYWORDS.contains(&keyword) || keyword == "items" => {
+            (_, Value::Array(schemas))
+                if LIST_KEYWORDS.contains(&keyword) || keyword == "items" =>
+            {
                 for (position, schema) in schemas.iter().enumerate() {
                     self.add_part(index, schema, child(pointer, &position.to_string()));
                 }
@@ -200,7 +218,9 @@ impl SchemaMap<'_> {
                 self.schemas[index].asks_again |= keyword.starts_with("unevaluated");
                 self.add_part(index, schema, pointer.into());
             }
-            (_, Value::Object(schemas)) if MAP_KEYWORDS.contains(&keyword) => self.add_named_parts(index, keyword, schemas, pointer),
+            (_, Value::Object(schemas)) if MAP_KEYWORDS.contains(&keyword) => {
+                self.add_named_parts(index, keyword, schemas, pointer)
+            }
             (_, Value::Object(schemas)) if DEFINITIONS.contains(&keyword) => {
                 for (name, schema) in schemas {
                     self.add(schema, child(pointer, name));
@@ -215,7 +235,13 @@ impl SchemaMap<'_> {
         self.schemas[index].parts.push(part);
     }
 
-    fn add_named_parts(&mut self, index: usize, keyword: &str, schemas: &Map<String, Value>, pointer: &str) {
+    fn add_named_parts(
+        &mut self,
+        index: usize,
+        keyword: &str,
+        schemas: &Map<String, Value>,
+        pointer: &str,
+    ) {
         for (name, schema) in schemas {
             let pointer = child(pointer, name);
             if keyword == "patternProperties" {
@@ -232,15 +258,28 @@ impl SchemaMap<'_> {
     fn add_pattern(&mut self, index: usize, pattern: &str, pointer: &str) {
         self.schemas[index].patterns += 1;
         if pattern.len() > LONGEST_PATTERN {
-            self.refuse(pointer.into(), format!("expected a regular expression of at most {LONGEST_PATTERN} bytes, got {}", pattern.len()));
+            self.refuse(
+                pointer.into(),
+                format!(
+                    "expected a regular expression of at most {LONGEST_PATTERN} bytes, got {}",
+                    pattern.len()
+                ),
+            );
         }
     }
 
     fn add_reference(&mut self, index: usize, reference: &str, pointer: &str) {
-        let target = reference.strip_prefix('#').and_then(|fragment| percent_decode_str(fragment).decode_utf8().ok());
+        let target = reference
+            .strip_prefix('#')
+            .and_then(|fragment| percent_decode_str(fragment).decode_utf8().ok());
         match target.filter(|target| target.is_empty() || target.starts_with('/')) {
             Some(target) => self.schemas[index].reference = Some(format!("{}{target}", self.root)),
-            None => self.refuse(pointer.into(), format!("expected a reference into this schema, as \"#/$defs/name\", got {reference:?}")),
+            None => self.refuse(
+                pointer.into(),
+                format!(
+                    "expected a reference into this schema, as \"#/$defs/name\", got {reference:?}"
+                ),
+            ),
         }
     }
 
@@ -248,7 +287,8 @@ impl SchemaMap<'_> {
         self.errors.push(FieldError { pointer, detail: detail.into() });
     }
 
-    /// Measures all schemas, also those that nothing leads to; the answer is the size of the first, the root.
+    /// Measures all schemas, also those that nothing leads to; the answer is the size of the first,
+    /// the root.
     fn measure_all(&mut self) -> Result<Size, FieldError> {
         for index in 0..self.schemas.len() {
             self.measure(index, 0)?;
@@ -262,7 +302,10 @@ impl SchemaMap<'_> {
             State::Open => return Err(self.broken(index, "leads back to itself")),
             State::New => {
                 if above >= DEEPEST {
-                    return Err(self.broken(index, &format!("nested more than {DEEPEST} deep, with its references replaced")));
+                    return Err(self.broken(
+                        index,
+                        &format!("nested more than {DEEPEST} deep, with its references replaced"),
+                    ));
                 }
                 self.schemas[index].state = State::Open;
                 let size = self.measure_parts(index, above)?;
@@ -271,10 +314,16 @@ impl SchemaMap<'_> {
             }
         };
         if above + size.depth > DEEPEST {
-            return Err(self.broken(index, &format!("nested more than {DEEPEST} deep, with its references replaced")));
+            return Err(self.broken(
+                index,
+                &format!("nested more than {DEEPEST} deep, with its references replaced"),
+            ));
         }
         if size.places > MOST_PLACES || size.patterns > MOST_PATTERNS {
-            let detail = format!("expected at most {MOST_PLACES} places and {MOST_PATTERNS} regular expressions, with references replaced");
+            let detail = format!(
+                "expected at most {MOST_PLACES} places and {MOST_PATTERNS} regular expressions, \
+                 with references replaced"
+            );
             return Err(self.broken(index, &detail));
         }
         Ok(size)
@@ -284,7 +333,10 @@ impl SchemaMap<'_> {
         let mut parts = self.schemas[index].parts.clone();
         if let Some(target) = self.schemas[index].reference.clone() {
             let Some(target) = self.by_pointer.get(&target) else {
-                return Err(FieldError { pointer: child(&self.schemas[index].pointer, "$ref"), detail: "leads to no schema".into() });
+                return Err(FieldError {
+                    pointer: child(&self.schemas[index].pointer, "$ref"),
+                    detail: "leads to no schema".into(),
+                });
             };
             parts.push(*target);
         }
@@ -297,7 +349,11 @@ impl SchemaMap<'_> {
         }
         let Schema { places, patterns, asks_again, .. } = self.schemas[index];
         let times = if asks_again { TIMES_ASKED_AGAIN } else { 1 };
-        Ok(Size { places: places + times * below.places, patterns: patterns + times * below.patterns, depth: below.depth + 1 })
+        Ok(Size {
+            places: places + times * below.places,
+            patterns: patterns + times * below.patterns,
+            depth: below.depth + 1,
+        })
     }
 
     fn broken(&self, index: usize, detail: &str) -> FieldError {

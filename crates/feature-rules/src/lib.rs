@@ -1,10 +1,11 @@
 //! What a feature allows, compiled once and asked of each preference (W1, W7).
 //!
-//! [`FeatureRules`] joins the two halves of a [`FeatureDefinition`]: the JSON Schema of the overrides, and the policy on
-//! when a preference may fire. A crate of its own because JSON Schema costs build time that the vocabulary should not.
+//! [`FeatureRules`] joins the two halves of a [`FeatureDefinition`]: the JSON Schema of the
+//! overrides, and the policy on when a preference may fire. A crate of its own because JSON Schema
+//! costs build time that the vocabulary should not.
 //!
-//! A definition comes from outside, and what it holds runs at each write: `bounds` says what is accepted of a schema, so
-//! that none can stop the service (W5).
+//! A definition comes from outside, and what it holds runs at each write: `bounds` says what is
+//! accepted of a schema, so that none can stop the service (W5).
 
 mod bounds;
 mod schema;
@@ -14,7 +15,8 @@ use serde_json::{Map, Value};
 
 use crate::schema::OverridesSchema;
 
-/// The rules of one feature: its schema, its policy, and the defaults that fill what a user does not state.
+/// The rules of one feature: its schema, its policy, and the defaults that fill what a user does
+/// not state.
 #[derive(Debug, Clone)]
 pub struct FeatureRules {
     schema: Option<OverridesSchema>,
@@ -23,14 +25,23 @@ pub struct FeatureRules {
 }
 
 impl FeatureRules {
-    /// Compiles a definition; refuses a schema that is wrong, too large, or could cost too much, and defaults that break
-    /// the feature's own rules. Names each place by its pointer into the definition.
+    /// Compiles a definition; refuses a schema that is wrong, too large, or could cost too much,
+    /// and defaults that break the feature's own rules. Names each place by its pointer into the
+    /// definition.
     ///
-    /// Defaults are judged as those of a tenant without labels. If they state no overrides, the schema is not asked:
-    /// what it requires is then left to the users.
+    /// Defaults are judged as those of a tenant without labels. If they state no overrides, the
+    /// schema is not asked: what it requires is then left to the users.
     pub fn compile(definition: &FeatureDefinition) -> Result<Self, Invalid> {
-        let schema = definition.schema.as_ref().map(|schema| OverridesSchema::compile(schema, "/schema")).transpose()?;
-        let rules = Self { schema, policy: definition.policy.clone().unwrap_or_default(), defaults: definition.defaults() };
+        let schema = definition
+            .schema
+            .as_ref()
+            .map(|schema| OverridesSchema::compile(schema, "/schema"))
+            .transpose()?;
+        let rules = Self {
+            schema,
+            policy: definition.policy.clone().unwrap_or_default(),
+            defaults: definition.defaults(),
+        };
         if let Some(defaults) = &definition.default_preferences {
             rules.check_defaults(defaults.meant())?;
         }
@@ -40,26 +51,43 @@ impl FeatureRules {
     fn check_defaults(&self, defaults: &Preference) -> Result<(), Invalid> {
         let pointer = "/default_preferences";
         let policy = self.policy.check(defaults, &Defaults::default(), &Labels::default(), pointer);
-        let schema = if defaults.template_overrides.is_empty() { Ok(()) } else { self.check_overrides(defaults, pointer) };
+        let schema = if defaults.template_overrides.is_empty() {
+            Ok(())
+        } else {
+            self.check_overrides(defaults, pointer)
+        };
         both(policy, schema)
     }
 
-    /// Whether a tenant with these labels may have this preference; names each field that breaks schema or policy by
-    /// its pointer under `pointer`.
+    /// Whether a tenant with these labels may have this preference; names each field that breaks
+    /// schema or policy by its pointer under `pointer`.
     ///
-    /// What the user does not state is judged as the defaults fill it (T12); what they do not fill either is not judged.
-    pub fn check(&self, preference: &Preference, labels: &Labels, pointer: &str) -> Result<(), Invalid> {
-        both(self.policy.check(preference, &self.defaults, labels, pointer), self.check_overrides(preference, pointer))
+    /// What the user does not state is judged as the defaults fill it (T12); what they do not fill
+    /// either is not judged.
+    pub fn check(
+        &self,
+        preference: &Preference,
+        labels: &Labels,
+        pointer: &str,
+    ) -> Result<(), Invalid> {
+        both(
+            self.policy.check(preference, &self.defaults, labels, pointer),
+            self.check_overrides(preference, pointer),
+        )
     }
 
     fn check_overrides(&self, preference: &Preference, pointer: &str) -> Result<(), Invalid> {
         let Some(schema) = &self.schema else { return Ok(()) };
-        schema.check(&self.merged(&preference.template_overrides), &format!("{pointer}/template_overrides"))
+        schema.check(
+            &self.merged(&preference.template_overrides),
+            &format!("{pointer}/template_overrides"),
+        )
     }
 
     /// The overrides over those of the defaults, key by key (T12).
     fn merged(&self, overrides: &Map<String, Value>) -> Value {
-        let layers = self.defaults.0.iter().rev().map(|layer| &layer.template_overrides).chain([overrides]);
+        let layers =
+            self.defaults.0.iter().rev().map(|layer| &layer.template_overrides).chain([overrides]);
         Value::Object(layers.flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 }

@@ -1,7 +1,8 @@
 //! The JSON Schema of a feature's `template_overrides`, compiled (W1, W5).
 //!
-//! JSON Schema 2020-12, without remote or file references and without backtracking regular expressions. `format` is an
-//! annotation, as the specification has it by default, and refuses nothing.
+//! JSON Schema 2020-12, without remote or file references and without backtracking regular
+//! expressions. `format` is an annotation, as the specification has it by default, and refuses
+//! nothing.
 
 use cohort_preferences::{FieldError, Invalid, child_pointer};
 use jsonschema::error::ValidationErrorKind;
@@ -16,14 +17,17 @@ const MOST_PATTERN_BYTES: usize = 64 * 1024;
 /// The most errors that are named.
 const MOST_ERRORS: usize = 20;
 
-/// The most work of a check, in places of the schema times size of the overrides. Measured with the worst schemas and
-/// texts that were found: 0.2 s on one core for regular expressions that no automaton makes faster, 0.01 s without.
+/// The most work of a check, in places of the schema times size of the overrides. Measured with the
+/// worst schemas and texts that were found: 0.2 s on one core for regular expressions that no
+/// automaton makes faster, 0.01 s without.
 const MOST_WORK: u64 = 50_000_000;
 
-/// The most work of a check that goes on to look for all errors, which asks parts of the schema again.
+/// The most work of a check that goes on to look for all errors, which asks parts of the schema
+/// again.
 const MOST_WORK_FOR_ERRORS: u64 = 5_000_000;
 
-/// The most errors that there may be where all are looked for: each is kept in memory (200,000 were 60 MB).
+/// The most errors that there may be where all are looked for: each is kept in memory (200,000 were
+/// 60 MB).
 const MOST_ERRORS_KEPT: u64 = 200_000;
 
 /// The most bytes of one error's text that repeats what was sent, and the most characters of any.
@@ -49,13 +53,20 @@ impl OverridesSchema {
             .with_draft(Draft::Draft202012)
             .offline()
             .should_validate_formats(false)
-            .with_pattern_options(PatternOptions::regex().size_limit(MOST_PATTERN_BYTES).dfa_size_limit(MOST_PATTERN_BYTES))
+            .with_pattern_options(
+                PatternOptions::regex()
+                    .size_limit(MOST_PATTERN_BYTES)
+                    .dfa_size_limit(MOST_PATTERN_BYTES),
+            )
             .build(&schema)
-            .map_err(|error| Invalid::one(format!("{pointer}{}", error.schema_path()), not_compiled(&error)))?;
+            .map_err(|error| {
+                Invalid::one(format!("{pointer}{}", error.schema_path()), not_compiled(&error))
+            })?;
         Ok(Self { validator, size })
     }
 
-    /// Whether the overrides, which stand at `pointer`, fit the schema; names at most 20 that do not.
+    /// Whether the overrides, which stand at `pointer`, fit the schema; names at most 20 that do
+    /// not.
     pub(crate) fn check(&self, overrides: &Value, pointer: &str) -> Result<(), Invalid> {
         let (values, bytes) = size_of(overrides);
         let work = self.size.work_per_value() * (values + bytes);
@@ -66,38 +77,59 @@ impl OverridesSchema {
             return Ok(());
         }
         if work > MOST_WORK_FOR_ERRORS || self.size.places * values > MOST_ERRORS_KEPT {
-            return Err(Invalid::one(pointer, "does not fit the feature's schema, and is too large to say where"));
+            return Err(Invalid::one(
+                pointer,
+                "does not fit the feature's schema, and is too large to say where",
+            ));
         }
-        let errors = self.validator.iter_errors(overrides).flat_map(|error| named(&error, pointer)).take(MOST_ERRORS);
+        let errors = self
+            .validator
+            .iter_errors(overrides)
+            .flat_map(|error| named(&error, pointer))
+            .take(MOST_ERRORS);
         Err(Invalid(errors.collect()))
     }
 }
 
 fn refuse_what_is_no_schema(schema: &Value, pointer: &str) -> Result<(), Invalid> {
     let validator = jsonschema::draft202012::meta::validator();
-    let errors: Vec<_> = validator.iter_errors(schema).flat_map(|error| named(&error, pointer)).take(MOST_ERRORS).collect();
+    let errors: Vec<_> = validator
+        .iter_errors(schema)
+        .flat_map(|error| named(&error, pointer))
+        .take(MOST_ERRORS)
+        .collect();
     if errors.is_empty() { Ok(()) } else { Err(Invalid(errors)) }
 }
 
 fn not_compiled(error: &ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Format { format } if format == "regex" => {
-            "expected a regular expression without look-around and back-references, and not too large".into()
+            "expected a regular expression without look-around and back-references, and not too \
+             large"
+                .into()
         }
         _ => text_of(error),
     }
 }
 
-/// The fields that an error is about: of those that are missing or unexpected their own place, not that of the object.
+/// The fields that an error is about: of those that are missing or unexpected their own place, not
+/// that of the object.
 fn named(error: &ValidationError<'_>, pointer: &str) -> Vec<FieldError> {
     let place = format!("{pointer}{}", error.instance_path());
     match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
             .iter()
-            .map(|name| FieldError { pointer: child_pointer(&place, name), detail: "not allowed by the feature's schema".into() })
+            .map(|name| FieldError {
+                pointer: child_pointer(&place, name),
+                detail: "not allowed by the feature's schema".into(),
+            })
             .collect(),
         ValidationErrorKind::Required { property: Value::String(name) } => {
-            vec![FieldError { pointer: child_pointer(&place, name), detail: "missing: the feature's schema requires it".into() }]
+            vec![FieldError {
+                pointer: child_pointer(&place, name),
+                detail: "missing: the feature's schema requires it".into(),
+            }]
         }
         _ => vec![FieldError { pointer: place, detail: text_of(error) }],
     }
@@ -118,11 +150,16 @@ fn text_of(error: &ValidationError<'_>) -> String {
 
 /// How many values there are, and how many bytes of text.
 fn size_of(value: &Value) -> (u64, u64) {
-    let sum = |(values, bytes): (u64, u64), (more_values, more_bytes)| (values + more_values, bytes + more_bytes);
+    let sum = |(values, bytes): (u64, u64), (more_values, more_bytes)| {
+        (values + more_values, bytes + more_bytes)
+    };
     match value {
         Value::String(text) => (1, text.len() as u64),
         Value::Array(items) => items.iter().map(size_of).fold((1, 0), sum),
-        Value::Object(fields) => fields.iter().map(|(name, value)| sum(size_of(value), (0, name.len() as u64))).fold((1, 0), sum),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| sum(size_of(value), (0, name.len() as u64)))
+            .fold((1, 0), sum),
         _ => (1, 0),
     }
 }

@@ -1,7 +1,8 @@
 //! The batch config: which jobs run, and which handlers do their work.
 //!
-//! Accepted are the specification's JSON object, a list of such, or `{"batch_processing_jobs": […], "purposes": {…}}`.
-//! It is strict: a field that is unknown, or known but not yet served by this version, is an error that names the line.
+//! Accepted are the specification's JSON object, a list of such, or `{"batch_processing_jobs": […],
+//! "purposes": {…}}`. It is strict: a field that is unknown, or known but not yet served by this
+//! version, is an error that names the line.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -72,7 +73,8 @@ pub struct Job {
     /// How long after its instant an occurrence may still be worked on (D4, D7); none by default.
     #[serde(default, deserialize_with = "optional_duration")]
     pub deadline: Option<SignedDuration>,
-    /// How long after its instant a missed occurrence is still fired (F1); by frequency if not given.
+    /// How long after its instant a missed occurrence is still fired (F1); by frequency if not
+    /// given.
     #[serde(default, deserialize_with = "optional_duration")]
     pub catchup_window: Option<SignedDuration>,
     /// What becomes of missed occurrences (F1).
@@ -81,8 +83,8 @@ pub struct Job {
     /// Whether a user moved between groups may run again in the same day or period (M6).
     #[serde(default)]
     pub once_per: OncePer,
-    /// The label of tenants by whose values the work is shared out: while there is more work than hands, users of each value are
-    /// served in turn (D7). First come, first served if not given.
+    /// The label of tenants by whose values the work is shared out: while there is more work than
+    /// hands, users of each value are served in turn (D7). First come, first served if not given.
     #[serde(default, deserialize_with = "given")]
     pub fair_share_by: Option<LabelName>,
 }
@@ -180,7 +182,8 @@ pub struct TemplatePurpose {
 pub struct HttpPurpose {
     /// Where to POST.
     pub url: String,
-    /// The environment variable that holds the signing secret (`whsec_…`, Standard Webhooks); unsigned if not given.
+    /// The environment variable that holds the signing secret (`whsec_…`, Standard Webhooks);
+    /// unsigned if not given.
     #[serde(default, deserialize_with = "given")]
     pub secret_env: Option<String>,
     /// How long a call may take; 30 s if not given.
@@ -295,7 +298,8 @@ impl Job {
     }
 
     fn check(&self) -> Result<(), BatchConfigError> {
-        let of_its_kind = if self.preference_based { self.check_preference_based() } else { self.check_static() };
+        let of_its_kind =
+            if self.preference_based { self.check_preference_based() } else { self.check_static() };
         of_its_kind?;
         if !(1..=MOST_USERS_A_CHUNK).contains(&self.chunk_size) {
             return Err(self.error("chunk_size", "expected 1 to 25"));
@@ -305,10 +309,16 @@ impl Job {
 
     fn check_preference_based(&self) -> Result<(), BatchConfigError> {
         if self.schedule.is_some() {
-            return Err(self.error("schedule", "users' preferences say when this job runs; leave it out, or preference_based"));
+            return Err(self.error(
+                "schedule",
+                "users' preferences say when this job runs; leave it out, or preference_based",
+            ));
         }
         if self.filters != Filters::default() {
-            return Err(self.error("filters", "a job that follows preferences serves those who have one; leave it out"));
+            return Err(self.error(
+                "filters",
+                "a job that follows preferences serves those who have one; leave it out",
+            ));
         }
         Ok(())
     }
@@ -319,14 +329,22 @@ impl Job {
             return Err(self.error("schedule", expected));
         }
         if self.enroll == Enroll::Everyone {
-            return Err(self.error("enroll", "a job with a schedule serves all tenants of its filters; leave it out"));
+            return Err(self.error(
+                "enroll",
+                "a job with a schedule serves all tenants of its filters; leave it out",
+            ));
         }
         let mut template_only = self.default_preferences.clone();
         template_only.template_overrides.clear();
         if template_only != Preference::default() {
-            return Err(self.error("default_preferences", "only template_overrides have a meaning where a schedule says when"));
+            return Err(self.error(
+                "default_preferences",
+                "only template_overrides have a meaning where a schedule says when",
+            ));
         }
-        if self.filters.all_users && self.filters != (Filters { all_users: true, ..Filters::default() }) {
+        if self.filters.all_users
+            && self.filters != (Filters { all_users: true, ..Filters::default() })
+        {
             return Err(self.error("filters", "all_users contradicts the other filters"));
         }
         if self.filters.tenant_ids.len() > MOST_NAMED_TENANTS {
@@ -350,7 +368,11 @@ pub(crate) enum Shape {
 pub(crate) fn shape(text: &str) -> Result<Shape, BatchConfigError> {
     Ok(match read::<Value>(text)? {
         Value::Array(_) => Shape::Jobs,
-        Value::Object(fields) if fields.contains_key("batch_processing_jobs") || fields.contains_key("purposes") => Shape::Whole,
+        Value::Object(fields)
+            if fields.contains_key("batch_processing_jobs") || fields.contains_key("purposes") =>
+        {
+            Shape::Whole
+        }
         _ => Shape::OneJob,
     })
 }
@@ -367,11 +389,16 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, BatchConfigError>
     serde_json::from_str(text).map_err(|error| {
         let place = format!(" at line {} column {}", error.line(), error.column());
         let detail = error.to_string().replace(&place, "");
-        BatchConfigError::At { line: error.line(), column: error.column(), detail: format!("{detail}{}", Hint::of(&detail)) }
+        BatchConfigError::At {
+            line: error.line(),
+            column: error.column(),
+            detail: format!("{detail}{}", Hint::of(&detail)),
+        }
     })
 }
 
-/// The nearest known field, where serde's text names an unknown one and those it knows in backquotes.
+/// The nearest known field, where serde's text names an unknown one and those it knows in
+/// backquotes.
 struct Hint(Option<String>);
 
 impl Hint {
@@ -394,15 +421,24 @@ fn preference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Preference, 
 }
 
 /// A duration as text, such as `12h` or `1h 30m` (jiff's friendly format).
-fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SignedDuration>, D::Error> {
+fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SignedDuration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let duration: SignedDuration =
-        text.parse().map_err(|_| serde::de::Error::custom(format!("expected a duration such as \"12h\", got {text:?}")))?;
-    if duration.is_negative() { Err(serde::de::Error::custom("expected a duration that is not negative")) } else { Ok(Some(duration)) }
+    let duration: SignedDuration = text.parse().map_err(|_| {
+        serde::de::Error::custom(format!("expected a duration such as \"12h\", got {text:?}"))
+    })?;
+    if duration.is_negative() {
+        Err(serde::de::Error::custom("expected a duration that is not negative"))
+    } else {
+        Ok(Some(duration))
+    }
 }
 
 /// A field that is there has a value: null is a wrong one.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -448,11 +484,27 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_named_with_its_line() {
-        assert!(error(&OF_THE_SPECIFICATION.replace("\"10:00\"", "\"25:00\"")).contains("/preferred_time"));
-        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"urgent\"")).starts_with("line 7"));
-        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"deadline\": \"soon\"")).contains("such as \"12h\""));
-        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"chunk_size\": 26")).contains("chunk_size"));
-        assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"fair_share_by\": \"Org\"")).contains("a label's name"));
+        assert!(
+            error(&OF_THE_SPECIFICATION.replace("\"10:00\"", "\"25:00\""))
+                .contains("/preferred_time")
+        );
+        assert!(
+            error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"urgent\"")).starts_with("line 7")
+        );
+        assert!(
+            error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"deadline\": \"soon\""))
+                .contains("such as \"12h\"")
+        );
+        assert!(
+            error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"chunk_size\": 26"))
+                .contains("chunk_size")
+        );
+        assert!(
+            error(
+                &OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"fair_share_by\": \"Org\"")
+            )
+            .contains("a label's name")
+        );
         assert!(error("{").contains("line 1"));
     }
 
@@ -472,9 +524,15 @@ mod tests {
     fn a_schedule_is_refused_in_its_own_words() {
         let with = |from: &str, to: &str| error(&STATIC.replace(from, to));
         assert!(with(r#""day": "friday""#, r#""day": 32"#).contains("schedule: day:"));
-        assert!(with(r#""day": "friday""#, r#""preferred_day": "friday""#).contains("unknown field `preferred_day`"));
+        assert!(
+            with(r#""day": "friday""#, r#""preferred_day": "friday""#)
+                .contains("unknown field `preferred_day`")
+        );
         assert!(with(r#""frequency": "weekly", "#, "").contains("schedule:"));
-        assert!(with(r#""frequency": "weekly", "day": "friday""#, r#""frequency": "cron""#).contains("schedule:"));
+        assert!(
+            with(r#""frequency": "weekly", "day": "friday""#, r#""frequency": "cron""#)
+                .contains("schedule:")
+        );
         assert!(with("Europe/Berlin\"},", "Mars\"},").contains("schedule: timezone:"));
     }
 
@@ -482,25 +540,50 @@ mod tests {
     fn what_contradicts_the_kind_of_a_job_is_refused() {
         let both = STATIC.replace(r#""filters""#, r#""preference_based": true, "filters""#);
         assert!(error(&both).contains("digest: schedule"));
-        assert!(error(&STATIC.replace(r#""labels""#, r#""all_users": true, "labels""#)).contains("digest: filters"));
-        assert!(error(&STATIC.replace(r#""filters""#, r#""enroll": "everyone", "filters""#)).contains("digest: enroll"));
-        assert!(error(&OF_THE_SPECIFICATION.replace(r#""preference_based": true,"#, "")).contains("schedule"));
+        assert!(
+            error(&STATIC.replace(r#""labels""#, r#""all_users": true, "labels""#))
+                .contains("digest: filters")
+        );
+        assert!(
+            error(&STATIC.replace(r#""filters""#, r#""enroll": "everyone", "filters""#))
+                .contains("digest: enroll")
+        );
+        assert!(
+            error(&OF_THE_SPECIFICATION.replace(r#""preference_based": true,"#, ""))
+                .contains("schedule")
+        );
     }
 
     #[test]
     fn two_jobs_of_one_name_are_refused() {
-        assert!(error(&format!("[{OF_THE_SPECIFICATION},{OF_THE_SPECIFICATION}]")).contains("same name"));
+        assert!(
+            error(&format!("[{OF_THE_SPECIFICATION},{OF_THE_SPECIFICATION}]"))
+                .contains("same name")
+        );
     }
 
     #[test]
     fn a_purpose_names_its_handler_and_nothing_else() {
-        let purposes = |purpose: &str| format!(r#"{{"batch_processing_jobs": [], "purposes": {{"p": {purpose}}}}}"#);
-        let config =
-            BatchConfig::from_json(&purposes(r#"{"handler": "http", "url": "http://localhost:1/x", "timeout": "5s"}"#)).expect("valid");
-        assert!(matches!(config.purposes.values().next(), Some(Purpose::Http(http)) if http.timeout == Some(SignedDuration::from_secs(5))));
-        assert!(error(&purposes(r#"{"handler": "http", "url": "x", "max_concurrency": 0}"#)).contains("nonzero"));
-        assert!(error(&purposes(r#"{"handler": "http", "url": "x", "secret_env": null}"#)).contains("null"));
-        assert!(error(&purposes(r#"{"handler": "http", "uri": "x"}"#)).contains("did you mean `url`?"));
+        let purposes = |purpose: &str| {
+            format!(r#"{{"batch_processing_jobs": [], "purposes": {{"p": {purpose}}}}}"#)
+        };
+        let config = BatchConfig::from_json(&purposes(
+            r#"{"handler": "http", "url": "http://localhost:1/x", "timeout": "5s"}"#,
+        ))
+        .expect("valid");
+        assert!(matches!(config.purposes.values().next(),
+                Some(Purpose::Http(http)) if http.timeout == Some(SignedDuration::from_secs(5))));
+        assert!(
+            error(&purposes(r#"{"handler": "http", "url": "x", "max_concurrency": 0}"#))
+                .contains("nonzero")
+        );
+        assert!(
+            error(&purposes(r#"{"handler": "http", "url": "x", "secret_env": null}"#))
+                .contains("null")
+        );
+        assert!(
+            error(&purposes(r#"{"handler": "http", "uri": "x"}"#)).contains("did you mean `url`?")
+        );
         assert!(error(&purposes(r#"{"handler": "carrier-pigeon"}"#)).contains("carrier-pigeon"));
     }
 }

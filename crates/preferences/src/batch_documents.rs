@@ -1,7 +1,9 @@
-//! Batch configs as documents: each job and purpose as somebody wrote it, to be stored, sent and compared.
+//! Batch configs as documents: each job and purpose as somebody wrote it, to be stored, sent and
+//! compared.
 //!
-//! A document says what was asked for and no more: defaults that it leaves out are not written into it, so that a later
-//! version with other defaults reads the same wish. Two documents are the same if they are equal as JSON values.
+//! A document says what was asked for and no more: defaults that it leaves out are not written into
+//! it, so that a later version with other defaults reads the same wish. Two documents are the same
+//! if they are equal as JSON values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,19 +37,27 @@ pub struct Difference {
 }
 
 impl BatchDocuments {
-    /// Reads the documents of a batch config's text; one that [`BatchConfig::from_json`] refuses is refused.
+    /// Reads the documents of a batch config's text; one that [`BatchConfig::from_json`] refuses is
+    /// refused.
     pub fn from_json(text: &str) -> Result<Self, BatchConfigError> {
         let config = BatchConfig::from_json(text)?;
         let value: Value = serde_json::from_str(text).expect("a batch config is JSON");
         let (jobs, purposes) = match (shape(text)?, value) {
             (Shape::OneJob, job) => (vec![job], None),
             (Shape::Jobs, Value::Array(jobs)) => (jobs, None),
-            (_whole, mut whole) => (array(whole["batch_processing_jobs"].take()), Some(object(whole["purposes"].take()))),
+            (_whole, mut whole) => (
+                array(whole["batch_processing_jobs"].take()),
+                Some(object(whole["purposes"].take())),
+            ),
         };
         // Jobs keep the order of the text, and purposes have their names as keys.
         let jobs = config.jobs.into_iter().map(|job| job.job_id).zip(jobs).collect();
         let named = |mut documents: Map<String, Value>| {
-            config.purposes.into_keys().map(|id| (id.clone(), documents.remove(id.as_str()).unwrap_or_default())).collect()
+            config
+                .purposes
+                .into_keys()
+                .map(|id| (id.clone(), documents.remove(id.as_str()).unwrap_or_default()))
+                .collect()
         };
         Ok(Self { jobs, purposes: purposes.map(named) })
     }
@@ -63,7 +73,10 @@ impl BatchDocuments {
         match &self.purposes {
             None => json!(jobs),
             Some(purposes) => {
-                let purposes: Map<String, Value> = purposes.iter().map(|(id, document)| (id.to_string(), document.clone())).collect();
+                let purposes: Map<String, Value> = purposes
+                    .iter()
+                    .map(|(id, document)| (id.to_string(), document.clone()))
+                    .collect();
                 json!({ "batch_processing_jobs": jobs, "purposes": purposes })
             }
         }
@@ -78,7 +91,8 @@ fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(fields) = value { fields } else { Map::new() }
 }
 
-/// Where two documents differ, field by field and in the order of the names; lists are compared as a whole.
+/// Where two documents differ, field by field and in the order of the names; lists are compared as
+/// a whole.
 pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", Some(before), Some(after), &mut found);
@@ -94,7 +108,11 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
             }
         }
         (before, after) if before == after => {}
-        (before, after) => found.push(Difference { path: path.into(), before: before.cloned(), after: after.cloned() }),
+        (before, after) => found.push(Difference {
+            path: path.into(),
+            before: before.cloned(),
+            after: after.cloned(),
+        }),
     }
 }
 
@@ -103,7 +121,8 @@ mod tests {
     use super::*;
 
     fn job(id: &str) -> Value {
-        json!({"job_id": id, "type": "individual_batch", "purpose_id": "p", "preference_based": true, "feature_type": "f"})
+        json!({"job_id": id, "type": "individual_batch", "purpose_id": "p",
+            "preference_based": true, "feature_type": "f"})
     }
 
     fn documents(value: &Value) -> BatchDocuments {
@@ -113,15 +132,25 @@ mod tests {
     #[test]
     fn all_three_shapes_give_the_jobs_as_they_were_written_and_only_the_whole_speaks_of_purposes() {
         let purpose = json!({"handler": "http", "url": "http://localhost:1/x"});
-        let whole = json!({"batch_processing_jobs": [job("b"), job("a")], "purposes": {"p": purpose}});
+        let whole =
+            json!({"batch_processing_jobs": [job("b"), job("a")], "purposes": {"p": purpose}});
         for value in [&job("a"), &json!([job("a"), job("b")]), &whole] {
             let documents = documents(value);
             assert_eq!(documents.jobs[&"a".parse::<JobId>().expect("valid")], job("a"));
             assert_eq!(documents.purposes.is_some(), value.get("purposes").is_some());
-            assert_eq!(BatchDocuments::from_json(&documents.to_json().to_string()).as_ref(), Ok(&documents));
+            assert_eq!(
+                BatchDocuments::from_json(&documents.to_json().to_string()).as_ref(),
+                Ok(&documents)
+            );
         }
-        assert_eq!(documents(&whole).purposes.expect("given")[&"p".parse::<PurposeId>().expect("valid")], purpose);
-        assert_eq!(documents(&json!({"batch_processing_jobs": []})).purposes, Some(BTreeMap::new()));
+        assert_eq!(
+            documents(&whole).purposes.expect("given")[&"p".parse::<PurposeId>().expect("valid")],
+            purpose
+        );
+        assert_eq!(
+            documents(&json!({"batch_processing_jobs": []})).purposes,
+            Some(BTreeMap::new())
+        );
     }
 
     #[test]
@@ -137,9 +166,13 @@ mod tests {
         after["default_preferences"] = json!({"preferred_time": "10:00", "frequency": "daily"});
         after["priority"] = json!("high");
         let found = differences(&before, &after);
-        let changed =
-            Difference { path: "/default_preferences/preferred_time".into(), before: Some(json!("09:00")), after: Some(json!("10:00")) };
-        let added = Difference { path: "/priority".into(), before: None, after: Some(json!("high")) };
+        let changed = Difference {
+            path: "/default_preferences/preferred_time".into(),
+            before: Some(json!("09:00")),
+            after: Some(json!("10:00")),
+        };
+        let added =
+            Difference { path: "/priority".into(), before: None, after: Some(json!("high")) };
         assert_eq!(found, [changed, added]);
         assert_eq!(differences(&before, &before), []);
     }

@@ -14,7 +14,8 @@ use crate::zone::Zone;
 pub struct Change {
     /// Its place in the feed: opaque, growing.
     pub id: String,
-    /// Whose preference; `None` where the defaults changed, and for a user who has been erased since (W8).
+    /// Whose preference; `None` where the defaults changed, and for a user who has been erased
+    /// since (W8).
     pub tenant_id: Option<TenantId>,
     /// The tenant's number, as in member lists; `None` where the defaults changed.
     #[serde(default)]
@@ -112,7 +113,13 @@ pub enum NoNextRun {
 impl NextRun {
     /// The next run on this zone's clock.
     pub fn at(occurrence: Occurrence, timezone: &Zone) -> Self {
-        Self::At { next_run: NamedRun { nominal: occurrence.nominal, timezone: timezone.name().to_owned(), at: occurrence.at } }
+        Self::At {
+            next_run: NamedRun {
+                nominal: occurrence.nominal,
+                timezone: timezone.name().to_owned(),
+                at: occurrence.at,
+            },
+        }
     }
 
     /// None, and why.
@@ -121,17 +128,20 @@ impl NextRun {
     }
 }
 
-/// Whether cursor `a` of the change feed stands behind `b`, where both are of one incarnation of the database.
+/// Whether cursor `a` of the change feed stands behind `b`, where both are of one incarnation of
+/// the database.
 ///
-/// Cursors are opaque but ordered: a longer one is later, and of two of one length the one that sorts later is. A cursor
-/// of another incarnation is refused by the Config Database, so it never comes to be compared (F11).
+/// Cursors are opaque but ordered: a longer one is later, and of two of one length the one that
+/// sorts later is. A cursor of another incarnation is refused by the Config Database, so it never
+/// comes to be compared (F11).
 pub fn is_later_cursor(a: &str, b: &str) -> bool {
     (a.len(), a) > (b.len(), b)
 }
 
-/// Whether two cursors of the change feed are of one incarnation of the database, which stands before the last `-` of each
-/// (F11).
+/// Whether two cursors of the change feed are of one incarnation of the database, which stands
+/// before the last `-` of each (F11).
 pub fn is_of_one_feed(a: &str, b: &str) -> bool {
-    let incarnation = |cursor: &str| cursor.rsplit_once('-').map(|(incarnation, _)| incarnation.to_owned());
+    let incarnation =
+        |cursor: &str| cursor.rsplit_once('-').map(|(incarnation, _)| incarnation.to_owned());
     incarnation(a) == incarnation(b)
 }

@@ -8,7 +8,8 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// Stamps for commits: microseconds of a clock, strictly growing even where the clock stands or steps back (M1).
+/// Stamps for commits: microseconds of a clock, strictly growing even where the clock stands or
+/// steps back (M1).
 #[derive(Debug, Clone)]
 pub struct MonotonicStamps {
     last: Timestamp,

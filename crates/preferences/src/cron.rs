@@ -1,8 +1,9 @@
 //! Cron expressions in five fields, in a normal form (T9, T10).
 //!
-//! The syntax is read by `croner`; what is kept is the set of values of each field, because equal wishes must be equal
-//! text. One thing besides the sets changes the meaning and is kept too: an hour field that is a wildcard or a step
-//! follows the clock through a repeated hour, while listed hours fire once a day (T9).
+//! The syntax is read by `croner`; what is kept is the set of values of each field, because equal
+//! wishes must be equal text. One thing besides the sets changes the meaning and is kept too: an
+//! hour field that is a wildcard or a step follows the clock through a repeated hour, while listed
+//! hours fire once a day (T9).
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,11 +21,12 @@ const ALL_DAYS: u32 = 0xFFFF_FFFE;
 const ALL_MONTHS: u16 = 0x1FFE;
 const ALL_WEEKDAYS: u8 = 0x7F;
 
-/// More dates than are looked at between two matching ones: at most 29 a year (29 February over a century that is no
-/// leap year) of months that match, and one of each month that does not.
+/// More dates than are looked at between two matching ones: at most 29 a year (29 February over a
+/// century that is no leap year) of months that match, and one of each month that does not.
 const LONGEST_WAIT: u32 = 9 * 366;
 
-const MONTH_NAMES: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTH_NAMES: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAY_NAMES: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// A cron expression: minute, hour, day of month, month, day of week.
@@ -59,12 +61,14 @@ pub enum CronError {
 }
 
 impl Cron {
-    /// Whether it fires whenever the local clock shows a matching time, also twice in a repeated hour (T9).
+    /// Whether it fires whenever the local clock shows a matching time, also twice in a repeated
+    /// hour (T9).
     pub(crate) fn follows_the_clock(&self) -> bool {
         matches!(self.hours, Hours::Every(_))
     }
 
-    /// The matching local times at or after `from`, in the order of the calendar; ends after the longest wait.
+    /// The matching local times at or after `from`, in the order of the calendar; ends after the
+    /// longest wait.
     pub(crate) fn nominals_from(self, from: DateTime) -> impl Iterator<Item = DateTime> {
         self.dates_from(from.date())
             .flat_map(move |date| self.times().map(move |time| date.to_datetime(time)))
@@ -78,17 +82,24 @@ impl Cron {
 
     /// The least time between two nominal times, on a clock that never changes.
     pub(crate) fn least_interval(self) -> SignedDuration {
-        let minutes: Vec<i64> = self.times_of_day().map(|time| time.minute_of_day().into()).collect();
-        let overnight = self.least_days_between() * MINUTES_A_DAY + minutes[0] - minutes[minutes.len() - 1];
-        SignedDuration::from_mins(minutes.windows(2).map(|pair| pair[1] - pair[0]).fold(overnight, i64::min))
+        let minutes: Vec<i64> =
+            self.times_of_day().map(|time| time.minute_of_day().into()).collect();
+        let overnight =
+            self.least_days_between() * MINUTES_A_DAY + minutes[0] - minutes[minutes.len() - 1];
+        SignedDuration::from_mins(
+            minutes.windows(2).map(|pair| pair[1] - pair[0]).fold(overnight, i64::min),
+        )
     }
 
     /// The fewest days from a matching date to the next.
     ///
-    /// The years 1996 to 2028 tell: among them each weekday begins a year of either length after a year of either
-    /// length, and only 29 February alone is ever waited for across a whole year.
+    /// The years 1996 to 2028 tell: among them each weekday begins a year of either length after a
+    /// year of either length, and only 29 February alone is ever waited for across a whole year.
     fn least_days_between(self) -> i64 {
-        let mut dates = self.dates_from(Date::constant(1996, 1, 1)).take_while(|date| date.year() <= 2028).peekable();
+        let mut dates = self
+            .dates_from(Date::constant(1996, 1, 1))
+            .take_while(|date| date.year() <= 2028)
+            .peekable();
         let mut least = i64::MAX / MINUTES_A_DAY - 1;
         while let (Some(date), Some(next)) = (dates.next(), dates.peek()) {
             least = least.min(next.duration_since(date).as_hours() / 24);
@@ -100,7 +111,9 @@ impl Cron {
     }
 
     fn dates_from(self, first: Date) -> impl Iterator<Item = Date> {
-        let next = move |date: &Date| if self.matches_month(*date) { *date } else { date.last_of_month() }.tomorrow().ok();
+        let next = move |date: &Date| {
+            if self.matches_month(*date) { *date } else { date.last_of_month() }.tomorrow().ok()
+        };
         std::iter::successors(Some(first), next)
             .scan(0, move |waited, date| {
                 *waited = if self.matches_date(date) { 0 } else { *waited + 1 };
@@ -115,7 +128,9 @@ impl Cron {
 
     fn matches_date(&self, date: Date) -> bool {
         let on_day = self.days.map(|days| days & (1 << date.day()) != 0);
-        let on_weekday = self.weekdays.map(|weekdays| weekdays & (1 << date.weekday().to_sunday_zero_offset()) != 0);
+        let on_weekday = self
+            .weekdays
+            .map(|weekdays| weekdays & (1 << date.weekday().to_sunday_zero_offset()) != 0);
         // Both given mean either (T9).
         self.matches_month(date)
             && match (on_day, on_weekday) {
@@ -129,7 +144,9 @@ impl Cron {
         let hours = self.hours.bits();
         let minutes = self.minutes;
         (0..24i8).filter(move |hour| hours & (1 << hour) != 0).flat_map(move |hour| {
-            (0..60i8).filter(move |minute| minutes & (1 << minute) != 0).map(move |minute| Time::constant(hour, minute, 0, 0))
+            (0..60i8)
+                .filter(move |minute| minutes & (1 << minute) != 0)
+                .map(move |minute| Time::constant(hour, minute, 0, 0))
         })
     }
 }
@@ -137,12 +154,15 @@ impl Cron {
 impl Hours {
     fn bits(self) -> u32 {
         match self {
-            Self::Every(step) => (0..24).step_by(step.into()).fold(0, |bits, hour| bits | 1 << hour),
+            Self::Every(step) => {
+                (0..24).step_by(step.into()).fold(0, |bits, hour| bits | 1 << hour)
+            }
             Self::Fixed(bits) => bits,
         }
     }
 
-    /// A field of `*` or `*/n` alone is `Every`; whatever else holds a `*` is the list of its values.
+    /// A field of `*` or `*/n` alone is `Every`; whatever else holds a `*` is the list of its
+    /// values.
     fn read(field: &str, values: &[u16]) -> Self {
         match step_of_wildcard(field) {
             // A step past the end of the day leaves 00 only, like 24.
@@ -176,14 +196,19 @@ impl FromStr for Cron {
         for (index, field) in fields.iter().enumerate() {
             refuse_foreign_names(index, field)?;
         }
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let read = parser.parse(text).map_err(|cause| CronError::Syntax(cause.to_string()))?.pattern;
+        let parser =
+            CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        let read =
+            parser.parse(text).map_err(|cause| CronError::Syntax(cause.to_string()))?.pattern;
         let is_given = |field| step_of_wildcard(field) != Some(1);
         let mut days = is_given(day_field).then_some(bits_of(&read.days.values()) as u32);
-        let mut weekdays = is_given(weekday_field).then_some(bits_of(&read.days_of_week.values()) as u8 & ALL_WEEKDAYS);
-        // A field that allows every day restricts nothing, and beside it neither does the other: either is enough (T9).
+        let mut weekdays = is_given(weekday_field)
+            .then_some(bits_of(&read.days_of_week.values()) as u8 & ALL_WEEKDAYS);
+        // A field that allows every day restricts nothing, and beside it neither does the other:
+        // either is enough (T9).
         if days == Some(ALL_DAYS) || weekdays == Some(ALL_WEEKDAYS) {
-            (days, weekdays) = (days.filter(|_| weekdays.is_none()), weekdays.filter(|_| days.is_none()));
+            (days, weekdays) =
+                (days.filter(|_| weekdays.is_none()), weekdays.filter(|_| days.is_none()));
             days = days.filter(|bits| *bits != ALL_DAYS);
             weekdays = weekdays.filter(|bits| *bits != ALL_WEEKDAYS);
         }
@@ -194,7 +219,8 @@ impl FromStr for Cron {
             months: bits_of(&read.months.values()) as u16,
             weekdays,
         };
-        // 1996 begins the longest run of dates that any expression has to wait through before the next leap day.
+        // 1996 begins the longest run of dates that any expression has to wait through before the
+        // next leap day.
         match cron.dates_from(Date::constant(1996, 1, 1)).next() {
             Some(_) => Ok(cron),
             None => Err(CronError::NeverFires),
@@ -202,18 +228,26 @@ impl FromStr for Cron {
     }
 }
 
-/// `croner` reads more than the five classic fields know; what it adds is refused rather than half understood.
+/// `croner` reads more than the five classic fields know; what it adds is refused rather than half
+/// understood.
 fn refuse_extensions(text: &str) -> Result<(), CronError> {
-    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "*,-/".contains(*c))) {
+    match text
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "*,-/".contains(*c)))
+    {
         Some(c) => Err(CronError::Syntax(format!("the character {c:?} is not allowed"))),
-        None if text.split(char::is_whitespace).any(|field| field.split(',').any(str::is_empty) && !field.is_empty()) => {
+        None if text
+            .split(char::is_whitespace)
+            .any(|field| field.split(',').any(str::is_empty) && !field.is_empty()) =>
+        {
             Err(CronError::Syntax("a list has an empty place".into()))
         }
         None => Ok(()),
     }
 }
 
-/// Months have names in the month's field and weekdays in theirs; `croner` reads both in every field, and L and W.
+/// Months have names in the month's field and weekdays in theirs; `croner` reads both in every
+/// field, and L and W.
 fn refuse_foreign_names(index: usize, field: &str) -> Result<(), CronError> {
     let known: &[&str] = match index {
         3 => &MONTH_NAMES,
@@ -222,7 +256,9 @@ fn refuse_foreign_names(index: usize, field: &str) -> Result<(), CronError> {
     };
     let mut names = field.split(|c: char| !c.is_ascii_alphabetic()).filter(|name| !name.is_empty());
     match names.find(|name| !known.iter().any(|known| known.eq_ignore_ascii_case(name))) {
-        Some(name) => Err(CronError::Syntax(format!("{name} has no meaning in field {}", index + 1))),
+        Some(name) => {
+            Err(CronError::Syntax(format!("{name} has no meaning in field {}", index + 1)))
+        }
         None => Ok(()),
     }
 }

@@ -8,7 +8,8 @@ use jiff::civil::{Date, Weekday};
 use crate::frequency::Frequency;
 
 /// The names of the weekdays in week order, Monday first.
-const WEEKDAY_NAMES: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const WEEKDAY_NAMES: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// A `preferred_day`: weekdays for weekly and biweekly, a day of the month for monthly (T1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +74,8 @@ impl Weekdays {
         self.0 & bit(day) != 0
     }
 
-    /// The fewest days from one of them to the next, where the days are asked for in every `weeks`th week.
+    /// The fewest days from one of them to the next, where the days are asked for in every
+    /// `weeks`th week.
     pub(crate) fn least_days_between(self, weeks: i64) -> i64 {
         let days: Vec<i64> = (0..7).filter(|index| self.0 & (1 << index) != 0).collect();
         let over_the_end = days[0] + 7 * weeks - days[days.len() - 1];
@@ -95,7 +97,9 @@ impl MonthDay {
     pub fn in_month_of(self, any: Date) -> Date {
         let last = any.last_of_month();
         match self {
-            Self::Number(day) if (day as i8) < last.day() => Date::constant(any.year(), any.month(), day as i8),
+            Self::Number(day) if (day as i8) < last.day() => {
+                Date::constant(any.year(), any.month(), day as i8)
+            }
             Self::Number(_) | Self::Last => last,
         }
     }
@@ -137,8 +141,11 @@ impl FromStr for Weekdays {
 
     /// Reads the canonical form only: week order, no repeats (T10).
     fn from_str(text: &str) -> Result<Self, DayError> {
-        let days =
-            text.split(',').map(|name| Self::named(name).ok_or(DayError)).reduce(|set, day| Ok(set?.and(day?))).ok_or(DayError)??;
+        let days = text
+            .split(',')
+            .map(|name| Self::named(name).ok_or(DayError))
+            .reduce(|set, day| Ok(set?.and(day?)))
+            .ok_or(DayError)??;
         if days.to_string() == text { Ok(days) } else { Err(DayError) }
     }
 }

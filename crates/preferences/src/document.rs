@@ -24,7 +24,8 @@ pub const FEATURE_PREFERENCES: &str = "feature_preferences";
 /// One user's settings for one feature (T1). `None` where the user stated nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Preference {
-    /// Whether the feature runs for this user at all; not stated means yes. In defaults it has no meaning.
+    /// Whether the feature runs for this user at all; not stated means yes. In defaults it has no
+    /// meaning.
     pub enabled: Option<bool>,
     /// How often.
     pub frequency: Option<Frequency>,
@@ -61,7 +62,8 @@ const FIELDS: [&str; 10] = [
 ];
 
 impl Preference {
-    /// Reads a preference that stands at `pointer` of what was sent; names every field that is wrong (W1).
+    /// Reads a preference that stands at `pointer` of what was sent; names every field that is
+    /// wrong (W1).
     ///
     /// A field that the frequency does not use is refused (T1), and so are fields unknown to T1.
     pub fn from_json(value: &Value, pointer: &str) -> Result<Self, Invalid> {
@@ -73,13 +75,19 @@ impl Preference {
             frequency,
             preferred_time: reader.text("preferred_time"),
             preferred_day: reader.day(frequency),
-            anchor_date: reader
-                .typed("anchor_date", "a date YYYY-MM-DD", |value| value.as_str().filter(|text| text.len() == 10)?.parse().ok()),
+            anchor_date: reader.typed("anchor_date", "a date YYYY-MM-DD", |value| {
+                value.as_str().filter(|text| text.len() == 10)?.parse().ok()
+            }),
             cron: reader.text("cron"),
             timezone: reader.text("timezone"),
-            template_overrides: reader.typed("template_overrides", "an object", |value| value.as_object().cloned()).unwrap_or_default(),
-            snoozed_until: reader
-                .typed("snoozed_until", "an instant such as 2026-12-24T00:00:00Z (RFC 3339)", |value| value.as_str()?.parse().ok()),
+            template_overrides: reader
+                .typed("template_overrides", "an object", |value| value.as_object().cloned())
+                .unwrap_or_default(),
+            snoozed_until: reader.typed(
+                "snoozed_until",
+                "an instant such as 2026-12-24T00:00:00Z (RFC 3339)",
+                |value| value.as_str()?.parse().ok(),
+            ),
             skip_next: reader.text("skip_next"),
         };
         reader.refuse_unused(preference.frequency);
@@ -96,32 +104,47 @@ impl Preference {
         let day = self.preferred_day_for(self.frequency);
         let time = self.preferred_time;
         let time_key = match self.frequency {
-            Some(Frequency::Hourly) => time.map_or(TimeKey::Unstated, |time| TimeKey::Minute(time.minute())),
+            Some(Frequency::Hourly) => {
+                time.map_or(TimeKey::Unstated, |time| TimeKey::Minute(time.minute()))
+            }
             Some(Frequency::Daily) | None => time.map_or(TimeKey::Unstated, TimeKey::Time),
             Some(Frequency::Weekly | Frequency::Monthly) => TimeKey::Day { day, time },
-            Some(Frequency::Biweekly) => TimeKey::Alternating { day, time, parity: self.anchor_date.map(Parity::of_week) },
+            Some(Frequency::Biweekly) => {
+                TimeKey::Alternating { day, time, parity: self.anchor_date.map(Parity::of_week) }
+            }
             Some(Frequency::Cron) => self.cron.map_or(TimeKey::Unstated, TimeKey::Cron),
         };
-        StatedGroup::new(self.frequency, time_key, self.timezone.as_ref().or(tenant_timezone).cloned())
-            .expect("each frequency is given the key of its own kind just above")
+        StatedGroup::new(
+            self.frequency,
+            time_key,
+            self.timezone.as_ref().or(tenant_timezone).cloned(),
+        )
+        .expect("each frequency is given the key of its own kind just above")
     }
 
-    /// The day, if it is of the kind that the frequency asks for: a preference read from JSON has no other.
+    /// The day, if it is of the kind that the frequency asks for: a preference read from JSON has
+    /// no other.
     pub(crate) fn preferred_day_for(&self, frequency: Option<Frequency>) -> Option<Day> {
         self.preferred_day.filter(|day| frequency.is_some_and(|frequency| day.suits(frequency)))
     }
 
-    /// `current` changed by a JSON Merge Patch (RFC 7396). A patch that changes the frequency drops the fields that
-    /// the new one does not use (T1), but for those that the patch itself sets, which are then refused as such.
+    /// `current` changed by a JSON Merge Patch (RFC 7396). A patch that changes the frequency drops
+    /// the fields that the new one does not use (T1), but for those that the patch itself sets,
+    /// which are then refused as such.
     pub fn merge_patch(current: &Value, patch: &Value) -> Value {
         let mut merged = current.clone();
         merge(&mut merged, patch);
-        let (Some(merged_fields), Some(patch_fields)) = (merged.as_object_mut(), patch.as_object()) else {
+        let (Some(merged_fields), Some(patch_fields)) = (merged.as_object_mut(), patch.as_object())
+        else {
             return merged;
         };
         if patch_fields.contains_key("frequency") {
-            let frequency = merged_fields.get("frequency").and_then(Value::as_str).and_then(|text| text.parse().ok());
-            merged_fields.retain(|field, _| patch_fields.contains_key(field) || is_used(field, frequency));
+            let frequency = merged_fields
+                .get("frequency")
+                .and_then(Value::as_str)
+                .and_then(|text| text.parse().ok());
+            merged_fields
+                .retain(|field, _| patch_fields.contains_key(field) || is_used(field, frequency));
             drop_day_of_other_kind(merged_fields, patch_fields, frequency);
         }
         merged
@@ -129,7 +152,11 @@ impl Preference {
 }
 
 /// Weekly and monthly both use `preferred_day`, but not the same kind of day.
-fn drop_day_of_other_kind(merged: &mut Map<String, Value>, patch: &Map<String, Value>, frequency: Option<Frequency>) {
+fn drop_day_of_other_kind(
+    merged: &mut Map<String, Value>,
+    patch: &Map<String, Value>,
+    frequency: Option<Frequency>,
+) {
     let fits = merged.get("preferred_day").is_none_or(|day| read_day(day, frequency).is_some());
     if !fits && !patch.contains_key("preferred_day") {
         merged.shift_remove("preferred_day");
@@ -158,7 +185,9 @@ fn merge(target: &mut Value, patch: &Value) {
 fn is_used(field: &str, frequency: Option<Frequency>) -> bool {
     match field {
         "preferred_time" => frequency != Some(Frequency::Cron),
-        "preferred_day" => matches!(frequency, Some(Frequency::Weekly | Frequency::Biweekly | Frequency::Monthly)),
+        "preferred_day" => {
+            matches!(frequency, Some(Frequency::Weekly | Frequency::Biweekly | Frequency::Monthly))
+        }
         "anchor_date" => frequency == Some(Frequency::Biweekly),
         "cron" => frequency == Some(Frequency::Cron),
         _ => true,
@@ -168,13 +197,20 @@ fn is_used(field: &str, frequency: Option<Frequency>) -> bool {
 fn read_day(value: &Value, frequency: Option<Frequency>) -> Option<Day> {
     match frequency {
         Some(Frequency::Monthly) => match value {
-            Value::Number(number) => number.as_u64().and_then(|day| u8::try_from(day).ok()).and_then(MonthDay::new).map(Day::Month),
+            Value::Number(number) => number
+                .as_u64()
+                .and_then(|day| u8::try_from(day).ok())
+                .and_then(MonthDay::new)
+                .map(Day::Month),
             Value::String(text) if text == "last" => Some(Day::Month(MonthDay::Last)),
             _ => None,
         },
         _ => match value {
             Value::String(name) => Weekdays::named(name),
-            Value::Array(names) => names.iter().map(|name| Weekdays::named(name.as_str()?)).reduce(|set, day| Some(set?.and(day?)))?,
+            Value::Array(names) => names
+                .iter()
+                .map(|name| Weekdays::named(name.as_str()?))
+                .reduce(|set, day| Some(set?.and(day?)))?,
             _ => None,
         }
         .map(Day::Weekdays),
@@ -230,27 +266,40 @@ pub enum DocumentError {
 }
 
 impl PreferenceDocument {
-    /// Reads the specification's document, exactly: unknown fields are refused, and so is any `config_key` but
-    /// `feature_preferences`. `tenant_id` and `config_key` may be left out where the address already says them.
+    /// Reads the specification's document, exactly: unknown fields are refused, and so is any
+    /// `config_key` but `feature_preferences`. `tenant_id` and `config_key` may be left out where
+    /// the address already says them.
     pub fn from_json(value: &Value) -> Result<Self, Invalid> {
         let mut reader = Reader::of(value, "", "a preference document as an object")?;
         reader.refuse_unknown(&["tenant_id", "config_key", "config_value"]);
         let tenant_id = reader.text("tenant_id");
-        if let Some(key) = reader.text::<ConfigKey>("config_key").filter(|key| key.as_str() != FEATURE_PREFERENCES) {
-            reader.errors.add("/config_key".into(), format!("expected {FEATURE_PREFERENCES:?}, got {:?}", key.as_str()));
+        if let Some(key) =
+            reader.text::<ConfigKey>("config_key").filter(|key| key.as_str() != FEATURE_PREFERENCES)
+        {
+            reader.errors.add(
+                "/config_key".into(),
+                format!("expected {FEATURE_PREFERENCES:?}, got {:?}", key.as_str()),
+            );
         }
         let mut features = BTreeMap::new();
         match reader.fields.get("config_value") {
             Some(Value::Object(stated)) => {
                 for (name, preference) in stated {
                     match read_feature(name, preference) {
-                        Ok((feature, meant)) => _ = features.insert(feature, (preference.clone(), meant)),
+                        Ok((feature, meant)) => {
+                            _ = features.insert(feature, (preference.clone(), meant))
+                        }
                         Err(invalid) => reader.errors.extend(invalid),
                     }
                 }
             }
-            Some(other) => reader.errors.add("/config_value".into(), format!("expected an object of features, got {}", shown(other))),
-            None => reader.errors.add("/config_value".into(), "missing: expected an object of features"),
+            Some(other) => reader.errors.add(
+                "/config_value".into(),
+                format!("expected an object of features, got {}", shown(other)),
+            ),
+            None => {
+                reader.errors.add("/config_value".into(), "missing: expected an object of features")
+            }
         }
         reader.errors.into_result(Self { tenant_id, features })
     }
@@ -258,7 +307,9 @@ impl PreferenceDocument {
 
 fn read_feature(name: &str, preference: &Value) -> Result<(FeatureType, Preference), Invalid> {
     let pointer = child("/config_value", name);
-    let feature = name.parse().map_err(|error| Invalid::one(&pointer, format!("no feature type: {error}")))?;
+    let feature = name
+        .parse()
+        .map_err(|error| Invalid::one(&pointer, format!("no feature type: {error}")))?;
     Ok((feature, Preference::from_json(preference, &pointer)?))
 }
 
@@ -290,65 +341,117 @@ mod tests {
                     "template_overrides": {"tone": "professional", "length": "medium"}
                 },
                 "etsy_analysis": {
-                    "enabled": true, "frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00",
+                    "enabled": true, "frequency": "weekly", "preferred_day": "monday",
+                    "preferred_time": "10:00",
                     "template_overrides": {"focus_areas": ["pricing", "description"]}
                 }
             }
         });
         let document = PreferenceDocument::from_json(&document).expect("valid");
         assert_eq!(document.tenant_id.map(|id| id.to_string()), Some("user123".into()));
-        let groups: Vec<_> = document.features.values().map(|(_, preference)| preference.stated_group(None).to_string()).collect();
+        let groups: Vec<_> = document
+            .features
+            .values()
+            .map(|(_, preference)| preference.stated_group(None).to_string())
+            .collect();
         assert_eq!(groups, ["weekly:monday:10:00 -", "daily:09:00 -"]);
     }
 
     #[test]
     fn each_wrong_field_is_named_by_its_pointer() {
-        assert_eq!(pointers(&json!({"frequency": "daily", "preferred_time": "25:00"})), ["/preferred_time"]);
-        assert_eq!(pointers(&json!({"frequency": "monthly", "preferred_day": 32})), ["/preferred_day"]);
+        assert_eq!(
+            pointers(&json!({"frequency": "daily", "preferred_time": "25:00"})),
+            ["/preferred_time"]
+        );
+        assert_eq!(
+            pointers(&json!({"frequency": "monthly", "preferred_day": 32})),
+            ["/preferred_day"]
+        );
         assert_eq!(pointers(&json!({"timezone": "Mars/Olympus"})), ["/timezone"]);
         assert_eq!(pointers(&json!({"frequency": "fortnightly"})), ["/frequency"]);
         assert_eq!(pointers(&json!({"a/b~c": 1})), ["/a~1b~0c"]);
-        assert_eq!(pointers(&json!({"enabled": null, "preferred_time": null})), ["/enabled", "/preferred_time"]);
-        assert_eq!(pointers(&json!({"enabled": "yes", "cron": "x", "frequency": "cron"})), ["/enabled", "/cron"]);
+        assert_eq!(
+            pointers(&json!({"enabled": null, "preferred_time": null})),
+            ["/enabled", "/preferred_time"]
+        );
+        assert_eq!(
+            pointers(&json!({"enabled": "yes", "cron": "x", "frequency": "cron"})),
+            ["/enabled", "/cron"]
+        );
         assert_eq!(pointers(&json!([])), [""]);
     }
 
     #[test]
     fn a_field_that_the_frequency_does_not_use_is_refused() {
-        assert_eq!(pointers(&json!({"frequency": "daily", "preferred_day": "monday"})), ["/preferred_day"]);
-        assert_eq!(pointers(&json!({"frequency": "cron", "cron": "0 9 * * *", "preferred_time": "09:00"})), ["/preferred_time"]);
-        assert_eq!(pointers(&json!({"frequency": "weekly", "anchor_date": "2026-01-05"})), ["/anchor_date"]);
+        assert_eq!(
+            pointers(&json!({"frequency": "daily", "preferred_day": "monday"})),
+            ["/preferred_day"]
+        );
+        assert_eq!(
+            pointers(&json!({"frequency": "cron", "cron": "0 9 * * *", "preferred_time": "09:00"})),
+            ["/preferred_time"]
+        );
+        assert_eq!(
+            pointers(&json!({"frequency": "weekly", "anchor_date": "2026-01-05"})),
+            ["/anchor_date"]
+        );
         assert_eq!(pointers(&json!({"preferred_day": "monday"})), ["/preferred_day"]);
-        assert_eq!(pointers(&json!({"frequency": "weekly", "preferred_day": 3})), ["/preferred_day"]);
-        assert_eq!(pointers(&json!({"frequency": "monthly", "preferred_day": "monday"})), ["/preferred_day"]);
+        assert_eq!(
+            pointers(&json!({"frequency": "weekly", "preferred_day": 3})),
+            ["/preferred_day"]
+        );
+        assert_eq!(
+            pointers(&json!({"frequency": "monthly", "preferred_day": "monday"})),
+            ["/preferred_day"]
+        );
     }
 
     #[test]
     fn equal_wishes_state_one_group() {
-        let a = group(json!({"frequency": "weekly", "preferred_day": ["thursday", "monday", "monday"], "timezone": "europe/berlin"}));
-        let b = group(json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"], "timezone": "Europe/Berlin"}));
+        let a =
+            group(json!({"frequency": "weekly", "preferred_day": ["thursday", "monday", "monday"],
+                "timezone": "europe/berlin"}));
+        let b = group(json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"],
+                "timezone": "Europe/Berlin"}));
         assert_eq!(a, b);
         assert_eq!(a, "weekly:monday,thursday:- Europe/Berlin");
-        assert_eq!(group(json!({"frequency": "biweekly", "anchor_date": "2026-01-07"})), "biweekly:-:-~0 -");
-        assert_eq!(group(json!({"frequency": "hourly", "preferred_time": "13:20"})), "hourly::20 -");
+        assert_eq!(
+            group(json!({"frequency": "biweekly", "anchor_date": "2026-01-07"})),
+            "biweekly:-:-~0 -"
+        );
+        assert_eq!(
+            group(json!({"frequency": "hourly", "preferred_time": "13:20"})),
+            "hourly::20 -"
+        );
         assert_eq!(group(json!({})), "-:- -");
     }
 
     #[test]
     fn a_patch_that_changes_the_frequency_drops_what_the_new_one_does_not_use() {
-        let weekly = json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"});
+        let weekly =
+            json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"});
         let daily = Preference::merge_patch(&weekly, &json!({"frequency": "daily"}));
         assert_eq!(daily, json!({"frequency": "daily", "preferred_time": "10:00"}));
         let monthly = Preference::merge_patch(&weekly, &json!({"frequency": "monthly"}));
         assert_eq!(monthly, json!({"frequency": "monthly", "preferred_time": "10:00"}));
-        let refused = Preference::merge_patch(&weekly, &json!({"frequency": "daily", "preferred_day": "friday"}));
+        let refused = Preference::merge_patch(
+            &weekly,
+            &json!({"frequency": "daily", "preferred_day": "friday"}),
+        );
         assert_eq!(pointers(&refused), ["/preferred_day"]);
     }
 
     #[test]
     fn a_patch_merges_overrides_key_by_key_and_null_removes() {
-        let current = json!({"frequency": "daily", "template_overrides": {"tone": "dry", "length": "short"}});
-        let patched = Preference::merge_patch(&current, &json!({"template_overrides": {"tone": null, "emoji": true}}));
-        assert_eq!(patched, json!({"frequency": "daily", "template_overrides": {"length": "short", "emoji": true}}));
+        let current =
+            json!({"frequency": "daily", "template_overrides": {"tone": "dry", "length": "short"}});
+        let patched = Preference::merge_patch(
+            &current,
+            &json!({"template_overrides": {"tone": null, "emoji": true}}),
+        );
+        assert_eq!(
+            patched,
+            json!({"frequency": "daily", "template_overrides": {"length": "short", "emoji": true}})
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What is registered of a feature: what it is, what users may choose, and what holds where they choose nothing.
+//! What is registered of a feature: what it is, what users may choose, and what holds where they
+//! choose nothing.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,8 +14,8 @@ use crate::reader::Reader;
 /// The most bytes of a description (W5).
 const LONGEST_DESCRIPTION: usize = 2_000;
 
-/// A feature as it is registered. Its parts are well formed each; whether they fit together, and whether the schema can
-/// be used at all, is asked of the crate `feature-rules`.
+/// A feature as it is registered. Its parts are well formed each; whether they fit together, and
+/// whether the schema can be used at all, is asked of the crate `feature-rules`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FeatureDefinition {
     /// What the feature does, for people; empty if nobody said.
@@ -27,7 +28,8 @@ pub struct FeatureDefinition {
     pub default_preferences: Option<DefaultPreferences>,
 }
 
-/// Default preferences, as they were stated and as they are meant; `enabled` has no meaning in them.
+/// Default preferences, as they were stated and as they are meant; `enabled` has no meaning in
+/// them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DefaultPreferences {
     stated: Value,
@@ -49,10 +51,13 @@ impl FeatureDefinition {
         let mut reader = Reader::of(value, "", "a feature's definition as an object")?;
         reader.refuse_unknown(&["description", "schema", "policy", "default_preferences"]);
         let definition = Self {
-            description: reader.typed("description", "a text of at most 2,000 bytes", read_description).unwrap_or_default(),
+            description: reader
+                .typed("description", "a text of at most 2,000 bytes", read_description)
+                .unwrap_or_default(),
             schema: reader.typed("schema", "a JSON Schema as an object or boolean", read_schema),
             policy: reader.nested("policy", Policy::from_json),
-            default_preferences: reader.nested("default_preferences", DefaultPreferences::from_json),
+            default_preferences: reader
+                .nested("default_preferences", DefaultPreferences::from_json),
         };
         reader.errors.into_result(definition)
     }
@@ -65,7 +70,11 @@ impl FeatureDefinition {
         }
         fields.extend(self.schema.clone().map(|schema| ("schema".into(), schema)));
         fields.extend(self.policy.as_ref().map(|policy| ("policy".into(), policy.to_json())));
-        fields.extend(self.default_preferences.clone().map(|defaults| ("default_preferences".into(), defaults.stated)));
+        fields.extend(
+            self.default_preferences
+                .clone()
+                .map(|defaults| ("default_preferences".into(), defaults.stated)),
+        );
         Value::Object(fields)
     }
 
@@ -130,29 +139,44 @@ mod tests {
                 "hours": {"from": "08:00", "to": "20:00"},
                 "by_label": [{"label": "plan:free", "frequencies": ["weekly"]}]
             },
-            "default_preferences": {"frequency": "weekly", "preferred_day": "monday", "template_overrides": {"tone": "dry"}}
+            "default_preferences": {"frequency": "weekly", "preferred_day": "monday",
+                "template_overrides": {"tone": "dry"}}
         });
         for definition in [whole, json!({}), json!({"schema": true, "policy": {}})] {
-            assert_eq!(FeatureDefinition::from_json(&definition).expect("valid").to_json(), definition);
+            assert_eq!(
+                FeatureDefinition::from_json(&definition).expect("valid").to_json(),
+                definition
+            );
         }
     }
 
     #[test]
     fn each_wrong_field_is_named_by_its_pointer() {
         assert_eq!(pointers(&json!({"descripton": "x"})), ["/descripton"]);
-        assert_eq!(pointers(&json!({"description": "x".repeat(2_001), "schema": "{}"})), ["/description", "/schema"]);
-        assert_eq!(pointers(&json!({"schema": null, "policy": null, "default_preferences": null})).len(), 3);
         assert_eq!(
-            pointers(&json!({"default_preferences": {"frequency": "daily", "preferred_day": 1, "preferred_time": "9"}})),
+            pointers(&json!({"description": "x".repeat(2_001), "schema": "{}"})),
+            ["/description", "/schema"]
+        );
+        assert_eq!(
+            pointers(&json!({"schema": null, "policy": null, "default_preferences": null})).len(),
+            3
+        );
+        assert_eq!(
+            pointers(&json!({"default_preferences": {"frequency": "daily", "preferred_day": 1,
+                    "preferred_time": "9"}})),
             ["/default_preferences/preferred_time", "/default_preferences/preferred_day"]
         );
-        assert_eq!(pointers(&json!({"policy": {"slots": 15}, "schema": 1})), ["/schema", "/policy/slots"]);
+        assert_eq!(
+            pointers(&json!({"policy": {"slots": 15}, "schema": 1})),
+            ["/schema", "/policy/slots"]
+        );
         assert_eq!(pointers(&json!([])), [""]);
     }
 
     #[test]
     fn an_unknown_field_is_answered_with_the_nearest_known() {
-        let Invalid(fields) = FeatureDefinition::from_json(&json!({"defaults_preferences": {}})).expect_err("refused");
+        let Invalid(fields) = FeatureDefinition::from_json(&json!({"defaults_preferences": {}}))
+            .expect_err("refused");
         assert!(fields[0].detail.contains("\"default_preferences\""), "{}", fields[0].detail);
     }
 }

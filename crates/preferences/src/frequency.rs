@@ -30,7 +30,8 @@ pub struct FrequencyError;
 
 impl Frequency {
     /// Every frequency, in the order of T1.
-    pub const ALL: [Self; 6] = [Self::Hourly, Self::Daily, Self::Weekly, Self::Biweekly, Self::Monthly, Self::Cron];
+    pub const ALL: [Self; 6] =
+        [Self::Hourly, Self::Daily, Self::Weekly, Self::Biweekly, Self::Monthly, Self::Cron];
 
     /// The name as it stands in documents and keys.
     pub fn as_str(self) -> &'static str {

@@ -14,7 +14,8 @@ use crate::time_key::{Parity, TimeKey};
 use crate::time_of_day::TimeOfDay;
 use crate::zone::Zone;
 
-/// What users of one feature stated, `-` where they stated nothing. The Config Database groups by it.
+/// What users of one feature stated, `-` where they stated nothing. The Config Database groups by
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatedGroup {
     frequency: Option<Frequency>,
@@ -54,7 +55,9 @@ pub enum GroupError {
 
 /// A stated group that no default completes; the job must name one (T12).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("users state no {field} and default_preferences give none: add {field} to default_preferences")]
+#[error(
+    "users state no {field} and default_preferences give none: add {field} to default_preferences"
+)]
 pub struct UnresolvedGroup {
     /// The preference field that is missing.
     pub field: &'static str,
@@ -82,22 +85,27 @@ pub struct GroupList {
     pub feature_type: FeatureType,
     /// The groups that have users, and those whose last user left not long ago.
     pub groups: Vec<GroupSummary>,
-    /// The feature's own defaults, oldest first: those of now, and those that groups listed here may still be planned by. Before
-    /// the first there were none (T12).
+    /// The feature's own defaults, oldest first: those of now, and those that groups listed here
+    /// may still be planned by. Before the first there were none (T12).
     #[serde(default)]
     pub defaults: Vec<FeatureDefaults>,
     /// The feed's position when they were read: later changes are not in the list.
     pub position: String,
     /// Every change stamped at or before this instant is in the list.
     pub complete_until: Timestamp,
-    /// The cursor of the next page; `None` on the last. A list in pages is as current as its first page says.
+    /// The cursor of the next page; `None` on the last. A list in pages is as current as its first
+    /// page says.
     #[serde(default)]
     pub next_cursor: Option<String>,
 }
 
 impl StatedGroup {
     /// `Err` if the time key belongs to another frequency.
-    pub fn new(frequency: Option<Frequency>, time_key: TimeKey, timezone: Option<Zone>) -> Result<Self, GroupError> {
+    pub fn new(
+        frequency: Option<Frequency>,
+        time_key: TimeKey,
+        timezone: Option<Zone>,
+    ) -> Result<Self, GroupError> {
         if !time_key.fits(frequency) {
             let frequency = frequency.map_or_else(|| "-".into(), |frequency| frequency.to_string());
             return Err(GroupError::Mismatch { frequency, time_key });
@@ -143,7 +151,8 @@ impl StatedGroup {
         self.timezone.as_ref().map_or("-", Zone::name)
     }
 
-    /// The preference group that these defaults make of it, the last resort behind them: 09:00, monday or 1, UTC (T12).
+    /// The preference group that these defaults make of it, the last resort behind them: 09:00,
+    /// monday or 1, UTC (T12).
     pub fn resolve(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
         self.fill(defaults, Some(&LAST_RESORT))
     }
@@ -153,37 +162,67 @@ impl StatedGroup {
         self.fill(defaults, None)
     }
 
-    fn fill(&self, defaults: &Defaults, last: Option<&LastResort>) -> Result<PreferenceGroup, UnresolvedGroup> {
+    fn fill(
+        &self,
+        defaults: &Defaults,
+        last: Option<&LastResort>,
+    ) -> Result<PreferenceGroup, UnresolvedGroup> {
         let missing = |field| UnresolvedGroup { field };
-        let frequency = self.frequency.or_else(|| defaults.first(|layer| layer.frequency)).ok_or(missing("frequency"))?;
+        let frequency = self
+            .frequency
+            .or_else(|| defaults.first(|layer| layer.frequency))
+            .ok_or(missing("frequency"))?;
         let (day, time, parity) = self.parts();
         let time = || {
-            let time = time.or_else(|| defaults.first(|layer| layer.preferred_time)).or(last.map(|last| last.time));
+            let time = time
+                .or_else(|| defaults.first(|layer| layer.preferred_time))
+                .or(last.map(|last| last.time));
             time.ok_or(missing("preferred_time"))
         };
         let day = |last: Option<Day>| {
-            let day = day.or_else(|| defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency)))).or(last);
+            let day = day
+                .or_else(|| {
+                    defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency)))
+                })
+                .or(last);
             day.ok_or(missing("preferred_day"))
         };
         let parity = || {
-            let parity = parity.or_else(|| defaults.first_for(frequency, |layer| layer.anchor_date.map(Parity::of_week)));
+            let parity = parity.or_else(|| {
+                defaults.first_for(frequency, |layer| layer.anchor_date.map(Parity::of_week))
+            });
             parity.or(last.map(|last| last.parity)).ok_or(missing("anchor_date"))
         };
         let weekday = last.map(|last| last.weekday);
         let time_key = match (frequency, self.time_key) {
             (Frequency::Hourly, TimeKey::Unstated) => TimeKey::Minute(time()?.minute()),
             (Frequency::Hourly, TimeKey::Time(time)) => TimeKey::Minute(time.minute()),
-            (Frequency::Hourly | Frequency::Cron, stated @ (TimeKey::Minute(_) | TimeKey::Cron(_))) => stated,
+            (
+                Frequency::Hourly | Frequency::Cron,
+                stated @ (TimeKey::Minute(_) | TimeKey::Cron(_)),
+            ) => stated,
             (Frequency::Daily, _) => TimeKey::Time(time()?),
-            (Frequency::Weekly, _) => TimeKey::Day { day: Some(day(weekday)?), time: Some(time()?) },
-            (Frequency::Biweekly, _) => TimeKey::Alternating { day: Some(day(weekday)?), time: Some(time()?), parity: Some(parity()?) },
-            (Frequency::Monthly, _) => TimeKey::Day { day: Some(day(last.map(|last| last.month_day))?), time: Some(time()?) },
-            (Frequency::Cron | Frequency::Hourly, _) => {
-                defaults.first_for(frequency, |layer| layer.cron).map(TimeKey::Cron).ok_or(missing("cron"))?
+            (Frequency::Weekly, _) => {
+                TimeKey::Day { day: Some(day(weekday)?), time: Some(time()?) }
             }
+            (Frequency::Biweekly, _) => TimeKey::Alternating {
+                day: Some(day(weekday)?),
+                time: Some(time()?),
+                parity: Some(parity()?),
+            },
+            (Frequency::Monthly, _) => TimeKey::Day {
+                day: Some(day(last.map(|last| last.month_day))?),
+                time: Some(time()?),
+            },
+            (Frequency::Cron | Frequency::Hourly, _) => defaults
+                .first_for(frequency, |layer| layer.cron)
+                .map(TimeKey::Cron)
+                .ok_or(missing("cron"))?,
         };
-        let timezone = self.timezone.clone().or_else(|| defaults.first(|layer| layer.timezone.clone()));
-        let timezone = timezone.or(last.map(|last| last.timezone.clone())).ok_or(missing("timezone"))?;
+        let timezone =
+            self.timezone.clone().or_else(|| defaults.first(|layer| layer.timezone.clone()));
+        let timezone =
+            timezone.or(last.map(|last| last.timezone.clone())).ok_or(missing("timezone"))?;
         Ok(PreferenceGroup { frequency, time_key, timezone })
     }
 
@@ -218,7 +257,8 @@ const LAST_RESORT: LastResort = LastResort {
     timezone: Zone::UTC,
 };
 
-/// Default preferences, strongest first: the feature's, then the job's. The last resort stands behind them (T12).
+/// Default preferences, strongest first: the feature's, then the job's. The last resort stands
+/// behind them (T12).
 #[derive(Debug, Clone, Default)]
 pub struct Defaults(pub Vec<Preference>);
 
@@ -227,15 +267,24 @@ impl Defaults {
         self.0.iter().find_map(field)
     }
 
-    /// Day, anchor and cron of a default count only if its own frequency is the resulting one (T12).
-    pub(crate) fn first_for<T>(&self, frequency: Frequency, field: impl Fn(&Preference) -> Option<T>) -> Option<T> {
+    /// Day, anchor and cron of a default count only if its own frequency is the resulting one
+    /// (T12).
+    pub(crate) fn first_for<T>(
+        &self,
+        frequency: Frequency,
+        field: impl Fn(&Preference) -> Option<T>,
+    ) -> Option<T> {
         self.0.iter().filter(|layer| layer.frequency == Some(frequency)).find_map(field)
     }
 }
 
 impl PreferenceGroup {
     /// Reads the three parts of a group in which everything is stated; `None` if something is not.
-    pub fn parse(frequency: &str, time_key: &str, timezone: &str) -> Result<Option<Self>, GroupError> {
+    pub fn parse(
+        frequency: &str,
+        time_key: &str,
+        timezone: &str,
+    ) -> Result<Option<Self>, GroupError> {
         Ok(Self::from_stated(&StatedGroup::parse(frequency, time_key, timezone)?))
     }
 
@@ -243,7 +292,11 @@ impl PreferenceGroup {
     pub fn from_stated(stated: &StatedGroup) -> Option<Self> {
         let frequency = stated.frequency?;
         let timezone = stated.timezone.clone()?;
-        stated.time_key.is_complete().then_some(Self { frequency, time_key: stated.time_key, timezone })
+        stated.time_key.is_complete().then_some(Self {
+            frequency,
+            time_key: stated.time_key,
+            timezone,
+        })
     }
 
     /// How often.
@@ -284,26 +337,38 @@ struct GroupParts<F, K, Z> {
 
 impl Serialize for StatedGroup {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        GroupParts { frequency: self.frequency_text(), time_key: self.time_key, timezone: self.timezone_text() }.serialize(serializer)
+        GroupParts {
+            frequency: self.frequency_text(),
+            time_key: self.time_key,
+            timezone: self.timezone_text(),
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for StatedGroup {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let GroupParts { frequency, time_key, timezone } = GroupParts::<String, String, String>::deserialize(deserializer)?;
+        let GroupParts { frequency, time_key, timezone } =
+            GroupParts::<String, String, String>::deserialize(deserializer)?;
         Self::parse(&frequency, &time_key, &timezone).map_err(serde::de::Error::custom)
     }
 }
 
 impl Serialize for PreferenceGroup {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        GroupParts { frequency: self.frequency, time_key: self.time_key, timezone: self.timezone.name() }.serialize(serializer)
+        GroupParts {
+            frequency: self.frequency,
+            time_key: self.time_key,
+            timezone: self.timezone.name(),
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for PreferenceGroup {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stated = StatedGroup::deserialize(deserializer)?;
-        Self::from_stated(&stated).ok_or_else(|| serde::de::Error::custom("a part of the group is not stated"))
+        Self::from_stated(&stated)
+            .ok_or_else(|| serde::de::Error::custom("a part of the group is not stated"))
     }
 }

@@ -84,7 +84,8 @@ fn is_name_character(c: char) -> bool {
 }
 
 id! {
-    /// The user whose preferences these are (W5: 1 to 200 bytes, no control characters). Never a file name unencoded.
+    /// The user whose preferences these are (W5: 1 to 200 bytes, no control characters). Never a
+    /// file name unencoded.
     TenantId, 200, "no control characters", |c| !c.is_control()
 }
 id! {

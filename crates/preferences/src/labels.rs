@@ -19,8 +19,8 @@ const LONGEST_NAME: usize = 63;
 /// The most bytes of a label's value.
 const LONGEST_VALUE: usize = 200;
 
-/// A tenant's labels, a value by name: at most 32. A name is 1 to 63 bytes of `a-z`, `0-9`, `_`, `-` and `.`; a value is
-/// up to 200 bytes without control characters, and may be empty.
+/// A tenant's labels, a value by name: at most 32. A name is 1 to 63 bytes of `a-z`, `0-9`, `_`,
+/// `-` and `.`; a value is up to 200 bytes without control characters, and may be empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Labels(BTreeMap<String, String>);
 
@@ -51,17 +51,23 @@ pub enum LabelError {
 }
 
 impl Labels {
-    /// Reads the object of labels that stands at `pointer` of what was sent; names every label that is wrong (W1).
+    /// Reads the object of labels that stands at `pointer` of what was sent; names every label that
+    /// is wrong (W1).
     pub fn from_json(value: &Value, pointer: &str) -> Result<Self, Invalid> {
         let mut reader = Reader::of(value, pointer, "labels as an object of texts")?;
         let stated = reader.fields;
         if stated.len() > MOST_LABELS {
-            reader.errors.add(pointer.into(), format!("expected at most {MOST_LABELS} labels, got {}", stated.len()));
+            reader.errors.add(
+                pointer.into(),
+                format!("expected at most {MOST_LABELS} labels, got {}", stated.len()),
+            );
         }
         let mut labels = BTreeMap::new();
         for name in stated.keys().take(MOST_LABELS) {
             reader.check(name, check_name(name));
-            if let Some(value) = reader.typed(name, "a text", |value| value.as_str().map(str::to_owned)) {
+            if let Some(value) =
+                reader.typed(name, "a text", |value| value.as_str().map(str::to_owned))
+            {
                 reader.check(name, check_value(&value));
                 labels.insert(name.clone(), value);
             }
@@ -121,12 +127,21 @@ impl TryFrom<String> for LabelName {
 }
 
 fn check_name(name: &str) -> Result<(), LabelError> {
-    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
-    if (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_allowed) { Ok(()) } else { Err(LabelError::Name) }
+    let is_allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
+    if (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_allowed) {
+        Ok(())
+    } else {
+        Err(LabelError::Name)
+    }
 }
 
 fn check_value(value: &str) -> Result<(), LabelError> {
-    if value.len() <= LONGEST_VALUE && !value.contains(char::is_control) { Ok(()) } else { Err(LabelError::Value) }
+    if value.len() <= LONGEST_VALUE && !value.contains(char::is_control) {
+        Ok(())
+    } else {
+        Err(LabelError::Value)
+    }
 }
 
 impl LabelFilter {
@@ -174,17 +189,25 @@ mod tests {
 
     #[test]
     fn each_wrong_label_is_named_by_its_pointer() {
-        assert_eq!(pointers(&json!({"plan": "free", "a.b-c_9": "", "city": "Köln: süd"})), Vec::<String>::new());
+        assert_eq!(
+            pointers(&json!({"plan": "free", "a.b-c_9": "", "city": "Köln: süd"})),
+            Vec::<String>::new()
+        );
         assert_eq!(pointers(&json!({"Plan": "free"})), ["/labels/Plan"]);
         assert_eq!(pointers(&json!({"": "x"})), ["/labels/"]);
         assert_eq!(pointers(&json!({"a/b": "x"})), ["/labels/a~1b"]);
-        assert_eq!(pointers(&json!({"plan": 1, "tier": null, "city": "a\nb"})), ["/labels/plan", "/labels/tier", "/labels/city"]);
+        assert_eq!(
+            pointers(&json!({"plan": 1, "tier": null, "city": "a\nb"})),
+            ["/labels/plan", "/labels/tier", "/labels/city"]
+        );
         assert_eq!(pointers(&json!(["plan"])), ["/labels"]);
     }
 
     #[test]
     fn labels_are_bounded_in_number_and_length() {
-        let many = |count: usize| Value::Object((0..count).map(|i| (format!("l{i}"), json!("x"))).collect());
+        let many = |count: usize| {
+            Value::Object((0..count).map(|i| (format!("l{i}"), json!("x"))).collect())
+        };
         assert_eq!(pointers(&many(32)), Vec::<String>::new());
         assert_eq!(pointers(&many(33)), ["/labels"]);
         assert!(pointers(&json!({"a".repeat(63): "x".repeat(200)})).is_empty());

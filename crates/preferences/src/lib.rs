@@ -1,10 +1,12 @@
 //! The vocabulary of Cohort and the arithmetic of when a preference fires.
 //!
-//! Everything here is a function over values: no I/O, no clock, no randomness. The Config Database, its client and
-//! the agent all speak these types, so that two processes cannot disagree on what a preference means.
+//! Everything here is a function over values: no I/O, no clock, no randomness. The Config Database,
+//! its client and the agent all speak these types, so that two processes cannot disagree on what a
+//! preference means.
 //!
-//! Read in this order: [`Preference`] is what a user states, [`StatedGroup`] is what the Config Database makes of it,
-//! [`PreferenceGroup`] is what a job's defaults make of that, and [`Schedule`] says when such a group fires.
+//! Read in this order: [`Preference`] is what a user states, [`StatedGroup`] is what the Config
+//! Database makes of it, [`PreferenceGroup`] is what a job's defaults make of that, and
+//! [`Schedule`] says when such a group fires.
 
 mod batch_config;
 mod batch_documents;
@@ -31,29 +33,37 @@ mod time_of_day;
 mod zone;
 
 pub use batch_config::{
-    BatchConfig, BatchConfigError, CommandPurpose, Enroll, HttpPurpose, Job, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
+    BatchConfig, BatchConfigError, CommandPurpose, Enroll, HttpPurpose, Job, JobType, Misfire,
+    OncePer, Priority, Purpose, TemplatePurpose,
 };
 pub use batch_documents::{BatchDocuments, Difference, differences};
-pub use change::{Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor, is_of_one_feed};
+pub use change::{
+    Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor,
+    is_of_one_feed,
+};
 pub use clock::{Clock, MonotonicStamps};
 pub use cron::{Cron, CronError};
 pub use day::{Day, DayError, MonthDay, Weekdays};
 pub use document::{DocumentError, FEATURE_PREFERENCES, Preference, PreferenceDocument};
 pub use feature::{DefaultPreferences, FeatureDefaults, FeatureDefinition};
 pub use frequency::{Frequency, FrequencyError};
-pub use group::{Defaults, GroupError, GroupList, GroupSummary, PreferenceGroup, StatedGroup, UnresolvedGroup};
+pub use group::{
+    Defaults, GroupError, GroupList, GroupSummary, PreferenceGroup, StatedGroup, UnresolvedGroup,
+};
 pub use id::{ConfigKey, FeatureType, IdError, JobId, PurposeId, TenantId};
 pub use invalid::{FieldError, Invalid, child as child_pointer};
 pub use labels::{LabelError, LabelFilter, LabelName, Labels};
 pub use member::{
-    BatchGetRequest, BatchGetResponse, Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, PreferenceEntry, WholeList,
+    BatchGetRequest, BatchGetResponse, Member, MemberLists, MemberListsRequest, MemberPage,
+    MembersRequest, PreferenceEntry, WholeList,
 };
 pub use nominal::{NominalError, NominalTime};
 pub use occurrence::{Occurrence, Schedule};
 pub use policy::{HoursOfDay, Limits, Policy};
 pub use static_job::{Filters, StaticSchedule};
 pub use tenants::{
-    LabelValues, LabelValuesRequest, OwnZone, TenantFilter, TenantMemberPage, TenantMembersRequest, TenantTimezone, TenantTimezones,
+    LabelValues, LabelValuesRequest, OwnZone, TenantFilter, TenantMemberPage, TenantMembersRequest,
+    TenantTimezone, TenantTimezones,
 };
 pub use time_key::{Parity, TimeKey, TimeKeyError};
 pub use time_of_day::{TimeOfDay, TimeOfDayError};

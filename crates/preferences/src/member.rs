@@ -53,7 +53,8 @@ pub struct MembersRequest {
     pub limit: Option<usize>,
 }
 
-/// Asks for the members of many lists of groups of one feature at once, each list by itself and whole.
+/// Asks for the members of many lists of groups of one feature at once, each list by itself and
+/// whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberListsRequest {
@@ -71,8 +72,8 @@ pub struct MemberListsRequest {
 /// The lists asked for, as of one instant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MemberLists {
-    /// One a list asked for, in the order asked; `None` for one that the limit leaves no room for: it is to be asked for in
-    /// pages.
+    /// One a list asked for, in the order asked; `None` for one that the limit leaves no room for:
+    /// it is to be asked for in pages.
     pub lists: Vec<Option<WholeList>>,
     /// The feed's position when they were read: settings are as fresh as this (M3).
     pub position: String,

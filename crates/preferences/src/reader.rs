@@ -25,7 +25,9 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn refuse_unknown(&mut self, known: &[&str]) {
         for field in self.fields.keys().filter(|field| !known.contains(&field.as_str())) {
-            let nearest = nearest(field, known).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+            let nearest = nearest(field, known)
+                .map(|name| format!("; did you mean {name:?}?"))
+                .unwrap_or_default();
             self.errors.add(child(self.pointer, field), format!("unknown field{nearest}"));
         }
     }
@@ -43,17 +45,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn typed<T>(&mut self, field: &str, expected: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    pub(crate) fn typed<T>(
+        &mut self,
+        field: &str,
+        expected: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
         let value = self.fields.get(field)?;
         let read = read(value);
         if read.is_none() {
-            self.errors.add(child(self.pointer, field), format!("expected {expected}, got {}", shown(value)));
+            self.errors.add(
+                child(self.pointer, field),
+                format!("expected {expected}, got {}", shown(value)),
+            );
         }
         read
     }
 
     /// A field with fields of its own, which `read` reads from the value and its pointer.
-    pub(crate) fn nested<T>(&mut self, field: &str, read: impl FnOnce(&Value, &str) -> Result<T, Invalid>) -> Option<T> {
+    pub(crate) fn nested<T>(
+        &mut self,
+        field: &str,
+        read: impl FnOnce(&Value, &str) -> Result<T, Invalid>,
+    ) -> Option<T> {
         let value = self.fields.get(field)?;
         read(value, &child(self.pointer, field)).map_err(|invalid| self.errors.extend(invalid)).ok()
     }
@@ -63,7 +77,8 @@ impl<'a> Reader<'a> {
         match value.as_str().unwrap_or_default().parse::<T>() {
             Ok(read) => Some(read),
             Err(error) => {
-                self.errors.add(child(self.pointer, field), format!("{error}, got {}", shown(value)));
+                self.errors
+                    .add(child(self.pointer, field), format!("{error}, got {}", shown(value)));
                 None
             }
         }

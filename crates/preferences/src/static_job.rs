@@ -1,4 +1,5 @@
-//! What a job runs on that does not follow preferences: a static schedule, and a filter over tenants.
+//! What a job runs on that does not follow preferences: a static schedule, and a filter over
+//! tenants.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -45,10 +46,15 @@ impl StaticSchedule {
 
     fn from_json(fields: Map<String, Value>) -> Result<Self, String> {
         if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-            return Err(format!("schedule: unknown field `{unknown}`, expected one of {}", FIELDS.join(", ")));
+            return Err(format!(
+                "schedule: unknown field `{unknown}`, expected one of {}",
+                FIELDS.join(", ")
+            ));
         }
-        let renamed = fields.into_iter().map(|(name, value)| (as_preference(&name).to_owned(), value));
-        let stated = Preference::from_json(&Value::Object(renamed.collect()), "").map_err(|invalid| in_own_words(&invalid))?;
+        let renamed =
+            fields.into_iter().map(|(name, value)| (as_preference(&name).to_owned(), value));
+        let stated = Preference::from_json(&Value::Object(renamed.collect()), "")
+            .map_err(|invalid| in_own_words(&invalid))?;
         let group = stated.stated_group(None).resolve(&Defaults::default());
         group.map(Self).map_err(|missing| format!("schedule: expected a field `{}`", missing.field))
     }
@@ -61,9 +67,14 @@ fn as_preference(name: &str) -> &str {
 fn in_own_words(Invalid(errors): &Invalid) -> String {
     let own = |pointer: &str| {
         let name = pointer.trim_start_matches('/');
-        RENAMED.iter().find(|(_, of_preference)| *of_preference == name).map_or(name, |(own, _)| own).to_owned()
+        RENAMED
+            .iter()
+            .find(|(_, of_preference)| *of_preference == name)
+            .map_or(name, |(own, _)| own)
+            .to_owned()
     };
-    let errors = errors.iter().map(|error| format!("schedule: {}: {}", own(&error.pointer), error.detail));
+    let errors =
+        errors.iter().map(|error| format!("schedule: {}: {}", own(&error.pointer), error.detail));
     errors.collect::<Vec<_>>().join("; ")
 }
 

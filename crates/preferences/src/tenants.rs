@@ -1,5 +1,5 @@
-//! Tenants asked for as themselves, whatever they prefer: by the filter of a static job, or because they never stated a
-//! preference (T13).
+//! Tenants asked for as themselves, whatever they prefer: by the filter of a static job, or because
+//! they never stated a preference (T13).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -44,8 +44,8 @@ pub struct TenantMembersRequest {
     pub limit: Option<usize>,
 }
 
-/// A stretch of a list of tenants. Each stands as a member with version 0 and an empty preference; one who has been erased
-/// since has none.
+/// A stretch of a list of tenants. Each stands as a member with version 0 and an empty preference;
+/// one who has been erased since has none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TenantMemberPage {
     /// Ascending by `number`. A page may hold fewer than asked for, even none, and not be the last.
@@ -87,7 +87,8 @@ pub struct LabelValuesRequest {
 /// One label of some tenants, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelValues {
-    /// One a tenant asked for, in the order asked; `None` for one who does not carry the label, or is not there.
+    /// One a tenant asked for, in the order asked; `None` for one who does not carry the label, or
+    /// is not there.
     pub values: Vec<Option<String>>,
 }
 

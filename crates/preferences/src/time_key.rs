@@ -51,7 +51,10 @@ pub enum Parity {
 
 /// A text that is no time key in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a time key such as 09:00, monday:10:00, 1:10:00, :30, monday:10:00~0 or a cron expression in normal form")]
+#[error(
+    "expected a time key such as 09:00, monday:10:00, 1:10:00, :30, monday:10:00~0 or a cron \
+     expression in normal form"
+)]
 pub struct TimeKeyError;
 
 impl TimeKey {
@@ -62,7 +65,9 @@ impl TimeKey {
             | (Some(Frequency::Daily) | None, Self::Unstated | Self::Time(_))
             | (Some(Frequency::Cron), Self::Unstated | Self::Cron(_)) => true,
             (Some(frequency @ (Frequency::Weekly | Frequency::Monthly)), Self::Day { day, .. })
-            | (Some(frequency @ Frequency::Biweekly), Self::Alternating { day, .. }) => day.is_none_or(|day| day.suits(frequency)),
+            | (Some(frequency @ Frequency::Biweekly), Self::Alternating { day, .. }) => {
+                day.is_none_or(|day| day.suits(frequency))
+            }
             _ => false,
         }
     }
@@ -73,7 +78,9 @@ impl TimeKey {
             Self::Unstated => false,
             Self::Minute(_) | Self::Time(_) | Self::Cron(_) => true,
             Self::Day { day, time } => day.is_some() && time.is_some(),
-            Self::Alternating { day, time, parity } => day.is_some() && time.is_some() && parity.is_some(),
+            Self::Alternating { day, time, parity } => {
+                day.is_some() && time.is_some() && parity.is_some()
+            }
         }
     }
 }
@@ -85,7 +92,9 @@ impl fmt::Display for TimeKey {
             Self::Minute(minute) => write!(f, ":{minute:02}"),
             Self::Time(time) => time.fmt(f),
             Self::Day { day, time } => write!(f, "{}:{}", Part(*day), Part(*time)),
-            Self::Alternating { day, time, parity } => write!(f, "{}:{}~{}", Part(*day), Part(*time), Part(*parity)),
+            Self::Alternating { day, time, parity } => {
+                write!(f, "{}:{}~{}", Part(*day), Part(*time), Part(*parity))
+            }
             Self::Cron(cron) => cron.fmt(f),
         }
     }
@@ -144,7 +153,11 @@ fn read(text: &str) -> Option<TimeKey> {
                 "-" => None,
                 _ => return None,
             };
-            matches!(day, None | Some(Day::Weekdays(_))).then_some(TimeKey::Alternating { day, time, parity })
+            matches!(day, None | Some(Day::Weekdays(_))).then_some(TimeKey::Alternating {
+                day,
+                time,
+                parity,
+            })
         }
     }
 }
@@ -229,7 +242,10 @@ mod tests {
     fn a_key_fits_the_frequencies_whose_parts_it_states() {
         let fits = |text: &str| {
             let key: TimeKey = text.parse().expect("canonical");
-            Frequency::ALL.into_iter().filter(|frequency| key.fits(Some(*frequency))).collect::<Vec<_>>()
+            Frequency::ALL
+                .into_iter()
+                .filter(|frequency| key.fits(Some(*frequency)))
+                .collect::<Vec<_>>()
         };
         assert_eq!(fits("09:00"), [Frequency::Daily]);
         assert_eq!(fits("monday:10:00"), [Frequency::Weekly]);

@@ -75,7 +75,8 @@ mod tests {
         for good in ["00:00", "09:05", "23:59"] {
             assert_eq!(good.parse::<TimeOfDay>().map(|time| time.to_string()), Ok(good.into()));
         }
-        for bad in ["", "24:00", "25:00", "9:00", "09:60", "09:00:00", " 09:00", "0९:00", "-1:00"] {
+        for bad in ["", "24:00", "25:00", "9:00", "09:60", "09:00:00", " 09:00", "0९:00", "-1:00"]
+        {
             assert_eq!(bad.parse::<TimeOfDay>(), Err(TimeOfDayError), "{bad}");
         }
     }

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-/// The database compiled into the program: the host's is never asked, so that all agents agree (T11).
+/// The database compiled into the program: the host's is never asked, so that all agents agree
+/// (T11).
 static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// The release of the bundled time zone database, such as `2026f`.

@@ -1,8 +1,12 @@
-//! What the calendar says was due: the occurrences of a job in a stretch of time, with what made up each. Pure.
+//! What the calendar says was due: the occurrences of a job in a stretch of time, with what made up
+//! each. Pure.
 
 use std::collections::BTreeMap;
 
-use cohort_preferences::{GroupList, Job, Occurrence, OwnZone, PreferenceGroup, Schedule, StatedGroup, TenantTimezone, TimeKey};
+use cohort_preferences::{
+    GroupList, Job, Occurrence, OwnZone, PreferenceGroup, Schedule, StatedGroup, TenantTimezone,
+    TimeKey,
+};
 use jiff::Timestamp;
 
 use crate::scheduler::{DefaultsInTime, Parts, Stretch};
@@ -26,10 +30,12 @@ struct MadeUpOf {
 pub(super) fn of_static(group: &PreferenceGroup, from: Timestamp, until: Timestamp) -> Vec<Due> {
     let schedule = Schedule::of(group);
     let due = schedule.after(from).take_while(|occurrence| occurrence.at <= until);
-    due.map(|occurrence| Due { group: group.clone(), occurrence, parts: Parts::default() }).collect()
+    due.map(|occurrence| Due { group: group.clone(), occurrence, parts: Parts::default() })
+        .collect()
 }
 
-/// The same of a job that follows preferences: each group from when it came to be (F1), by the defaults of the instant (T12).
+/// The same of a job that follows preferences: each group from when it came to be (F1), by the
+/// defaults of the instant (T12).
 pub(super) fn of_preferences(
     job: &Job,
     defaults: &DefaultsInTime,
@@ -46,9 +52,14 @@ pub(super) fn of_preferences(
         }
     }
     for zone in zones {
-        let nothing = StatedGroup::new(None, TimeKey::Unstated, zone.timezone.0.clone()).expect("no frequency fits no time");
+        let nothing = StatedGroup::new(None, TimeKey::Unstated, zone.timezone.0.clone())
+            .expect("no frequency fits no time");
         for (group, stretch) in defaults.groups(&nothing) {
-            groups.entry(group).or_default().enrolled.push((zone.timezone.clone(), within(stretch, zone.since, None)));
+            groups
+                .entry(group)
+                .or_default()
+                .enrolled
+                .push((zone.timezone.clone(), within(stretch, zone.since, None)));
         }
     }
     groups.into_iter().flat_map(|(group, made_up_of)| made_up_of.due(&group, from, until)).collect()
@@ -62,18 +73,34 @@ impl MadeUpOf {
     fn due(&self, group: &PreferenceGroup, from: Timestamp, until: Timestamp) -> Vec<Due> {
         let first = self.stretches().map(|stretch| stretch.from).min().unwrap_or(until);
         let schedule = Schedule::of(group);
-        let occurrences = schedule.after(from.max(first)).take_while(|occurrence| occurrence.at <= until);
-        let due = occurrences.map(|occurrence| Due { group: group.clone(), occurrence, parts: self.parts(occurrence.at) });
+        let occurrences =
+            schedule.after(from.max(first)).take_while(|occurrence| occurrence.at <= until);
+        let due = occurrences.map(|occurrence| Due {
+            group: group.clone(),
+            occurrence,
+            parts: self.parts(occurrence.at),
+        });
         due.filter(|due| due.parts != Parts::default()).collect()
     }
 
     fn stretches(&self) -> impl Iterator<Item = &Stretch> {
-        self.stated.iter().map(|(_, stretch)| stretch).chain(self.enrolled.iter().map(|(_, stretch)| stretch))
+        self.stated
+            .iter()
+            .map(|(_, stretch)| stretch)
+            .chain(self.enrolled.iter().map(|(_, stretch)| stretch))
     }
 
     fn parts(&self, at: Timestamp) -> Parts {
-        let stated = self.stated.iter().filter(|(_, stretch)| stretch.contains(at)).map(|(group, _)| group.clone());
-        let enrolled = self.enrolled.iter().filter(|(_, stretch)| stretch.contains(at)).map(|(zone, _)| zone.clone());
+        let stated = self
+            .stated
+            .iter()
+            .filter(|(_, stretch)| stretch.contains(at))
+            .map(|(group, _)| group.clone());
+        let enrolled = self
+            .enrolled
+            .iter()
+            .filter(|(_, stretch)| stretch.contains(at))
+            .map(|(zone, _)| zone.clone());
         Parts { stated: stated.collect(), enrolled: enrolled.collect() }
     }
 }

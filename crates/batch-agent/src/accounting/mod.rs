@@ -7,12 +7,14 @@
 //!                              open beyond its deadline or its catch-up window    ─► unaccounted
 //! ```
 //!
-//! It goes by no state of the scheduler's: what the scheduler has wrong in memory would be wrong here too. Groups are compared
-//! and not users; a member is asked for only where a run is missing, or where [`Depth::Members`] wants each run's members
-//! counted against its record. What is younger than two minutes is not judged: it may be about to be planned. Nor is, where no agent
-//! works, what fell due since the last one planned.
+//! It goes by no state of the scheduler's: what the scheduler has wrong in memory would be wrong
+//! here too. Groups are compared and not users; a member is asked for only where a run is missing,
+//! or where [`Depth::Members`] wants each run's members counted against its record. What is younger
+//! than two minutes is not judged: it may be about to be planned. Nor is, where no agent works,
+//! what fell due since the last one planned.
 //!
-//! What may fail: the Config Database or the ledger, then there is no account, and the last one stands.
+//! What may fail: the Config Database or the ledger, then there is no account, and the last one
+//! stands.
 
 mod due;
 
@@ -34,13 +36,15 @@ use crate::source::{PreferenceSource, SourceError};
 /// What is younger is not judged.
 const NOT_YET_JUDGED: SignedDuration = SignedDuration::from_mins(2);
 
-/// How long a run may stay open beyond its deadline or its catch-up window: whoever gives it up has to come to it first.
+/// How long a run may stay open beyond its deadline or its catch-up window: whoever gives it up has
+/// to come to it first.
 const LATE_TO_GIVE_UP: SignedDuration = SignedDuration::from_mins(10);
 
 /// The most occurrences that are named; all are counted.
 const MOST_NAMED: usize = 1_000;
 
-/// The most missing runs of which it is asked whether anybody was a member; of more, it is taken for granted.
+/// The most missing runs of which it is asked whether anybody was a member; of more, it is taken
+/// for granted.
 const MOST_ASKED: usize = 10_000;
 
 /// Compares the calendar with the record; cheap to clone.
@@ -71,7 +75,8 @@ pub struct Account {
     pub until: Timestamp,
     /// Each job in force, by name.
     pub jobs: Vec<JobAccount>,
-    /// How many occurrences are unaccounted for: 0, or something is wrong with Cohort, or no agent runs.
+    /// How many occurrences are unaccounted for: 0, or something is wrong with Cohort, or no agent
+    /// runs.
     pub unaccounted: u64,
     /// The first thousand of them.
     pub named: Vec<Unaccounted>,
@@ -142,7 +147,8 @@ pub enum AccountError {
 }
 
 impl Accountant {
-    /// Accounts for what stands in a ledger; with the jobs that an agent of this process brings along, if there is one.
+    /// Accounts for what stands in a ledger; with the jobs that an agent of this process brings
+    /// along, if there is one.
     pub fn new(
         source: Arc<dyn PreferenceSource>,
         ledger: Arc<dyn Ledger>,
@@ -155,16 +161,25 @@ impl Accountant {
     /// Accounts for everything that was due since an instant.
     pub async fn account(&self, since: Timestamp, depth: Depth) -> Result<Account, AccountError> {
         let until = saturating_add(self.clock.now(), -NOT_YET_JUDGED);
-        let mut account = Account { since, until, jobs: Vec::new(), unaccounted: 0, named: Vec::new() };
+        let mut account =
+            Account { since, until, jobs: Vec::new(), unaccounted: 0, named: Vec::new() };
         for job_id in self.job_ids().await? {
-            let Some(history) = JobHistory::read(&*self.ledger, self.agent.as_ref(), &job_id).await? else { continue };
-            // A job that no agent has planned yet has nothing to account for: it begins with its mark (F1).
+            let Some(history) =
+                JobHistory::read(&*self.ledger, self.agent.as_ref(), &job_id).await?
+            else {
+                continue;
+            };
+            // A job that no agent has planned yet has nothing to account for: it begins with its
+            // mark (F1).
             let (Some(job), Some(standing)) = (history.now(), history.standing) else { continue };
-            // Where no agent works, what fell due since the last one did is planned by the next (F1).
-            let until = if self.agent.is_some() { until } else { until.min(standing.planned_until) };
+            // Where no agent works, what fell due since the last one did is planned by the next
+            // (F1).
+            let until =
+                if self.agent.is_some() { until } else { until.min(standing.planned_until) };
             let from = since.max(standing.began).max(history.alike_since());
             let due = self.due(job, &history, from, until).await?;
-            let of_job = self.account_for(job, due, (from, until), depth, &mut account.named).await?;
+            let of_job =
+                self.account_for(job, due, (from, until), depth, &mut account.named).await?;
             account.unaccounted += of_job.unaccounted;
             account.jobs.push(of_job);
         }
@@ -173,8 +188,11 @@ impl Accountant {
 
     async fn job_ids(&self) -> Result<Vec<JobId>, LedgerError> {
         let stored = self.ledger.definitions().await?;
-        let of_ledger = stored.latest.iter().filter(|definition| definition.kind == DefinitionKind::Job && definition.document.is_some());
-        let mut ids: Vec<JobId> = of_ledger.filter_map(|definition| definition.name.parse().ok()).collect();
+        let of_ledger = stored.latest.iter().filter(|definition| {
+            definition.kind == DefinitionKind::Job && definition.document.is_some()
+        });
+        let mut ids: Vec<JobId> =
+            of_ledger.filter_map(|definition| definition.name.parse().ok()).collect();
         if let Some(agent) = &self.agent {
             ids.extend(agent.jobs().planned().map(|job| job.job.job_id.clone()));
         }
@@ -183,7 +201,13 @@ impl Accountant {
         Ok(ids)
     }
 
-    async fn due(&self, job: &Job, history: &JobHistory, from: Timestamp, until: Timestamp) -> Result<Vec<Due>, SourceError> {
+    async fn due(
+        &self,
+        job: &Job,
+        history: &JobHistory,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Due>, SourceError> {
         if let Some(schedule) = &job.schedule {
             return Ok(due::of_static(schedule.group(), from, until));
         }
@@ -205,9 +229,18 @@ impl Accountant {
         named: &mut Vec<Unaccounted>,
     ) -> Result<JobAccount, AccountError> {
         let runs = self.ledger.runs_between(&job.job_id, from, until).await?;
-        let runs: HashMap<_, _> = runs.into_iter().map(|run| ((run.group.clone(), run.nominal), run)).collect();
+        let runs: HashMap<_, _> =
+            runs.into_iter().map(|run| ((run.group.clone(), run.nominal), run)).collect();
         let members = (depth == Depth::Members).then_some(0);
-        let mut account = JobAccount { job_id: job.job_id.clone(), due: 0, closed: 0, open: 0, unaccounted: 0, members, on_record: 0 };
+        let mut account = JobAccount {
+            job_id: job.job_id.clone(),
+            due: 0,
+            closed: 0,
+            open: 0,
+            unaccounted: 0,
+            members,
+            on_record: 0,
+        };
         let mut asked = 0;
         for due in due {
             let nominal = FiringName::Nominal(due.occurrence.nominal);
@@ -218,12 +251,24 @@ impl Accountant {
             } else {
                 None
             };
-            let Some(fault) = account.add(job, &due, run, members, self.clock.now()) else { continue };
+            let Some(fault) = account.add(job, &due, run, members, self.clock.now()) else {
+                continue;
+            };
             account.unaccounted += 1;
             if named.len() < MOST_NAMED {
-                let (run_id, on_record) = (run.map(|run| run.id), run.map_or(0, |run| run.on_record));
+                let (run_id, on_record) =
+                    (run.map(|run| run.id), run.map_or(0, |run| run.on_record));
                 let (job_id, scheduled_at) = (job.job_id.clone(), due.occurrence.at);
-                named.push(Unaccounted { job_id, group: due.group, nominal, scheduled_at, fault, run_id, members, on_record });
+                named.push(Unaccounted {
+                    job_id,
+                    group: due.group,
+                    nominal,
+                    scheduled_at,
+                    fault,
+                    run_id,
+                    members,
+                    on_record,
+                });
             }
         }
         Ok(account)
@@ -232,7 +277,14 @@ impl Accountant {
 
 impl JobAccount {
     /// Adds an occurrence. Answers what is wrong with it, if anything is.
-    fn add(&mut self, job: &Job, due: &Due, run: Option<&RunAccount>, members: Option<u64>, now: Timestamp) -> Option<AccountFault> {
+    fn add(
+        &mut self,
+        job: &Job,
+        due: &Due,
+        run: Option<&RunAccount>,
+        members: Option<u64>,
+        now: Timestamp,
+    ) -> Option<AccountFault> {
         // Nobody was a member, and nothing was to be done.
         if run.is_none() && members == Some(0) {
             return None;
@@ -244,12 +296,16 @@ impl JobAccount {
         let Some(run) = run else { return Some(AccountFault::NoRun) };
         self.on_record += run.on_record;
         match run.state {
-            RunState::Closed if members.is_some_and(|members| run.on_record < members) => Some(AccountFault::MembersLacking),
+            RunState::Closed if members.is_some_and(|members| run.on_record < members) => {
+                Some(AccountFault::MembersLacking)
+            }
             RunState::Closed => {
                 self.closed += 1;
                 None
             }
-            RunState::Reading | RunState::Processing if is_overdue(job, due, run, now) => Some(AccountFault::Overdue),
+            RunState::Reading | RunState::Processing if is_overdue(job, due, run, now) => {
+                Some(AccountFault::Overdue)
+            }
             RunState::Reading | RunState::Processing => {
                 self.open += 1;
                 None
@@ -258,20 +314,24 @@ impl JobAccount {
     }
 }
 
-/// Whether an occurrence's members are counted: where there is no run they always are, and else only if the list as of the
-/// instant is the same whenever it is asked for: labels and zones are those of now.
+/// Whether an occurrence's members are counted: where there is no run they always are, and else
+/// only if the list as of the instant is the same whenever it is asked for: labels and zones are
+/// those of now.
 fn is_counted(job: &Job, due: &Due, run: Option<&RunAccount>, depth: Depth) -> bool {
-    let is_fixed = due.parts.enrolled.is_empty() && (job.preference_based || job.filters.tenants().is_fixed());
+    let is_fixed =
+        due.parts.enrolled.is_empty() && (job.preference_based || job.filters.tenants().is_fixed());
     run.is_none() || (depth == Depth::Members && is_fixed)
 }
 
-/// Whether an open run should have been given up by now: one whose members are not read at the end of its catch-up window (F4),
-/// another at its deadline (D7), which counts anew from a requeue.
+/// Whether an open run should have been given up by now: one whose members are not read at the end
+/// of its catch-up window (F4), another at its deadline (D7), which counts anew from a requeue.
 fn is_overdue(job: &Job, due: &Due, run: &RunAccount, now: Timestamp) -> bool {
     let patience = match run.state {
         RunState::Reading => Some(job.catchup_window(due.group.frequency())),
         RunState::Processing => job.deadline.filter(|_| !run.is_requeued),
         RunState::Closed => None,
     };
-    patience.is_some_and(|patience| saturating_add(saturating_add(due.occurrence.at, patience), LATE_TO_GIVE_UP) < now)
+    patience.is_some_and(|patience| {
+        saturating_add(saturating_add(due.occurrence.at, patience), LATE_TO_GIVE_UP) < now
+    })
 }

@@ -27,7 +27,8 @@ pub(super) async fn show(
     State(registry): State<JobRegistry>,
     query: Result<Query<AccountQuery>, QueryRejection>,
 ) -> Result<Json<Account>, ProblemDetails> {
-    let Query(AccountQuery { since }) = query.map_err(|rejection| problem::bad_query(&rejection))?;
+    let Query(AccountQuery { since }) =
+        query.map_err(|rejection| problem::bad_query(&rejection))?;
     let accountant = registry.accountant().ok_or_else(problem::no_config_database)?;
     let since = saturating_add(registry.clock().now(), -since.unwrap_or(LOOKS_BACK).abs());
     accountant.account(since, Depth::Members).await.map(Json).map_err(|error| match error {

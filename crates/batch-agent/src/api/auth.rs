@@ -1,4 +1,5 @@
-//! Who may ask: the Config Database knows the keys, the agent asks it and remembers the answer for five seconds (W4).
+//! Who may ask: the Config Database knows the keys, the agent asks it and remembers the answer for
+//! five seconds (W4).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,10 @@ pub struct VerifiedKeys {
 impl VerifiedKeys {
     /// Asks through this client.
     pub fn new(client: ConfigDatabaseClient) -> Self {
-        Self { client, known: Cache::builder().max_capacity(MOST_KEYS).time_to_live(REMEMBERED).build() }
+        Self {
+            client,
+            known: Cache::builder().max_capacity(MOST_KEYS).time_to_live(REMEMBERED).build(),
+        }
     }
 }
 
@@ -59,7 +63,11 @@ impl KeyCheck for VerifiedKeys {
 }
 
 /// Lets a request pass whose key is known, and notes who holds it.
-pub(super) async fn require_key(State(keys): State<Arc<dyn KeyCheck>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn require_key(
+    State(keys): State<Arc<dyn KeyCheck>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(key) = header.and_then(|value| value.strip_prefix("Bearer ")) else {
         return problem::unauthorized().into_response();
@@ -74,10 +82,17 @@ pub(super) async fn require_key(State(keys): State<Arc<dyn KeyCheck>>, mut reque
     }
 }
 
-/// Lets a request pass whose key may do everything: what a job does is the operator's to say (W4, W6).
-pub(super) async fn require_admin(holder: Option<Extension<KeyInfo>>, request: Request, next: Next) -> Response {
+/// Lets a request pass whose key may do everything: what a job does is the operator's to say (W4,
+/// W6).
+pub(super) async fn require_admin(
+    holder: Option<Extension<KeyInfo>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match holder {
-        Some(Extension(holder)) if holder.scopes.iter().any(|scope| scope == ADMIN) => next.run(request).await,
+        Some(Extension(holder)) if holder.scopes.iter().any(|scope| scope == ADMIN) => {
+            next.run(request).await
+        }
         Some(Extension(holder)) => problem::forbidden(&holder.name).into_response(),
         None => problem::unauthorized().into_response(),
     }

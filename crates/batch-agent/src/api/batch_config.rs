@@ -21,7 +21,9 @@ pub(super) struct ApplyQuery {
 }
 
 /// What is in force, as one batch config.
-pub(super) async fn show(State(registry): State<JobRegistry>) -> Result<Json<Value>, ProblemDetails> {
+pub(super) async fn show(
+    State(registry): State<JobRegistry>,
+) -> Result<Json<Value>, ProblemDetails> {
     let documents = registry.documents().await.map_err(|error| problem::of_registry(&error))?;
     Ok(Json(documents.to_json()))
 }
@@ -33,9 +35,15 @@ pub(super) async fn apply(
     query: Result<Query<ApplyQuery>, QueryRejection>,
     body: Result<String, StringRejection>,
 ) -> Result<Json<ApplyReport>, ProblemDetails> {
-    let Query(ApplyQuery { dry_run }) = query.map_err(|rejection| problem::bad_query(&rejection))?;
+    let Query(ApplyQuery { dry_run }) =
+        query.map_err(|rejection| problem::bad_query(&rejection))?;
     let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
-    let wanted = BatchDocuments::from_json(&text).map_err(|error| problem::of_registry(&RegistryError::from(error)))?;
-    let report = if dry_run { registry.preview(&wanted).await } else { registry.apply(&wanted, &holder.name).await };
+    let wanted = BatchDocuments::from_json(&text)
+        .map_err(|error| problem::of_registry(&RegistryError::from(error)))?;
+    let report = if dry_run {
+        registry.preview(&wanted).await
+    } else {
+        registry.apply(&wanted, &holder.name).await
+    };
     report.map(Json).map_err(|error| problem::of_registry(&error))
 }

@@ -26,7 +26,8 @@ pub(super) async fn explain(
     query: Result<Query<ExplainQuery>, QueryRejection>,
 ) -> Result<Json<Explanation>, ProblemDetails> {
     let Path(tenant) = tenant.map_err(|rejection| problem::bad_path(&rejection))?;
-    let Query(ExplainQuery { job, at }) = query.map_err(|rejection| problem::bad_query(&rejection))?;
+    let Query(ExplainQuery { job, at }) =
+        query.map_err(|rejection| problem::bad_query(&rejection))?;
     let explainer = registry.explainer().ok_or_else(problem::no_config_database)?;
     let explained = explainer.explain(&tenant, &job, at).await;
     explained.map(Json).map_err(|error| match error {

@@ -14,7 +14,10 @@ use crate::scheduler::DynamicBatchScheduler;
 
 /// `/healthz` and `/readyz`, which need no key.
 pub fn agent_health(scheduler: Arc<DynamicBatchScheduler>) -> Router {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(scheduler)
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(scheduler)
 }
 
 /// Alive, and which version with which time zone database (T11).
@@ -26,8 +29,11 @@ async fn healthz() -> Json<Value> {
     }))
 }
 
-/// The schedules are read, changes are heard of, and the ledger answers and takes what is written (F5).
-async fn readyz(State(scheduler): State<Arc<DynamicBatchScheduler>>) -> Result<Json<Value>, ProblemDetails> {
+/// The schedules are read, changes are heard of, and the ledger answers and takes what is written
+/// (F5).
+async fn readyz(
+    State(scheduler): State<Arc<DynamicBatchScheduler>>,
+) -> Result<Json<Value>, ProblemDetails> {
     match scheduler.unreadiness().await {
         None => Ok(Json(json!({"status": "ready"}))),
         Some(reason) => Err(problem::not_ready(&reason)),

@@ -10,12 +10,16 @@ use serde_json::{Value, json};
 use super::problem;
 use crate::registry::{JobRegistry, RegistryError, Triggered};
 
-pub(super) async fn list(State(registry): State<JobRegistry>) -> Result<Json<Value>, ProblemDetails> {
+pub(super) async fn list(
+    State(registry): State<JobRegistry>,
+) -> Result<Json<Value>, ProblemDetails> {
     let jobs = registry.jobs().await.map_err(|error| problem::of_registry(&error))?;
     Ok(Json(json!({ "jobs": jobs })))
 }
 
-pub(super) async fn purposes(State(registry): State<JobRegistry>) -> Result<Json<Value>, ProblemDetails> {
+pub(super) async fn purposes(
+    State(registry): State<JobRegistry>,
+) -> Result<Json<Value>, ProblemDetails> {
     let purposes = registry.purposes().await.map_err(|error| problem::of_registry(&error))?;
     Ok(Json(json!({ "purposes": purposes })))
 }
@@ -25,7 +29,8 @@ pub(super) async fn versions(
     job: Result<Path<JobId>, PathRejection>,
 ) -> Result<Json<Value>, ProblemDetails> {
     let Path(job) = job.map_err(|rejection| problem::bad_path(&rejection))?;
-    let versions = registry.job_versions(&job).await.map_err(|error| problem::of_registry(&error))?;
+    let versions =
+        registry.job_versions(&job).await.map_err(|error| problem::of_registry(&error))?;
     Ok(Json(json!({ "versions": versions })))
 }
 
@@ -60,5 +65,7 @@ async fn show(registry: &JobRegistry, job: &JobId) -> Result<Json<Value>, Proble
     let jobs = registry.jobs().await.map_err(|error| problem::of_registry(&error))?;
     let found = jobs.into_iter().find(|view| view.job_id == job.as_str());
     // Somebody may have removed it in between.
-    found.map(|view| Json(json!(view))).ok_or_else(|| problem::of_registry(&RegistryError::NoSuchJob(job.clone())))
+    found
+        .map(|view| Json(json!(view)))
+        .ok_or_else(|| problem::of_registry(&RegistryError::NoSuchJob(job.clone())))
 }

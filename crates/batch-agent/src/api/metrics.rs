@@ -26,10 +26,14 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// `/metrics` of an agent that has an address of its own.
 pub fn agent_metrics(agent: EnhancedBatchProcessor, keys: Arc<dyn KeyCheck>) -> Router {
-    Router::new().route(PATH, get(metrics)).route_layer(from_fn_with_state(keys, auth::require_key)).with_state(agent)
+    Router::new()
+        .route(PATH, get(metrics))
+        .route_layer(from_fn_with_state(keys, auth::require_key))
+        .with_state(agent)
 }
 
-/// The same routes, where `/metrics` tells what an agent counts too. Whoever may see what it told before may see that.
+/// The same routes, where `/metrics` tells what an agent counts too. Whoever may see what it told
+/// before may see that.
 pub fn with_agent_metrics(routes: Router, agent: EnhancedBatchProcessor) -> Router {
     routes.layer(from_fn_with_state(agent, add_metrics))
 }
@@ -39,14 +43,20 @@ async fn metrics(State(agent): State<EnhancedBatchProcessor>) -> Result<Response
     Ok(([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
 }
 
-async fn add_metrics(State(agent): State<EnhancedBatchProcessor>, request: Request, next: Next) -> Response {
+async fn add_metrics(
+    State(agent): State<EnhancedBatchProcessor>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_metrics = request.uri().path() == PATH;
     let response = next.run(request).await;
     if !is_metrics || !response.status().is_success() {
         return response;
     }
     let (mut head, body) = response.into_parts();
-    let Ok(before) = to_bytes(body, MOST_BYTES).await else { return problem::metrics_too_long().into_response() };
+    let Ok(before) = to_bytes(body, MOST_BYTES).await else {
+        return problem::metrics_too_long().into_response();
+    };
     match agent.metrics().await {
         Ok(text) => {
             head.headers.remove(CONTENT_LENGTH);

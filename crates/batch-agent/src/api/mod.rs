@@ -1,5 +1,5 @@
-//! The agent's REST API: what ran and how it ended, which jobs there are, and the acts on them. Paths are relative to
-//! `/api/v1`.
+//! The agent's REST API: what ran and how it ended, which jobs there are, and the acts on them.
+//! Paths are relative to `/api/v1`.
 
 mod account;
 mod auth;
@@ -47,7 +47,8 @@ impl FromRef<Spoken> for JobRegistry {
     }
 }
 
-/// The routes of the agent; each needs a key that `keys` knows, and acts need one that may do everything (W4).
+/// The routes of the agent; each needs a key that `keys` knows, and acts need one that may do
+/// everything (W4).
 pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
     let acts = Router::new()
         .route("/batch-config", put(batch_config::apply))
@@ -73,5 +74,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/account", get(account::show))
         .route("/tenants/{tenant_id}/explain", get(explain::explain));
     let ledger = Arc::clone(registry.ledger());
-    acts.merge(looks).route_layer(from_fn_with_state(keys, auth::require_key)).with_state(Spoken { ledger, registry })
+    acts.merge(looks)
+        .route_layer(from_fn_with_state(keys, auth::require_key))
+        .with_state(Spoken { ledger, registry })
 }

@@ -34,12 +34,14 @@ pub(super) struct FeedQuery {
     limit: Option<usize>,
 }
 
-/// The outcomes behind a cursor; waits for one if there is none, until the wait is over or the agent stops.
+/// The outcomes behind a cursor; waits for one if there is none, until the wait is over or the
+/// agent stops.
 pub(super) async fn page(
     State(registry): State<JobRegistry>,
     query: Result<Query<FeedQuery>, QueryRejection>,
 ) -> Result<Json<FeedPage>, ProblemDetails> {
-    let Query(FeedQuery { mut cursor, wait, limit }) = query.map_err(|rejection| problem::bad_query(&rejection))?;
+    let Query(FeedQuery { mut cursor, wait, limit }) =
+        query.map_err(|rejection| problem::bad_query(&rejection))?;
     if wait > LONGEST_WAIT {
         return Err(problem::bad_wait(LONGEST_WAIT));
     }
@@ -48,7 +50,11 @@ pub(super) async fn page(
     let mut recorded = registry.ledger().recorded();
     loop {
         recorded.mark_unchanged();
-        let page = registry.ledger().outcome_feed(cursor, limit).await.map_err(|error| problem::of_ledger(&error))?;
+        let page = registry
+            .ledger()
+            .outcome_feed(cursor, limit)
+            .await
+            .map_err(|error| problem::of_ledger(&error))?;
         if !page.outcomes.is_empty() || Instant::now() >= deadline {
             return Ok(Json(page));
         }

@@ -24,7 +24,8 @@ pub(super) async fn list(
     query: Result<Query<OutcomeQuery>, QueryRejection>,
 ) -> Result<Json<OutcomePage>, ProblemDetails> {
     let Query(query) = query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let (outcomes, next_cursor) = ledger.outcomes(query).await.map_err(|error| problem::of_ledger(&error))?;
+    let (outcomes, next_cursor) =
+        ledger.outcomes(query).await.map_err(|error| problem::of_ledger(&error))?;
     Ok(Json(OutcomePage { outcomes, next_cursor }))
 }
 

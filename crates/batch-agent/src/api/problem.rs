@@ -13,21 +13,40 @@ fn problem(status: StatusCode, title: &str, detail: impl Into<String>) -> Proble
 }
 
 pub(super) fn unauthorized() -> ProblemDetails {
-    problem(StatusCode::UNAUTHORIZED, "A key is needed", "send a known key as `Authorization: Bearer …`")
+    problem(
+        StatusCode::UNAUTHORIZED,
+        "A key is needed",
+        "send a known key as `Authorization: Bearer …`",
+    )
 }
 
 pub(super) fn forbidden(who: &str) -> ProblemDetails {
-    problem(StatusCode::FORBIDDEN, "The key may not do this", format!("the key {who:?} lacks the scope \"admin\", which acts on jobs need"))
+    problem(
+        StatusCode::FORBIDDEN,
+        "The key may not do this",
+        format!("the key {who:?} lacks the scope \"admin\", which acts on jobs need"),
+    )
 }
 
 pub(super) fn keys_unavailable(error: &SourceError) -> ProblemDetails {
     tracing::warn!(error = error as &dyn std::error::Error, "a key cannot be checked");
-    problem(StatusCode::SERVICE_UNAVAILABLE, "Keys cannot be checked now", "the Config Database does not answer; try again")
+    problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Keys cannot be checked now",
+        "the Config Database does not answer; try again",
+    )
 }
 
 pub(super) fn of_source(error: &SourceError) -> ProblemDetails {
-    tracing::warn!(error = error as &dyn std::error::Error, "what users have stated cannot be read");
-    problem(StatusCode::SERVICE_UNAVAILABLE, "Preferences cannot be read now", "the Config Database does not answer; try again")
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "what users have stated cannot be read"
+    );
+    problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Preferences cannot be read now",
+        "the Config Database does not answer; try again",
+    )
 }
 
 pub(super) fn no_config_database() -> ProblemDetails {
@@ -44,7 +63,11 @@ pub(super) fn not_ready(reason: &str) -> ProblemDetails {
 }
 
 pub(super) fn no_such_run(id: RunId) -> ProblemDetails {
-    problem(StatusCode::NOT_FOUND, "No such run", format!("there is no run {id}; GET /api/v1/runs lists them"))
+    problem(
+        StatusCode::NOT_FOUND,
+        "No such run",
+        format!("there is no run {id}; GET /api/v1/runs lists them"),
+    )
 }
 
 pub(super) fn bad_query(rejection: &QueryRejection) -> ProblemDetails {
@@ -64,11 +87,19 @@ pub(super) fn wrong_body(detail: impl Into<String>) -> ProblemDetails {
 }
 
 pub(super) fn bad_wait(longest: u64) -> ProblemDetails {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", format!("wait: expected 0 to {longest} seconds"))
+    problem(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "A query parameter is wrong",
+        format!("wait: expected 0 to {longest} seconds"),
+    )
 }
 
 pub(super) fn bad_cursor() -> ProblemDetails {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", "cursor: expected one that an earlier page gave")
+    problem(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "A query parameter is wrong",
+        "cursor: expected one that an earlier page gave",
+    )
 }
 
 pub(super) fn of_registry(error: &RegistryError) -> ProblemDetails {
@@ -78,24 +109,48 @@ pub(super) fn of_registry(error: &RegistryError) -> ProblemDetails {
         RegistryError::Config(_) | RegistryError::Unserved(_) => {
             problem(StatusCode::UNPROCESSABLE_ENTITY, "The batch config cannot be used", detail)
         }
-        RegistryError::NoSuchJob(_) => problem(StatusCode::NOT_FOUND, "No such job", format!("{detail}; GET /api/v1/jobs lists them")),
-        RegistryError::NotFailed(_) => problem(StatusCode::CONFLICT, "Only who failed can be tried again", detail),
-        RegistryError::ReadOnly(_) => problem(StatusCode::CONFLICT, "Nothing can be changed here", detail),
+        RegistryError::NoSuchJob(_) => problem(
+            StatusCode::NOT_FOUND,
+            "No such job",
+            format!("{detail}; GET /api/v1/jobs lists them"),
+        ),
+        RegistryError::NotFailed(_) => {
+            problem(StatusCode::CONFLICT, "Only who failed can be tried again", detail)
+        }
+        RegistryError::ReadOnly(_) => {
+            problem(StatusCode::CONFLICT, "Nothing can be changed here", detail)
+        }
         RegistryError::NoAgent => problem(StatusCode::SERVICE_UNAVAILABLE, "No agent runs", detail),
-        RegistryError::Contended => problem(StatusCode::SERVICE_UNAVAILABLE, "Others are faster", detail),
+        RegistryError::Contended => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "Others are faster", detail)
+        }
     }
 }
 
 pub(super) fn of_ledger(error: &LedgerError) -> ProblemDetails {
     match error {
-        LedgerError::Cursor(_) => problem(StatusCode::UNPROCESSABLE_ENTITY, "A query parameter is wrong", error.to_string()),
-        LedgerError::CursorGone => problem(StatusCode::GONE, "The cursor is gone", error.to_string()),
+        LedgerError::Cursor(_) => problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "A query parameter is wrong",
+            error.to_string(),
+        ),
+        LedgerError::CursorGone => {
+            problem(StatusCode::GONE, "The cursor is gone", error.to_string())
+        }
         LedgerError::NoSuchRun(run) => no_such_run(*run),
-        LedgerError::RunEnded { .. } => problem(StatusCode::CONFLICT, "The run has ended", error.to_string()),
-        LedgerError::RunIsBeingCanceled(_) => problem(StatusCode::CONFLICT, "The run is being canceled", error.to_string()),
+        LedgerError::RunEnded { .. } => {
+            problem(StatusCode::CONFLICT, "The run has ended", error.to_string())
+        }
+        LedgerError::RunIsBeingCanceled(_) => {
+            problem(StatusCode::CONFLICT, "The run is being canceled", error.to_string())
+        }
         _ => {
             tracing::error!(error = error as &dyn std::error::Error, "the ledger cannot be read");
-            problem(StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be read now", "the log says why; try again")
+            problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The ledger cannot be read now",
+                "the log says why; try again",
+            )
         }
     }
 }

@@ -40,7 +40,9 @@ pub(super) async fn of_run(
     let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
     let body = RetryBody::parse(&text).map_err(problem::wrong_body)?;
     if body.since.is_some() {
-        return Err(problem::wrong_body("since: a run is of one instant; POST /api/v1/jobs/{job}/retry takes it"));
+        return Err(problem::wrong_body(
+            "since: a run is of one instant; POST /api/v1/jobs/{job}/retry takes it",
+        ));
     }
     retry(&registry, RetriedRuns::One(id), body).await
 }
@@ -63,11 +65,19 @@ impl RetryBody {
         }
         let body: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let named = body.tenants.len();
-        if named > MOST_TENANTS { Err(format!("tenants: at most {MOST_TENANTS} are named at once, got {named}")) } else { Ok(body) }
+        if named > MOST_TENANTS {
+            Err(format!("tenants: at most {MOST_TENANTS} are named at once, got {named}"))
+        } else {
+            Ok(body)
+        }
     }
 }
 
-async fn retry(registry: &JobRegistry, runs: RetriedRuns, body: RetryBody) -> Result<Json<Retried>, ProblemDetails> {
+async fn retry(
+    registry: &JobRegistry,
+    runs: RetriedRuns,
+    body: RetryBody,
+) -> Result<Json<Retried>, ProblemDetails> {
     let RetryBody { tenants, reason, error, since: _of_the_runs, new_key } = body;
     let retried = registry.retry(&Retry { runs, tenants, reason, error, new_key }).await;
     retried.map(Json).map_err(|error| problem::of_registry(&error))

@@ -26,7 +26,10 @@ pub(super) async fn list(
 ) -> Result<Json<RunPage>, ProblemDetails> {
     let Query(query) = query.map_err(|rejection| problem::bad_query(&rejection))?;
     let limit = query.limit.unwrap_or(100);
-    let runs = ledger.runs(RunQuery { limit: Some(limit), ..query }).await.map_err(|error| problem::of_ledger(&error))?;
+    let runs = ledger
+        .runs(RunQuery { limit: Some(limit), ..query })
+        .await
+        .map_err(|error| problem::of_ledger(&error))?;
     let next_before = runs.last().filter(|_| runs.len() >= limit.min(1_000)).map(|run| run.id);
     Ok(Json(RunPage { runs, next_before }))
 }
@@ -58,7 +61,8 @@ pub(super) async fn attempts(
     if ledger.run(id).await.map_err(|error| problem::of_ledger(&error))?.is_none() {
         return Err(problem::no_such_run(id));
     }
-    let (attempts, next_cursor) = ledger.attempts(id, query).await.map_err(|error| problem::of_ledger(&error))?;
+    let (attempts, next_cursor) =
+        ledger.attempts(id, query).await.map_err(|error| problem::of_ledger(&error))?;
     Ok(Json(AttemptPage { attempts, next_cursor }))
 }
 

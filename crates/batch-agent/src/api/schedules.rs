@@ -45,18 +45,25 @@ pub(super) async fn list(
     }
     let after = after.flatten();
     let limit = query.limit.unwrap_or(MOST_A_PAGE).clamp(1, MOST_A_PAGE);
-    let schedules = registry.schedules(query.job.as_ref(), after.as_ref(), limit).map_err(|error| problem::of_registry(&error))?;
+    let schedules = registry
+        .schedules(query.job.as_ref(), after.as_ref(), limit)
+        .map_err(|error| problem::of_registry(&error))?;
     let next_cursor = schedules.last().filter(|_| schedules.len() == limit).map(cursor_behind);
     Ok(Json(SchedulePage { schedules, next_cursor }))
 }
 
 fn cursor_behind(view: &ScheduleView) -> String {
-    let (frequency, time_key) = (view.group.frequency().as_str(), view.group.time_key().to_string());
-    [view.job_id.as_str(), frequency, &time_key, view.group.timezone().name()].join(&SEPARATOR.to_string())
+    let (frequency, time_key) =
+        (view.group.frequency().as_str(), view.group.time_key().to_string());
+    [view.job_id.as_str(), frequency, &time_key, view.group.timezone().name()]
+        .join(&SEPARATOR.to_string())
 }
 
 fn read_cursor(text: &str) -> Option<ScheduleKey> {
     let parts: Vec<&str> = text.split(SEPARATOR).collect();
     let [job, frequency, time_key, timezone] = parts[..] else { return None };
-    Some(ScheduleKey { job_id: job.parse().ok()?, group: PreferenceGroup::parse(frequency, time_key, timezone).ok()?? })
+    Some(ScheduleKey {
+        job_id: job.parse().ok()?,
+        group: PreferenceGroup::parse(frequency, time_key, timezone).ok()??,
+    })
 }

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::ledger::{FailedReason, LedgerError, MissedReason, SkippedReason, StatusName, UnprocessedReason};
+use crate::ledger::{
+    FailedReason, LedgerError, MissedReason, SkippedReason, StatusName, UnprocessedReason,
+};
 
 macro_rules! answers {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $advice:literal;)*) => {
@@ -32,12 +34,14 @@ macro_rules! answers {
 
 answers! {
     /// The handler did the work.
-    Succeeded = "succeeded", "Nothing. If the user got nothing all the same, ask the handler's service, by the key.";
+    Succeeded = "succeeded",
+    "Nothing. If the user got nothing all the same, ask the handler's service, by the key.";
 
     /// The user had switched the feature off.
     Disabled = "disabled", "Nothing, if the user meant it; else set enabled to true.";
     /// The preference or the tenant was deleted.
-    Deleted = "deleted", "Nothing, if it was meant; else `POST /tenants/{tenant_id}/revert` brings a preference back.";
+    Deleted = "deleted",
+    "Nothing, if it was meant; else `POST /tenants/{tenant_id}/revert` brings a preference back.";
     /// The user had snoozed past the occurrence.
     Snoozed = "snoozed", "Nothing: it goes on when snoozed_until has passed.";
     /// The user had asked to skip this occurrence.
@@ -47,7 +51,8 @@ answers! {
     /// An earlier run of the user was open, and one more waited (F10).
     Overlap = "overlap", "See why the earlier run took so long: `cohort runs --job JOB`.";
     /// The job was paused.
-    JobPaused = "job_paused", "`cohort resume JOB`, if it is still paused; `cohort trigger JOB` runs it once now.";
+    JobPaused = "job_paused",
+    "`cohort resume JOB`, if it is still paused; `cohort trigger JOB` runs it once now.";
     /// An operator canceled the run.
     Canceled = "canceled", "Ask whoever canceled it; `cohort trigger JOB` runs it anew.";
     /// The purpose's handler had said that it is gone.
@@ -58,35 +63,43 @@ answers! {
     Expired = "expired", "See what held the agent up, give it more hands, or set a later deadline.";
 
     /// Nothing ran when it was due, and afterwards it was too late, or not the latest.
-    Downtime = "downtime", "Let an agent run; a longer catchup_window or \"misfire\": \"all\" catches up on more.";
+    Downtime = "downtime",
+    "Let an agent run; a longer catchup_window or \"misfire\": \"all\" catches up on more.";
     /// The job skips what it missed.
     MisfireSkip = "misfire_skip", "Let an agent run; another misfire catches up.";
     /// More than 100 occurrences were missed.
     MisfireLimit = "misfire_limit", "Let an agent run; `cohort trigger JOB` runs it once now.";
     /// The member list could not be read within the catch-up window.
-    MembersUnreadable = "members_unreadable", "Mend the Config Database, or the way to it; `cohort trigger JOB` runs it once now.";
+    MembersUnreadable = "members_unreadable",
+    "Mend the Config Database, or the way to it; `cohort trigger JOB` runs it once now.";
 
     /// The handler refused the work for good.
     Rejected = "rejected", "Read the detail: the handler says why.";
     /// No attempt, or no time, was left.
-    RetriesExhausted = "retries_exhausted", "Read the detail, and mend the handler's service; max_retries and deadline say how long it is tried.";
+    RetriesExhausted = "retries_exhausted",
+    "Read the detail, and mend the handler's service; max_retries and deadline say how long it is \
+     tried.";
     /// The workers that tried it died.
     Poison = "poison", "Find out what in this user's settings kills the worker.";
     /// Whether it was done is unknown, and it may not be tried again.
-    UnknownResult = "unknown_result", "Find out from the handler's service, by the key, whether it was done.";
+    UnknownResult = "unknown_result",
+    "Find out from the handler's service, by the key, whether it was done.";
 
     /// An agent has it in hand.
     InProgress = "in_progress", "Wait for the handler's answer.";
     /// An attempt failed, and the next is due later.
     WaitingForRetry = "waiting_for_retry", "Wait, or see what the handler said.";
     /// It may be claimed, and nobody has yet.
-    WaitingForWorker = "waiting_for_worker", "See whether an agent runs: `cohort runs` shows what else is open.";
+    WaitingForWorker = "waiting_for_worker",
+    "See whether an agent runs: `cohort runs` shows what else is open.";
     /// An earlier run of the user is still open (F10).
     WaitingForEarlierRun = "waiting_for_earlier_run", "Wait for the earlier run to end.";
-    /// It was put off before its first attempt, since its settings could not be read, or its job is not served.
+    /// It was put off before its first attempt, since its settings could not be read, or its job is
+    /// not served.
     Postponed = "postponed", "See whether the Config Database answers: `cohort doctor`.";
     /// The run's members are not all read yet.
-    WaitingForMembers = "waiting_for_members", "Wait; if it lasts, see whether the Config Database answers: `cohort doctor`.";
+    WaitingForMembers = "waiting_for_members",
+    "Wait; if it lasts, see whether the Config Database answers: `cohort doctor`.";
 
     /// The user's group does not fire then.
     NotDue = "not_due", "Ask for one of the instants named, or change the preference.";
@@ -123,13 +136,18 @@ impl Answer {
     ///
     /// # Errors
     /// [`LedgerError::Corrupt`] if its reason is not of the closed set (A2).
-    pub(super) fn of_outcome(status: StatusName, reason: Option<&str>) -> Result<Self, LedgerError> {
+    pub(super) fn of_outcome(
+        status: StatusName,
+        reason: Option<&str>,
+    ) -> Result<Self, LedgerError> {
         let reason = reason.unwrap_or_default();
         match status {
             StatusName::Succeeded => Ok(Self::Succeeded),
             StatusName::Failed => reason.parse().map(Self::of_failure),
             StatusName::Skipped => reason.parse().map(Self::of_skip),
-            StatusName::Requeued => Err(LedgerError::Corrupt("a user who was requeued is open in no chunk".into())),
+            StatusName::Requeued => {
+                Err(LedgerError::Corrupt("a user who was requeued is open in no chunk".into()))
+            }
         }
     }
 
@@ -190,15 +208,20 @@ mod tests {
 
     #[test]
     fn every_reason_of_the_record_is_an_answer_of_the_same_name() {
-        let skipped =
-            "disabled deleted snoozed skipped_by_user already_ran overlap job_paused canceled purpose_disabled over_budget expired";
+        let skipped = "disabled deleted snoozed skipped_by_user already_ran overlap job_paused \
+            canceled purpose_disabled over_budget expired";
         let failed = "rejected retries_exhausted poison unknown_result";
         for (status, reasons) in [(StatusName::Skipped, skipped), (StatusName::Failed, failed)] {
             for reason in reasons.split(' ') {
-                assert_eq!(Answer::of_outcome(status, Some(reason)).expect("a reason").as_str(), reason);
+                assert_eq!(
+                    Answer::of_outcome(status, Some(reason)).expect("a reason").as_str(),
+                    reason
+                );
             }
         }
-        for reason in "downtime misfire_skip misfire_limit members_unreadable job_paused canceled".split(' ') {
+        for reason in
+            "downtime misfire_skip misfire_limit members_unreadable job_paused canceled".split(' ')
+        {
             assert_eq!(Answer::of_unprocessed(reason.parse().expect("a reason")).as_str(), reason);
         }
         assert!(Answer::of_outcome(StatusName::Skipped, Some("bored")).is_err());

@@ -1,4 +1,5 @@
-//! "Why did this user get nothing on Monday?" (A3): the ordered trace for a job, a user and a moment, and one answer.
+//! "Why did this user get nothing on Monday?" (A3): the ordered trace for a job, a user and a
+//! moment, and one answer.
 //!
 //! ```text
 //! moment ─► facts: job's versions, user's history and defaults (Config Database), place in a run (ledger)
@@ -7,11 +8,13 @@
 //!           trace: job ─► preference ─► … ─► outcome ─► answer, of a closed set
 //! ```
 //!
-//! `facts` asks and decides nothing; everything else is a function over values. The record is stronger than the reasoning:
-//! where the ledger has a place for the user, its word is the answer, and only where it has none is it worked out why.
+//! `facts` asks and decides nothing; everything else is a function over values. The record is
+//! stronger than the reasoning: where the ledger has a place for the user, its word is the answer,
+//! and only where it has none is it worked out why.
 //!
-//! What may fail: the Config Database or the ledger, then there is no explanation. It says nothing of users who were erased
-//! (W8): to it they never were. Of defaults that a feature had more than a week ago nothing is known.
+//! What may fail: the Config Database or the ledger, then there is no explanation. It says nothing
+//! of users who were erased (W8): to it they never were. Of defaults that a feature had more than a
+//! week ago nothing is known.
 
 mod answer;
 mod choose;
@@ -56,7 +59,8 @@ pub enum ExplainError {
 }
 
 impl Explainer {
-    /// Explains what stands in a ledger, and what an agent of this process does with it, if there is one.
+    /// Explains what stands in a ledger, and what an agent of this process does with it, if there
+    /// is one.
     pub fn new(
         source: Arc<dyn PreferenceSource>,
         ledger: Arc<dyn Ledger>,
@@ -67,7 +71,12 @@ impl Explainer {
     }
 
     /// Why a job did a user's work at a moment, or did not.
-    pub async fn explain(&self, tenant: &TenantId, job: &JobId, moment: Moment) -> Result<Explanation, ExplainError> {
+    pub async fn explain(
+        &self,
+        tenant: &TenantId,
+        job: &JobId,
+        moment: Moment,
+    ) -> Result<Explanation, ExplainError> {
         let facts = self.facts(tenant.clone(), job.clone(), moment).await?;
         Ok(trace::explain(facts)?)
     }

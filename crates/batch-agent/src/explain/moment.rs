@@ -22,7 +22,8 @@ pub enum Moment {
 /// A text that names no moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected an instant such as 2026-12-07T09:00:00Z, a time on the user's clock such as 2026-12-07T10:00, or a day such as 2026-12-07"
+    "expected an instant such as 2026-12-07T09:00:00Z, a time on the user's clock such as \
+     2026-12-07T10:00, or a day such as 2026-12-07"
 )]
 pub struct MomentError;
 

@@ -1,4 +1,5 @@
-//! What a user wished over time, and what a job made of it: stays in preference groups, one after another. Pure.
+//! What a user wished over time, and what a job made of it: stays in preference groups, one after
+//! another. Pure.
 //!
 //! ```text
 //! history of the user    nothing │ version 1: daily 09:00                   │ version 2: off  │ version 3: daily 10:00 …
@@ -7,13 +8,16 @@
 //! stays                  –       │ daily:09:00 UTC │ daily:09:00 Berlin     │ (off)           │ daily:10:00 Berlin     …
 //! ```
 //!
-//! The stays cover all of time without a gap, so that each instant has exactly one. A stay knows its group also where the user
-//! was no member, because the feature was switched off or the preference deleted: "when would it have run?" has an answer then
-//! too.
+//! The stays cover all of time without a gap, so that each instant has exactly one. A stay knows
+//! its group also where the user was no member, because the feature was switched off or the
+//! preference deleted: "when would it have run?" has an answer then too.
 
 use std::collections::BTreeSet;
 
-use cohort_preferences::{Enroll, FeatureType, Job, Occurrence, Preference, PreferenceGroup, Schedule, StatedGroup, TimeKey, Zone};
+use cohort_preferences::{
+    Enroll, FeatureType, Job, Occurrence, Preference, PreferenceGroup, Schedule, StatedGroup,
+    TimeKey, Zone,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::scheduler::{DefaultsInTime, saturating_add};
@@ -31,7 +35,8 @@ const LOOKS_BACK: [SignedDuration; 5] = [
 /// All stays of one user with one job.
 #[derive(Debug, Clone)]
 pub(super) struct Timeline {
-    /// In order, each beginning where the one before ends; the first begins at the beginning of time. Never empty.
+    /// In order, each beginning where the one before ends; the first begins at the beginning of
+    /// time. Never empty.
     stays: Vec<Stay>,
 }
 
@@ -42,7 +47,8 @@ pub(super) struct Stay {
     /// `None` for the last.
     pub(super) until: Option<Timestamp>,
     pub(super) wish: Wish,
-    /// The group that it comes to; none if nothing is stated, or what is stated lacks a field that no default gives.
+    /// The group that it comes to; none if nothing is stated, or what is stated lacks a field that
+    /// no default gives.
     pub(super) group: Result<PreferenceGroup, NoGroup>,
 }
 
@@ -87,10 +93,18 @@ impl Timeline {
     pub(super) fn of(job: &Job, defaults: &DefaultsInTime, history: &[HistoryEntry]) -> Self {
         if let Some(schedule) = &job.schedule {
             let group = Ok(schedule.group().clone());
-            return Self { stays: vec![Stay { from: Timestamp::MIN, until: None, wish: Wish::Irrelevant, group }] };
+            return Self {
+                stays: vec![Stay {
+                    from: Timestamp::MIN,
+                    until: None,
+                    wish: Wish::Irrelevant,
+                    group,
+                }],
+            };
         }
         let told = Told::of(&job.feature_type, history);
-        let instants: BTreeSet<Timestamp> = told.changes().chain(defaults.changes()).chain([Timestamp::MIN]).collect();
+        let instants: BTreeSet<Timestamp> =
+            told.changes().chain(defaults.changes()).chain([Timestamp::MIN]).collect();
         let mut stays: Vec<Stay> = Vec::new();
         for from in instants {
             let wish = told.wish_at(from, job.enroll);
@@ -164,8 +178,11 @@ impl Wish {
 impl Told {
     fn of(feature: &FeatureType, history: &[HistoryEntry]) -> Self {
         let of_feature = |entry: &&HistoryEntry| entry.feature_type.as_ref() == Some(feature);
-        // A stored preference that a newer version of the program understands only reads as one that states nothing.
-        let preference = |entry: &HistoryEntry| entry.after.as_ref().map(|after| Preference::from_json(after, "").unwrap_or_default());
+        // A stored preference that a newer version of the program understands only reads as one
+        // that states nothing.
+        let preference = |entry: &HistoryEntry| {
+            entry.after.as_ref().map(|after| Preference::from_json(after, "").unwrap_or_default())
+        };
         let wish = |entry: &HistoryEntry| (entry.at, entry.version, preference(entry));
         let zone = |entry: &HistoryEntry| {
             let name = entry.after.as_ref().and_then(|profile| profile["timezone"].as_str());
@@ -175,7 +192,12 @@ impl Told {
         Self {
             is_whole: wishes.first().is_none_or(|(_, version, _)| *version == 1),
             wishes,
-            zones: history.iter().rev().filter(|entry| entry.feature_type.is_none()).map(zone).collect(),
+            zones: history
+                .iter()
+                .rev()
+                .filter(|entry| entry.feature_type.is_none())
+                .map(zone)
+                .collect(),
             created: history.last().map_or(Timestamp::MIN, |first| first.at),
         }
     }
@@ -187,22 +209,35 @@ impl Told {
 
     fn wish_at(&self, instant: Timestamp, enroll: Enroll) -> Wish {
         match self.wishes.iter().rfind(|(at, ..)| *at <= instant) {
-            Some((since, version, Some(preference))) => {
-                Wish::Stated { version: *version, since: *since, preference: Box::new(preference.clone()) }
-            }
+            Some((since, version, Some(preference))) => Wish::Stated {
+                version: *version,
+                since: *since,
+                preference: Box::new(preference.clone()),
+            },
             Some((since, version, None)) => Wish::Deleted { version: *version, since: *since },
             None if !self.is_whole => Wish::Forgotten,
-            None => Wish::Nothing { is_enrolled: enroll == Enroll::Everyone && self.created <= instant },
+            None => {
+                Wish::Nothing { is_enrolled: enroll == Enroll::Everyone && self.created <= instant }
+            }
         }
     }
 
     /// The group that a wish comes to, or that the wish before a deletion came to.
-    fn group_at(&self, instant: Timestamp, wish: &Wish, defaults: &DefaultsInTime) -> Result<PreferenceGroup, NoGroup> {
+    fn group_at(
+        &self,
+        instant: Timestamp,
+        wish: &Wish,
+        defaults: &DefaultsInTime,
+    ) -> Result<PreferenceGroup, NoGroup> {
         let zone = self.zone_at(instant);
         let stated = match wish {
             Wish::Stated { preference, .. } => Some(preference.stated_group(zone)),
-            Wish::Deleted { .. } => self.last_stated_at(instant).map(|preference| preference.stated_group(zone)),
-            Wish::Nothing { is_enrolled: true } => StatedGroup::new(None, TimeKey::Unstated, zone.cloned()).ok(),
+            Wish::Deleted { .. } => {
+                self.last_stated_at(instant).map(|preference| preference.stated_group(zone))
+            }
+            Wish::Nothing { is_enrolled: true } => {
+                StatedGroup::new(None, TimeKey::Unstated, zone.cloned()).ok()
+            }
             Wish::Nothing { is_enrolled: false } | Wish::Forgotten | Wish::Irrelevant => None,
         };
         let stated = stated.ok_or(NoGroup::NothingStated)?;
@@ -210,7 +245,11 @@ impl Told {
     }
 
     fn last_stated_at(&self, instant: Timestamp) -> Option<&Preference> {
-        self.wishes.iter().rev().filter(|(at, ..)| *at <= instant).find_map(|(_, _, preference)| preference.as_ref())
+        self.wishes
+            .iter()
+            .rev()
+            .filter(|(at, ..)| *at <= instant)
+            .find_map(|(_, _, preference)| preference.as_ref())
     }
 
     fn zone_at(&self, instant: Timestamp) -> Option<&Zone> {
@@ -242,7 +281,8 @@ mod tests {
 
     fn job(defaults: &Value, enroll: &str) -> Job {
         let job = json!({
-            "job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true, "feature_type": "posts",
+            "job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true,
+            "feature_type": "posts",
             "default_preferences": defaults, "enroll": enroll
         });
         BatchConfig::from_json(&job.to_string()).expect("valid").jobs.remove(0)
@@ -254,19 +294,38 @@ mod tests {
 
     fn entry(second: i64, version: u64, after: Value) -> HistoryEntry {
         let after = (!after.is_null()).then_some(after);
-        HistoryEntry { at: at(second), feature_type: Some("posts".parse().expect("a feature")), version, after }
+        HistoryEntry {
+            at: at(second),
+            feature_type: Some("posts".parse().expect("a feature")),
+            version,
+            after,
+        }
     }
 
     fn profile(second: i64, timezone: &str) -> HistoryEntry {
-        HistoryEntry { at: at(second), feature_type: None, version: 1, after: Some(json!({"timezone": timezone, "labels": {}})) }
+        HistoryEntry {
+            at: at(second),
+            feature_type: None,
+            version: 1,
+            after: Some(json!({"timezone": timezone, "labels": {}})),
+        }
     }
 
     /// The stays as `100 daily:09:00 UTC`, `-` where the user is no member.
     fn told(job: &Job, history: &[HistoryEntry]) -> Vec<String> {
         let timeline = Timeline::of(job, &DefaultsInTime::of_job(job), history);
         let told = |stay: &Stay| {
-            let group = stay.group.as_ref().ok().filter(|_| stay.is_membership()).map_or("-".into(), ToString::to_string);
-            let from = if stay.from == Timestamp::MIN { "ever".into() } else { stay.from.as_second().to_string() };
+            let group = stay
+                .group
+                .as_ref()
+                .ok()
+                .filter(|_| stay.is_membership())
+                .map_or("-".into(), ToString::to_string);
+            let from = if stay.from == Timestamp::MIN {
+                "ever".into()
+            } else {
+                stay.from.as_second().to_string()
+            };
             format!("{from} {group}")
         };
         timeline.stays.iter().map(told).collect()
@@ -281,21 +340,35 @@ mod tests {
             profile(200, "Europe/Berlin"),
             entry(100, 1, json!({"frequency": "daily"})),
         ];
-        let stays = ["ever -", "100 daily:09:00 UTC", "200 daily:09:00 Europe/Berlin", "300 daily:10:00 Europe/Berlin", "400 -", "500 -"];
+        let stays = [
+            "ever -",
+            "100 daily:09:00 UTC",
+            "200 daily:09:00 Europe/Berlin",
+            "300 daily:10:00 Europe/Berlin",
+            "400 -",
+            "500 -",
+        ];
         assert_eq!(told(&job(&json!({}), "opted_in"), &history), stays);
     }
 
     #[test]
     fn who_stated_nothing_is_enrolled_from_when_they_came_to_be() {
         let history = [profile(100, "Europe/Berlin")];
-        assert_eq!(told(&job(&json!({"frequency": "daily"}), "everyone"), &history), ["ever -", "100 daily:09:00 Europe/Berlin"]);
+        assert_eq!(
+            told(&job(&json!({"frequency": "daily"}), "everyone"), &history),
+            ["ever -", "100 daily:09:00 Europe/Berlin"]
+        );
         assert_eq!(told(&job(&json!({"frequency": "daily"}), "opted_in"), &history), ["ever -"]);
     }
 
     #[test]
     fn a_history_that_does_not_reach_back_to_the_first_wish_is_forgotten_before() {
         let job = job(&json!({}), "opted_in");
-        let timeline = Timeline::of(&job, &DefaultsInTime::of_job(&job), &[entry(100, 7, json!({"frequency": "daily"}))]);
+        let timeline = Timeline::of(
+            &job,
+            &DefaultsInTime::of_job(&job),
+            &[entry(100, 7, json!({"frequency": "daily"}))],
+        );
         assert_eq!(timeline.at(at(99)).wish, Wish::Forgotten);
         assert!(timeline.at(at(100)).is_membership());
     }
@@ -303,8 +376,12 @@ mod tests {
     #[test]
     fn the_occurrence_before_an_instant_is_found_for_every_frequency() {
         let before = |frequency: &str, key: &str| {
-            let group = PreferenceGroup::parse(frequency, key, "UTC").expect("a group").expect("complete");
-            firing_before(&group, "2026-12-07T10:00:00Z".parse().expect("an instant")).expect("there is one").at.to_string()
+            let group =
+                PreferenceGroup::parse(frequency, key, "UTC").expect("a group").expect("complete");
+            firing_before(&group, "2026-12-07T10:00:00Z".parse().expect("an instant"))
+                .expect("there is one")
+                .at
+                .to_string()
         };
         assert_eq!(before("hourly", ":00"), "2026-12-07T09:00:00Z");
         assert_eq!(before("daily", "10:00"), "2026-12-06T10:00:00Z");

@@ -44,13 +44,20 @@ mod tests {
     #[test]
     fn an_instant_is_said_on_the_users_clock_with_the_year_only_if_it_is_another() {
         let (berlin, now) = ("Europe/Berlin".parse().expect("a zone"), at("2026-12-08T00:00:00Z"));
-        assert_eq!(day_and_time(at("2026-12-07T09:00:00Z"), &berlin, now), "Monday 7 December at 10:00 Europe/Berlin");
-        assert_eq!(time_of(at("2025-12-07T20:14:07Z"), &berlin, now), "Sunday 7 December 2025 at 21:14:07");
+        assert_eq!(
+            day_and_time(at("2026-12-07T09:00:00Z"), &berlin, now),
+            "Monday 7 December at 10:00 Europe/Berlin"
+        );
+        assert_eq!(
+            time_of(at("2025-12-07T20:14:07Z"), &berlin, now),
+            "Sunday 7 December 2025 at 21:14:07"
+        );
     }
 
     #[test]
     fn a_span_is_said_in_its_largest_unit() {
-        let spans = [1, 90, 600, 10_800, 400_000].map(|seconds| rough(SignedDuration::from_secs(seconds)));
+        let spans =
+            [1, 90, 600, 10_800, 400_000].map(|seconds| rough(SignedDuration::from_secs(seconds)));
         assert_eq!(spans, ["1 second", "90 seconds", "10 minutes", "3 hours", "4 days"]);
     }
 }

@@ -1,7 +1,8 @@
 //! `http`: POSTs the work to an endpoint as a CloudEvent and reads what became of each user.
 //!
-//! A call carries `Idempotency-Key` and, if the purpose has a secret, the three headers of Standard Webhooks. Redirects
-//! are not followed and answers are bounded, because the endpoint is somebody else's program. What the answer means:
+//! A call carries `Idempotency-Key` and, if the purpose has a secret, the three headers of Standard
+//! Webhooks. Redirects are not followed and answers are bounded, because the endpoint is somebody
+//! else's program. What the answer means:
 //!
 //! | answer | each user |
 //! | --- | --- |
@@ -101,7 +102,9 @@ impl HttpHandler {
         timeout: Option<Duration>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, HttpHandlerError> {
-        let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let parsed = Url::parse(url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         // The first who installs a provider wins; whichever it is, it serves.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder()
@@ -112,7 +115,12 @@ impl HttpHandler {
             .no_proxy()
             .user_agent(concat!("cohort/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, url: parsed.ok_or_else(|| HttpHandlerError::Url(url.into()))?, secret, clock })
+        Ok(Self {
+            client,
+            url: parsed.ok_or_else(|| HttpHandlerError::Url(url.into()))?,
+            secret,
+            clock,
+        })
     }
 
     async fn post(&self, work: &Work) -> Result<Response, HandlerError> {
@@ -129,7 +137,11 @@ impl HttpHandler {
         if let Some(secret) = &self.secret {
             request = request.header("webhook-signature", secret.sign(&key, now, &body));
         }
-        request.body(body).send().await.map_err(|error| HandlerError::Retry { detail: shown(&error), retry_after_s: None })
+        request
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| HandlerError::Retry { detail: shown(&error), retry_after_s: None })
     }
 }
 
@@ -142,7 +154,10 @@ impl Handler for HttpHandler {
             return Err(refusal(&response, self.clock.now()));
         }
         if status == StatusCode::ACCEPTED {
-            return Err(HandlerError::Reject { detail: "answered 202: answers that come later are not served by this version".into() });
+            return Err(HandlerError::Reject {
+                detail: "answered 202: answers that come later are not served by this version"
+                    .into(),
+            });
         }
         read_results(work, &read_bounded(response).await?)
     }
@@ -175,7 +190,10 @@ fn override_groups(users: &[UserWork]) -> Vec<OverrideGroup<'_>> {
     for user in users {
         match groups.iter_mut().find(|group| *group.template_overrides == user.template_overrides) {
             Some(group) => group.tenant_ids.push(&user.tenant_id),
-            None => groups.push(OverrideGroup { template_overrides: &user.template_overrides, tenant_ids: vec![&user.tenant_id] }),
+            None => groups.push(OverrideGroup {
+                template_overrides: &user.template_overrides,
+                tenant_ids: vec![&user.tenant_id],
+            }),
         }
     }
     groups
@@ -185,13 +203,18 @@ fn override_groups(users: &[UserWork]) -> Vec<OverrideGroup<'_>> {
 fn refusal(response: &Response, now: Timestamp) -> HandlerError {
     let status = response.status();
     let detail = format!("answered {status}");
-    let may_succeed_later =
-        matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS) || status.is_server_error();
+    let may_succeed_later = matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    ) || status.is_server_error();
     if !may_succeed_later {
         return HandlerError::Reject { detail };
     }
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    HandlerError::Retry { detail, retry_after_s: retry_after.and_then(|text| seconds_of(text, now)) }
+    HandlerError::Retry {
+        detail,
+        retry_after_s: retry_after.and_then(|text| seconds_of(text, now)),
+    }
 }
 
 /// The seconds that a `Retry-After` asks for, as a number or as a date (RFC 9110, section 10.2.3).
@@ -208,9 +231,16 @@ async fn read_bounded(response: Response) -> Result<Vec<u8>, HandlerError> {
     let mut body = Vec::new();
     let mut pieces = response.bytes_stream();
     while let Some(piece) = pieces.next().await {
-        body.extend_from_slice(&piece.map_err(|error| HandlerError::Retry { detail: shown(&error), retry_after_s: None })?);
+        body.extend_from_slice(
+            &piece.map_err(|error| HandlerError::Retry {
+                detail: shown(&error),
+                retry_after_s: None,
+            })?,
+        );
         if body.len() > LONGEST_ANSWER {
-            return Err(HandlerError::Reject { detail: format!("answered more than {LONGEST_ANSWER} bytes") });
+            return Err(HandlerError::Reject {
+                detail: format!("answered more than {LONGEST_ANSWER} bytes"),
+            });
         }
     }
     Ok(body)
@@ -220,15 +250,22 @@ fn read_results(work: &Work, body: &[u8]) -> Result<Vec<UserResult>, HandlerErro
     if body.is_empty() {
         return match work.users.as_slice() {
             [user] => Ok(vec![UserResult::succeeded(user.tenant_id.clone())]),
-            _ => Err(HandlerError::Retry { detail: "answered without results for its users".into(), retry_after_s: None }),
+            _ => Err(HandlerError::Retry {
+                detail: "answered without results for its users".into(),
+                retry_after_s: None,
+            }),
         };
     }
-    serde_json::from_slice::<Answer>(body)
-        .map(|answer| answer.results)
-        .map_err(|error| HandlerError::Retry { detail: format!("the answer is not {{\"results\": […]}}: {error}"), retry_after_s: None })
+    serde_json::from_slice::<Answer>(body).map(|answer| answer.results).map_err(|error| {
+        HandlerError::Retry {
+            detail: format!("the answer is not {{\"results\": […]}}: {error}"),
+            retry_after_s: None,
+        }
+    })
 }
 
-/// An error of the HTTP client with its causes; addresses are left out, since they may hold secrets.
+/// An error of the HTTP client with its causes; addresses are left out, since they may hold
+/// secrets.
 fn shown(error: &reqwest::Error) -> String {
     let kind = if error.is_timeout() { "no answer in time" } else { "no answer" };
     let mut cause = error.source();
@@ -250,7 +287,11 @@ mod tests {
         assert_eq!(seconds_of("120", now), Some(120));
         assert_eq!(seconds_of("Tue, 01 Dec 2026 00:01:30 GMT", now), Some(90));
         let between = "2026-12-01T00:00:00.7Z".parse().expect("instant");
-        assert_eq!(seconds_of("Tue, 01 Dec 2026 00:01:30 GMT", between), Some(90), "never too early");
+        assert_eq!(
+            seconds_of("Tue, 01 Dec 2026 00:01:30 GMT", between),
+            Some(90),
+            "never too early"
+        );
         assert_eq!(seconds_of("Mon, 30 Nov 2026 00:00:00 GMT", now), None);
         assert_eq!(seconds_of("soon", now), None);
     }

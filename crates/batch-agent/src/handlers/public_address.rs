@@ -1,9 +1,9 @@
 //! Which addresses a handler may have (W6).
 //!
-//! The operator's config names the host. A host that is written as an IP address or as `localhost` is allowed by that
-//! very name. Any other name must resolve to public addresses: whoever controls a DNS entry shall not reach into the
-//! operator's network. The check stands in the resolver that the connector uses, so that the address which was
-//! checked is the address that is called.
+//! The operator's config names the host. A host that is written as an IP address or as `localhost`
+//! is allowed by that very name. Any other name must resolve to public addresses: whoever controls
+//! a DNS entry shall not reach into the operator's network. The check stands in the resolver that
+//! the connector uses, so that the address which was checked is the address that is called.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,7 +13,10 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub(super) struct PublicResolver;
 
 #[derive(Debug, thiserror::Error)]
-#[error("{host} resolves to {address}, which is not a public address; write the address itself into the url to allow it")]
+#[error(
+    "{host} resolves to {address}, which is not a public address; write the address itself into \
+     the url to allow it"
+)]
 struct NotPublic {
     host: String,
     address: IpAddr,
@@ -27,7 +30,8 @@ impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
             if found.is_empty() {
                 return Err(NoAddress(host).into());
             }
@@ -108,7 +112,8 @@ mod tests {
         ] {
             assert!(!is_public(inside.parse().expect("address")), "{inside}");
         }
-        for public in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        for public in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"]
+        {
             assert!(is_public(public.parse().expect("address")), "{public}");
         }
     }

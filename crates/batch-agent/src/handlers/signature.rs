@@ -21,7 +21,8 @@ pub struct SecretError;
 impl SigningSecret {
     /// The value of the header `webhook-signature` for this message.
     pub fn sign(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(format!("{id}.{}.", at.as_second()).as_bytes());
         mac.update(body);
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
@@ -32,7 +33,10 @@ impl FromStr for SigningSecret {
     type Err = SecretError;
 
     fn from_str(text: &str) -> Result<Self, SecretError> {
-        let bytes = text.strip_prefix("whsec_").and_then(|encoded| STANDARD.decode(encoded).ok()).ok_or(SecretError)?;
+        let bytes = text
+            .strip_prefix("whsec_")
+            .and_then(|encoded| STANDARD.decode(encoded).ok())
+            .ok_or(SecretError)?;
         if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(SecretError) }
     }
 }
@@ -50,7 +54,8 @@ mod tests {
     #[test]
     fn the_example_of_the_standard_has_the_signature_it_states() {
         // The worked example of the Standard Webhooks specification.
-        let secret: SigningSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().expect("secret");
+        let secret: SigningSecret =
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().expect("secret");
         let at = Timestamp::from_second(1_614_265_330).expect("instant");
         let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", at, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
@@ -61,7 +66,8 @@ mod tests {
         for bad in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_?"] {
             assert!(bad.parse::<SigningSecret>().is_err(), "{bad}");
         }
-        let secret: SigningSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().expect("secret");
+        let secret: SigningSecret =
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().expect("secret");
         assert_eq!(format!("{secret:?}"), "SigningSecret(…)");
     }
 }

@@ -1,8 +1,9 @@
 //! `template`: renders a text for each user into a folder.
 //!
 //! The file of a user's work is `OUTPUT_DIR/<nominal>_<zone>/<tenant>.<extension>`, percent-encoded
-//! (W5), so that a repeat writes the same file. It is written beside and renamed: nobody reads half a text. It is not
-//! synced to disk: a power cut may lose texts that the ledger counts as done, and a requeue writes them again.
+//! (W5), so that a repeat writes the same file. It is written beside and renamed: nobody reads half
+//! a text. It is not synced to disk: a power cut may lose texts that the ledger counts as done, and
+//! a requeue writes them again.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -81,29 +82,51 @@ pub enum TemplateHandlerError {
 impl TemplateHandler {
     /// Reads the template file, checks it, and makes the folder.
     pub fn open(template_file: &Path, output_dir: &Path) -> Result<Self, TemplateHandlerError> {
-        let text = fs::read_to_string(template_file).map_err(|source| TemplateHandlerError::Read { path: template_file.into(), source })?;
-        Self::from_text(text, &extension_of_texts(template_file), output_dir).map_err(|error| match error {
-            TemplateHandlerError::Syntax { source, .. } => TemplateHandlerError::Syntax { path: template_file.into(), source },
-            other => other,
+        let text = fs::read_to_string(template_file)
+            .map_err(|source| TemplateHandlerError::Read { path: template_file.into(), source })?;
+        Self::from_text(text, &extension_of_texts(template_file), output_dir).map_err(|error| {
+            match error {
+                TemplateHandlerError::Syntax { source, .. } => {
+                    TemplateHandlerError::Syntax { path: template_file.into(), source }
+                }
+                other => other,
+            }
         })
     }
 
     /// The same with the template as text; `extension` is that of the files written.
-    pub fn from_text(text: String, extension: &str, output_dir: &Path) -> Result<Self, TemplateHandlerError> {
+    pub fn from_text(
+        text: String,
+        extension: &str,
+        output_dir: &Path,
+    ) -> Result<Self, TemplateHandlerError> {
         let mut environment = Environment::new();
         environment.set_fuel(Some(FUEL));
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-        environment.add_template_owned(TEMPLATE, text).map_err(|source| TemplateHandlerError::Syntax { path: TEMPLATE.into(), source })?;
-        fs::create_dir_all(output_dir).map_err(|source| TemplateHandlerError::Folder { path: output_dir.into(), source })?;
-        Ok(Self(Arc::new(Renderer { environment, output_dir: output_dir.into(), extension: extension.into() })))
+        environment
+            .add_template_owned(TEMPLATE, text)
+            .map_err(|source| TemplateHandlerError::Syntax { path: TEMPLATE.into(), source })?;
+        fs::create_dir_all(output_dir)
+            .map_err(|source| TemplateHandlerError::Folder { path: output_dir.into(), source })?;
+        Ok(Self(Arc::new(Renderer {
+            environment,
+            output_dir: output_dir.into(),
+            extension: extension.into(),
+        })))
     }
 }
 
 /// The extension of the template, `txt` if it has none; `brief.md.j2` is a template of `md` texts.
 fn extension_of_texts(template_file: &Path) -> String {
     let is_mark = |extension: &OsStr| extension == "j2" || extension == "jinja";
-    let unmarked = if template_file.extension().is_some_and(is_mark) { template_file.with_extension("") } else { template_file.into() };
-    unmarked.extension().map_or_else(|| "txt".into(), |extension| extension.to_string_lossy().into_owned())
+    let unmarked = if template_file.extension().is_some_and(is_mark) {
+        template_file.with_extension("")
+    } else {
+        template_file.into()
+    };
+    unmarked
+        .extension()
+        .map_or_else(|| "txt".into(), |extension| extension.to_string_lossy().into_owned())
 }
 
 #[async_trait]
@@ -111,9 +134,12 @@ impl Handler for TemplateHandler {
     async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
         let renderer = Arc::clone(&self.0);
         let work = work.clone();
-        tokio::task::spawn_blocking(move || renderer.write_all(&work))
-            .await
-            .map_err(|error| HandlerError::Retry { detail: format!("rendering was cut short: {error}"), retry_after_s: None })?
+        tokio::task::spawn_blocking(move || renderer.write_all(&work)).await.map_err(|error| {
+            HandlerError::Retry {
+                detail: format!("rendering was cut short: {error}"),
+                retry_after_s: None,
+            }
+        })?
     }
 }
 
@@ -138,13 +164,17 @@ impl Renderer {
 
     fn render(&self, work: &Work, user: &UserWork) -> Result<String, HandlerError> {
         let context = Serde(Context { work, user, overrides: &user.template_overrides });
-        let rendered = self.environment.get_template(TEMPLATE).and_then(|template| template.render(context));
+        let rendered =
+            self.environment.get_template(TEMPLATE).and_then(|template| template.render(context));
         rendered.map_err(|error| HandlerError::Reject { detail: format!("the template: {error}") })
     }
 }
 
 fn retry(path: &Path, error: &io::Error) -> HandlerError {
-    HandlerError::Retry { detail: format!("writing {}: {error}", path.display()), retry_after_s: None }
+    HandlerError::Retry {
+        detail: format!("writing {}: {error}", path.display()),
+        retry_after_s: None,
+    }
 }
 
 fn occurrence_name(work: &Work) -> String {
@@ -152,10 +182,15 @@ fn occurrence_name(work: &Work) -> String {
     format!("{nominal}_{}", utf8_percent_encode(&work.timezone.replace('/', "-"), FILE_NAME))
 }
 
-/// The encoded tenant; one that is too long for a file name is cut and told apart by the start of its key.
+/// The encoded tenant; one that is too long for a file name is cut and told apart by the start of
+/// its key.
 fn file_name(user: &UserWork) -> String {
     let encoded = utf8_percent_encode(user.tenant_id.as_str(), FILE_NAME).to_string();
-    if encoded.len() <= LONGEST_NAME { encoded } else { format!("{}-{}", &encoded[..LONGEST_NAME], &user.key[..16]) }
+    if encoded.len() <= LONGEST_NAME {
+        encoded
+    } else {
+        format!("{}-{}", &encoded[..LONGEST_NAME], &user.key[..16])
+    }
 }
 
 fn replace(file: &Path, text: &str) -> io::Result<()> {
@@ -195,23 +230,26 @@ mod tests {
 
     async fn render(template: &str, tenant: &str) -> (tempfile::TempDir, Vec<UserResult>) {
         let folder = tempfile::tempdir().expect("folder");
-        let handler = TemplateHandler::from_text(template.into(), "md", folder.path()).expect("template");
+        let handler =
+            TemplateHandler::from_text(template.into(), "md", folder.path()).expect("template");
         let results = handler.call(&work(tenant)).await.expect("called");
         (folder, results)
     }
 
     #[tokio::test]
     async fn each_user_gets_a_text_with_their_own_overrides() {
-        let (folder, results) = render("{{ tenant_id }} {{ overrides.tone }} {{ nominal }}", "ann").await;
+        let (folder, results) =
+            render("{{ tenant_id }} {{ overrides.tone }} {{ nominal }}", "ann").await;
         assert_eq!(results[0].status, ResultStatus::Succeeded);
-        let text = fs::read_to_string(folder.path().join("2026-12-01T0900_Europe-Berlin/ann.md")).expect("written");
+        let text = fs::read_to_string(folder.path().join("2026-12-01T0900_Europe-Berlin/ann.md"))
+            .expect("written");
         assert_eq!(text, "ann dry 2026-12-01T09:00");
     }
 
     #[test]
     fn texts_have_the_extension_of_what_the_template_makes() {
-        let extensions =
-            ["brief.md", "brief.md.j2", "mail.html.jinja", "brief.j2", "brief"].map(|name| extension_of_texts(Path::new(name)));
+        let extensions = ["brief.md", "brief.md.j2", "mail.html.jinja", "brief.j2", "brief"]
+            .map(|name| extension_of_texts(Path::new(name)));
         assert_eq!(extensions, ["md", "md", "html", "txt", "txt"]);
     }
 
@@ -219,19 +257,30 @@ mod tests {
     async fn a_tenant_is_never_a_path() {
         let (folder, results) = render("x", "../../etc/passwd").await;
         assert_eq!(results[0].status, ResultStatus::Succeeded);
-        assert!(folder.path().join("2026-12-01T0900_Europe-Berlin/%2E%2E%2F%2E%2E%2Fetc%2Fpasswd.md").exists());
+        assert!(
+            folder
+                .path()
+                .join("2026-12-01T0900_Europe-Berlin/%2E%2E%2F%2E%2E%2Fetc%2Fpasswd.md")
+                .exists()
+        );
     }
 
     #[tokio::test]
     async fn a_template_that_never_ends_fails_for_good() {
-        let (_folder, results) = render("{% for i in range(9999) %}{% for j in range(9999) %}.{% endfor %}{% endfor %}", "ann").await;
+        let (_folder, results) = render(
+            "{% for i in range(9999) %}{% for j in range(9999) %}.{% endfor %}{% endfor %}",
+            "ann",
+        )
+        .await;
         assert_eq!(results[0].status, ResultStatus::Failed);
     }
 
     #[test]
     fn a_faulty_template_is_refused_with_its_line() {
         let folder = tempfile::tempdir().expect("folder");
-        let error = TemplateHandler::from_text("a\n{% if %}".into(), "md", folder.path()).err().expect("refused");
+        let error = TemplateHandler::from_text("a\n{% if %}".into(), "md", folder.path())
+            .err()
+            .expect("refused");
         let cause = std::error::Error::source(&error).expect("a cause").to_string();
         assert!(cause.contains(":2"), "{cause}");
     }

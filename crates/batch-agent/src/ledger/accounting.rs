@@ -42,8 +42,14 @@ pub struct OpenWork {
 /// The part of the ledger that is counted.
 #[async_trait]
 pub trait AccountingLedger: Send + Sync {
-    /// The runs of a job that fell due in a stretch of time, both ends included; triggers are left out.
-    async fn runs_between(&self, job: &JobId, from: Timestamp, until: Timestamp) -> Result<Vec<RunAccount>, LedgerError>;
+    /// The runs of a job that fell due in a stretch of time, both ends included; triggers are left
+    /// out.
+    async fn runs_between(
+        &self,
+        job: &JobId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<RunAccount>, LedgerError>;
 
     /// How much is open. Cheap to ask: closed runs and chunks are not gone through.
     async fn open_work(&self, now: Timestamp) -> Result<OpenWork, LedgerError>;

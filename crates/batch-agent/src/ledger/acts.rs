@@ -6,13 +6,14 @@
 //! dead_letters ──► outcome: failed ──requeue──► outcome: requeued, and an open member of a new chunk ──record_outcomes──► final again
 //! ```
 //!
-//! Both acts only note what is wanted, in one small transaction, and the agents do it as they come to the work: a run of a
-//! million users is canceled at once, and it takes no longer to say so.
+//! Both acts only note what is wanted, in one small transaction, and the agents do it as they come
+//! to the work: a run of a million users is canceled at once, and it takes no longer to say so.
 //!
-//! A requeue is an act of its own and not an occurrence: the settings are read anew (M3), the job's `deadline` and its retries
-//! count from the requeue, and nobody asks whether the job has run the user that day (M6). Attempts go on counting, and the key
-//! stays unless another is asked for (D1). The failure that was recorded is kept beside the outcome, so that the feed has shown
-//! it to everybody (F7).
+//! A requeue is an act of its own and not an occurrence: the settings are read anew (M3), the job's
+//! `deadline` and its retries count from the requeue, and nobody asks whether the job has run the
+//! user that day (M6). Attempts go on counting, and the key stays unless another is asked for (D1).
+//! The failure that was recorded is kept beside the outcome, so that the feed has shown it to
+//! everybody (F7).
 
 use std::collections::HashSet;
 
@@ -83,20 +84,26 @@ pub struct Requeue {
 /// The part of the ledger that operators act on.
 #[async_trait]
 pub trait ActLedger: Send + Sync {
-    /// Cancels a run: who was not called yet will be skipped. Answers the run; one that is canceled already stays as it is.
+    /// Cancels a run: who was not called yet will be skipped. Answers the run; one that is canceled
+    /// already stays as it is.
     ///
     /// # Errors
-    /// [`LedgerError::NoSuchRun`]; [`LedgerError::RunEnded`] if it was closed without being canceled.
+    /// [`LedgerError::NoSuchRun`]; [`LedgerError::RunEnded`] if it was closed without being
+    /// canceled.
     async fn cancel_run(&self, run: RunId, now: Timestamp) -> Result<Run, LedgerError>;
 
     /// The canceled runs that are still open.
     async fn canceled_runs(&self) -> Result<HashSet<RunId>, LedgerError>;
 
     /// Users who failed, by run and place.
-    async fn dead_letters(&self, query: DeadLetterQuery, limit: usize) -> Result<Vec<DeadLetter>, LedgerError>;
+    async fn dead_letters(
+        &self,
+        query: DeadLetterQuery,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, LedgerError>;
 
-    /// Requeues those of these who are failed, in one transaction, and reopens their runs. Answers how many they were: of two
-    /// who requeue the same user at once, one does.
+    /// Requeues those of these who are failed, in one transaction, and reopens their runs. Answers
+    /// how many they were: of two who requeue the same user at once, one does.
     ///
     /// # Errors
     /// [`LedgerError::RunIsBeingCanceled`] if one of the runs is; then nobody is requeued.
@@ -119,8 +126,8 @@ impl OpenRuns {
         }
     }
 
-    /// The number by which another run is decided on. Who was requeued lets it wait; but that alone makes nobody be skipped, for
-    /// an operator may requeue what failed in many runs.
+    /// The number by which another run is decided on. Who was requeued lets it wait; but that alone
+    /// makes nobody be skipped, for an operator may requeue what failed in many runs.
     pub(super) fn counted(&self) -> usize {
         self.due.max(usize::from(self.requeued))
     }
@@ -131,7 +138,9 @@ impl Run {
     pub(super) fn cancel_changes(&self) -> Result<bool, LedgerError> {
         match (self.canceled_at, self.state) {
             (Some(_), _) => Ok(false),
-            (None, RunState::Closed) => Err(LedgerError::RunEnded { run: self.id, closed_at: self.closed_at }),
+            (None, RunState::Closed) => {
+                Err(LedgerError::RunEnded { run: self.id, closed_at: self.closed_at })
+            }
             (None, RunState::Reading | RunState::Processing) => Ok(true),
         }
     }
@@ -140,7 +149,13 @@ impl Run {
 impl OpenMember {
     /// A member who failed, and is to be tried again.
     pub(super) fn requeued(ordinal: u64, number: u64, requeued: Requeued) -> Self {
-        Self { ordinal, number, attempts: requeued.attempts_before, settings: None, requeued: Some(requeued) }
+        Self {
+            ordinal,
+            number,
+            attempts: requeued.attempts_before,
+            settings: None,
+            requeued: Some(requeued),
+        }
     }
 
     /// Whether nobody has worked on it: neither was the handler called, nor has an operator acted.
@@ -148,7 +163,8 @@ impl OpenMember {
         self.attempts == 0 && self.requeued.is_none()
     }
 
-    /// How often the handler was called since it was last to be done: as an occurrence, or after a requeue.
+    /// How often the handler was called since it was last to be done: as an occurrence, or after a
+    /// requeue.
     pub(crate) fn attempts_of_turn(&self) -> u32 {
         self.attempts - self.requeued.as_ref().map_or(0, |requeued| requeued.attempts_before)
     }

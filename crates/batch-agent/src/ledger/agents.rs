@@ -8,8 +8,9 @@
 //!                                           the ledger goes by the agent's, and each job is planned anew from up to 48 h ago
 //! ```
 //!
-//! Renewing, judging and adopting are one transaction. An agent that is silent for a minute counts as gone; if it comes back
-//! after a newer release was adopted, the plans that it still makes by its own are refused.
+//! Renewing, judging and adopting are one transaction. An agent that is silent for a minute counts
+//! as gone; if it comes back after a newer release was adopted, the plans that it still makes by
+//! its own are refused.
 
 use std::fmt;
 
@@ -79,7 +80,8 @@ pub enum TzdbStanding {
         /// The ledger's.
         in_force: TzdbRelease,
     },
-    /// The ledger goes by an older one, by which living agents plan: the agent waits until they are gone.
+    /// The ledger goes by an older one, by which living agents plan: the agent waits until they are
+    /// gone.
     Waiting {
         /// The ledger's.
         in_force: TzdbRelease,
@@ -89,7 +91,8 @@ pub enum TzdbStanding {
 /// The part of the ledger that knows the agents.
 #[async_trait]
 pub trait AgentLedger: Send + Sync {
-    /// Notes that an agent lives, adopts its release if that is newer and nobody older is left, and answers how it stands.
+    /// Notes that an agent lives, adopts its release if that is newer and nobody older is left, and
+    /// answers how it stands.
     async fn renew_agent(&self, sign: AgentSign) -> Result<TzdbStanding, LedgerError>;
 
     /// Notes that an agent has ended, so that nobody waits for it.

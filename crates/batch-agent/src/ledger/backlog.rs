@@ -6,9 +6,10 @@
 //!                       └─ suspects: ready, and a worker has died with them before (D5)
 //! ```
 //!
-//! The ledger says since when the oldest of each waits, and whoever has hands chooses the lane (`processor/turns.rs`). A few
-//! index seeks a job tell it, however much waits. A run waits since its last page was read, so that runs of different jobs
-//! take turns; within a lane they are read in the order of their instants.
+//! The ledger says since when the oldest of each waits, and whoever has hands chooses the lane
+//! (`processor/turns.rs`). A few index seeks a job tell it, however much waits. A run waits since
+//! its last page was read, so that runs of different jobs take turns; within a lane they are read
+//! in the order of their instants.
 //!
 //! Suspects are claimed one at a time, so that the next death says more than the last.
 
@@ -59,10 +60,19 @@ pub trait BacklogLedger: Send + Sync {
     async fn coming(&self) -> Result<Vec<Waiting>, LedgerError>;
 
     /// The run of the lane whose members are to be read first.
-    async fn next_run_to_read(&self, lane: &Lane, now: Timestamp) -> Result<Option<Run>, LedgerError>;
+    async fn next_run_to_read(
+        &self,
+        lane: &Lane,
+        now: Timestamp,
+    ) -> Result<Option<Run>, LedgerError>;
 
     /// Claims ready chunks of the lane that are no suspects, those first that wait longest.
-    async fn claim_chunks(&self, lane: &Lane, claim: Claim, limit: usize) -> Result<Vec<Chunk>, LedgerError>;
+    async fn claim_chunks(
+        &self,
+        lane: &Lane,
+        claim: Claim,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, LedgerError>;
 
     /// Claims the suspect of the lane that waits longest.
     async fn claim_suspect(&self, lane: &Lane, claim: Claim) -> Result<Option<Chunk>, LedgerError>;

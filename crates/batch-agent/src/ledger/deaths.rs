@@ -8,9 +8,11 @@
 //!                 split: a chunk for each of them                    failed(poison)
 //! ```
 //!
-//! A death is counted on every chunk that was in hand, since nobody knows which of them was to blame. But from its first on a
-//! chunk is a suspect, and an agent has one suspect in hand at a time: the second and the third death meet the chunk, and later the
-//! user, that are there each time. What was merely near ends in its turn. A holder that hands its work back counts as no death (F6).
+//! A death is counted on every chunk that was in hand, since nobody knows which of them was to
+//! blame. But from its first on a chunk is a suspect, and an agent has one suspect in hand at a
+//! time: the second and the third death meet the chunk, and later the user, that are there each
+//! time. What was merely near ends in its turn. A holder that hands its work back counts as no
+//! death (F6).
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -46,7 +48,8 @@ impl Chunk {
         self.deaths > 0
     }
 
-    /// The number of the chunk in which its members were first: what was made of it later is as old as that one (M6).
+    /// The number of the chunk in which its members were first: what was made of it later is as old
+    /// as that one (M6).
     pub fn first_made_as(&self) -> i64 {
         self.split_from.unwrap_or(self.id)
     }
@@ -58,10 +61,12 @@ pub trait RescueLedger: Send + Sync {
     /// Makes chunks ready whose lease has run out, one death more on each. Answers how many.
     async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError>;
 
-    /// Makes every chunk ready that this holder had claimed when it died, one death more on each. Answers how many.
+    /// Makes every chunk ready that this holder had claimed when it died, one death more on each.
+    /// Answers how many.
     async fn take_back_chunks(&self, holder: &str, now: Timestamp) -> Result<usize, LedgerError>;
 
-    /// Makes a ready chunk for each open member of this one, which is done with that, if the claim still holds.
+    /// Makes a ready chunk for each open member of this one, which is done with that, if the claim
+    /// still holds.
     async fn split_chunk(&self, chunk: &Chunk, now: Timestamp) -> Result<(), LedgerError>;
 }
 
@@ -71,7 +76,15 @@ mod tests {
     use crate::ledger::{OpenMember, RunId};
 
     fn chunk(deaths: u32, users: u64) -> Chunk {
-        let open = (0..users).map(|number| OpenMember { ordinal: number, number, attempts: 0, settings: None, requeued: None }).collect();
+        let open = (0..users)
+            .map(|number| OpenMember {
+                ordinal: number,
+                number,
+                attempts: 0,
+                settings: None,
+                requeued: None,
+            })
+            .collect();
         Chunk { id: 7, run: RunId(1), open, attempts: 0, token: 1, deaths, split_from: None }
     }
 
@@ -81,6 +94,9 @@ mod tests {
             [0, 1, 2, 3, 4].map(|deaths| chunk(deaths, 25).fate()),
             [Fate::Attempt, Fate::Attempt, Fate::Attempt, Fate::Split, Fate::Split]
         );
-        assert_eq!([2, 3, 4].map(|deaths| chunk(deaths, 1).fate()), [Fate::Attempt, Fate::Poison, Fate::Poison]);
+        assert_eq!(
+            [2, 3, 4].map(|deaths| chunk(deaths, 1).fate()),
+            [Fate::Attempt, Fate::Poison, Fate::Poison]
+        );
     }
 }

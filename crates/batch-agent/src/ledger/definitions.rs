@@ -1,4 +1,5 @@
-//! Jobs and purposes as the ledger keeps them: documents in versions, none of which is ever overwritten.
+//! Jobs and purposes as the ledger keeps them: documents in versions, none of which is ever
+//! overwritten.
 //!
 //! ```text
 //! definitions ──► what an apply changes, decided elsewhere ──► store_definitions, if nobody was faster
@@ -6,9 +7,9 @@
 //!      └──────────── definition_revision grows, agents read again ◄───┘
 //! ```
 //!
-//! The revision is one counter for everything that is stored, pauses too: whoever wants to know whether something has
-//! changed asks for one number. A store names the revision that it was decided on, so that two who apply at once do not
-//! undo each other unseen.
+//! The revision is one counter for everything that is stored, pauses too: whoever wants to know
+//! whether something has changed asks for one number. A store names the revision that it was
+//! decided on, so that two who apply at once do not undo each other unseen.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +124,8 @@ pub struct DefinitionEdit {
     pub based_on: u64,
     /// The new versions, each with what it does to its definition.
     pub versions: Vec<(Alteration, Definition)>,
-    /// What a start of an agent has applied, so that its next start with the same does not count as an act.
+    /// What a start of an agent has applied, so that its next start with the same does not count as
+    /// an act.
     pub start: Option<StartedWith>,
 }
 
@@ -146,9 +148,14 @@ pub trait DefinitionLedger: Send + Sync {
     async fn definitions(&self) -> Result<StoredDefinitions, LedgerError>;
 
     /// Every version of a job or a purpose, oldest first.
-    async fn definition_versions(&self, kind: DefinitionKind, name: &str) -> Result<Vec<Definition>, LedgerError>;
+    async fn definition_versions(
+        &self,
+        kind: DefinitionKind,
+        name: &str,
+    ) -> Result<Vec<Definition>, LedgerError>;
 
-    /// Stores new versions. A job that is created starts at the instant of its version (F1), and is not paused.
+    /// Stores new versions. A job that is created starts at the instant of its version (F1), and is
+    /// not paused.
     ///
     /// # Errors
     /// [`LedgerError::RevisionMoved`] if something was stored since it was decided.

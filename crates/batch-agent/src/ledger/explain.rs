@@ -1,7 +1,7 @@
 //! What the ledger knows of one user at one instant (A3).
 //!
-//! A user is looked for in the runs of the instant by the ranges of their chunks, and in a chunk's outcomes by their places: both
-//! are indexes, and no list of outcomes is ever gone through.
+//! A user is looked for in the runs of the instant by the ranges of their chunks, and in a chunk's
+//! outcomes by their places: both are indexes, and no list of outcomes is ever gone through.
 
 use async_trait::async_trait;
 use cohort_preferences::{JobId, PreferenceGroup};
@@ -101,12 +101,22 @@ pub trait ExplainLedger: Send + Sync {
     async fn job_standing(&self, job: &JobId) -> Result<Option<JobStanding>, LedgerError>;
 
     /// The run of one occurrence of a group.
-    async fn run_named(&self, job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Result<Option<Run>, LedgerError>;
+    async fn run_named(
+        &self,
+        job: &JobId,
+        group: &PreferenceGroup,
+        nominal: FiringName,
+    ) -> Result<Option<Run>, LedgerError>;
 
     /// From when on everything is kept; `None` while nothing was ever removed because of its age.
     async fn kept_since(&self) -> Result<Option<Timestamp>, LedgerError>;
 
-    /// Where a user stands in the runs of a job that fell on this instant; more than one place only if somebody pulled a trigger
-    /// at it.
-    async fn places(&self, job: &JobId, number: u64, at: Timestamp) -> Result<Vec<Place>, LedgerError>;
+    /// Where a user stands in the runs of a job that fell on this instant; more than one place only
+    /// if somebody pulled a trigger at it.
+    async fn places(
+        &self,
+        job: &JobId,
+        number: u64,
+        at: Timestamp,
+    ) -> Result<Vec<Place>, LedgerError>;
 }

@@ -1,4 +1,5 @@
-//! What a run is named after: the nominal time of an occurrence, or the trigger that an operator pulled (D1).
+//! What a run is named after: the nominal time of an occurrence, or the trigger that an operator
+//! pulled (D1).
 
 use std::fmt;
 use std::str::FromStr;
@@ -84,7 +85,9 @@ impl FromStr for FiringName {
     type Err = LedgerError;
 
     fn from_str(text: &str) -> Result<Self, LedgerError> {
-        let corrupt = |error: &dyn fmt::Display| LedgerError::Corrupt(format!("the name {text:?} of a firing: {error}"));
+        let corrupt = |error: &dyn fmt::Display| {
+            LedgerError::Corrupt(format!("the name {text:?} of a firing: {error}"))
+        };
         match text.strip_prefix(TRIGGER) {
             Some(name) => name.parse().map(Self::Trigger).map_err(|error| corrupt(&error)),
             None => text.parse().map(Self::Nominal).map_err(|error| corrupt(&error)),
@@ -108,9 +111,13 @@ mod tests {
     fn both_kinds_of_name_read_back_and_a_trigger_has_no_date() {
         let occurrence: FiringName = "2026-12-01T09:00".parse().expect("a nominal time");
         assert_eq!(occurrence.date(), Some("2026-12-01".parse().expect("a date")));
-        let trigger = Firing::triggered("2026-12-01T09:00:00Z".parse().expect("an instant")).nominal;
+        let trigger =
+            Firing::triggered("2026-12-01T09:00:00Z".parse().expect("an instant")).nominal;
         assert!(trigger.to_string().starts_with("trigger:01a230d5-1280-7"), "{trigger}");
-        assert_eq!((trigger.to_string().parse::<FiringName>().expect("a name"), trigger.date()), (trigger, None));
+        assert_eq!(
+            (trigger.to_string().parse::<FiringName>().expect("a name"), trigger.date()),
+            (trigger, None)
+        );
         assert!("trigger:now".parse::<FiringName>().is_err());
     }
 }

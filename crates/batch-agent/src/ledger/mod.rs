@@ -11,17 +11,22 @@
 //! ```
 //!
 //! * Opening a run is an insert under a unique key; that insert is the election among agents (F3).
-//! * Chunks are born claimed by the agent that read the page, so that settings need not be read twice. What it cannot
-//!   finish, because it died or the lease ran out, becomes ready again and is claimed by whoever has hands (F9).
-//! * What waits stands in lanes, one a job and priority; which lane is next is for the claimer to say (`backlog`, D7).
+//! * Chunks are born claimed by the agent that read the page, so that settings need not be read
+//!   twice. What it cannot finish, because it died or the lease ran out, becomes ready again and is
+//!   claimed by whoever has hands (F9).
+//! * What waits stands in lanes, one a job and priority; which lane is next is for the claimer to
+//!   say (`backlog`, D7).
 //! * A chunk whose holders die is split, and a user whose holders die fails alone (`deaths`, D5).
-//! * Every claim raises the chunk's token, and the statement that records outcomes checks it: an agent that was paused
-//!   past its lease records nothing (F3).
-//! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes the run (D2).
+//! * Every claim raises the chunk's token, and the statement that records outcomes checks it: an
+//!   agent that was paused past its lease records nothing (F3).
+//! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes
+//!   the run (D2).
 //! * Operators act on runs here: they cancel them, and requeue who failed (`acts`, D6).
-//! * What was recorded is told to others as a feed (`record`, F7), and kept for a time (`retention`).
+//! * What was recorded is told to others as a feed (`record`, F7), and kept for a time
+//!   (`retention`).
 //! * The agents are known here, and by which time zone database they plan (`agents`, T11).
-//! * Jobs and purposes are kept here too, in versions (`definitions`); each run records the version of its job.
+//! * Jobs and purposes are kept here too, in versions (`definitions`); each run records the version
+//!   of its job.
 //!
 //! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
 
@@ -50,7 +55,9 @@ use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use cohort_database::Heard;
-use cohort_preferences::{FeatureType, GroupError, JobId, PreferenceGroup, Priority, StatedGroup, TenantId};
+use cohort_preferences::{
+    FeatureType, GroupError, JobId, PreferenceGroup, Priority, StatedGroup, TenantId,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -61,12 +68,20 @@ pub use acts::{ActLedger, DeadLetter, DeadLetterQuery, Requeue, Requeued};
 pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
 pub use backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
 pub use deaths::{Fate, RescueLedger};
-pub use definitions::{Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions};
+pub use definitions::{
+    Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith,
+    StoredDefinitions,
+};
 pub use erasure::ErasureLedger;
-pub use explain::{ChunkStanding, ChunkState, ExplainLedger, FailedAttempt, JobStanding, Place, WorkStanding};
+pub use explain::{
+    ChunkStanding, ChunkState, ExplainLedger, FailedAttempt, JobStanding, Place, WorkStanding,
+};
 pub use fair::{FairLedger, MembersQueued};
 pub use firing::{Firing, FiringName};
-pub use outcome::{FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName, UnprocessedReason};
+pub use outcome::{
+    FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName,
+    UnprocessedReason,
+};
 pub use pace::PaceLedger;
 pub use postgres::PostgresLedger;
 pub use record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
@@ -91,7 +106,8 @@ pub struct Run {
     pub id: RunId,
     /// Which job.
     pub job_id: JobId,
-    /// The version of the job that was in force when it was opened; `None` for a job that is not stored.
+    /// The version of the job that was in force when it was opened; `None` for a job that is not
+    /// stored.
     pub job_version: Option<u32>,
     /// Of which feature.
     pub feature_type: FeatureType,
@@ -131,7 +147,8 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// Members are still to be read, or, where there is a reason not to process them, to be counted.
+    /// Members are still to be read, or, where there is a reason not to process them, to be
+    /// counted.
     Reading,
     /// All members are in chunks; some have no outcome yet.
     Processing,
@@ -150,7 +167,9 @@ impl RunState {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Reading, Self::Processing, Self::Closed].into_iter().find(|state| state.as_str() == name)
+        [Self::Reading, Self::Processing, Self::Closed]
+            .into_iter()
+            .find(|state| state.as_str() == name)
     }
 }
 
@@ -165,7 +184,8 @@ pub struct Counts {
     pub failed: u64,
     /// Who were skipped.
     pub skipped: u64,
-    /// Of those skipped: who were never put into a chunk, and have no outcome of their own; the run's reason says why.
+    /// Of those skipped: who were never put into a chunk, and have no outcome of their own; the
+    /// run's reason says why.
     pub unread: u64,
     /// Who were never put into a chunk; the run's reason says why.
     pub missed: u64,
@@ -174,8 +194,10 @@ pub struct Counts {
 impl Counts {
     /// How many of these outcomes are which.
     fn of(outcomes: &[Outcome]) -> Self {
-        let count = |name| outcomes.iter().filter(|outcome| outcome.status.name() == name).count() as u64;
-        let [succeeded, failed, skipped] = [StatusName::Succeeded, StatusName::Failed, StatusName::Skipped].map(count);
+        let count =
+            |name| outcomes.iter().filter(|outcome| outcome.status.name() == name).count() as u64;
+        let [succeeded, failed, skipped] =
+            [StatusName::Succeeded, StatusName::Failed, StatusName::Skipped].map(count);
         Self { succeeded, failed, skipped, ..Self::default() }
     }
 }
@@ -209,8 +231,8 @@ pub struct NewRun {
     pub occurrence: Firing,
     /// How urgent.
     pub priority: Priority,
-    /// `Some` if it is not to be processed: why, and how many members that concerns (A1); `None` of these if they are still to
-    /// be counted.
+    /// `Some` if it is not to be processed: why, and how many members that concerns (A1); `None` of
+    /// these if they are still to be counted.
     pub unprocessed: Option<(UnprocessedReason, Option<u64>)>,
 }
 
@@ -218,15 +240,22 @@ impl NewRun {
     /// How many members it begins with that were skipped, and that were missed.
     fn unprocessed_members(&self) -> (u64, u64) {
         match self.unprocessed {
-            Some((UnprocessedReason::JobPaused | UnprocessedReason::Canceled, Some(members))) => (members, 0),
+            Some((UnprocessedReason::JobPaused | UnprocessedReason::Canceled, Some(members))) => {
+                (members, 0)
+            }
             Some((UnprocessedReason::Missed(_), Some(members))) => (0, members),
             Some((_, None)) | None => (0, 0),
         }
     }
 
-    /// One that is not to be processed is closed at once, unless its members are still to be counted.
+    /// One that is not to be processed is closed at once, unless its members are still to be
+    /// counted.
     fn state(&self) -> RunState {
-        if self.unprocessed.is_some_and(|(_, members)| members.is_some()) { RunState::Closed } else { RunState::Reading }
+        if self.unprocessed.is_some_and(|(_, members)| members.is_some()) {
+            RunState::Closed
+        } else {
+            RunState::Reading
+        }
     }
 }
 
@@ -237,18 +266,21 @@ pub struct Mark {
     pub planned_until: Timestamp,
     /// Groups that came to be later than this were not yet known then.
     pub known_until: Timestamp,
-    /// From here on everything is planned anew, because another time zone database was adopted (T11); `None`: nothing is.
+    /// From here on everything is planned anew, because another time zone database was adopted
+    /// (T11); `None`: nothing is.
     pub replan_from: Option<Timestamp>,
 }
 
 /// What is to be opened for a job.
 #[derive(Debug)]
 pub struct Plan {
-    /// How far the job is planned with it. A `replan_from` says what it has planned anew, and a mark never goes back.
+    /// How far the job is planned with it. A `replan_from` says what it has planned anew, and a
+    /// mark never goes back.
     pub mark: Mark,
     /// The runs.
     pub runs: Vec<NewRun>,
-    /// The time zone database by which they were planned; `None` for a trigger, which no calendar names.
+    /// The time zone database by which they were planned; `None` for a trigger, which no calendar
+    /// names.
     pub tzdb: Option<TzdbRelease>,
 }
 
@@ -294,7 +326,13 @@ pub struct OpenMember {
 impl OpenMember {
     /// Members of a new chunk, whose places in the run begin at `first`.
     fn in_order(first: u64, numbers: &[u64]) -> Vec<Self> {
-        let member = |(ordinal, number): (u64, &u64)| Self { ordinal, number: *number, attempts: 0, settings: None, requeued: None };
+        let member = |(ordinal, number): (u64, &u64)| Self {
+            ordinal,
+            number: *number,
+            attempts: 0,
+            settings: None,
+            requeued: None,
+        };
         (first..).zip(numbers).map(member).collect()
     }
 }
@@ -391,7 +429,8 @@ pub struct RetriedAttempt {
 }
 
 impl Settlement {
-    /// What becomes of the chunk: its state, who of it is still open, as JSON, and from when on it may be claimed.
+    /// What becomes of the chunk: its state, who of it is still open, as JSON, and from when on it
+    /// may be claimed.
     fn rest_of_chunk(&self) -> (&'static str, String, Timestamp) {
         match &self.rest {
             Some((open, at)) => ("ready", to_json(open), *at),
@@ -443,7 +482,9 @@ impl OutcomeQuery {
     /// The run and the place behind which the list begins; `None` from the start.
     fn after(&self) -> Result<Option<(i64, i64)>, LedgerError> {
         let Some(text) = self.cursor.as_deref() else { return Ok(None) };
-        let parts = text.split_once(':').and_then(|(run, ordinal)| Some((run.parse().ok()?, ordinal.parse().ok()?)));
+        let parts = text
+            .split_once(':')
+            .and_then(|(run, ordinal)| Some((run.parse().ok()?, ordinal.parse().ok()?)));
         parts.map(Some).ok_or_else(|| LedgerError::Cursor(text.into()))
     }
 
@@ -490,7 +531,8 @@ pub enum LedgerError {
         /// Which chunk.
         chunk: i64,
     },
-    /// Jobs or purposes were stored after the edit was decided on: read them again, and decide anew.
+    /// Jobs or purposes were stored after the edit was decided on: read them again, and decide
+    /// anew.
     #[error("jobs or purposes were stored meanwhile")]
     RevisionMoved,
     /// A plan by a time zone database that is not the ledger's (T11).
@@ -517,7 +559,8 @@ pub enum LedgerError {
     RunIsBeingCanceled(RunId),
     /// A cursor of another incarnation of the ledger, or behind what is kept (F7, F11).
     #[error(
-        "this cursor belongs to another incarnation of the ledger, or to what is no longer kept: list the outcomes, then follow from now"
+        "this cursor belongs to another incarnation of the ledger, or to what is no longer kept: \
+         list the outcomes, then follow from now"
     )]
     CursorGone,
     /// A cursor that no list gave out.
@@ -566,31 +609,58 @@ pub trait Ledger:
     /// The job's mark; a job that is new starts at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError>;
 
-    /// Advances the job's mark and opens the runs planned up to it, in one transaction. Answers those that no other
-    /// agent had opened (F3).
+    /// Advances the job's mark and opens the runs planned up to it, in one transaction. Answers
+    /// those that no other agent had opened (F3).
     ///
     /// # Errors
-    /// [`LedgerError::OtherTzdb`] if the plan is by another time zone database than the ledger's; nothing has changed then.
-    async fn open_runs(&self, job: &JobId, plan: Plan, now: Timestamp) -> Result<Vec<RunId>, LedgerError>;
+    /// [`LedgerError::OtherTzdb`] if the plan is by another time zone database than the ledger's;
+    /// nothing has changed then.
+    async fn open_runs(
+        &self,
+        job: &JobId,
+        plan: Plan,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, LedgerError>;
 
     /// Which occurrences of a job have a run, of this nominal date or later.
-    async fn named_since(&self, job: &JobId, date: Date) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError>;
+    async fn named_since(
+        &self,
+        job: &JobId,
+        date: Date,
+    ) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError>;
 
-    /// Runs as urgent as this one, of its feature and its instant, of whose members none has been read either.
-    async fn unread_beside(&self, run: &Run, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError>;
+    /// Runs as urgent as this one, of its feature and its instant, of whose members none has been
+    /// read either.
+    async fn unread_beside(
+        &self,
+        run: &Run,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Run>, LedgerError>;
 
-    /// Puts pages of members of different runs into chunks claimed by this agent, in one transaction; `None` for a page that
-    /// another agent has read already.
-    async fn add_members(&self, pages: Vec<MembersRead<'_>>) -> Result<Vec<Option<Vec<Chunk>>>, LedgerError>;
+    /// Puts pages of members of different runs into chunks claimed by this agent, in one
+    /// transaction; `None` for a page that another agent has read already.
+    async fn add_members(
+        &self,
+        pages: Vec<MembersRead<'_>>,
+    ) -> Result<Vec<Option<Vec<Chunk>>>, LedgerError>;
 
     /// Notes that the run's members could not be read, and until when to wait.
     async fn postpone_reading(&self, run: RunId, until: Timestamp) -> Result<(), LedgerError>;
 
-    /// Ends the reading of a run whose members are not to be read any more: so many of them get no outcome of their own, and are
-    /// missed or, by the reason, skipped. Without a number the run stays open, to be counted later.
-    async fn give_up_reading(&self, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError>;
+    /// Ends the reading of a run whose members are not to be read any more: so many of them get no
+    /// outcome of their own, and are missed or, by the reason, skipped. Without a number the run
+    /// stays open, to be counted later.
+    async fn give_up_reading(
+        &self,
+        run: RunId,
+        reason: UnprocessedReason,
+        unread: Option<u64>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError>;
 
-    /// Makes this agent's claims of these chunks last longer; one that has run out already does not come back.
+    /// Makes this agent's claims of these chunks last longer; one that has run out already does not
+    /// come back.
     async fn renew_claims(&self, claim: Claim, chunks: Vec<i64>) -> Result<(), LedgerError>;
 
     /// Makes every chunk ready that this holder has claimed and hands back (F6). Answers how many.
@@ -599,13 +669,19 @@ pub trait Ledger:
     /// Records what an attempt made of a chunk, if the claim still holds.
     async fn record_outcomes(&self, settlement: Settlement) -> Result<(), LedgerError>;
 
-    /// Whether there are runs of the job that may hold users of this one; the period is that in which it runs a user once (M6), if
-    /// there is one. Mostly there are none, and nobody has to be looked up.
-    async fn other_runs(&self, run: &Run, period: Option<RangeInclusive<Date>>) -> Result<OtherRuns, LedgerError>;
+    /// Whether there are runs of the job that may hold users of this one; the period is that in
+    /// which it runs a user once (M6), if there is one. Mostly there are none, and nobody has to be
+    /// looked up.
+    async fn other_runs(
+        &self,
+        run: &Run,
+        period: Option<RangeInclusive<Date>>,
+    ) -> Result<OtherRuns, LedgerError>;
 
-    /// Which of these users of a chunk the job has run on these nominal dates in another group, or is to run there (M6). Of
-    /// two chunks in which a user is open the one that was made first counts, so that exactly one of them gives way. Runs of the
-    /// same instant are left out: they share nobody (M1).
+    /// Which of these users of a chunk the job has run on these nominal dates in another group, or
+    /// is to run there (M6). Of two chunks in which a user is open the one that was made first
+    /// counts, so that exactly one of them gives way. Runs of the same instant are left out: they
+    /// share nobody (M1).
     async fn already_ran(
         &self,
         run: &Run,
@@ -614,9 +690,14 @@ pub trait Ledger:
         numbers: Vec<u64>,
     ) -> Result<HashSet<u64>, LedgerError>;
 
-    /// In how many runs of the job of an earlier instant each of these users is still open; who is in none is left out (F10). All
-    /// in which a user was requeued count as one, and only if there is no other.
-    async fn open_earlier(&self, run: &Run, numbers: Vec<u64>) -> Result<HashMap<u64, usize>, LedgerError>;
+    /// In how many runs of the job of an earlier instant each of these users is still open; who is
+    /// in none is left out (F10). All in which a user was requeued count as one, and only if there
+    /// is no other.
+    async fn open_earlier(
+        &self,
+        run: &Run,
+        numbers: Vec<u64>,
+    ) -> Result<HashMap<u64, usize>, LedgerError>;
 
     /// The names of these users.
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError>;
@@ -628,9 +709,13 @@ pub trait Ledger:
     async fn runs(&self, query: RunQuery) -> Result<Vec<Run>, LedgerError>;
 
     /// A list of outcomes in the order of runs and places, and the cursor of the next page.
-    async fn outcomes(&self, query: OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError>;
+    async fn outcomes(
+        &self,
+        query: OutcomeQuery,
+    ) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError>;
 
-    /// Changes when somebody may have opened runs or made chunks ready: a reason to look, and no more (F9).
+    /// Changes when somebody may have opened runs or made chunks ready: a reason to look, and no
+    /// more (F9).
     fn news(&self) -> watch::Receiver<Heard>;
 }
 
@@ -645,7 +730,9 @@ fn urgency(priority: Priority) -> i32 {
 }
 
 fn read_urgency(urgency: i32) -> Option<Priority> {
-    [Priority::Critical, Priority::High, Priority::Medium, Priority::Low].into_iter().find(|priority| self::urgency(*priority) == urgency)
+    [Priority::Critical, Priority::High, Priority::Medium, Priority::Low]
+        .into_iter()
+        .find(|priority| self::urgency(*priority) == urgency)
 }
 
 fn to_json<T: Serialize + ?Sized>(value: &T) -> String {

@@ -112,7 +112,8 @@ reasons! {
 reasons! {
     /// Why members of an occurrence were missed (A2).
     MissedReason {
-        /// Nothing ran when the occurrence was due, and it was too late or not the latest afterwards (F1).
+        /// Nothing ran when the occurrence was due, and it was too late or not the latest
+        /// afterwards (F1).
         Downtime = "downtime",
         /// The job skips what it missed (F1).
         MisfireSkip = "misfire_skip",
@@ -137,7 +138,8 @@ reasons! {
     }
 }
 
-/// Why an occurrence is recorded without being processed: its members have no outcome of their own (A1).
+/// Why an occurrence is recorded without being processed: its members have no outcome of their own
+/// (A1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnprocessedReason {
     /// They were missed.
@@ -163,7 +165,8 @@ impl FromStr for UnprocessedReason {
     type Err = LedgerError;
 
     fn from_str(text: &str) -> Result<Self, LedgerError> {
-        let skipped = [Self::JobPaused, Self::Canceled].into_iter().find(|reason| reason.as_str() == text);
+        let skipped =
+            [Self::JobPaused, Self::Canceled].into_iter().find(|reason| reason.as_str() == text);
         skipped.map_or_else(|| text.parse().map(Self::Missed), Ok)
     }
 }

@@ -1,4 +1,5 @@
-//! Until when purposes are slowed: what a handler asked of one agent holds for all of a ledger (D4).
+//! Until when purposes are slowed: what a handler asked of one agent holds for all of a ledger
+//! (D4).
 
 use std::collections::HashMap;
 
@@ -11,9 +12,13 @@ use super::LedgerError;
 /// The part of the ledger by which agents tell each other to wait.
 #[async_trait]
 pub trait PaceLedger: Send + Sync {
-    /// Notes that a purpose is not called before an instant; an earlier one than was noted changes nothing.
+    /// Notes that a purpose is not called before an instant; an earlier one than was noted changes
+    /// nothing.
     async fn slow_purpose(&self, purpose: &PurposeId, until: Timestamp) -> Result<(), LedgerError>;
 
     /// The purposes that are not to be called yet, and until when.
-    async fn slowed_purposes(&self, now: Timestamp) -> Result<HashMap<PurposeId, Timestamp>, LedgerError>;
+    async fn slowed_purposes(
+        &self,
+        now: Timestamp,
+    ) -> Result<HashMap<PurposeId, Timestamp>, LedgerError>;
 }

@@ -1,17 +1,20 @@
-//! The record for others: the feed of outcomes as they are recorded (F7), and every attempt of a user.
+//! The record for others: the feed of outcomes as they are recorded (F7), and every attempt of a
+//! user.
 //!
 //! ```text
 //! record_outcomes ──► settlement 41 ─┬─ outcome     outcome_feed(behind 40) ──► those of 41, 42, … and a cursor behind them
 //!                 ──► settlement 42  └─ outcome
 //! ```
 //!
-//! What the feed promises is what the Config Database's does: every recorded outcome is seen by every reader, in the order of
-//! commits, with no gap, also when transactions commit out of the order in which they began. A settlement is one row for the
-//! outcomes of a chunk that were recorded together, so that the feed costs next to nothing. A user who was requeued and ends
+//! What the feed promises is what the Config Database's does: every recorded outcome is seen by
+//! every reader, in the order of commits, with no gap, also when transactions commit out of the
+//! order in which they began. A settlement is one row for the outcomes of a chunk that were
+//! recorded together, so that the feed costs next to nothing. A user who was requeued and ends
 //! again appears again. A page ends with a whole settlement.
 //!
-//! What may fail: the cursor belongs to another ledger, to a state that this one does not have, or to what is no longer kept;
-//! then it is gone, and the reader lists the outcomes and follows from `now`.
+//! What may fail: the cursor belongs to another ledger, to a state that this one does not have, or
+//! to what is no longer kept; then it is gone, and the reader lists the outcomes and follows from
+//! `now`.
 
 use async_trait::async_trait;
 use cohort_preferences::TenantId;
@@ -75,8 +78,14 @@ impl FeedPosition {
         if life.len() != INCARNATION_SHOWN || !life.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(malformed());
         }
-        let (Ok(transaction), Ok(settlement)) = (transaction.parse(), settlement.parse()) else { return Err(malformed()) };
-        if life == shown(incarnation) { Ok(Self { transaction, settlement }) } else { Err(LedgerError::CursorGone) }
+        let (Ok(transaction), Ok(settlement)) = (transaction.parse(), settlement.parse()) else {
+            return Err(malformed());
+        };
+        if life == shown(incarnation) {
+            Ok(Self { transaction, settlement })
+        } else {
+            Err(LedgerError::CursorGone)
+        }
     }
 }
 
@@ -113,7 +122,9 @@ impl AttemptQuery {
     /// The place and the attempt behind which the list begins; `None` from the start.
     pub(super) fn after(&self) -> Result<Option<(i64, u32)>, LedgerError> {
         let Some(text) = self.cursor.as_deref() else { return Ok(None) };
-        let parts = text.split_once(':').and_then(|(ordinal, attempt)| Some((ordinal.parse().ok()?, attempt.parse().ok()?)));
+        let parts = text
+            .split_once(':')
+            .and_then(|(ordinal, attempt)| Some((ordinal.parse().ok()?, attempt.parse().ok()?)));
         parts.map(Some).ok_or_else(|| LedgerError::Cursor(text.into()))
     }
 }
@@ -151,18 +162,27 @@ pub enum AttemptStatus {
 /// The part of the ledger that tells others what was recorded.
 #[async_trait]
 pub trait RecordLedger: Send + Sync {
-    /// The outcomes recorded behind a cursor: from the oldest kept without one, from here with `now`. About as many as `limit`:
-    /// those of one settlement are never parted.
+    /// The outcomes recorded behind a cursor: from the oldest kept without one, from here with
+    /// `now`. About as many as `limit`: those of one settlement are never parted.
     ///
     /// # Errors
-    /// [`LedgerError::Cursor`] if it is none; [`LedgerError::CursorGone`] if it is of another ledger, or behind what is kept.
-    async fn outcome_feed(&self, cursor: Option<String>, limit: usize) -> Result<FeedPage, LedgerError>;
+    /// [`LedgerError::Cursor`] if it is none; [`LedgerError::CursorGone`] if it is of another
+    /// ledger, or behind what is kept.
+    async fn outcome_feed(
+        &self,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<FeedPage, LedgerError>;
 
     /// Changes when something may have been recorded in this process, and maybe when nothing was.
     fn recorded(&self) -> watch::Receiver<()>;
 
     /// Attempts of a run by user and number, and the cursor of the next page.
-    async fn attempts(&self, run: RunId, query: AttemptQuery) -> Result<(Vec<AttemptRecord>, Option<String>), LedgerError>;
+    async fn attempts(
+        &self,
+        run: RunId,
+        query: AttemptQuery,
+    ) -> Result<(Vec<AttemptRecord>, Option<String>), LedgerError>;
 }
 
 #[cfg(test)]
@@ -175,12 +195,29 @@ mod tests {
     fn a_cursor_reads_back_in_its_own_incarnation_only() {
         let position = FeedPosition { transaction: 7, settlement: 42 };
         let cursor = position.cursor(OURS);
-        assert_eq!(FeedSince::read(Some(&cursor), OURS).expect("reads"), FeedSince::Position(position));
-        assert!(matches!(FeedSince::read(Some(&cursor), "ffff0000ffff0000"), Err(LedgerError::CursorGone)));
+        assert_eq!(
+            FeedSince::read(Some(&cursor), OURS).expect("reads"),
+            FeedSince::Position(position)
+        );
+        assert!(matches!(
+            FeedSince::read(Some(&cursor), "ffff0000ffff0000"),
+            Err(LedgerError::CursorGone)
+        ));
         assert_eq!(FeedSince::read(None, OURS).expect("reads"), FeedSince::Oldest);
         assert_eq!(FeedSince::read(Some("now"), OURS).expect("reads"), FeedSince::Now);
-        for malformed in ["", "42", "0a0b0c0d-1", "0a0b0c0d-x-1", "0a0b0c0d-1-", "yesterday-1-1", "0a0b0c0d-1-1-1"] {
-            assert!(matches!(FeedSince::read(Some(malformed), OURS), Err(LedgerError::Cursor(_))), "{malformed}");
+        for malformed in [
+            "",
+            "42",
+            "0a0b0c0d-1",
+            "0a0b0c0d-x-1",
+            "0a0b0c0d-1-",
+            "yesterday-1-1",
+            "0a0b0c0d-1-1-1",
+        ] {
+            assert!(
+                matches!(FeedSince::read(Some(malformed), OURS), Err(LedgerError::Cursor(_))),
+                "{malformed}"
+            );
         }
     }
 }

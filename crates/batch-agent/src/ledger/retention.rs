@@ -7,9 +7,10 @@
 //! | names of users | as long as a run that is kept may have them as members |
 //! | jobs, definitions, marks, agents | for good: there are few |
 //!
-//! Settlements go before the runs whose outcomes they name, so that a reader of the feed sees all of an outcome or learns that
-//! it is gone. Each call takes so many rows and no more, so that nobody waits long for the writer. Who stops in between has
-//! left a run that has fewer outcomes than it counts, and the next call goes on there.
+//! Settlements go before the runs whose outcomes they name, so that a reader of the feed sees all
+//! of an outcome or learns that it is gone. Each call takes so many rows and no more, so that
+//! nobody waits long for the writer. Who stops in between has left a run that has fewer outcomes
+//! than it counts, and the next call goes on there.
 
 use std::str::FromStr;
 
@@ -19,7 +20,8 @@ use serde::Serialize;
 
 use super::LedgerError;
 
-/// By how much the noted instant at which a user was last a member may be too early: so rarely it is written.
+/// By how much the noted instant at which a user was last a member may be too early: so rarely it
+/// is written.
 pub(super) const SEEN_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How long closed runs are kept.
@@ -34,14 +36,16 @@ pub enum RetentionError {
     Malformed,
     /// It is too short for what the ledger is asked about the past.
     #[error(
-        "expected at least {} days: a job may ask who has run in the same month, and catch up on the days before",
+        "expected at least {} days: a job may ask who has run in the same month, and catch up on \
+         the days before",
         LedgerRetention::LEAST_DAYS
     )]
     TooShort,
 }
 
 impl LedgerRetention {
-    /// A month, in which a job may run a user once (M6), and the longest catch-up window, with room.
+    /// A month, in which a job may run a user once (M6), and the longest catch-up window, with
+    /// room.
     const LEAST_DAYS: i64 = 40;
 
     /// A year, with room to compare it with the one before.
@@ -51,7 +55,10 @@ impl LedgerRetention {
         if days < Self::LEAST_DAYS {
             return Err(RetentionError::TooShort);
         }
-        let hours = days.checked_mul(24).and_then(|hours| hours.checked_mul(60 * 60)).ok_or(RetentionError::Malformed)?;
+        let hours = days
+            .checked_mul(24)
+            .and_then(|hours| hours.checked_mul(60 * 60))
+            .ok_or(RetentionError::Malformed)?;
         Ok(Self(SignedDuration::from_secs(hours)))
     }
 
@@ -73,7 +80,11 @@ impl FromStr for LedgerRetention {
     fn from_str(text: &str) -> Result<Self, RetentionError> {
         let days = text.strip_suffix('d').ok_or(RetentionError::Malformed)?;
         let is_number = !days.is_empty() && days.bytes().all(|byte| byte.is_ascii_digit());
-        days.parse().ok().filter(|_| is_number).ok_or(RetentionError::Malformed).and_then(Self::of_days)
+        days.parse()
+            .ok()
+            .filter(|_| is_number)
+            .ok_or(RetentionError::Malformed)
+            .and_then(Self::of_days)
     }
 }
 
@@ -116,8 +127,9 @@ impl std::ops::AddAssign for Pruned {
 /// The part of the ledger that forgets.
 #[async_trait]
 pub trait RetentionLedger: Send + Sync {
-    /// Removes at most `rows` rows of what was recorded, or belongs to a run that was closed, before `cutoff`, and names that no
-    /// run refers to any more. Nothing is left to remove once it answers less than `rows`.
+    /// Removes at most `rows` rows of what was recorded, or belongs to a run that was closed,
+    /// before `cutoff`, and names that no run refers to any more. Nothing is left to remove once it
+    /// answers less than `rows`.
     async fn prune(&self, cutoff: Timestamp, rows: usize) -> Result<Pruned, LedgerError>;
 }
 
@@ -130,7 +142,11 @@ mod tests {
         assert_eq!("400d".parse(), Ok(LedgerRetention::default()));
         assert_eq!("39d".parse::<LedgerRetention>(), Err(RetentionError::TooShort));
         for malformed in ["", "d", "400", "-400d", "+400d", "1y", "99999999999999999999d"] {
-            assert_eq!(malformed.parse::<LedgerRetention>(), Err(RetentionError::Malformed), "{malformed}");
+            assert_eq!(
+                malformed.parse::<LedgerRetention>(),
+                Err(RetentionError::Malformed),
+                "{malformed}"
+            );
         }
         let now: Timestamp = "2026-12-01T00:00:00Z".parse().expect("an instant");
         let kept = "40d".parse::<LedgerRetention>().expect("days");

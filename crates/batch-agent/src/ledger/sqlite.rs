@@ -31,8 +31,9 @@ use tokio::sync::watch;
 
 use super::outcome::{Outcome, OutcomeRecord, UnprocessedReason};
 use super::{
-    Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember, OtherRuns, OutcomeQuery, Plan,
-    RetriedAttempt, Run, RunId, RunQuery, RunState, Settlement, to_json, urgency,
+    Chunk, Claim, Counts, FiringName, Ledger, LedgerError, Mark, MembersRead, NewRun, OpenMember,
+    OtherRuns, OutcomeQuery, Plan, RetriedAttempt, Run, RunId, RunQuery, RunState, Settlement,
+    to_json, urgency,
 };
 
 mod embedded {
@@ -60,7 +61,8 @@ impl SqliteLedger {
         let commits = watch::Sender::new(());
         let told = commits.clone();
         let on_commit: Box<dyn Fn() + Send> = Box::new(move || told.send_replace(()));
-        let options = SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: Some(on_commit) };
+        let options =
+            SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: Some(on_commit) };
         let silence = watch::Sender::new(Heard { payload: None, connections: 1 });
         Ok(Self { db: Sqlite::open(options, &migrations())?, commits, silence })
     }
@@ -79,22 +81,39 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| ensure_job(tx, &job, now)).await
     }
 
-    async fn open_runs(&self, job: &JobId, plan: Plan, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
+    async fn open_runs(
+        &self,
+        job: &JobId,
+        plan: Plan,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, LedgerError> {
         let job = job.clone();
         self.db.write(move |tx| open_runs(tx, &job, &plan, now)).await
     }
 
-    async fn named_since(&self, job: &JobId, date: Date) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError> {
+    async fn named_since(
+        &self,
+        job: &JobId,
+        date: Date,
+    ) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError> {
         let job = job.clone();
         self.db.read(move |tx| named_since(tx, &job, date)).await
     }
 
-    async fn unread_beside(&self, run: &Run, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError> {
+    async fn unread_beside(
+        &self,
+        run: &Run,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Run>, LedgerError> {
         let run = run.id;
         self.db.read(move |tx| unread_beside(tx, run, now, limit)).await
     }
 
-    async fn add_members(&self, pages: Vec<MembersRead<'_>>) -> Result<Vec<Option<Vec<Chunk>>>, LedgerError> {
+    async fn add_members(
+        &self,
+        pages: Vec<MembersRead<'_>>,
+    ) -> Result<Vec<Option<Vec<Chunk>>>, LedgerError> {
         let pages: Vec<Page> = pages.into_iter().map(Page::of).collect();
         self.db.write(move |tx| pages.iter().map(|page| add_members(tx, page)).collect()).await
     }
@@ -103,7 +122,13 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| postpone_reading(tx, run, until)).await
     }
 
-    async fn give_up_reading(&self, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError> {
+    async fn give_up_reading(
+        &self,
+        run: RunId,
+        reason: UnprocessedReason,
+        unread: Option<u64>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
         self.db.write(move |tx| give_up_reading(tx, run, reason, unread, now)).await
     }
 
@@ -120,7 +145,11 @@ impl Ledger for SqliteLedger {
         self.db.write(move |tx| record_outcomes(tx, &settlement)).await
     }
 
-    async fn other_runs(&self, run: &Run, period: Option<RangeInclusive<Date>>) -> Result<OtherRuns, LedgerError> {
+    async fn other_runs(
+        &self,
+        run: &Run,
+        period: Option<RangeInclusive<Date>>,
+    ) -> Result<OtherRuns, LedgerError> {
         let run = run.clone();
         self.db.read(move |tx| repeats::other_runs(tx, &run, period.as_ref())).await
     }
@@ -136,13 +165,21 @@ impl Ledger for SqliteLedger {
         self.db.read(move |tx| repeats::already_ran(tx, &run, &period, chunk, &numbers)).await
     }
 
-    async fn open_earlier(&self, run: &Run, numbers: Vec<u64>) -> Result<HashMap<u64, usize>, LedgerError> {
+    async fn open_earlier(
+        &self,
+        run: &Run,
+        numbers: Vec<u64>,
+    ) -> Result<HashMap<u64, usize>, LedgerError> {
         let run = run.clone();
         self.db.read(move |tx| repeats::open_earlier(tx, &run, &numbers)).await
     }
 
     async fn tenant_names(&self, numbers: Vec<u64>) -> Result<HashMap<u64, TenantId>, LedgerError> {
-        self.db.read(move |tx| numbers.iter().map(|number| Ok((*number, tenant_name(tx, *number)?))).collect()).await
+        self.db
+            .read(move |tx| {
+                numbers.iter().map(|number| Ok((*number, tenant_name(tx, *number)?))).collect()
+            })
+            .await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
@@ -153,7 +190,10 @@ impl Ledger for SqliteLedger {
         self.db.read(move |tx| lists::runs(tx, &query)).await
     }
 
-    async fn outcomes(&self, query: OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
+    async fn outcomes(
+        &self,
+        query: OutcomeQuery,
+    ) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
         self.db.read(move |tx| lists::outcomes(tx, &query)).await
     }
 
@@ -163,16 +203,27 @@ impl Ledger for SqliteLedger {
 }
 
 fn ensure_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<Mark, LedgerError> {
-    tx.prepare_cached("INSERT INTO job (job_id, began, mark, known_until) VALUES (?1, ?2, ?2, ?2) ON CONFLICT (job_id) DO NOTHING")?
-        .execute(params![job.as_str(), micros(now)])?;
-    let mark = tx.prepare_cached("SELECT mark, known_until, replan_from FROM job WHERE job_id = ?1")?.query_row([job.as_str()], |row| {
-        let replan_from = row.get::<_, Option<i64>>(2)?.map(|from| micros_to_instant(2, from)).transpose()?;
-        Ok(Mark { planned_until: instant(row, 0)?, known_until: instant(row, 1)?, replan_from })
-    })?;
+    tx.prepare_cached(
+        "INSERT INTO job (job_id, began, mark, known_until) VALUES (?1, ?2, ?2, ?2) \
+        ON CONFLICT (job_id) DO NOTHING",
+    )?
+    .execute(params![job.as_str(), micros(now)])?;
+    let mark = tx
+        .prepare_cached("SELECT mark, known_until, replan_from FROM job WHERE job_id = ?1")?
+        .query_row([job.as_str()], |row| {
+            let replan_from =
+                row.get::<_, Option<i64>>(2)?.map(|from| micros_to_instant(2, from)).transpose()?;
+            Ok(Mark { planned_until: instant(row, 0)?, known_until: instant(row, 1)?, replan_from })
+        })?;
     Ok(mark)
 }
 
-fn open_runs(tx: &Connection, job: &JobId, plan: &Plan, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
+fn open_runs(
+    tx: &Connection,
+    job: &JobId,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<Vec<RunId>, LedgerError> {
     if let Some(planned_by) = &plan.tzdb
         && let Some(in_force) = agents::tzdb_in_force(tx)?
         && in_force != *planned_by
@@ -191,31 +242,53 @@ fn open_runs(tx: &Connection, job: &JobId, plan: &Plan, now: Timestamp) -> Resul
 fn advance_mark(tx: &Connection, job: &JobId, mark: Mark) -> Result<i64, LedgerError> {
     let job = tx
         .prepare_cached(
-            "UPDATE job SET mark = max(mark, ?2), known_until = max(known_until, ?3), replan_from = nullif(replan_from, ?4)
+            "UPDATE job SET mark = max(mark, ?2), known_until = max(known_until, ?3), replan_from \
+             = nullif(replan_from, ?4)
              WHERE job_id = ?1 RETURNING id",
         )?
-        .query_row(params![job.as_str(), micros(mark.planned_until), micros(mark.known_until), mark.replan_from.map(micros)], |row| {
-            row.get(0)
-        })?;
+        .query_row(
+            params![
+                job.as_str(),
+                micros(mark.planned_until),
+                micros(mark.known_until),
+                mark.replan_from.map(micros)
+            ],
+            |row| row.get(0),
+        )?;
     Ok(job)
 }
 
-fn named_since(tx: &Connection, job: &JobId, date: Date) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError> {
+fn named_since(
+    tx: &Connection,
+    job: &JobId,
+    date: Date,
+) -> Result<HashSet<(PreferenceGroup, FiringName)>, LedgerError> {
     let mut statement = tx.prepare_cached(
-        "SELECT frequency, time_key, timezone, nominal FROM run WHERE job = (SELECT id FROM job WHERE job_id = ?1) AND nominal_date >= ?2",
+        "SELECT frequency, time_key, timezone, nominal FROM run WHERE job = (SELECT id FROM job \
+         WHERE job_id = ?1) AND nominal_date >= ?2",
     )?;
-    let named = statement.query_map(params![job.as_str(), date.to_string()], |row| Ok((group(row, 0)?, parsed(row, 3)?)))?;
+    let named = statement.query_map(params![job.as_str(), date.to_string()], |row| {
+        Ok((group(row, 0)?, parsed(row, 3)?))
+    })?;
     Ok(named.collect::<Result<_, _>>()?)
 }
 
-fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<Option<RunId>, LedgerError> {
+fn open_run(
+    tx: &Connection,
+    job: i64,
+    new: &NewRun,
+    now: Timestamp,
+) -> Result<Option<RunId>, LedgerError> {
     let reason = new.unprocessed.map(|(reason, _members)| reason.as_str());
     let (skipped, missed) = new.unprocessed_members();
     let id = tx
         .prepare_cached(
-            "INSERT INTO run (job, feature_type, frequency, time_key, timezone, nominal, nominal_date, scheduled_at, priority, state, reason, stated,
-                              read_after, missed, opened_at, closed_at, job_version, skipped, unread)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = 'closed', ?14, NULL), ?15, ?16, ?16)
+            "INSERT INTO run (job, feature_type, frequency, time_key, timezone, nominal, \
+             nominal_date, scheduled_at, priority, state, reason, stated,
+                              read_after, missed, opened_at, closed_at, job_version, skipped, \
+                              unread)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?8, ?13, ?14, iif(?10 = \
+             'closed', ?14, NULL), ?15, ?16, ?16)
              ON CONFLICT DO NOTHING RETURNING id",
         )?
         .query_row(
@@ -244,14 +317,23 @@ fn open_run(tx: &Connection, job: i64, new: &NewRun, now: Timestamp) -> Result<O
 }
 
 /// The columns that `read_run` reads, in its order.
-const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_key, r.timezone, r.nominal, r.scheduled_at, r.state, r.reason, r.stated,
-    r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, r.closed_at, r.job_version, r.unread, r.canceled_at
+const RUN: &str = "SELECT r.id, j.job_id, r.feature_type, r.frequency, r.time_key, r.timezone, \
+    r.nominal, r.scheduled_at, r.state, r.reason, r.stated,
+    r.cursor, r.read_faults, r.members, r.succeeded, r.failed, r.skipped, r.missed, r.opened_at, \
+    r.closed_at, r.job_version, r.unread, r.canceled_at
     FROM run r JOIN job j ON j.id = r.job";
 
-fn unread_beside(tx: &Connection, run: RunId, now: Timestamp, limit: usize) -> Result<Vec<Run>, LedgerError> {
+fn unread_beside(
+    tx: &Connection,
+    run: RunId,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Run>, LedgerError> {
     let sql = format!(
-        "{RUN} JOIN run own ON own.id = ?1 AND own.priority = r.priority AND own.scheduled_at = r.scheduled_at AND own.feature_type = r.feature_type
-         WHERE r.state = 'reading' AND r.read_after <= ?2 AND r.cursor IS NULL AND r.reason IS NULL AND r.id <> ?1
+        "{RUN} JOIN run own ON own.id = ?1 AND own.priority = r.priority AND own.scheduled_at = \
+         r.scheduled_at AND own.feature_type = r.feature_type
+         WHERE r.state = 'reading' AND r.read_after <= ?2 AND r.cursor IS NULL AND r.reason IS \
+         NULL AND r.id <> ?1
          ORDER BY r.id LIMIT ?3"
     );
     let mut statement = tx.prepare_cached(&sql)?;
@@ -272,7 +354,15 @@ struct Page {
 impl Page {
     fn of(read: MembersRead<'_>) -> Self {
         let MembersRead { run, stated, members, next_cursor, chunk_size, claim } = read;
-        Self { run: run.id, cursor: run.cursor.clone(), next_cursor, stated: to_json(&stated), members, chunk_size, claim }
+        Self {
+            run: run.id,
+            cursor: run.cursor.clone(),
+            next_cursor,
+            stated: to_json(&stated),
+            members,
+            chunk_size,
+            claim,
+        }
     }
 }
 
@@ -298,13 +388,16 @@ struct Advanced {
     priority: i64,
 }
 
-/// Moves the run's cursor past this page; `None` if it stands elsewhere, because another agent has read the page.
+/// Moves the run's cursor past this page; `None` if it stands elsewhere, because another agent has
+/// read the page.
 fn advance_cursor(tx: &Connection, page: &Page) -> Result<Option<Advanced>, LedgerError> {
     let state = if page.next_cursor.is_some() { RunState::Reading } else { RunState::Processing };
     let moved = tx
         .prepare_cached(
-            "UPDATE run SET cursor = ?3, state = ?4, stated = ?5, members = members + ?6, read_after = ?7, read_faults = 0
-             WHERE id = ?1 AND state = 'reading' AND cursor IS ?2 RETURNING members - ?6, job, priority",
+            "UPDATE run SET cursor = ?3, state = ?4, stated = ?5, members = members + ?6, \
+             read_after = ?7, read_faults = 0
+             WHERE id = ?1 AND state = 'reading' AND cursor IS ?2 RETURNING members - ?6, job, \
+             priority",
         )?
         .query_row(
             params![
@@ -316,7 +409,13 @@ fn advance_cursor(tx: &Connection, page: &Page) -> Result<Option<Advanced>, Ledg
                 page.members.len() as i64,
                 micros(page.claim.at)
             ],
-            |row| Ok(Advanced { first_ordinal: row.get::<_, i64>(0)? as u64, job: row.get(1)?, priority: row.get(2)? }),
+            |row| {
+                Ok(Advanced {
+                    first_ordinal: row.get::<_, i64>(0)? as u64,
+                    job: row.get(1)?,
+                    priority: row.get(2)?,
+                })
+            },
         )
         .optional()?;
     Ok(moved)
@@ -333,7 +432,8 @@ fn insert_chunk(
     let open = OpenMember::in_order(first_ordinal, &numbers);
     let (first, last) = (open[0].number, open[open.len() - 1].number);
     tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, holder,
+        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
+         ready_at, open_members, attempt, holder,
                             lease_until, token, job)
          VALUES (?1, ?2, ?3, ?4, ?5, 'claimed', ?6, ?7, ?8, 0, ?9, ?10, 1, ?11)",
     )?
@@ -350,29 +450,50 @@ fn insert_chunk(
         micros(page.claim.lease_until),
         advanced.job,
     ])?;
-    Ok(Chunk { id: tx.last_insert_rowid(), run: page.run, open, attempts: 0, token: 1, deaths: 0, split_from: None })
+    Ok(Chunk {
+        id: tx.last_insert_rowid(),
+        run: page.run,
+        open,
+        attempts: 0,
+        token: 1,
+        deaths: 0,
+        split_from: None,
+    })
 }
 
 fn postpone_reading(tx: &Connection, run: RunId, until: Timestamp) -> Result<(), LedgerError> {
-    tx.prepare_cached("UPDATE run SET read_after = ?2, read_faults = read_faults + 1 WHERE id = ?1")?
-        .execute(params![run.0, micros(until)])?;
+    tx.prepare_cached(
+        "UPDATE run SET read_after = ?2, read_faults = read_faults + 1 WHERE id = ?1",
+    )?
+    .execute(params![run.0, micros(until)])?;
     Ok(())
 }
 
-fn give_up_reading(tx: &Connection, run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> Result<(), LedgerError> {
+fn give_up_reading(
+    tx: &Connection,
+    run: RunId,
+    reason: UnprocessedReason,
+    unread: Option<u64>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let Some(unread) = unread else {
-        tx.prepare_cached("UPDATE run SET reason = ?2 WHERE id = ?1 AND state = 'reading'")?.execute(params![run.0, reason.as_str()])?;
+        tx.prepare_cached("UPDATE run SET reason = ?2 WHERE id = ?1 AND state = 'reading'")?
+            .execute(params![run.0, reason.as_str()])?;
         return Ok(());
     };
     match reason {
         UnprocessedReason::Missed(reason) => {
-            tx.prepare_cached("UPDATE run SET state = 'processing', reason = ?2, missed = ?3 WHERE id = ?1 AND state = 'reading'")?
-                .execute(params![run.0, reason.as_str(), unread as i64])?;
+            tx.prepare_cached(
+                "UPDATE run SET state = 'processing', reason = ?2, missed = ?3 WHERE \
+                id = ?1 AND state = 'reading'",
+            )?
+            .execute(params![run.0, reason.as_str(), unread as i64])?;
             close_if_complete(tx, run, now)
         }
         UnprocessedReason::JobPaused | UnprocessedReason::Canceled => {
             tx.prepare_cached(
-                "UPDATE run SET state = 'processing', reason = ?2, skipped = skipped + ?3, unread = ?3 WHERE id = ?1 AND state = 'reading'",
+                "UPDATE run SET state = 'processing', reason = ?2, skipped = skipped + ?3, unread \
+                 = ?3 WHERE id = ?1 AND state = 'reading'",
             )?
             .execute(params![run.0, reason.as_str(), unread as i64])?;
             close_if_complete(tx, run, now)
@@ -381,10 +502,17 @@ fn give_up_reading(tx: &Connection, run: RunId, reason: UnprocessedReason, unrea
 }
 
 fn renew_claims(tx: &Connection, claim: &Claim, chunks: &[i64]) -> Result<(), LedgerError> {
-    let mut statement =
-        tx.prepare_cached("UPDATE chunk SET lease_until = ?2 WHERE id = ?4 AND state = 'claimed' AND holder = ?1 AND lease_until >= ?3")?;
+    let mut statement = tx.prepare_cached(
+        "UPDATE chunk SET lease_until = ?2 WHERE id = ?4 AND state = 'claimed' \
+            AND holder = ?1 AND lease_until >= ?3",
+    )?;
     for chunk in chunks {
-        statement.execute(params![claim.holder, micros(claim.lease_until), micros(claim.at), chunk])?;
+        statement.execute(params![
+            claim.holder,
+            micros(claim.lease_until),
+            micros(claim.at),
+            chunk
+        ])?;
     }
     Ok(())
 }
@@ -392,7 +520,8 @@ fn renew_claims(tx: &Connection, claim: &Claim, chunks: &[i64]) -> Result<(), Le
 fn release_chunks(tx: &Connection, holder: &str, now: Timestamp) -> Result<usize, LedgerError> {
     let released = tx
         .prepare_cached(
-            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = min(ready_at, ?2)
+            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = \
+             min(ready_at, ?2)
              WHERE state = 'claimed' AND holder = ?1",
         )?
         .execute(params![holder, micros(now)])?;
@@ -412,8 +541,16 @@ fn record_outcomes(tx: &Connection, settlement: &Settlement) -> Result<(), Ledge
         insert_outcome(tx, settlement, id, outcome)?;
     }
     let counts = Counts::of(&settlement.outcomes);
-    tx.prepare_cached("UPDATE run SET succeeded = succeeded + ?2, failed = failed + ?3, skipped = skipped + ?4 WHERE id = ?1")?
-        .execute(params![settlement.run.0, counts.succeeded as i64, counts.failed as i64, counts.skipped as i64])?;
+    tx.prepare_cached(
+        "UPDATE run SET succeeded = succeeded + ?2, failed = failed + ?3, skipped = \
+        skipped + ?4 WHERE id = ?1",
+    )?
+    .execute(params![
+        settlement.run.0,
+        counts.succeeded as i64,
+        counts.failed as i64,
+        counts.skipped as i64
+    ])?;
     close_if_complete(tx, settlement.run, settlement.at)
 }
 
@@ -422,29 +559,52 @@ fn settle_chunk(tx: &Connection, settlement: &Settlement) -> Result<(), LedgerEr
     let (state, open, ready_at) = settlement.rest_of_chunk();
     let changed = tx
         .prepare_cached(
-            "UPDATE chunk SET state = ?3, open_members = ?4, ready_at = ?5, attempt = ?6, holder = NULL, lease_until = NULL, turn = 0
+            "UPDATE chunk SET state = ?3, open_members = ?4, ready_at = ?5, attempt = ?6, holder = \
+             NULL, lease_until = NULL, turn = 0
              WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
         )?
-        .execute(params![settlement.chunk, settlement.token, state, open, micros(ready_at), settlement.attempts])?;
+        .execute(params![settlement.chunk, settlement.token, state, open, micros(ready_at),
+            settlement.attempts])?;
     if changed == 1 { Ok(()) } else { Err(LedgerError::LostClaim { chunk: settlement.chunk }) }
 }
 
-fn insert_attempt(tx: &Connection, settlement: &Settlement, retried: &RetriedAttempt) -> Result<(), LedgerError> {
-    tx.prepare_cached("INSERT INTO attempt (run, ordinal, attempt, tenant, at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
-        params![settlement.run.0, retried.ordinal as i64, retried.attempt, retried.number as i64, micros(settlement.at), retried.error,],
-    )?;
+fn insert_attempt(
+    tx: &Connection,
+    settlement: &Settlement,
+    retried: &RetriedAttempt,
+) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO attempt (run, ordinal, attempt, tenant, at, error) VALUES (?1, \
+        ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        settlement.run.0,
+        retried.ordinal as i64,
+        retried.attempt,
+        retried.number as i64,
+        micros(settlement.at),
+        retried.error,
+    ])?;
     Ok(())
 }
 
 /// Records an outcome: of a user who has none, or was requeued. Any other stays as it is (D2).
-fn insert_outcome(tx: &Connection, settlement: &Settlement, id: i64, outcome: &Outcome) -> Result<(), LedgerError> {
+fn insert_outcome(
+    tx: &Connection,
+    settlement: &Settlement,
+    id: i64,
+    outcome: &Outcome,
+) -> Result<(), LedgerError> {
     let changed = tx
         .prepare_cached(
-            "INSERT INTO outcome (run, ordinal, tenant, chunk, status, reason, detail, attempts, preference_version, stale, result, finished_at,
+            "INSERT INTO outcome (run, ordinal, tenant, chunk, status, reason, detail, attempts, \
+             preference_version, stale, result, finished_at,
                                   settlement)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             ON CONFLICT (run, ordinal) DO UPDATE SET chunk = ?4, status = ?5, reason = ?6, detail = ?7, attempts = ?8, preference_version = ?9,
-                                                      stale = ?10, result = ?11, finished_at = ?12, settlement = ?13
+             ON CONFLICT (run, ordinal) DO UPDATE SET chunk = ?4, status = ?5, reason = ?6, detail \
+             = ?7, attempts = ?8, preference_version = ?9,
+                                                      stale = ?10, result = ?11, finished_at = \
+                                                      ?12, settlement = ?13
              WHERE status = 3",
         )?
         .execute(params![
@@ -463,26 +623,35 @@ fn insert_outcome(tx: &Connection, settlement: &Settlement, id: i64, outcome: &O
             id,
         ])?;
     let (run, ordinal) = (settlement.run, outcome.ordinal);
-    if changed == 1 { Ok(()) } else { Err(LedgerError::Corrupt(format!("place {ordinal} of run {run} has an outcome already"))) }
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(LedgerError::Corrupt(format!("place {ordinal} of run {run} has an outcome already")))
+    }
 }
 
 fn close_if_complete(tx: &Connection, run: RunId, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "UPDATE run SET state = 'closed', closed_at = ?2 WHERE id = ?1 AND state = 'processing' AND succeeded + failed + skipped = members + unread",
+        "UPDATE run SET state = 'closed', closed_at = ?2 WHERE id = ?1 AND state = 'processing' \
+         AND succeeded + failed + skipped = members + unread",
     )?
     .execute(params![run.0, micros(now)])?;
     Ok(())
 }
 
 fn tenant_name(tx: &Connection, number: u64) -> Result<TenantId, LedgerError> {
-    let name: String = tx.prepare_cached("SELECT tenant_id FROM tenant WHERE number = ?1")?.query_row([number as i64], |row| row.get(0))?;
+    let name: String = tx
+        .prepare_cached("SELECT tenant_id FROM tenant WHERE number = ?1")?
+        .query_row([number as i64], |row| row.get(0))?;
     name.parse().map_err(|error| LedgerError::Corrupt(format!("the tenant {number}: {error}")))
 }
 
 /// The group whose frequency, time key and time zone are three columns from `first` on.
 fn group(row: &Row<'_>, first: usize) -> rusqlite::Result<PreferenceGroup> {
-    let (frequency, time_key, timezone): (String, String, String) = (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?);
-    let group = PreferenceGroup::parse(&frequency, &time_key, &timezone).map_err(|error| unreadable(first + 1, error))?;
+    let (frequency, time_key, timezone): (String, String, String) =
+        (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?);
+    let group = PreferenceGroup::parse(&frequency, &time_key, &timezone)
+        .map_err(|error| unreadable(first + 1, error))?;
     group.ok_or_else(|| unreadable(first + 1, "a part of the group is not stated"))
 }
 
@@ -498,7 +667,10 @@ fn micros_to_instant(index: usize, micros: i64) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(micros).map_err(|error| unreadable(index, error))
 }
 
-fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    row: &Row<'_>,
+    index: usize,
+) -> rusqlite::Result<T> {
     row.get_ref(index)?.as_str()?.parse().map_err(|error: T::Err| unreadable(index, error))
 }
 
@@ -506,7 +678,10 @@ fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rus
     serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| unreadable(index, error))
 }
 
-fn unreadable(index: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+fn unreadable(
+    index: usize,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, Type::Text, cause.into())
 }
 
@@ -519,7 +694,8 @@ mod tests {
     async fn sqlite_keeps_what_a_ledger_promises() {
         for promise in conformance::all() {
             let folder = tempfile::tempdir().expect("a folder");
-            let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), false).expect("opens");
+            let ledger =
+                SqliteLedger::open(&folder.path().join("ledger.db"), false).expect("opens");
             promise(Handles { one: ledger.clone().into(), other: ledger.into() }).await;
         }
     }

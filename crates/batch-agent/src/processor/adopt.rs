@@ -1,7 +1,8 @@
 //! Taking over what jobs and purposes are stored, while work goes on.
 //!
-//! The processor holds the set and swaps it; when to look and what a new set means for the schedules is the scheduler's
-//! part (`scheduler/adopt.rs`). Whoever has stored something may wait here until the set holds it.
+//! The processor holds the set and swaps it; when to look and what a new set means for the
+//! schedules is the scheduler's part (`scheduler/adopt.rs`). Whoever has stored something may wait
+//! here until the set holds it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,12 @@ use tokio::sync::{Notify, watch};
 
 use super::job_set::{BuildError, JobInForce, JobSet};
 use super::{EnhancedBatchProcessor, Inner, Serving, read_job};
-use crate::ledger::{Definition, DefinitionKind, LedgerError, RunQuery, RunState, StoredDefinitions};
+use crate::ledger::{
+    Definition, DefinitionKind, LedgerError, RunQuery, RunState, StoredDefinitions,
+};
 
-/// How long an act waits at most for its own agent to know of it; the agent looks by itself soon anyway.
+/// How long an act waits at most for its own agent to know of it; the agent looks by itself soon
+/// anyway.
 const LONGEST_ADOPTION: Duration = Duration::from_secs(5);
 
 /// Which revision this agent acts by, and the bell that says that there is a newer one.
@@ -34,19 +38,28 @@ impl Inner {
         self.jobs.read().expect("the set is swapped by code that does not panic").find(job).cloned()
     }
 
-    /// The last documents of removed jobs that still have open work, and of the purposes that they name.
+    /// The last documents of removed jobs that still have open work, and of the purposes that they
+    /// name.
     async fn retired(&self, stored: &StoredDefinitions) -> Result<Vec<Definition>, LedgerError> {
         let mut retired = Vec::new();
-        for removed in stored.latest.iter().filter(|definition| definition.kind == DefinitionKind::Job && definition.document.is_none()) {
+        for removed in stored.latest.iter().filter(|definition| {
+            definition.kind == DefinitionKind::Job && definition.document.is_none()
+        }) {
             let Ok(job_id) = removed.name.parse() else { continue };
             if !self.has_open_runs(&job_id).await? {
                 continue;
             }
-            let Some(job) = self.last_document(DefinitionKind::Job, &removed.name).await? else { continue };
+            let Some(job) = self.last_document(DefinitionKind::Job, &removed.name).await? else {
+                continue;
+            };
             if let Some(Ok(read)) = job.document.as_ref().map(read_job)
-                && stored.find(DefinitionKind::Purpose, read.purpose_id.as_str()).is_none_or(|purpose| purpose.document.is_none())
+                && stored
+                    .find(DefinitionKind::Purpose, read.purpose_id.as_str())
+                    .is_none_or(|purpose| purpose.document.is_none())
             {
-                retired.extend(self.last_document(DefinitionKind::Purpose, read.purpose_id.as_str()).await?);
+                retired.extend(
+                    self.last_document(DefinitionKind::Purpose, read.purpose_id.as_str()).await?,
+                );
             }
             retired.push(job);
         }
@@ -55,7 +68,12 @@ impl Inner {
 
     async fn has_open_runs(&self, job: &JobId) -> Result<bool, LedgerError> {
         for state in [RunState::Reading, RunState::Processing] {
-            let query = RunQuery { job: Some(job.clone()), state: Some(state), before: None, limit: Some(1) };
+            let query = RunQuery {
+                job: Some(job.clone()),
+                state: Some(state),
+                before: None,
+                limit: Some(1),
+            };
             if !self.ledger.runs(query).await?.is_empty() {
                 return Ok(true);
             }
@@ -64,7 +82,11 @@ impl Inner {
     }
 
     /// The last version of a definition that was not a removal.
-    async fn last_document(&self, kind: DefinitionKind, name: &str) -> Result<Option<Definition>, LedgerError> {
+    async fn last_document(
+        &self,
+        kind: DefinitionKind,
+        name: &str,
+    ) -> Result<Option<Definition>, LedgerError> {
         let versions = self.ledger.definition_versions(kind, name).await?;
         Ok(versions.into_iter().rfind(|version| version.document.is_some()))
     }
@@ -87,7 +109,10 @@ impl EnhancedBatchProcessor {
     }
 
     /// The set that is stored, and what of it cannot be served here. It is not in force yet.
-    pub(crate) async fn read_jobs(&self, stored: &StoredDefinitions) -> Result<(JobSet, Vec<BuildError>), LedgerError> {
+    pub(crate) async fn read_jobs(
+        &self,
+        stored: &StoredDefinitions,
+    ) -> Result<(JobSet, Vec<BuildError>), LedgerError> {
         let retired = self.0.retired(stored).await?;
         Ok(self.0.serving.serve(stored, &retired, &self.jobs()))
     }
@@ -95,7 +120,8 @@ impl EnhancedBatchProcessor {
     /// Puts a set in force: what is claimed from now on goes by it.
     pub(crate) fn replace_jobs(&self, set: JobSet) -> Arc<JobSet> {
         let set = Arc::new(set);
-        *self.0.jobs.write().expect("the set is swapped by code that does not panic") = Arc::clone(&set);
+        *self.0.jobs.write().expect("the set is swapped by code that does not panic") =
+            Arc::clone(&set);
         set
     }
 
@@ -114,8 +140,8 @@ impl EnhancedBatchProcessor {
         self.0.adoption.told.notified().await;
     }
 
-    /// Says that a newer revision is stored, and waits until it is in force here. An agent that cannot read it now takes
-    /// it over later, so that the wait has an end.
+    /// Says that a newer revision is stored, and waits until it is in force here. An agent that
+    /// cannot read it now takes it over later, so that the wait has an end.
     pub(crate) async fn await_adoption(&self, revision: u64) {
         self.0.adoption.told.notify_one();
         let mut adopted = self.0.adoption.adopted.subscribe();

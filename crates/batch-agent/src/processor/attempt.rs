@@ -1,4 +1,5 @@
-//! One attempt at a chunk: who still wants it, with which settings, and what the handler said (M2, M3, D5).
+//! One attempt at a chunk: who still wants it, with which settings, and what the handler said (M2,
+//! M3, D5).
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +16,9 @@ use super::settle::{Ended, cancel, poisoned, postpone, settle, too_late_at};
 use super::{Claimed, Inner, ProcessError, backoff};
 use crate::handler::UserWork;
 use crate::identity::work_key;
-use crate::ledger::{Chunk, Fate, LedgerError, OpenMember, OtherRuns, Run, Settlement, SkippedReason, UsedSettings};
+use crate::ledger::{
+    Chunk, Fate, LedgerError, OpenMember, OtherRuns, Run, Settlement, SkippedReason, UsedSettings,
+};
 use crate::metrics::Recorded;
 use crate::scheduler::{Seen, Touched, saturating_add};
 use crate::source::SourceError;
@@ -23,7 +26,8 @@ use crate::source::SourceError;
 /// Settings older than this are not used while the Config Database is away (M3).
 const MAX_STALE: SignedDuration = SignedDuration::from_hours(1);
 
-/// Nominal times are whole minutes, so two groups that fire at different instants are this far apart.
+/// Nominal times are whole minutes, so two groups that fire at different instants are this far
+/// apart.
 const LEAST_BETWEEN_GROUPS: SignedDuration = SignedDuration::from_mins(1);
 
 /// A member with the preference in force, as far as it is known.
@@ -31,7 +35,8 @@ const LEAST_BETWEEN_GROUPS: SignedDuration = SignedDuration::from_mins(1);
 struct Candidate {
     member: OpenMember,
     tenant_id: TenantId,
-    /// Since when the user has been in the group; `None` if that was not read, or if they may have left it since.
+    /// Since when the user has been in the group; `None` if that was not read, or if they may have
+    /// left it since.
     member_since: Option<Timestamp>,
     version: u64,
     /// `None` if the preference is deleted.
@@ -42,9 +47,13 @@ struct Candidate {
 }
 
 impl Inner {
-    /// Does what a chunk is due. Answers what is to be recorded of it; `None` if it is split. What fails here has failed before
-    /// anybody was called; it may be done again, and then the members are asked for anew.
-    pub(super) async fn work_on(&self, claimed: &mut Claimed) -> Result<Option<Settlement>, ProcessError> {
+    /// Does what a chunk is due. Answers what is to be recorded of it; `None` if it is split. What
+    /// fails here has failed before anybody was called; it may be done again, and then the members
+    /// are asked for anew.
+    pub(super) async fn work_on(
+        &self,
+        claimed: &mut Claimed,
+    ) -> Result<Option<Settlement>, ProcessError> {
         match claimed.chunk.fate() {
             Fate::Attempt => Ok(Some(self.attempt(claimed).await?)),
             Fate::Split => {
@@ -57,7 +66,11 @@ impl Inner {
 
     /// Makes a chunk of its own for each user of one whose workers die (D5).
     async fn split(&self, chunk: &Chunk) -> Result<(), ProcessError> {
-        tracing::warn!(chunk = chunk.id, deaths = chunk.deaths, "a chunk whose workers die is split into its users");
+        tracing::warn!(
+            chunk = chunk.id,
+            deaths = chunk.deaths,
+            "a chunk whose workers die is split into its users"
+        );
         self.ledger.split_chunk(chunk, self.clock.now()).await.or_else(pass_over_lost_claim)?;
         self.wake.notify_one();
         Ok(())
@@ -76,26 +89,35 @@ impl Inner {
             return Ok(postpone(chunk, until, self.clock.now()));
         }
         let candidates = match read {
-            Some((members, seen)) => Some(self.read_candidates(run, job, &chunk.open, members, seen).await),
+            Some((members, seen)) => {
+                Some(self.read_candidates(run, job, &chunk.open, members, seen).await)
+            }
             None => self.asked_candidates(run, job, &chunk.open).await?,
         };
         let Some(candidates) = candidates else {
             let now = self.clock.now();
-            let away_for = self.away_since().map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+            let away_for =
+                self.away_since().map_or(SignedDuration::ZERO, |since| now.duration_since(since));
             let pause = backoff::pause_while_away(away_for, chunk.id as u64);
             return Ok(postpone(chunk, saturating_add(now, pause), now));
         };
         let ran = self.already_ran(claimed, &candidates).await?;
         let defaults = self.schedules.template_overrides(&run.job_id);
         let unbegun = candidates.iter().filter(|candidate| candidate.member.is_unbegun());
-        let overlaps = self.overlaps(claimed, unbegun.map(|candidate| candidate.member.number).collect()).await?;
+        let overlaps = self
+            .overlaps(claimed, unbegun.map(|candidate| candidate.member.number).collect())
+            .await?;
         let objections = Objections { run, job, now: self.clock.now(), ran, overlaps };
         let (mut ended, calls) = divide(candidates, run, &defaults, &objections);
         ended.extend(self.call(claimed, calls).await);
         Ok(settle(job, run, chunk, ended, self.clock.now()))
     }
 
-    pub(super) async fn record(&self, run: &Run, settlement: Settlement) -> Result<(), ProcessError> {
+    pub(super) async fn record(
+        &self,
+        run: &Run,
+        settlement: Settlement,
+    ) -> Result<(), ProcessError> {
         let counted = Recorded::of(&settlement);
         match self.ledger.record_outcomes(settlement).await {
             Ok(()) => self.metrics.recorded(&run.job_id, &counted),
@@ -108,15 +130,27 @@ impl Inner {
         Ok(())
     }
 
-    /// The candidates of a chunk whose members were just read: only those are asked for again whom the feed has named
-    /// since (M3).
-    async fn read_candidates(&self, run: &Run, job: &Job, open: &[OpenMember], members: Vec<Member>, seen: Seen) -> Vec<Candidate> {
+    /// The candidates of a chunk whose members were just read: only those are asked for again whom
+    /// the feed has named since (M3).
+    async fn read_candidates(
+        &self,
+        run: &Run,
+        job: &Job,
+        open: &[OpenMember],
+        members: Vec<Member>,
+        seen: Seen,
+    ) -> Vec<Candidate> {
         let is_confirmed = self.watch.confirm().await.is_ok();
         let touched = match self.watch.touched_since(&run.feature_type, seen) {
-            Touched::Only(tenants) if is_confirmed => {
-                members.iter().map(|m| &m.tenant_id).filter(|t| tenants.contains(*t)).cloned().collect()
+            Touched::Only(tenants) if is_confirmed => members
+                .iter()
+                .map(|m| &m.tenant_id)
+                .filter(|t| tenants.contains(*t))
+                .cloned()
+                .collect(),
+            Touched::Only(_) | Touched::MaybeAll => {
+                members.iter().map(|member| member.tenant_id.clone()).collect::<Vec<_>>()
             }
-            Touched::Only(_) | Touched::MaybeAll => members.iter().map(|member| member.tenant_id.clone()).collect::<Vec<_>>(),
         };
         let (fresh, stale) = match self.ask(run, job, &touched).await {
             Ok(fresh) => (fresh, false),
@@ -126,22 +160,46 @@ impl Inner {
         // No group fires for them in between while the run is younger than that.
         let is_late = self.clock.now().duration_since(run.occurrence.at) >= LEAST_BETWEEN_GROUPS;
         let candidate = |(member, read): (&OpenMember, Member)| {
-            let stays = || !fresh.contains_key(&read.tenant_id) && read.preference.as_deref().is_some_and(|p| states_any(p, &run.stated));
+            let stays = || {
+                !fresh.contains_key(&read.tenant_id)
+                    && read.preference.as_deref().is_some_and(|p| states_any(p, &run.stated))
+            };
             let member_since = (!is_late || stays()).then_some(read.member_since);
             let (version, settings) = match fresh.get(&read.tenant_id) {
                 Some((version, settings)) => (*version, settings.clone()),
-                None => (read.version, read.preference.as_deref().and_then(|preference| readable(&read.tenant_id, preference))),
+                None => (
+                    read.version,
+                    read.preference
+                        .as_deref()
+                        .and_then(|preference| readable(&read.tenant_id, preference)),
+                ),
             };
-            Candidate { member: member.clone(), tenant_id: read.tenant_id, member_since, version, settings, read_at, stale }
+            Candidate {
+                member: member.clone(),
+                tenant_id: read.tenant_id,
+                member_since,
+                version,
+                settings,
+                read_at,
+                stale,
+            }
         };
         open.iter().zip(members).map(candidate).collect()
     }
 
-    /// The candidates of a chunk that was tried or held before: all are asked for. While the Config Database is away, the
-    /// settings of the first attempt do, unless they are too old; `None` if the chunk has to wait (M3).
-    async fn asked_candidates(&self, run: &Run, job: &Job, open: &[OpenMember]) -> Result<Option<Vec<Candidate>>, ProcessError> {
-        let names = self.ledger.tenant_names(open.iter().map(|member| member.number).collect()).await?;
-        let tenants: Vec<TenantId> = open.iter().map(|member| names[&member.number].clone()).collect();
+    /// The candidates of a chunk that was tried or held before: all are asked for. While the Config
+    /// Database is away, the settings of the first attempt do, unless they are too old; `None` if
+    /// the chunk has to wait (M3).
+    async fn asked_candidates(
+        &self,
+        run: &Run,
+        job: &Job,
+        open: &[OpenMember],
+    ) -> Result<Option<Vec<Candidate>>, ProcessError> {
+        let names =
+            self.ledger.tenant_names(open.iter().map(|member| member.number).collect()).await?;
+        let tenants: Vec<TenantId> =
+            open.iter().map(|member| names[&member.number].clone()).collect();
         let fresh = match self.ask(run, job, &tenants).await {
             Ok(fresh) => fresh,
             Err(_logged) if may_reuse(open, self.clock.now()) => HashMap::new(),
@@ -157,13 +215,26 @@ impl Inner {
             if let Some(used) = &mut member.settings {
                 used.stale |= is_stale;
             }
-            Candidate { member, tenant_id, member_since: None, version, settings, read_at, stale: is_stale }
+            Candidate {
+                member,
+                tenant_id,
+                member_since: None,
+                version,
+                settings,
+                read_at,
+                stale: is_stale,
+            }
         };
         Ok(Some(open.iter().zip(tenants).map(candidate).collect()))
     }
 
     /// The settings of these users as they are now; `None` for one that is deleted.
-    async fn ask(&self, run: &Run, job: &Job, tenants: &[TenantId]) -> Result<HashMap<TenantId, (u64, Option<Settings>)>, SourceError> {
+    async fn ask(
+        &self,
+        run: &Run,
+        job: &Job,
+        tenants: &[TenantId],
+    ) -> Result<HashMap<TenantId, (u64, Option<Settings>)>, SourceError> {
         if tenants.is_empty() {
             return Ok(HashMap::new());
         }
@@ -183,7 +254,8 @@ impl Inner {
     }
 
     fn note_whether_away(&self, is_away: bool) {
-        let mut since = self.away_since.lock().expect("the instant is changed by code that does not panic");
+        let mut since =
+            self.away_since.lock().expect("the instant is changed by code that does not panic");
         *since = is_away.then(|| since.unwrap_or_else(|| self.clock.now()));
     }
 
@@ -192,27 +264,42 @@ impl Inner {
         *self.away_since.lock().expect("the instant is changed by code that does not panic")
     }
 
-    /// Which candidates the job has run in the run's period in another group (M6). Only users are looked up for whom another
-    /// group may have fired in it, because they joined this one late or have left it, or were moved into it by
-    /// other defaults, and only before their first attempt.
-    async fn already_ran(&self, claimed: &Claimed, candidates: &[Candidate]) -> Result<HashSet<u64>, LedgerError> {
+    /// Which candidates the job has run in the run's period in another group (M6). Only users are
+    /// looked up for whom another group may have fired in it, because they joined this one late or
+    /// have left it, or were moved into it by other defaults, and only before their first attempt.
+    async fn already_ran(
+        &self,
+        claimed: &Claimed,
+        candidates: &[Candidate],
+    ) -> Result<HashSet<u64>, LedgerError> {
         let Claimed { chunk, run, job, .. } = claimed;
         let Some(period) = once::period_of(&job.job, run) else { return Ok(HashSet::new()) };
         let begins = once::beginning(&period);
         let has_taken_over = self.schedules.has_taken_over_since(&run.job_id, &run.group, begins);
-        let joined_late = |candidate: &&Candidate| has_taken_over || candidate.member_since.is_none_or(|since| since >= begins);
+        let joined_late = |candidate: &&Candidate| {
+            has_taken_over || candidate.member_since.is_none_or(|since| since >= begins)
+        };
         let is_unbegun = |candidate: &&Candidate| candidate.member.is_unbegun();
-        let numbers: Vec<u64> = candidates.iter().filter(is_unbegun).filter(joined_late).map(|candidate| candidate.member.number).collect();
+        let numbers: Vec<u64> = candidates
+            .iter()
+            .filter(is_unbegun)
+            .filter(joined_late)
+            .map(|candidate| candidate.member.number)
+            .collect();
         if numbers.is_empty() || !self.other_runs(claimed).await?.is_in_period {
             return Ok(HashSet::new());
         }
         self.ledger.already_ran(run, period, chunk, numbers).await
     }
 
-    /// What other runs of the job there are. One that is opened later has its chunks later, and gives way to this one (M6).
+    /// What other runs of the job there are. One that is opened later has its chunks later, and
+    /// gives way to this one (M6).
     pub(super) async fn other_runs(&self, claimed: &Claimed) -> Result<OtherRuns, LedgerError> {
         let Claimed { run, job, others, .. } = claimed;
-        others.get_or_try_init(|| self.ledger.other_runs(run, once::period_of(&job.job, run))).await.copied()
+        others
+            .get_or_try_init(|| self.ledger.other_runs(run, once::period_of(&job.job, run)))
+            .await
+            .copied()
     }
 }
 
@@ -220,7 +307,11 @@ impl Inner {
 fn pass_over_lost_claim(error: LedgerError) -> Result<(), LedgerError> {
     match error {
         LedgerError::LostClaim { chunk } => {
-            tracing::warn!(chunk, "a claim passed to another agent while its chunk was worked on; nothing was recorded");
+            tracing::warn!(
+                chunk,
+                "a claim passed to another agent while its chunk was worked on; nothing was \
+                 recorded"
+            );
             Ok(())
         }
         error => Err(error),
@@ -241,22 +332,34 @@ impl Objections<'_> {
     fn to(&self, candidate: &Candidate) -> Option<SkippedReason> {
         let number = candidate.member.number;
         let settings = candidate.settings.as_ref();
-        let consent = settings.map_or(Some(SkippedReason::Deleted), |settings| settings.objection(&self.run.occurrence));
+        let consent = settings.map_or(Some(SkippedReason::Deleted), |settings| {
+            settings.objection(&self.run.occurrence)
+        });
         let already = || self.ran.contains(&number).then_some(SkippedReason::AlreadyRan);
         let is_expired = || self.now >= too_late_at(self.job, self.run, &candidate.member);
         let expired = || is_expired().then_some(SkippedReason::Expired);
-        consent.or_else(already).or_else(expired).or_else(|| self.overlaps.skip(number).then_some(SkippedReason::Overlap))
+        consent
+            .or_else(already)
+            .or_else(expired)
+            .or_else(|| self.overlaps.skip(number).then_some(SkippedReason::Overlap))
     }
 }
 
-/// Whether all of these have settings of a first attempt that may still be used while the Config Database is away (M3).
+/// Whether all of these have settings of a first attempt that may still be used while the Config
+/// Database is away (M3).
 fn may_reuse(open: &[OpenMember], now: Timestamp) -> bool {
     let is_recent = |used: &UsedSettings| now.duration_since(used.read_at) <= MAX_STALE;
     open.iter().all(|member| member.settings.as_ref().is_some_and(is_recent))
 }
 
-/// Parts those who are to be called from those who are not, and settles with which settings they are called.
-fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, objections: &Objections<'_>) -> (Vec<Ended>, Vec<Call>) {
+/// Parts those who are to be called from those who are not, and settles with which settings they
+/// are called.
+fn divide(
+    candidates: Vec<Candidate>,
+    run: &Run,
+    defaults: &Map<String, Value>,
+    objections: &Objections<'_>,
+) -> (Vec<Ended>, Vec<Call>) {
     let mut uncalled = Vec::new();
     let mut calls = Vec::with_capacity(candidates.len());
     for candidate in candidates {
@@ -268,7 +371,8 @@ fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, 
                 uncalled.push(Ended::Waits(candidate.member, again));
             }
             (None, Some(settings)) => {
-                // Retries reuse the first attempt's settings, so that the same key always carries the same body (M3).
+                // Retries reuse the first attempt's settings, so that the same key always carries
+                // the same body (M3).
                 let used = candidate.member.settings.clone().unwrap_or_else(|| UsedSettings {
                     version: candidate.version,
                     template_overrides: settings.overrides(defaults),
@@ -285,7 +389,13 @@ fn divide(candidates: Vec<Candidate>, run: &Run, defaults: &Map<String, Value>, 
 
 fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, member: &OpenMember) -> UserWork {
     UserWork {
-        key: work_key(&run.job_id, &tenant_id, run.occurrence.nominal, run.group.timezone().name(), member.key_nonce()),
+        key: work_key(
+            &run.job_id,
+            &tenant_id,
+            run.occurrence.nominal,
+            run.group.timezone().name(),
+            member.key_nonce(),
+        ),
         tenant_id,
         attempt: member.attempts + 1,
         preference_version: used.version,
@@ -293,18 +403,28 @@ fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, member: &OpenM
     }
 }
 
-/// The version and the settings in force for a job's work; none for a tenant who is not there, or whom the job does not serve
-/// without a preference (T13).
+/// The version and the settings in force for a job's work; none for a tenant who is not there, or
+/// whom the job does not serve without a preference (T13).
 fn in_force(job: &Job, entry: &PreferenceEntry) -> (u64, Option<Settings>) {
     let has_stated_nothing = entry.version == 0 && job.enroll == Enroll::Everyone;
     match &entry.preference {
         _ if entry.number.is_none() => (0, None),
-        _ if job.schedule.is_some() || has_stated_nothing => (0, Some(Settings::of_nothing_stated())),
-        preference => (entry.version, preference.as_deref().and_then(|preference| readable(&entry.tenant_id, preference))),
+        _ if job.schedule.is_some() || has_stated_nothing => {
+            (0, Some(Settings::of_nothing_stated()))
+        }
+        preference => (
+            entry.version,
+            preference.as_deref().and_then(|preference| readable(&entry.tenant_id, preference)),
+        ),
     }
 }
 
-/// A stored preference that cannot be read is not a reason to lose the other 24: the user counts as deleted, loudly.
+/// A stored preference that cannot be read is not a reason to lose the other 24: the user counts as
+/// deleted, loudly.
 fn readable(tenant_id: &TenantId, preference: &RawValue) -> Option<Settings> {
-    Settings::read(preference).inspect_err(|error| tracing::error!(%tenant_id, %error, "a stored preference cannot be read")).ok()
+    Settings::read(preference)
+        .inspect_err(
+            |error| tracing::error!(%tenant_id, %error, "a stored preference cannot be read"),
+        )
+        .ok()
 }

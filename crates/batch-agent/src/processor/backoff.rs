@@ -10,8 +10,8 @@ const CAP: SignedDuration = SignedDuration::from_mins(5);
 
 /// The pause after this many attempts (at least 1), between zero and a span that doubles with each.
 ///
-/// `seed` picks the point in the span: what is retried together spreads out, and the same chunk always waits as long,
-/// so that a simulation repeats itself.
+/// `seed` picks the point in the span: what is retried together spreads out, and the same chunk
+/// always waits as long, so that a simulation repeats itself.
 pub(super) fn pause(attempts: u32, seed: u64) -> SignedDuration {
     let doublings = attempts.saturating_sub(1).min(20);
     let span = BASE.saturating_mul(1 << doublings).min(CAP);
@@ -28,8 +28,8 @@ pub(super) fn point_within(span: SignedDuration, seed: u64, turn: u64) -> Signed
     SignedDuration::from_millis((span.as_millis() as f64 * fraction) as i64)
 }
 
-/// The pause of a chunk whose settings cannot be had because the Config Database has been away for so long (M3): about as long
-/// again, from 5 s to 60 s, so that pauses double.
+/// The pause of a chunk whose settings cannot be had because the Config Database has been away for
+/// so long (M3): about as long again, from 5 s to 60 s, so that pauses double.
 pub(super) fn pause_while_away(away_for: SignedDuration, seed: u64) -> SignedDuration {
     let span = away_for.clamp(SignedDuration::from_secs(5), SignedDuration::from_secs(60));
     let half = span / 2;
@@ -63,6 +63,8 @@ mod tests {
     #[test]
     fn pauses_of_one_attempt_spread_over_the_span() {
         let pauses: Vec<_> = (0..100).map(|seed| pause(4, seed).as_millis()).collect();
-        assert!(pauses.iter().any(|pause| *pause < 2_000) && pauses.iter().any(|pause| *pause > 6_000));
+        assert!(
+            pauses.iter().any(|pause| *pause < 2_000) && pauses.iter().any(|pause| *pause > 6_000)
+        );
     }
 }

@@ -1,9 +1,11 @@
-//! How many may be tried again: a tenth of those who were called for the first time over the last minute (D4). Pure decisions.
+//! How many may be tried again: a tenth of those who were called for the first time over the last
+//! minute (D4). Pure decisions.
 //!
-//! What is counted are users, as in D3: a call for a chunk counts as its users. A purpose with few first calls may try 60 users a
-//! minute again all the same, one a second. A call that begins within the budget is made whole, and what it takes too much
-//! the next ones wait for. Who finds no room waits a random while, the longer the more others wait, so that they do
-//! not all come back at once.
+//! What is counted are users, as in D3: a call for a chunk counts as its users. A purpose with few
+//! first calls may try 60 users a minute again all the same, one a second. A call that begins
+//! within the budget is made whole, and what it takes too much the next ones wait for. Who finds no
+//! room waits a random while, the longer the more others wait, so that they do not all come back at
+//! once.
 
 use std::collections::VecDeque;
 
@@ -45,8 +47,14 @@ impl RetryBudget {
         self.second(now).first_calls += users as u64;
     }
 
-    /// Takes room for users who are called again, or says when to ask again. `seed` picks the point within the wait.
-    pub(super) fn take(&mut self, users: usize, seed: u64, now: Timestamp) -> Result<(), Timestamp> {
+    /// Takes room for users who are called again, or says when to ask again. `seed` picks the point
+    /// within the wait.
+    pub(super) fn take(
+        &mut self,
+        users: usize,
+        seed: u64,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
         let room_from = self.room_from(now);
         if room_from <= now {
             self.second(now).retries += users as u64;
@@ -54,7 +62,8 @@ impl RetryBudget {
         }
         self.second(now).refused += users as u64;
         let (limit, refused) = (self.limit(), self.sum(|second| second.refused));
-        let wait = SignedDuration::from_secs(WINDOW).saturating_mul(i32::try_from(refused / limit).unwrap_or(i32::MAX));
+        let wait = SignedDuration::from_secs(WINDOW)
+            .saturating_mul(i32::try_from(refused / limit).unwrap_or(i32::MAX));
         let wait = wait.clamp(SignedDuration::from_secs(1), LONGEST_WAIT);
         Err(saturating_add(room_from, backoff::point_within(wait, seed, now.as_second() as u64)))
     }
@@ -62,14 +71,17 @@ impl RetryBudget {
     /// When somebody may be called again, unless others are faster; now, if there is room.
     pub(super) fn room_from(&mut self, now: Timestamp) -> Timestamp {
         self.forget(now);
-        let mut left: Vec<(u64, u64)> = self.seconds.iter().map(|second| (second.first_calls, second.retries)).collect();
+        let mut left: Vec<(u64, u64)> =
+            self.seconds.iter().map(|second| (second.first_calls, second.retries)).collect();
         let mut forgotten = 0;
         loop {
-            let (first_calls, retries) = left.iter().fold((0, 0), |sum, second| (sum.0 + second.0, sum.1 + second.1));
+            let (first_calls, retries) =
+                left.iter().fold((0, 0), |sum, second| (sum.0 + second.0, sum.1 + second.1));
             if retries < limit(first_calls) {
                 return match forgotten {
                     0 => now,
-                    seconds => Timestamp::from_second(self.seconds[seconds - 1].at + WINDOW).unwrap_or(Timestamp::MAX),
+                    seconds => Timestamp::from_second(self.seconds[seconds - 1].at + WINDOW)
+                        .unwrap_or(Timestamp::MAX),
                 };
             }
             left.remove(0);
@@ -85,7 +97,8 @@ impl RetryBudget {
         self.seconds.iter().map(of).sum()
     }
 
-    /// Forgets what is older than the window, and what lies ahead of a clock that was set back (F2).
+    /// Forgets what is older than the window, and what lies ahead of a clock that was set back
+    /// (F2).
     fn forget(&mut self, now: Timestamp) {
         let now = now.as_second();
         self.seconds.retain(|second| second.at > now - WINDOW && second.at <= now);
@@ -121,7 +134,11 @@ mod tests {
         budget.note_first_calls(1_000, at(0));
         let granted = (0..1_000).filter(|seed| budget.take(1, *seed, at(30)).is_ok()).count();
         assert_eq!(granted, 100);
-        assert_eq!(budget.room_from(at(59)), at(90), "those of before are forgotten a minute later");
+        assert_eq!(
+            budget.room_from(at(59)),
+            at(90),
+            "those of before are forgotten a minute later"
+        );
     }
 
     #[test]
@@ -129,7 +146,11 @@ mod tests {
         let mut budget = RetryBudget::default();
         budget.note_first_calls(3, at(0));
         assert_eq!(budget.take(50, 1, at(1)), Ok(()));
-        assert_eq!(budget.take(25, 2, at(1)), Ok(()), "what begins within the budget is made whole");
+        assert_eq!(
+            budget.take(25, 2, at(1)),
+            Ok(()),
+            "what begins within the budget is made whole"
+        );
         let refused = budget.take(1, 3, at(2)).expect_err("it is used up");
         assert!(refused >= at(61) && refused <= at(62), "{refused}");
         assert_eq!(budget.take(1, 3, at(61)), Ok(()));
@@ -152,7 +173,9 @@ mod tests {
             for (seed, (later, is_first, users)) in asked.into_iter().enumerate() {
                 now += later;
                 let in_window = |calls: &Vec<(i64, bool, usize)>, first: bool| -> u64 {
-                    calls.iter().filter(|(at, is_first, _)| *at > now - WINDOW && *is_first == first).map(|(_, _, users)| *users as u64).sum()
+                    calls.iter().filter(|(at, is_first,
+                        _)| *at > now - WINDOW && *is_first == first).map(|(_, _,
+                        users)| *users as u64).sum()
                 };
                 if is_first {
                     budget.note_first_calls(users, at(now));

@@ -40,7 +40,10 @@ pub struct ProcessorBuilder {
 
 impl EnhancedBatchProcessor {
     /// Begins to put together a processor that reads members from `source` and records in `ledger`.
-    pub fn builder(source: impl PreferenceSource, ledger: impl Into<Arc<dyn Ledger>>) -> ProcessorBuilder {
+    pub fn builder(
+        source: impl PreferenceSource,
+        ledger: impl Into<Arc<dyn Ledger>>,
+    ) -> ProcessorBuilder {
         ProcessorBuilder {
             source: Arc::new(source),
             ledger: ledger.into(),
@@ -66,7 +69,12 @@ impl ProcessorBuilder {
 
     /// Serves a purpose with at most `max_concurrency` users called at once (D3).
     #[must_use]
-    pub fn limited_handler(mut self, purpose: PurposeId, handler: Arc<dyn Handler>, max_concurrency: Option<usize>) -> Self {
+    pub fn limited_handler(
+        mut self,
+        purpose: PurposeId,
+        handler: Arc<dyn Handler>,
+        max_concurrency: Option<usize>,
+    ) -> Self {
         self.handlers.insert(purpose, ServedPurpose { handler, max_concurrency });
         self
     }
@@ -120,8 +128,9 @@ impl ProcessorBuilder {
         self
     }
 
-    /// Follows the jobs and purposes that the ledger keeps, besides those of the program: one that is applied while the
-    /// processor runs takes effect without a restart. `factory` makes their handlers.
+    /// Follows the jobs and purposes that the ledger keeps, besides those of the program: one that
+    /// is applied while the processor runs takes effect without a restart. `factory` makes their
+    /// handlers.
     #[must_use]
     pub fn stored_jobs(mut self, factory: Arc<dyn HandlerFactory>) -> Self {
         self.factory = Some(factory);
@@ -132,9 +141,12 @@ impl ProcessorBuilder {
     pub fn build(self) -> Result<EnhancedBatchProcessor, BuildError> {
         let limited = |job| self.retry_limit.into_iter().fold(job, Job::or_max_retries);
         let jobs = self.jobs.into_iter().map(limited).collect();
-        let serving = Serving::with_own(self.factory, self.max_concurrent_items, self.handlers, jobs)?.with_retry_limit(self.retry_limit);
+        let serving =
+            Serving::with_own(self.factory, self.max_concurrent_items, self.handlers, jobs)?
+                .with_retry_limit(self.retry_limit);
         let schedules = Arc::new(Schedules::new(self.horizon));
-        let watch = Watch::new(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&schedules));
+        let watch =
+            Watch::new(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&schedules));
         Ok(EnhancedBatchProcessor(Arc::new(Inner {
             source: self.source,
             ledger: self.ledger,

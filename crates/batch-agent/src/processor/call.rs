@@ -1,5 +1,5 @@
-//! Calling the handler, and who is not called after all: what may have changed while a call waited for its turn is looked at again
-//! right before it (D3, D4, D7, F6).
+//! Calling the handler, and who is not called after all: what may have changed while a call waited
+//! for its turn is looked at again right before it (D3, D4, D7, F6).
 //!
 //! ```text
 //! wait for hands (D3) ─┬─ got ─► canceled? slowed? too late? over the budget of retries? ─► handler ─► Retry-After?
@@ -73,22 +73,37 @@ impl Inner {
         let results: Vec<_> = calls.iter().map(|call| result_of(&call.user.tenant_id)).collect();
         self.slow(&calling.job.purpose_id, longest_pause(&results)).await;
         drop(permits);
-        ended.extend(calls.into_iter().zip(results).map(|(call, result)| Ended::Called(call.member, call.used, result.map(Box::new))));
+        ended.extend(
+            calls
+                .into_iter()
+                .zip(results)
+                .map(|(call, result)| Ended::Called(call.member, call.used, result.map(Box::new))),
+        );
         ended
     }
 
     /// Calls the handler; one that panics has failed this call and nothing else.
-    async fn guarded(&self, purpose: &Purpose, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
+    async fn guarded(
+        &self,
+        purpose: &Purpose,
+        work: &Work,
+    ) -> Result<Vec<UserResult>, HandlerError> {
         let began = Instant::now();
         let answer = AssertUnwindSafe(purpose.handler.call(work)).catch_unwind().await;
         self.metrics.called(&work.purpose_id, began.elapsed());
-        answer.unwrap_or_else(|_panic| Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None }))
+        answer.unwrap_or_else(|_panic| {
+            Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None })
+        })
     }
 
-    /// Permission to call for so many users of a chunk; `None` once the agent is stopping, which begins no calls any more (F6), once
-    /// the purpose is slowed (D4), or once the claim has run out, as after a sleep of the machine: what is done now could not be
-    /// recorded (F5).
-    async fn permits(&self, calling: &Calling<'_>, users: usize) -> Option<[OwnedSemaphorePermit; 2]> {
+    /// Permission to call for so many users of a chunk; `None` once the agent is stopping, which
+    /// begins no calls any more (F6), once the purpose is slowed (D4), or once the claim has run
+    /// out, as after a sleep of the machine: what is done now could not be recorded (F5).
+    async fn permits(
+        &self,
+        calling: &Calling<'_>,
+        users: usize,
+    ) -> Option<[OwnedSemaphorePermit; 2]> {
         let permits = tokio::select! {
             biased;
             () = self.stopping.cancelled() => return None,
@@ -100,12 +115,17 @@ impl Inner {
 
     /// First the purpose's permits, then the agent's, always in this order (D3).
     async fn acquire(&self, purpose: &Purpose, users: usize) -> [OwnedSemaphorePermit; 2] {
-        let of_purpose = Arc::clone(&purpose.calls).acquire_many_owned(users.min(purpose.max_concurrency) as u32).await;
-        let of_agent = Arc::clone(&self.calls).acquire_many_owned(users.min(self.max_concurrent_items) as u32).await;
+        let of_purpose = Arc::clone(&purpose.calls)
+            .acquire_many_owned(users.min(purpose.max_concurrency) as u32)
+            .await;
+        let of_agent = Arc::clone(&self.calls)
+            .acquire_many_owned(users.min(self.max_concurrent_items) as u32)
+            .await;
         [of_purpose, of_agent].map(|permit| permit.expect("the semaphores are never closed"))
     }
 
-    /// A user whose turn to be called has not come: looked at again when the purpose may be called, or at once by whoever goes on.
+    /// A user whose turn to be called has not come: looked at again when the purpose may be called,
+    /// or at once by whoever goes on.
     fn left_waiting(&self, calling: &Calling<'_>, member: OpenMember) -> Ended {
         let now = self.clock.now();
         Ended::Waits(member, calling.pace.slowed_until(now).unwrap_or(now))
@@ -137,15 +157,22 @@ impl Inner {
         let Some(first) = retries.first() else { return (first_calls, ended) };
         match budget.take(retries.len(), seed(calling.run, &first.member), now) {
             Ok(()) => first_calls.append(&mut retries),
-            Err(again) => ended.extend(retries.into_iter().map(|call| Ended::Waits(call.member, again))),
+            Err(again) => {
+                ended.extend(retries.into_iter().map(|call| Ended::Waits(call.member, again)))
+            }
         }
         (first_calls, ended)
     }
 
-    /// Until when a chunk waits of which nobody could be called now; `None` if somebody may be, or if it is too late for somebody.
+    /// Until when a chunk waits of which nobody could be called now; `None` if somebody may be, or
+    /// if it is too late for somebody.
     pub(super) fn must_wait(&self, run: &Run, job: &Job, open: &[OpenMember]) -> Option<Timestamp> {
         let now = self.clock.now();
-        let too_late_at = open.iter().map(|member| too_late_at(job, run, member)).min().filter(|too_late_at| now < *too_late_at)?;
+        let too_late_at = open
+            .iter()
+            .map(|member| too_late_at(job, run, member))
+            .min()
+            .filter(|too_late_at| now < *too_late_at)?;
         let pace = self.paces.of(&job.purpose_id);
         let until = pace.slowed_until(now).or_else(|| {
             let first = open.first().filter(|_| open.iter().all(OpenMember::is_retry))?;

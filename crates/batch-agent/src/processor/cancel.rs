@@ -1,8 +1,9 @@
 //! Canceled runs: asked for before each attempt, as consent is.
 //!
-//! The runs are few and held in memory, so that the question costs an attempt nothing. They are read anew with each claim, once
-//! a second while there is work in hand, and when an operator acts in this process: then no call begins any more once the act is
-//! answered. What is in flight ends as the handler says.
+//! The runs are few and held in memory, so that the question costs an attempt nothing. They are
+//! read anew with each claim, once a second while there is work in hand, and when an operator acts
+//! in this process: then no call begins any more once the act is answered. What is in flight ends
+//! as the handler says.
 
 use std::collections::HashSet;
 use std::sync::RwLock;
@@ -27,17 +28,27 @@ impl Inner {
     pub(super) async fn read_cancellations(&self) -> Result<(), LedgerError> {
         let _turn = self.cancellations.reading.lock().await;
         let runs = self.ledger.canceled_runs().await?;
-        *self.cancellations.runs.write().expect("the set is swapped by code that does not panic") = runs;
+        *self.cancellations.runs.write().expect("the set is swapped by code that does not panic") =
+            runs;
         Ok(())
     }
 
     pub(super) fn is_canceled(&self, run: RunId) -> bool {
-        self.cancellations.runs.read().expect("the set is swapped by code that does not panic").contains(&run)
+        self.cancellations
+            .runs
+            .read()
+            .expect("the set is swapped by code that does not panic")
+            .contains(&run)
     }
 
     /// Whether any open run is canceled.
     pub(super) fn has_canceled(&self) -> bool {
-        !self.cancellations.runs.read().expect("the set is swapped by code that does not panic").is_empty()
+        !self
+            .cancellations
+            .runs
+            .read()
+            .expect("the set is swapped by code that does not panic")
+            .is_empty()
     }
 
     /// Skips everybody in a chunk of a canceled run.
@@ -59,7 +70,10 @@ impl EnhancedBatchProcessor {
             tokio::time::sleep(READ_EVERY).await;
             let has_work = !self.0.in_work().is_empty();
             if has_work && let Err(error) = self.0.read_cancellations().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "it cannot be told whether runs were canceled");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "it cannot be told whether runs were canceled"
+                );
             }
         }
     }

@@ -6,8 +6,8 @@
 //!                                                    └─ a suspect: one, if no other is in hand (D5)
 //! ```
 //!
-//! A lane in which nothing is found after all, since another agent was faster or its runs cannot be read yet, gives its turn to
-//! the next.
+//! A lane in which nothing is found after all, since another agent was faster or its runs cannot be
+//! read yet, gives its turn to the next.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,13 +30,18 @@ impl Inner {
         if waiting.iter().any(slowed) {
             self.read_cancellations().await?;
         }
-        waiting.retain(|waiting| self.may_claim(waiting) && (!slowed(waiting) || self.may_be_canceled(waiting)));
+        waiting.retain(|waiting| {
+            self.may_claim(waiting) && (!slowed(waiting) || self.may_be_canceled(waiting))
+        });
         while let Some(place) = turns.next(&waiting) {
             let next = waiting.swap_remove(place);
             let claimed = self.claim_from(&next.lane, next.work).await?;
             if !claimed.is_empty() {
                 self.metrics.claimed(claimed.len());
-                turns.charge(next.lane.priority, claimed.iter().map(|claimed| claimed.chunk.open.len()).sum());
+                turns.charge(
+                    next.lane.priority,
+                    claimed.iter().map(|claimed| claimed.chunk.open.len()).sum(),
+                );
                 return Ok(claimed);
             }
         }
@@ -47,7 +52,10 @@ impl Inner {
     pub(super) async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError> {
         let (coming, now) = (self.ledger.coming().await?, self.clock.now());
         // What waits for its purpose is not ready before that may be called (D4).
-        let ready_at = |waiting: Waiting| self.slowed_until(&waiting.lane.job, now).map_or(waiting.since, |until| waiting.since.max(until));
+        let ready_at = |waiting: Waiting| {
+            self.slowed_until(&waiting.lane.job, now)
+                .map_or(waiting.since, |until| waiting.since.max(until))
+        };
         Ok(coming.into_iter().filter(|waiting| self.may_claim(waiting)).map(ready_at).min())
     }
 
@@ -56,12 +64,17 @@ impl Inner {
         waiting.work != WaitingWork::Suspects || !self.has_suspect()
     }
 
-    /// Whether chunks may be there that need no call: those of canceled runs do not wait for their purpose.
+    /// Whether chunks may be there that need no call: those of canceled runs do not wait for their
+    /// purpose.
     fn may_be_canceled(&self, waiting: &Waiting) -> bool {
         waiting.work != WaitingWork::Members && self.has_canceled()
     }
 
-    async fn claim_from(&self, lane: &Lane, work: WaitingWork) -> Result<Vec<Claimed>, ProcessError> {
+    async fn claim_from(
+        &self,
+        lane: &Lane,
+        work: WaitingWork,
+    ) -> Result<Vec<Claimed>, ProcessError> {
         if self.is_shared_out(lane) {
             self.queue_members(lane).await?;
         } else if work == WaitingWork::Members {
@@ -72,7 +85,9 @@ impl Inner {
             let claim = self.claim_now();
             let lease_until = claim.lease_until;
             let chunks = match work {
-                WaitingWork::Suspects => self.ledger.claim_suspect(lane, claim).await?.into_iter().collect(),
+                WaitingWork::Suspects => {
+                    self.ledger.claim_suspect(lane, claim).await?.into_iter().collect()
+                }
                 _ => self.ledger.claim_chunks(lane, claim, CLAIM_USERS / 25).await?,
             };
             self.read_cancellations().await?;
@@ -90,16 +105,25 @@ impl Inner {
         Claim { holder: self.holder.clone(), at, lease_until: saturating_add(at, super::LEASE) }
     }
 
-    async fn with_runs(&self, chunks: Vec<Chunk>, lease_until: Timestamp) -> Result<Vec<Claimed>, ProcessError> {
+    async fn with_runs(
+        &self,
+        chunks: Vec<Chunk>,
+        lease_until: Timestamp,
+    ) -> Result<Vec<Claimed>, ProcessError> {
         let mut runs: HashMap<RunId, (Arc<Run>, Arc<OnceCell<OtherRuns>>)> = HashMap::new();
         let mut claimed = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let (run, others) = match runs.get(&chunk.run) {
                 Some(known) => known.clone(),
-                None => runs.entry(chunk.run).or_insert((self.run_of(&chunk).await?, Arc::default())).clone(),
+                None => runs
+                    .entry(chunk.run)
+                    .or_insert((self.run_of(&chunk).await?, Arc::default()))
+                    .clone(),
             };
             match self.find_job(&run.job_id) {
-                Some(job) => claimed.push(Claimed { chunk, lease_until, run, job, others, read: None }),
+                Some(job) => {
+                    claimed.push(Claimed { chunk, lease_until, run, job, others, read: None })
+                }
                 None if self.is_canceled(run.id) => self.skip_canceled(&run, &chunk).await?,
                 None => self.leave_to_later(&run, &chunk).await?,
             }
@@ -109,13 +133,22 @@ impl Inner {
 
     async fn run_of(&self, chunk: &Chunk) -> Result<Arc<Run>, LedgerError> {
         let run = self.ledger.run(chunk.run).await?;
-        run.map(Arc::new).ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))
+        run.map(Arc::new)
+            .ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))
     }
 
-    /// Work of a job that cannot be served here waits for somebody who can, or for the job to come back.
+    /// Work of a job that cannot be served here waits for somebody who can, or for the job to come
+    /// back.
     async fn leave_to_later(&self, run: &Run, chunk: &Chunk) -> Result<(), LedgerError> {
-        tracing::warn!(job_id = %run.job_id, run = %run.id, "a job with open work is not served here; its work waits");
+        tracing::warn!(job_id = %run.job_id, run = %run.id,
+            "a job with open work is not served here; its work waits");
         let now = self.clock.now();
-        self.ledger.record_outcomes(settle::postpone(chunk, saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB), now)).await
+        self.ledger
+            .record_outcomes(settle::postpone(
+                chunk,
+                saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB),
+                now,
+            ))
+            .await
     }
 }

@@ -49,7 +49,8 @@ impl Settings {
         if self.snoozed_until.is_some_and(|until| occurrence.at < until) {
             return Some(SkippedReason::Snoozed);
         }
-        (self.skip_next.is_some() && self.skip_next == occurrence.nominal.nominal()).then_some(SkippedReason::SkippedByUser)
+        (self.skip_next.is_some() && self.skip_next == occurrence.nominal.nominal())
+            .then_some(SkippedReason::SkippedByUser)
     }
 
     /// The user's overrides over the defaults, key by key (T12).
@@ -63,10 +64,12 @@ impl Settings {
     }
 }
 
-/// Whether a preference surely states one of these groups. One that leaves the zone to the tenant's own cannot be told.
+/// Whether a preference surely states one of these groups. One that leaves the zone to the tenant's
+/// own cannot be told.
 pub(super) fn states_any(preference: &RawValue, groups: &[StatedGroup]) -> bool {
     let value = serde_json::from_str(preference.get()).unwrap_or(Value::Null);
-    Preference::from_json(&value, "").is_ok_and(|preference| groups.contains(&preference.stated_group(None)))
+    Preference::from_json(&value, "")
+        .is_ok_and(|preference| groups.contains(&preference.stated_group(None)))
 }
 
 #[cfg(test)]
@@ -81,8 +84,10 @@ mod tests {
     }
 
     fn objection(value: &Value) -> Option<SkippedReason> {
-        let occurrence =
-            Firing { at: "2026-12-07T09:00:00Z".parse().expect("instant"), nominal: "2026-12-07T10:00".parse().expect("nominal") };
+        let occurrence = Firing {
+            at: "2026-12-07T09:00:00Z".parse().expect("instant"),
+            nominal: "2026-12-07T10:00".parse().expect("nominal"),
+        };
         settings(value).objection(&occurrence)
     }
 
@@ -90,16 +95,23 @@ mod tests {
     fn a_user_who_has_since_said_no_is_skipped_with_that_reason() {
         assert_eq!(objection(&json!({"frequency": "daily"})), None);
         assert_eq!(objection(&json!({"enabled": false})), Some(SkippedReason::Disabled));
-        assert_eq!(objection(&json!({"snoozed_until": "2026-12-07T09:00:01Z"})), Some(SkippedReason::Snoozed));
+        assert_eq!(
+            objection(&json!({"snoozed_until": "2026-12-07T09:00:01Z"})),
+            Some(SkippedReason::Snoozed)
+        );
         assert_eq!(objection(&json!({"snoozed_until": "2026-12-07T09:00:00Z"})), None);
-        assert_eq!(objection(&json!({"skip_next": "2026-12-07T10:00"})), Some(SkippedReason::SkippedByUser));
+        assert_eq!(
+            objection(&json!({"skip_next": "2026-12-07T10:00"})),
+            Some(SkippedReason::SkippedByUser)
+        );
         assert_eq!(objection(&json!({"skip_next": "2026-12-08T10:00"})), None);
     }
 
     #[test]
     fn overrides_lie_over_the_defaults_key_by_key() {
         let defaults = json!({"tone": "plain", "length": "short"});
-        let merged = settings(&json!({"template_overrides": {"tone": "dry"}})).overrides(defaults.as_object().expect("object"));
+        let merged = settings(&json!({"template_overrides": {"tone": "dry"}}))
+            .overrides(defaults.as_object().expect("object"));
         assert_eq!(Value::Object(merged), json!({"tone": "dry", "length": "short"}));
     }
 }

@@ -1,4 +1,5 @@
-//! How many members a run has that get no outcome of their own, because it was missed or its job was paused (A1).
+//! How many members a run has that get no outcome of their own, because it was missed or its job
+//! was paused (A1).
 //!
 //! ```text
 //! asked as of the run's instant ─► the number
@@ -10,7 +11,8 @@
 //! the run stays open with its reason, and is counted once the Config Database answers
 //! ```
 //!
-//! That nobody is in a group now says nothing of an instant in the past, so "nobody" is only believed from an answer.
+//! That nobody is in a group now says nothing of an instant in the past, so "nobody" is only
+//! believed from an answer.
 
 use cohort_preferences::Job;
 
@@ -21,21 +23,27 @@ use crate::ledger::{Run, UnprocessedReason};
 use crate::scheduler::Parts;
 
 impl Inner {
-    /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4); `None` if nobody is
-    /// known of then.
+    /// The size of a group as of an instant, or as last known if the Config Database cannot be
+    /// asked (F4); `None` if nobody is known of then.
     pub(super) async fn count_members(&self, asked: GroupAt<'_>) -> Option<u64> {
-        let known = || Some(self.schedules.members(&asked.job.job_id, asked.group)).filter(|members| *members > 0);
+        let known = || {
+            Some(self.schedules.members(&asked.job.job_id, asked.group))
+                .filter(|members| *members > 0)
+        };
         self.count_as_of(asked).await.or_else(known)
     }
 
-    /// The size of a group as of an instant; `None` if it cannot be asked now, or the answer could not be believed (M8).
+    /// The size of a group as of an instant; `None` if it cannot be asked now, or the answer could
+    /// not be believed (M8).
     async fn count_as_of(&self, asked: GroupAt<'_>) -> Option<u64> {
         if self.schedules.is_doubted(&asked.job.job_id) {
             return None;
         }
-        let counted = count_listed(&*self.source, asked.job, asked.parts.clone(), asked.instant).await;
+        let counted =
+            count_listed(&*self.source, asked.job, asked.parts.clone(), asked.instant).await;
         let counted = counted.inspect_err(|error| {
-            tracing::warn!(error = error as &dyn std::error::Error, group = %asked.group, "members without outcomes cannot be counted now");
+            tracing::warn!(error = error as &dyn std::error::Error, group = %asked.group,
+                "members without outcomes cannot be counted now");
         });
         counted.ok()
     }
@@ -43,14 +51,35 @@ impl Inner {
     /// How many members of a run were never read, as far as is known.
     pub(super) async fn unread_members(&self, run: &Run, job: &Job) -> Option<u64> {
         let parts = self.parts_opened_with(run);
-        let members = self.count_members(GroupAt { job, group: &run.group, parts: &parts, instant: run.occurrence.at }).await?;
+        let members = self
+            .count_members(GroupAt {
+                job,
+                group: &run.group,
+                parts: &parts,
+                instant: run.occurrence.at,
+            })
+            .await?;
         Some(members.saturating_sub(run.counts.members))
     }
 
-    /// Counts the members of a run that is not processed any more, and closes it; without an answer it waits.
-    pub(super) async fn count_unprocessed(&self, run: &Run, job: &Job, reason: UnprocessedReason) -> Result<(), ProcessError> {
+    /// Counts the members of a run that is not processed any more, and closes it; without an answer
+    /// it waits.
+    pub(super) async fn count_unprocessed(
+        &self,
+        run: &Run,
+        job: &Job,
+        reason: UnprocessedReason,
+    ) -> Result<(), ProcessError> {
         let parts = self.parts_opened_with(run);
-        match self.count_as_of(GroupAt { job, group: &run.group, parts: &parts, instant: run.occurrence.at }).await {
+        match self
+            .count_as_of(GroupAt {
+                job,
+                group: &run.group,
+                parts: &parts,
+                instant: run.occurrence.at,
+            })
+            .await
+        {
             Some(members) => {
                 let unread = members.saturating_sub(run.counts.members);
                 self.ledger.give_up_reading(run.id, reason, Some(unread), self.clock.now()).await?;
@@ -61,7 +90,8 @@ impl Inner {
     }
 
     fn parts_opened_with(&self, run: &Run) -> Parts {
-        let known = self.schedules.parts(&run.job_id, &run.group, run.occurrence.at).unwrap_or_default();
+        let known =
+            self.schedules.parts(&run.job_id, &run.group, run.occurrence.at).unwrap_or_default();
         Parts { stated: run.stated.clone(), enrolled: known.enrolled }
     }
 }

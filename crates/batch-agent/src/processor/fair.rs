@@ -1,10 +1,11 @@
 //! Fair shares: the users of a job are served in turn by the value of a label (D7).
 //!
-//! Whoever is to be served in turn must be known first. So the members of such a job are read ahead of the hands, many pages for each
-//! claim, and wait in the ledger. The price: their settings are read a second time when their turn comes, and a run of many pages
-//! begins a little later.
+//! Whoever is to be served in turn must be known first. So the members of such a job are read ahead
+//! of the hands, many pages for each claim, and wait in the ledger. The price: their settings are
+//! read a second time when their turn comes, and a run of many pages begins a little later.
 //!
-//! What may fail: the labels cannot be read; then the run waits like one whose members cannot be read (F4).
+//! What may fail: the labels cannot be read; then the run waits like one whose members cannot be
+//! read (F4).
 
 use cohort_preferences::{LabelName, Member, TenantId};
 
@@ -13,8 +14,8 @@ use super::read::Unread;
 use super::{Inner, ProcessError};
 use crate::ledger::{Lane, MembersQueued};
 
-/// The most pages read ahead for each claim: at about 15 ms a page, hands wait an eighth of a second at most, and eight times as many
-/// users are read as are claimed.
+/// The most pages read ahead for each claim: at about 15 ms a page, hands wait an eighth of a
+/// second at most, and eight times as many users are read as are claimed.
 const PAGES_AHEAD: usize = 8;
 
 impl Inner {
@@ -26,7 +27,9 @@ impl Inner {
     /// Reads members of the lane into chunks that wait for their turns.
     pub(super) async fn queue_members(&self, lane: &Lane) -> Result<(), ProcessError> {
         for _page in 0..PAGES_AHEAD {
-            let Some(run) = self.ledger.next_run_to_read(lane, self.clock.now()).await? else { break };
+            let Some(run) = self.ledger.next_run_to_read(lane, self.clock.now()).await? else {
+                break;
+            };
             if let Some(unread) = self.unread(run).await? {
                 self.queue_page_of(&unread).await?;
             }
@@ -45,16 +48,24 @@ impl Inner {
             Ok((page, values)) => {
                 let read = unread.members_read(&page, self.claim_now());
                 let is_ours = self.ledger.queue_members(MembersQueued { read, values }).await?;
-                tracing::debug!(run = %run.id, members = page.members.len(), is_ours, "members wait for their turns");
+                tracing::debug!(run = %run.id, members = page.members.len(), is_ours,
+                    "members wait for their turns");
                 Ok(())
             }
             Err(error) => self.wait_or_give_up(run, job, &error).await,
         }
     }
 
-    async fn values_of(&self, label: Option<&LabelName>, members: &[Member]) -> Result<Vec<String>, PageError> {
-        let Some(label) = label.filter(|_| !members.is_empty()) else { return Ok(vec![String::new(); members.len()]) };
-        let tenants: Vec<TenantId> = members.iter().map(|member| member.tenant_id.clone()).collect();
+    async fn values_of(
+        &self,
+        label: Option<&LabelName>,
+        members: &[Member],
+    ) -> Result<Vec<String>, PageError> {
+        let Some(label) = label.filter(|_| !members.is_empty()) else {
+            return Ok(vec![String::new(); members.len()]);
+        };
+        let tenants: Vec<TenantId> =
+            members.iter().map(|member| member.tenant_id.clone()).collect();
         let values = self.source.label_values(label, &tenants).await?;
         if values.len() != members.len() {
             return Err(PageError::LabelsDiffer { asked: members.len(), answered: values.len() });

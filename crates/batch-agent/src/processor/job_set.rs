@@ -1,13 +1,18 @@
-//! The jobs in force with the handlers that do their work: a set that is replaced as a whole while the processor runs.
+//! The jobs in force with the handlers that do their work: a set that is replaced as a whole while
+//! the processor runs.
 //!
-//! Work that was claimed keeps the job and the purpose that it was claimed with, so that a replacement needs to wait for
-//! nobody. A purpose whose document stays keeps its handler and its limits. A job that was removed plans nothing any more,
-//! but its open work is finished as its last version says.
+//! Work that was claimed keeps the job and the purpose that it was claimed with, so that a
+//! replacement needs to wait for nobody. A purpose whose document stays keeps its handler and its
+//! limits. A job that was removed plans nothing any more, but its open work is finished as its last
+//! version says.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use cohort_preferences::{BatchConfig, BatchConfigError, FeatureType, Job, JobId, JobType, Purpose as PurposeDocument, PurposeId};
+use cohort_preferences::{
+    BatchConfig, BatchConfigError, FeatureType, Job, JobId, JobType, Purpose as PurposeDocument,
+    PurposeId,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -19,7 +24,10 @@ use crate::ledger::{Definition, DefinitionKind, Pause, StoredDefinitions};
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A job's purpose has no handler.
-    #[error("job {job_id}: no handler serves the purpose {purpose_id}: add it to \"purposes\" in the batch config")]
+    #[error(
+        "job {job_id}: no handler serves the purpose {purpose_id}: add it to \"purposes\" in the \
+         batch config"
+    )]
     NoHandler {
         /// Which job.
         job_id: JobId,
@@ -28,7 +36,8 @@ pub enum BuildError {
     },
     /// A chunk would never fit into the agent's hands (D3).
     #[error(
-        "job {job_id}: chunk_size: expected at most {max_concurrent_items}, the most users that this agent calls at once, got {chunk_size}"
+        "job {job_id}: chunk_size: expected at most {max_concurrent_items}, the most users that \
+         this agent calls at once, got {chunk_size}"
     )]
     ChunkTooLarge {
         /// Which job.
@@ -40,7 +49,8 @@ pub enum BuildError {
     },
     /// A chunk that is one call would be more users at once than its purpose allows (D3).
     #[error(
-        "job {job_id}: chunk_size: expected at most {max_concurrency}, the max_concurrency of the purpose {purpose_id}, got {chunk_size}"
+        "job {job_id}: chunk_size: expected at most {max_concurrency}, the max_concurrency of the \
+         purpose {purpose_id}, got {chunk_size}"
     )]
     ChunkOverPurpose {
         /// Which job.
@@ -108,7 +118,8 @@ pub(super) struct Purpose {
 
 /// Everything needed to make a set of jobs of what is stored.
 pub struct Serving {
-    /// What makes the handlers of stored purposes; `None` if stored jobs and purposes are not followed.
+    /// What makes the handlers of stored purposes; `None` if stored jobs and purposes are not
+    /// followed.
     pub(super) factory: Option<Arc<dyn HandlerFactory>>,
     pub(super) max_concurrent_items: usize,
     /// Attempts after the first for jobs that do not say; their own default if `None`.
@@ -123,8 +134,12 @@ impl JobSet {
     }
 
     /// Those planned that follow the preferences for a feature.
-    pub(crate) fn following(&self, feature: &FeatureType) -> impl Iterator<Item = &Arc<JobInForce>> {
-        self.planned().filter(move |job| job.job.preference_based && job.job.feature_type == *feature)
+    pub(crate) fn following(
+        &self,
+        feature: &FeatureType,
+    ) -> impl Iterator<Item = &Arc<JobInForce>> {
+        self.planned()
+            .filter(move |job| job.job.preference_based && job.job.feature_type == *feature)
     }
 
     pub(crate) fn find_planned(&self, job: &JobId) -> Option<&Arc<JobInForce>> {
@@ -155,14 +170,25 @@ impl JobInForce {
 impl Purpose {
     fn new(served: ServedPurpose, most: usize, document: Option<Value>) -> Arc<Self> {
         let max_concurrency = served.max_concurrency.unwrap_or(most).max(1);
-        Arc::new(Self { handler: served.handler, calls: Arc::new(Semaphore::new(max_concurrency)), max_concurrency, document })
+        Arc::new(Self {
+            handler: served.handler,
+            calls: Arc::new(Semaphore::new(max_concurrency)),
+            max_concurrency,
+            document,
+        })
     }
 }
 
 impl Serving {
-    /// What an agent serves that may call so many users at once, and has no jobs and purposes of its own.
+    /// What an agent serves that may call so many users at once, and has no jobs and purposes of
+    /// its own.
     pub fn new(factory: Arc<dyn HandlerFactory>, max_concurrent_items: usize) -> Self {
-        Self { factory: Some(factory), max_concurrent_items, retry_limit: None, own: JobSet::default() }
+        Self {
+            factory: Some(factory),
+            max_concurrent_items,
+            retry_limit: None,
+            own: JobSet::default(),
+        }
     }
 
     /// The same for an agent whose program brings jobs and purposes along.
@@ -177,25 +203,43 @@ impl Serving {
         let mut planned = BTreeMap::new();
         for job in jobs {
             let purpose = check(&job, &purposes, max_concurrent_items)?;
-            planned.insert(job.job_id.clone(), Arc::new(JobInForce { job: Arc::new(job), purpose, stored: None }));
+            planned.insert(
+                job.job_id.clone(),
+                Arc::new(JobInForce { job: Arc::new(job), purpose, stored: None }),
+            );
         }
-        Ok(Self { factory, max_concurrent_items, retry_limit: None, own: JobSet { planned, retired: BTreeMap::new(), purposes } })
+        Ok(Self {
+            factory,
+            max_concurrent_items,
+            retry_limit: None,
+            own: JobSet { planned, retired: BTreeMap::new(), purposes },
+        })
     }
 
-    /// The same, with this many attempts after the first for stored jobs that do not say how many (D4).
+    /// The same, with this many attempts after the first for stored jobs that do not say how many
+    /// (D4).
     pub(super) fn with_retry_limit(self, retry_limit: Option<u32>) -> Self {
         Self { retry_limit, ..self }
     }
 
     /// The jobs that the program itself brings along.
     pub(super) fn own(&self) -> JobSet {
-        JobSet { planned: self.own.planned.clone(), retired: BTreeMap::new(), purposes: self.own.purposes.clone() }
+        JobSet {
+            planned: self.own.planned.clone(),
+            retired: BTreeMap::new(),
+            purposes: self.own.purposes.clone(),
+        }
     }
 
-    /// The set that is stored, over the program's own; what cannot be served is left out and told. `retired` are the
-    /// last documents of removed jobs with open work, and of the purposes that they name. A purpose that `earlier` has
-    /// with the same document is taken over.
-    pub(crate) fn serve(&self, stored: &StoredDefinitions, retired: &[Definition], earlier: &JobSet) -> (JobSet, Vec<BuildError>) {
+    /// The set that is stored, over the program's own; what cannot be served is left out and told.
+    /// `retired` are the last documents of removed jobs with open work, and of the purposes that
+    /// they name. A purpose that `earlier` has with the same document is taken over.
+    pub(crate) fn serve(
+        &self,
+        stored: &StoredDefinitions,
+        retired: &[Definition],
+        earlier: &JobSet,
+    ) -> (JobSet, Vec<BuildError>) {
         let mut set = self.own();
         let mut unserved = Vec::new();
         for definition in of_kind(&stored.latest, DefinitionKind::Purpose) {
@@ -227,14 +271,21 @@ impl Serving {
     }
 
     /// The purpose of a definition; `None` if it was removed.
-    fn purpose(&self, definition: &Definition, earlier: &JobSet) -> Result<Option<(PurposeId, Arc<Purpose>)>, BuildError> {
+    fn purpose(
+        &self,
+        definition: &Definition,
+        earlier: &JobSet,
+    ) -> Result<Option<(PurposeId, Arc<Purpose>)>, BuildError> {
         let failed = |source| BuildError::Purpose { purpose_id: definition.name.clone(), source };
         let Some(document) = &definition.document else { return Ok(None) };
         let id: PurposeId = definition.name.parse().map_err(|error| failed(Box::new(error)))?;
-        if let Some(known) = earlier.purposes.get(&id).filter(|known| known.document.as_ref() == Some(document)) {
+        if let Some(known) =
+            earlier.purposes.get(&id).filter(|known| known.document.as_ref() == Some(document))
+        {
             return Ok(Some((id, Arc::clone(known))));
         }
-        let purpose: PurposeDocument = serde_json::from_value(document.clone()).map_err(|error| failed(Box::new(error)))?;
+        let purpose: PurposeDocument =
+            serde_json::from_value(document.clone()).map_err(|error| failed(Box::new(error)))?;
         let Some(factory) = &self.factory else { return Ok(None) };
         let served = factory.make(&purpose).map_err(failed)?;
         Ok(Some((id, Purpose::new(served, self.max_concurrent_items, Some(document.clone())))))
@@ -248,13 +299,20 @@ impl Serving {
         stored: &StoredDefinitions,
     ) -> Result<Option<(JobId, Arc<JobInForce>)>, BuildError> {
         let Some(document) = &definition.document else { return Ok(None) };
-        let job = read_job(document).map_err(|source| BuildError::Job { job_id: definition.name.clone(), source: Box::new(source) })?;
+        let job = read_job(document).map_err(|source| BuildError::Job {
+            job_id: definition.name.clone(),
+            source: Box::new(source),
+        })?;
         let job = self.retry_limit.into_iter().fold(job, Job::or_max_retries);
         let purpose = check(&job, purposes, self.max_concurrent_items)?;
         let job_id = job.job_id.clone();
         let pause = stored.pauses.get(&job_id).copied();
-        let stored = StoredJob { version: definition.version, applied_at: definition.applied_at, pause };
-        Ok(Some((job_id, Arc::new(JobInForce { job: Arc::new(job), purpose, stored: Some(stored) }))))
+        let stored =
+            StoredJob { version: definition.version, applied_at: definition.applied_at, pause };
+        Ok(Some((
+            job_id,
+            Arc::new(JobInForce { job: Arc::new(job), purpose, stored: Some(stored) }),
+        )))
     }
 }
 
@@ -269,8 +327,13 @@ pub(crate) fn read_job(document: &Value) -> Result<Job, BatchConfigError> {
 }
 
 /// The purpose that serves a job, if the job fits.
-fn check(job: &Job, purposes: &HashMap<PurposeId, Arc<Purpose>>, max_concurrent_items: usize) -> Result<Arc<Purpose>, BuildError> {
-    let (job_id, purpose_id, chunk_size) = (job.job_id.clone(), job.purpose_id.clone(), job.chunk_size);
+fn check(
+    job: &Job,
+    purposes: &HashMap<PurposeId, Arc<Purpose>>,
+    max_concurrent_items: usize,
+) -> Result<Arc<Purpose>, BuildError> {
+    let (job_id, purpose_id, chunk_size) =
+        (job.job_id.clone(), job.purpose_id.clone(), job.chunk_size);
     let Some(purpose) = purposes.get(&purpose_id) else {
         return Err(BuildError::NoHandler { job_id, purpose_id });
     };
@@ -279,7 +342,12 @@ fn check(job: &Job, purposes: &HashMap<PurposeId, Arc<Purpose>>, max_concurrent_
     }
     let max_concurrency = purpose.max_concurrency;
     if job.job_type == JobType::BatchAsObject && chunk_size > max_concurrency {
-        return Err(BuildError::ChunkOverPurpose { job_id, purpose_id, chunk_size, max_concurrency });
+        return Err(BuildError::ChunkOverPurpose {
+            job_id,
+            purpose_id,
+            chunk_size,
+            max_concurrency,
+        });
     }
     Ok(Arc::clone(purpose))
 }

@@ -1,16 +1,19 @@
-//! The lists that the members of a run come from, and the counts that they are held against (M1, M8, T13).
+//! The lists that the members of a run come from, and the counts that they are held against (M1,
+//! M8, T13).
 //!
 //! ```text
 //! a job that follows preferences: members of the stated groups ─► tenants enrolled in it, who stated nothing
 //! a static job:                   tenants of its filters
 //! ```
 //!
-//! A list is read page by page; the cursor kept with the run says in which list and where the next page begins. Short lists of
-//! groups are read whole, many of them at once.
+//! A list is read page by page; the cursor kept with the run says in which list and where the next
+//! page begins. Short lists of groups are read whole, many of them at once.
 
 use std::fmt;
 
-use cohort_preferences::{Job, Member, MembersRequest, StatedGroup, TenantFilter, TenantMembersRequest, WholeList};
+use cohort_preferences::{
+    Job, Member, MembersRequest, StatedGroup, TenantFilter, TenantMembersRequest, WholeList,
+};
 use jiff::Timestamp;
 
 use super::{CLAIM_USERS, Inner};
@@ -63,7 +66,11 @@ impl Lists {
         if job.schedule.is_some() {
             return Self { groups: Vec::new(), tenants: Some(job.filters.tenants()) };
         }
-        let enrolled = TenantFilter { timezones: parts.enrolled, unstated: Some(job.feature_type.clone()), ..TenantFilter::default() };
+        let enrolled = TenantFilter {
+            timezones: parts.enrolled,
+            unstated: Some(job.feature_type.clone()),
+            ..TenantFilter::default()
+        };
         Self { groups: parts.stated, tenants: (!enrolled.timezones.is_empty()).then_some(enrolled) }
     }
 
@@ -73,23 +80,40 @@ impl Lists {
     }
 
     fn first(&self) -> Place {
-        if self.groups.is_empty() && self.tenants.is_some() { Place::Tenants { before: 0, cursor: None } } else { Place::Groups(None) }
+        if self.groups.is_empty() && self.tenants.is_some() {
+            Place::Tenants { before: 0, cursor: None }
+        } else {
+            Place::Groups(None)
+        }
     }
 }
 
 impl Inner {
     /// The next page of a run.
-    pub(super) async fn page_of(&self, run: &Run, job: &Job, lists: &Lists) -> Result<Page, PageError> {
+    pub(super) async fn page_of(
+        &self,
+        run: &Run,
+        job: &Job,
+        lists: &Lists,
+    ) -> Result<Page, PageError> {
         let place = run.cursor.as_deref().map_or_else(|| lists.first(), Place::read);
         match (place, &lists.tenants) {
             (Place::Groups(cursor), _) => self.page_of_groups(run, job, lists, cursor).await,
-            (Place::Tenants { before, cursor }, Some(filter)) => self.page_of_tenants(run, filter, before, cursor).await,
+            (Place::Tenants { before, cursor }, Some(filter)) => {
+                self.page_of_tenants(run, filter, before, cursor).await
+            }
             // Nobody is enrolled any more.
             (Place::Tenants { .. }, None) => Ok(Page { members: Vec::new(), next: None }),
         }
     }
 
-    async fn page_of_groups(&self, run: &Run, job: &Job, lists: &Lists, cursor: Option<String>) -> Result<Page, PageError> {
+    async fn page_of_groups(
+        &self,
+        run: &Run,
+        job: &Job,
+        lists: &Lists,
+        cursor: Option<String>,
+    ) -> Result<Page, PageError> {
         let request = MembersRequest {
             feature_type: job.feature_type.clone(),
             groups: lists.groups.clone(),
@@ -102,13 +126,25 @@ impl Inner {
         if page.next_cursor.is_none() && listed != page.count_as_of {
             return Err(PageError::CountDiffers { listed, counted: page.count_as_of });
         }
-        let then = lists.tenants.is_some().then_some(Place::Tenants { before: listed, cursor: None });
+        let then =
+            lists.tenants.is_some().then_some(Place::Tenants { before: listed, cursor: None });
         let next = page.next_cursor.map(|cursor| Place::Groups(Some(cursor))).or(then);
         Ok(Page { members: page.members, next: next.map(|place| place.to_string()) })
     }
 
-    async fn page_of_tenants(&self, run: &Run, filter: &TenantFilter, before: u64, cursor: Option<String>) -> Result<Page, PageError> {
-        let request = TenantMembersRequest { filter: filter.clone(), as_of: run.occurrence.at, cursor, limit: Some(CLAIM_USERS) };
+    async fn page_of_tenants(
+        &self,
+        run: &Run,
+        filter: &TenantFilter,
+        before: u64,
+        cursor: Option<String>,
+    ) -> Result<Page, PageError> {
+        let request = TenantMembersRequest {
+            filter: filter.clone(),
+            as_of: run.occurrence.at,
+            cursor,
+            limit: Some(CLAIM_USERS),
+        };
         let page = self.source.tenants(&request).await?;
         let listed = (run.counts.members + page.members.len() as u64).saturating_sub(before);
         if let (None, Some(counted)) = (&page.next_cursor, page.count_as_of)
@@ -122,15 +158,25 @@ impl Inner {
 }
 
 /// How many members a job's group has as of an instant.
-pub(crate) async fn count_listed(source: &dyn PreferenceSource, job: &Job, parts: Parts, as_of: Timestamp) -> Result<u64, SourceError> {
+pub(crate) async fn count_listed(
+    source: &dyn PreferenceSource,
+    job: &Job,
+    parts: Parts,
+    as_of: Timestamp,
+) -> Result<u64, SourceError> {
     let Lists { groups, tenants } = Lists::of(job, parts);
     let mut count = 0;
     if !groups.is_empty() {
         let feature_type = job.feature_type.clone();
-        count += source.members(&MembersRequest { feature_type, groups, as_of, cursor: None, limit: Some(1) }).await?.count_as_of;
+        count += source
+            .members(&MembersRequest { feature_type, groups, as_of, cursor: None, limit: Some(1) })
+            .await?
+            .count_as_of;
     }
     if let Some(filter) = tenants {
-        let page = source.tenants(&TenantMembersRequest { filter, as_of, cursor: None, limit: Some(1) }).await?;
+        let page = source
+            .tenants(&TenantMembersRequest { filter, as_of, cursor: None, limit: Some(1) })
+            .await?;
         count += page.count_as_of.unwrap_or_default();
     }
     Ok(count)
@@ -139,11 +185,15 @@ pub(crate) async fn count_listed(source: &dyn PreferenceSource, job: &Job, parts
 /// The only page of a run whose members were given as one list, if it has its count (M8).
 pub(super) fn whole_page(list: WholeList) -> Result<Page, PageError> {
     let (listed, counted) = (list.members.len() as u64, list.count_as_of);
-    if listed == counted { Ok(Page { members: list.members, next: None }) } else { Err(PageError::CountDiffers { listed, counted }) }
+    if listed == counted {
+        Ok(Page { members: list.members, next: None })
+    } else {
+        Err(PageError::CountDiffers { listed, counted })
+    }
 }
 
-/// Labels and zones may change between two pages, so that a list by them need not have its count; but a sudden nothing is
-/// never believed (M8).
+/// Labels and zones may change between two pages, so that a list by them need not have its count;
+/// but a sudden nothing is never believed (M8).
 fn is_believed(filter: &TenantFilter, listed: u64, counted: u64) -> bool {
     listed == counted || (!filter.is_fixed() && listed > 0)
 }
@@ -154,7 +204,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Groups(cursor) => f.write_str(cursor.as_deref().unwrap_or_default()),
-            Self::Tenants { before, cursor } => write!(f, "{OF_TENANTS}{before}:{}", cursor.as_deref().unwrap_or_default()),
+            Self::Tenants { before, cursor } => {
+                write!(f, "{OF_TENANTS}{before}:{}", cursor.as_deref().unwrap_or_default())
+            }
         }
     }
 }
@@ -189,8 +241,18 @@ mod tests {
 
     #[test]
     fn a_sudden_nothing_is_not_believed_and_a_moved_label_is() {
-        let by_zone = TenantFilter { timezones: vec![cohort_preferences::OwnZone(None)], ..TenantFilter::default() };
-        assert!(is_believed(&by_zone, 9, 10) && !is_believed(&by_zone, 0, 10) && is_believed(&by_zone, 0, 0));
-        assert!(!is_believed(&TenantFilter::default(), 9, 10) && is_believed(&TenantFilter::default(), 10, 10));
+        let by_zone = TenantFilter {
+            timezones: vec![cohort_preferences::OwnZone(None)],
+            ..TenantFilter::default()
+        };
+        assert!(
+            is_believed(&by_zone, 9, 10)
+                && !is_believed(&by_zone, 0, 10)
+                && is_believed(&by_zone, 0, 0)
+        );
+        assert!(
+            !is_believed(&TenantFilter::default(), 9, 10)
+                && is_believed(&TenantFilter::default(), 10, 10)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `EnhancedBatchProcessor`: processes the users of due occurrences in chunks, each with their own settings.
+//! `EnhancedBatchProcessor`: processes the users of due occurrences in chunks, each with their own
+//! settings.
 //!
 //! ```text
 //! run ─► page of members (as of the instant, M1) ─► chunks, born claimed ─┐   which of both is next: `claim`, `turns`
@@ -7,12 +8,14 @@
 //!                           who has changed since? (M3) ─► consent (M2) ─► handler ─► settle ─► ledger
 //! ```
 //!
-//! At most two claims' worth of users (a claim is a page of members, or as many ready chunks) is held at once: while chunks are
-//! worked on, the next are read. Everything else waits in the ledger, so memory does not grow with the number of users due (D7).
+//! At most two claims' worth of users (a claim is a page of members, or as many ready chunks) is
+//! held at once: while chunks are worked on, the next are read. Everything else waits in the
+//! ledger, so memory does not grow with the number of users due (D7).
 //!
-//! What may fail: the member list, then the run waits and is read again until its catch-up window ends (F4, M8); the
-//! settings, then those of up to an hour ago are used and the outcome says so (M3); the handler, then the user is tried
-//! again (D4); the ledger, then it is waited for (`outage`, F5), and a claim that runs out meanwhile is somebody else's (F3).
+//! What may fail: the member list, then the run waits and is read again until its catch-up window
+//! ends (F4, M8); the settings, then those of up to an hour ago are used and the outcome says so
+//! (M3); the handler, then the user is tried again (D4); the ledger, then it is waited for
+//! (`outage`, F5), and a claim that runs out meanwhile is somebody else's (F3).
 
 mod adopt;
 mod attempt;
@@ -61,7 +64,10 @@ pub use self::preference_batch::{PreferenceBatch, PreferenceBatchError};
 pub(crate) use self::read::GroupAt;
 use self::turns::Turns;
 use crate::clock::AgentClock;
-use crate::ledger::{AgentSign, Chunk, Ledger, LedgerError, NewRun, OtherRuns, Plan, Run, RunId, TzdbRelease, UnprocessedReason};
+use crate::ledger::{
+    AgentSign, Chunk, Ledger, LedgerError, NewRun, OtherRuns, Plan, Run, RunId, TzdbRelease,
+    UnprocessedReason,
+};
 use crate::metrics::{Gauges, Metrics};
 use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
 use crate::source::PreferenceSource;
@@ -124,7 +130,8 @@ struct Claimed {
     job: Arc<JobInForce>,
     /// What other runs there are; asked once for all chunks of a run that were claimed together.
     others: Arc<OnceCell<OtherRuns>>,
-    /// The members as the page gave them and the watch's place before it was read; `None` if they must be asked for.
+    /// The members as the page gave them and the watch's place before it was read; `None` if they
+    /// must be asked for.
     read: Option<(Vec<Member>, Seen)>,
 }
 
@@ -146,7 +153,11 @@ pub enum ProcessError {
 
 impl EnhancedBatchProcessor {
     /// Opens the runs of what was planned, with the job's mark, and starts on them.
-    pub async fn process_occurrences(&self, job: &JobId, plan: Plan) -> Result<Vec<RunId>, LedgerError> {
+    pub async fn process_occurrences(
+        &self,
+        job: &JobId,
+        plan: Plan,
+    ) -> Result<Vec<RunId>, LedgerError> {
         let (now, firings) = (self.0.clock.now(), planned(&plan.runs));
         let opened = self.0.ledger.open_runs(job, plan, now).await?;
         self.0.metrics.planned(job, &firings, now);
@@ -154,8 +165,8 @@ impl EnhancedBatchProcessor {
         Ok(opened)
     }
 
-    /// Processes whatever is open until `shutdown` turns true; then begins no more calls, finishes those that are open
-    /// within `grace`, and hands the rest back (F6).
+    /// Processes whatever is open until `shutdown` turns true; then begins no more calls, finishes
+    /// those that are open within `grace`, and hands the rest back (F6).
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>, grace: Duration) {
         self.0.is_at_work.store(true, Ordering::Relaxed);
         let mut in_hand = JoinSet::new();
@@ -170,13 +181,18 @@ impl EnhancedBatchProcessor {
         }
         self.0.is_at_work.store(false, Ordering::Relaxed);
         self.0.stopping.cancel();
-        let finished = tokio::time::timeout(grace, async { while in_hand.join_next().await.is_some() {} }).await;
+        let finished =
+            tokio::time::timeout(grace, async { while in_hand.join_next().await.is_some() {} })
+                .await;
         if finished.is_err() {
             tracing::warn!("work in hand did not finish in time and is handed back");
             in_hand.shutdown().await;
         }
         if let Err(error) = self.0.ledger.release_chunks(&self.0.holder, self.0.clock.now()).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "work could not be handed back; its lease will run out");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "work could not be handed back; its lease will run out"
+            );
         }
     }
 
@@ -191,13 +207,14 @@ impl EnhancedBatchProcessor {
         }
     }
 
-    /// Takes back what this agent held when it was killed (D5). Only for an agent that is alone under its name.
+    /// Takes back what this agent held when it was killed (D5). Only for an agent that is alone
+    /// under its name.
     pub async fn take_back_claims(&self) -> Result<usize, LedgerError> {
         self.0.ledger.take_back_chunks(&self.0.holder, self.0.clock.now()).await
     }
 
-    /// The size of a group as of an instant, or as last known if the Config Database cannot be asked (F4); `None` if nobody is
-    /// known of then.
+    /// The size of a group as of an instant, or as last known if the Config Database cannot be
+    /// asked (F4); `None` if nobody is known of then.
     pub(crate) async fn count_members(&self, asked: GroupAt<'_>) -> Option<u64> {
         self.0.count_members(asked).await
     }
@@ -217,7 +234,11 @@ impl EnhancedBatchProcessor {
 
     /// What the agent says of itself when it renews (T11).
     pub(crate) fn sign(&self) -> AgentSign {
-        AgentSign { agent: self.0.holder.clone(), tzdb: self.0.tzdb.clone(), renewed_at: self.0.clock.now() }
+        AgentSign {
+            agent: self.0.holder.clone(),
+            tzdb: self.0.tzdb.clone(),
+            renewed_at: self.0.clock.now(),
+        }
     }
 
     /// What it counts.
@@ -237,7 +258,9 @@ impl EnhancedBatchProcessor {
         }))
     }
 
-    pub(crate) fn parts(&self) -> (Arc<dyn PreferenceSource>, Arc<dyn Ledger>, Arc<dyn AgentClock>) {
+    pub(crate) fn parts(
+        &self,
+    ) -> (Arc<dyn PreferenceSource>, Arc<dyn Ledger>, Arc<dyn AgentClock>) {
         (Arc::clone(&self.0.source), Arc::clone(&self.0.ledger), Arc::clone(&self.0.clock))
     }
 
@@ -249,7 +272,10 @@ impl EnhancedBatchProcessor {
                     Ok(claimed) if claimed.is_empty() => break,
                     Ok(claimed) => self.begin(claimed, in_hand),
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "no work can be claimed; it is tried again");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "no work can be claimed; it is tried again"
+                        );
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 }
@@ -274,7 +300,8 @@ impl EnhancedBatchProcessor {
             return;
         }
         let sweep_at = saturating_add(self.0.clock.now(), SWEEP_EVERY);
-        let ready_at = self.0.next_ready_at().await.ok().flatten().map_or(sweep_at, |at| at.min(sweep_at));
+        let ready_at =
+            self.0.next_ready_at().await.ok().flatten().map_or(sweep_at, |at| at.min(sweep_at));
         tokio::select! {
             biased;
             Some(_finished) = in_hand.join_next() => {}
@@ -295,20 +322,28 @@ impl EnhancedBatchProcessor {
                     self.0.metrics.rescued(chunks);
                     tracing::warn!(chunks, "took over chunks whose holder has gone");
                 }
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "claims could not be renewed"),
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "claims could not be renewed"
+                ),
             }
         }
     }
 }
 
 impl Inner {
-    /// Processes all of these to their end, also where one of them fails. Answers the first failure.
+    /// Processes all of these to their end, also where one of them fails. Answers the first
+    /// failure.
     async fn process_all(&self, claimed: Vec<Claimed>) -> Result<(), ProcessError> {
         self.note_in_work(&claimed);
-        future::join_all(claimed.into_iter().map(|claimed| self.process_noted(claimed))).await.into_iter().collect()
+        future::join_all(claimed.into_iter().map(|claimed| self.process_noted(claimed)))
+            .await
+            .into_iter()
+            .collect()
     }
 
-    /// Processes a chunk that is noted to be in work. It no longer is when this ends, however it does.
+    /// Processes a chunk that is noted to be in work. It no longer is when this ends, however it
+    /// does.
     async fn process_noted(&self, mut claimed: Claimed) -> Result<(), ProcessError> {
         let _in_work = InWork::of(self, &claimed.chunk);
         match self.work_on(&mut claimed).await? {
@@ -319,22 +354,36 @@ impl Inner {
 
     fn note_in_work(&self, claimed: &[Claimed]) {
         let held = |Claimed { chunk, lease_until, .. }: &Claimed| {
-            let held = Held { users: chunk.open.len(), is_suspect: chunk.is_suspect(), lease_until: *lease_until };
+            let held = Held {
+                users: chunk.open.len(),
+                is_suspect: chunk.is_suspect(),
+                lease_until: *lease_until,
+            };
             ((chunk.id, chunk.token), held)
         };
         self.in_work().extend(claimed.iter().map(held));
     }
 
-    /// Whether the claim of a chunk in work still holds by this agent's clock; otherwise another agent may have it (F3).
+    /// Whether the claim of a chunk in work still holds by this agent's clock; otherwise another
+    /// agent may have it (F3).
     fn holds(&self, chunk: &Chunk) -> bool {
-        self.in_work().get(&(chunk.id, chunk.token)).is_some_and(|held| self.clock.now() <= held.lease_until)
+        self.in_work()
+            .get(&(chunk.id, chunk.token))
+            .is_some_and(|held| self.clock.now() <= held.lease_until)
     }
 
     /// Makes the claims of the chunks in work last longer, but for those that have run out.
     async fn renew_claims(&self) -> Result<(), LedgerError> {
         let claim = self.claim_now();
-        let lasting: Vec<_> = self.in_work().iter().filter(|(_, held)| claim.at <= held.lease_until).map(|(name, _)| *name).collect();
-        self.ledger.renew_claims(claim.clone(), lasting.iter().map(|(chunk, _)| *chunk).collect()).await?;
+        let lasting: Vec<_> = self
+            .in_work()
+            .iter()
+            .filter(|(_, held)| claim.at <= held.lease_until)
+            .map(|(name, _)| *name)
+            .collect();
+        self.ledger
+            .renew_claims(claim.clone(), lasting.iter().map(|(chunk, _)| *chunk).collect())
+            .await?;
         let mut in_work = self.in_work();
         for name in lasting {
             if let Some(held) = in_work.get_mut(&name) {
@@ -361,7 +410,9 @@ impl Inner {
 
 /// When each of these runs was due, and why it is not to be processed, if so.
 fn planned(runs: &[NewRun]) -> Vec<(Timestamp, Option<UnprocessedReason>)> {
-    runs.iter().map(|run| (run.occurrence.at, run.unprocessed.map(|(reason, _members)| reason))).collect()
+    runs.iter()
+        .map(|run| (run.occurrence.at, run.unprocessed.map(|(reason, _members)| reason)))
+        .collect()
 }
 
 /// A chunk in work, until this is dropped.

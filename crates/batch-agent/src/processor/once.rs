@@ -1,4 +1,5 @@
-//! How often a job may run a user whose group changes (M6): the stretch of nominal dates in which once is enough.
+//! How often a job may run a user whose group changes (M6): the stretch of nominal dates in which
+//! once is enough.
 
 use std::ops::RangeInclusive;
 
@@ -13,14 +14,15 @@ use crate::scheduler::saturating_add;
 /// How far before a date's midnight in UTC any zone may have begun that date, with room for a gap.
 const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);
 
-/// The nominal dates in which the job runs a user of this run once; `None` for a trigger, which belongs to no date, so that it
-/// runs who has run already, and otherwise as [`period`] says.
+/// The nominal dates in which the job runs a user of this run once; `None` for a trigger, which
+/// belongs to no date, so that it runs who has run already, and otherwise as [`period`] says.
 pub(super) fn period_of(job: &Job, run: &Run) -> Option<RangeInclusive<Date>> {
     period(job, run.group.frequency(), run.occurrence.nominal.date()?)
 }
 
-/// The nominal dates in which the job runs a user once, around that of an occurrence; `None` if it may run as often as groups
-/// fire: what follows the clock does, and a static job has one group only.
+/// The nominal dates in which the job runs a user once, around that of an occurrence; `None` if it
+/// may run as often as groups fire: what follows the clock does, and a static job has one group
+/// only.
 fn period(job: &Job, frequency: Frequency, date: Date) -> Option<RangeInclusive<Date>> {
     if job.schedule.is_some() || matches!(frequency, Frequency::Hourly | Frequency::Cron) {
         return None;
@@ -37,7 +39,8 @@ fn dates_around(frequency: Frequency, date: Date) -> RangeInclusive<Date> {
     match frequency {
         Frequency::Hourly | Frequency::Cron | Frequency::Daily => date..=date,
         Frequency::Weekly | Frequency::Biweekly => {
-            let monday = date.saturating_sub(i64::from(date.weekday().since(Weekday::Monday)).days());
+            let monday =
+                date.saturating_sub(i64::from(date.weekday().since(Weekday::Monday)).days());
             monday..=monday.saturating_add(6.days())
         }
         Frequency::Monthly => date.first_of_month()..=date.last_of_month(),
@@ -46,7 +49,9 @@ fn dates_around(frequency: Frequency, date: Date) -> RangeInclusive<Date> {
 
 /// An instant at which no zone had begun the first of these dates yet.
 pub(super) fn beginning(period: &RangeInclusive<Date>) -> Timestamp {
-    let midnight = TimeZone::UTC.to_timestamp(period.start().to_datetime(Time::midnight())).unwrap_or(Timestamp::MIN);
+    let midnight = TimeZone::UTC
+        .to_timestamp(period.start().to_datetime(Time::midnight()))
+        .unwrap_or(Timestamp::MIN);
     saturating_add(midnight, -EARLIEST_DATE_LEAD)
 }
 
@@ -61,14 +66,26 @@ mod tests {
         let around = date(2026, 12, 3);
         assert_eq!(dates_around(Frequency::Daily, around), around..=around);
         assert_eq!(dates_around(Frequency::Weekly, around), date(2026, 11, 30)..=date(2026, 12, 6));
-        assert_eq!(dates_around(Frequency::Biweekly, date(2026, 11, 30)), date(2026, 11, 30)..=date(2026, 12, 6));
-        assert_eq!(dates_around(Frequency::Monthly, around), date(2026, 12, 1)..=date(2026, 12, 31));
+        assert_eq!(
+            dates_around(Frequency::Biweekly, date(2026, 11, 30)),
+            date(2026, 11, 30)..=date(2026, 12, 6)
+        );
+        assert_eq!(
+            dates_around(Frequency::Monthly, around),
+            date(2026, 12, 1)..=date(2026, 12, 31)
+        );
     }
 
     #[test]
     fn a_period_has_not_begun_anywhere_at_its_beginning() {
         let day = date(2026, 12, 3)..=date(2026, 12, 3);
         let first = "Pacific/Kiritimati".parse::<cohort_preferences::Zone>().expect("a zone");
-        assert!(beginning(&day) < first.rules().to_timestamp(day.start().to_datetime(Time::midnight())).expect("in range"));
+        assert!(
+            beginning(&day)
+                < first
+                    .rules()
+                    .to_timestamp(day.start().to_datetime(Time::midnight()))
+                    .expect("in range")
+        );
     }
 }

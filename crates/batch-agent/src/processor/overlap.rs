@@ -1,8 +1,9 @@
 //! Users who are still open in an earlier run of the job when a later one comes to them (F10).
 //!
-//! Decided per user at claim: who is open in one earlier run waits in the later one, and is looked at again after a pause, while the
-//! rest of the chunk goes; who is open in two, so that one waits already, is skipped. A run that is caught up on skips nobody: it
-//! and its like were missed together, and each is fired after the other (F1).
+//! Decided per user at claim: who is open in one earlier run waits in the later one, and is looked
+//! at again after a pause, while the rest of the chunk goes; who is open in two, so that one waits
+//! already, is skipped. A run that is caught up on skips nobody: it and its like were missed
+//! together, and each is fired after the other (F1).
 
 use std::collections::HashMap;
 
@@ -24,7 +25,11 @@ pub(super) struct Overlaps {
 
 impl Inner {
     /// The overlaps of these users of a run.
-    pub(super) async fn overlaps(&self, claimed: &Claimed, numbers: Vec<u64>) -> Result<Overlaps, LedgerError> {
+    pub(super) async fn overlaps(
+        &self,
+        claimed: &Claimed,
+        numbers: Vec<u64>,
+    ) -> Result<Overlaps, LedgerError> {
         if numbers.is_empty() || !self.other_runs(claimed).await?.is_earlier_open {
             return Ok(Overlaps::default());
         }

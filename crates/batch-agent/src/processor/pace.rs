@@ -1,12 +1,14 @@
-//! How fast each purpose may be called: not before an instant that its handler has named, and not too many again (D4).
+//! How fast each purpose may be called: not before an instant that its handler has named, and not
+//! too many again (D4).
 //!
 //! ```text
 //! Retry-After of any call ─► pace in memory, at once ─► ledger ─► other agents: with each claim, and each 0.1 s of work in hand
 //! ```
 //!
-//! While a purpose is slowed, its work is neither claimed nor called: it waits in the ledger, costs no attempt and keeps no hands
-//! busy. The budget of retries is each agent's own; a tenth of each is a tenth of all. What may fail: the ledger, then the
-//! other agents do not hear of it, and this one keeps to it all the same.
+//! While a purpose is slowed, its work is neither claimed nor called: it waits in the ledger, costs
+//! no attempt and keeps no hands busy. The budget of retries is each agent's own; a tenth of each
+//! is a tenth of all. What may fail: the ledger, then the other agents do not hear of it, and this
+//! one keeps to it all the same.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -81,7 +83,9 @@ impl Paces {
         let mut paces = self.of.lock().expect("the map is changed by code that does not panic");
         match paces.get(purpose) {
             Some(pace) => Arc::clone(pace),
-            None => Arc::clone(paces.entry(purpose.clone()).or_insert_with(|| Arc::new(Pace::unhurried()))),
+            None => Arc::clone(
+                paces.entry(purpose.clone()).or_insert_with(|| Arc::new(Pace::unhurried())),
+            ),
         }
     }
 
@@ -91,7 +95,8 @@ impl Paces {
 }
 
 impl Inner {
-    /// Calls a purpose no more for so many seconds, nor lets others: its handler has asked for it (D4).
+    /// Calls a purpose no more for so many seconds, nor lets others: its handler has asked for it
+    /// (D4).
     pub(super) async fn slow(&self, purpose: &PurposeId, seconds: u64) {
         let asked = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         let until = saturating_add(self.clock.now(), asked);
@@ -102,7 +107,8 @@ impl Inner {
             tracing::warn!(%purpose, %until, "the handler of a purpose asks for a long pause");
         }
         if let Err(error) = self.ledger.slow_purpose(purpose, until).await {
-            tracing::error!(error = &error as &dyn std::error::Error, %purpose, "other agents cannot be told that a purpose is slowed");
+            tracing::error!(error = &error as &dyn std::error::Error, %purpose,
+                "other agents cannot be told that a purpose is slowed");
         }
     }
 

@@ -1,11 +1,13 @@
-//! `process_user_preference_batch`: a manual run of everybody who asked for one frequency and time, as the specification names it.
+//! `process_user_preference_batch`: a manual run of everybody who asked for one frequency and time,
+//! as the specification names it.
 //!
 //! ```text
 //! feature ─► jobs that follow its preferences ─► their groups of this frequency and time key, in every zone ─► a run each
 //! ```
 //!
-//! All of these runs have one name and one instant, as those of a trigger (D1): they move no mark and count for no date (M6). Who
-//! calls it need have neither a scheduler nor the processor's loops at work: what is missing is done here.
+//! All of these runs have one name and one instant, as those of a trigger (D1): they move no mark
+//! and count for no date (M6). Who calls it need have neither a scheduler nor the processor's loops
+//! at work: what is missing is done here.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,7 +29,8 @@ const NEVER_AGAIN: Duration = Duration::from_hours(24);
 
 /// The runs that one call has opened.
 #[derive(Clone)]
-#[must_use = "nothing is called before the runs are processed: await `finished`, or let the processor's `run` do it"]
+#[must_use = "nothing is called before the runs are processed: await `finished`, or let the \
+    processor's `run` do it"]
 pub struct PreferenceBatch {
     processor: EnhancedBatchProcessor,
     name: FiringName,
@@ -41,7 +44,10 @@ pub enum PreferenceBatchError {
     #[error("feature_type")]
     FeatureType(#[from] IdError),
     /// No job serves the preferences for the feature.
-    #[error("no job follows the preferences for {feature_type}: add one with \"preference_based\": true and this feature_type")]
+    #[error(
+        "no job follows the preferences for {feature_type}: add one with \"preference_based\": \
+         true and this feature_type"
+    )]
     NotServed {
         /// Which feature.
         feature_type: FeatureType,
@@ -65,7 +71,8 @@ pub enum PreferenceBatchError {
 }
 
 impl EnhancedBatchProcessor {
-    /// Opens runs, now, of everybody who asked for this frequency and time key, in every zone and for every job of the feature.
+    /// Opens runs, now, of everybody who asked for this frequency and time key, in every zone and
+    /// for every job of the feature.
     ///
     /// ```no_run
     /// # async fn example(processor: cohort_batch_agent::EnhancedBatchProcessor) -> Result<(), Box<dyn std::error::Error>> {
@@ -80,8 +87,8 @@ impl EnhancedBatchProcessor {
     /// ```
     ///
     /// # Errors
-    /// If nobody serves the feature or has asked for this; if groups cannot be read or runs not be opened. Runs of other jobs may
-    /// have been opened by then, and are processed.
+    /// If nobody serves the feature or has asked for this; if groups cannot be read or runs not be
+    /// opened. Runs of other jobs may have been opened by then, and are processed.
     pub async fn process_user_preference_batch(
         &self,
         feature_type: &str,
@@ -96,17 +103,25 @@ impl EnhancedBatchProcessor {
         for in_force in set.following(&feature_type) {
             is_served = true;
             let mut runs = self.runs_of(in_force, firing);
-            runs.retain(|run| run.group.frequency() == frequency && run.group.time_key() == *time_key);
+            runs.retain(|run| {
+                run.group.frequency() == frequency && run.group.time_key() == *time_key
+            });
             if !runs.is_empty() {
                 let job = &in_force.job.job_id;
-                let mark = Mark { replan_from: None, ..self.0.ledger.ensure_job(job, firing.at).await? };
-                opened.extend(self.process_occurrences(job, Plan { mark, runs, tzdb: None }).await?);
+                let mark =
+                    Mark { replan_from: None, ..self.0.ledger.ensure_job(job, firing.at).await? };
+                opened
+                    .extend(self.process_occurrences(job, Plan { mark, runs, tzdb: None }).await?);
             }
         }
         match (is_served, opened.is_empty()) {
             (false, _) => Err(PreferenceBatchError::NotServed { feature_type }),
-            (true, true) => Err(PreferenceBatchError::NoGroup { feature_type, frequency, time_key: *time_key }),
-            (true, false) => Ok(PreferenceBatch { processor: self.clone(), name: firing.nominal, runs: opened }),
+            (true, true) => {
+                Err(PreferenceBatchError::NoGroup { feature_type, frequency, time_key: *time_key })
+            }
+            (true, false) => {
+                Ok(PreferenceBatch { processor: self.clone(), name: firing.nominal, runs: opened })
+            }
         }
     }
 
@@ -114,14 +129,21 @@ impl EnhancedBatchProcessor {
     async fn know_the_groups(&self) -> Result<(), PreferenceBatchError> {
         if !self.watch().is_following() {
             let scheduler = DynamicBatchScheduler::new(self.clone(), NEVER_AGAIN);
-            return scheduler.initialize_dynamic_schedules().await.map_err(|error| PreferenceBatchError::Schedule(Box::new(error)));
+            return scheduler
+                .initialize_dynamic_schedules()
+                .await
+                .map_err(|error| PreferenceBatchError::Schedule(Box::new(error)));
         }
         self.hear_of_changes().await;
         Ok(())
     }
 
-    /// Claims and processes until `done`; then finishes what is in hand, and leaves the rest as it is.
-    async fn work_until(&self, done: impl Future<Output = Result<(), LedgerError>>) -> Result<(), LedgerError> {
+    /// Claims and processes until `done`; then finishes what is in hand, and leaves the rest as it
+    /// is.
+    async fn work_until(
+        &self,
+        done: impl Future<Output = Result<(), LedgerError>>,
+    ) -> Result<(), LedgerError> {
         let mut in_hand = JoinSet::new();
         let ended = tokio::select! {
             biased;
@@ -155,8 +177,8 @@ impl PreferenceBatch {
         Ok(runs.into_iter().fold(Counts::default(), |sum, run| sum.with(run.counts)))
     }
 
-    /// The runs, once each of their members has an outcome. While the processor's `run` is not at work, this processes them, and
-    /// whatever else is open.
+    /// The runs, once each of their members has an outcome. While the processor's `run` is not at
+    /// work, this processes them, and whatever else is open.
     pub async fn finished(&self) -> Result<Vec<Run>, LedgerError> {
         if self.processor.0.is_at_work.load(Ordering::Relaxed) {
             self.until_closed().await?;

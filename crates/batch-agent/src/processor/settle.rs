@@ -1,4 +1,5 @@
-//! What an attempt makes of each user: done, failed for good, or to be tried again. Pure decisions (D4 to D6).
+//! What an attempt makes of each user: done, failed for good, or to be tried again. Pure decisions
+//! (D4 to D6).
 
 use cohort_preferences::Job;
 use jiff::{SignedDuration, Timestamp};
@@ -6,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::backoff;
 use crate::handler::{ResultStatus, UserResult};
-use crate::ledger::{Chunk, FailedReason, OpenMember, Outcome, RetriedAttempt, Run, Settlement, SkippedReason, Status, UsedSettings};
+use crate::ledger::{
+    Chunk, FailedReason, OpenMember, Outcome, RetriedAttempt, Run, Settlement, SkippedReason,
+    Status, UsedSettings,
+};
 use crate::scheduler::saturating_add;
 
 /// The most bytes of a handler's result that are kept (D11).
@@ -20,15 +24,22 @@ const LONGEST_DETAIL: usize = 500;
 pub(super) enum Ended {
     /// Not called: why.
     Skipped(OpenMember, SkippedReason),
-    /// Not called yet, and to be looked at again at this instant: an earlier run is still open for the user (F10), the purpose is
-    /// slowed or its retries are used up (D4), or the agent is stopping (F6).
+    /// Not called yet, and to be looked at again at this instant: an earlier run is still open for
+    /// the user (F10), the purpose is slowed or its retries are used up (D4), or the agent is
+    /// stopping (F6).
     Waits(OpenMember, Timestamp),
     /// Called, with these settings and this result; `None` if the handler said nothing of the user.
     Called(OpenMember, UsedSettings, Option<Box<UserResult>>),
 }
 
 /// What the chunk becomes after an attempt that ended so for its members.
-pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now: Timestamp) -> Settlement {
+pub(super) fn settle(
+    job: &Job,
+    run: &Run,
+    chunk: &Chunk,
+    ended: Vec<Ended>,
+    now: Timestamp,
+) -> Settlement {
     let called = ended.iter().any(|ended| matches!(ended, Ended::Called(..)));
     let attempts = chunk.attempts + u32::from(called);
     let pause = backoff::pause(attempts.max(1), chunk.id as u64);
@@ -48,11 +59,14 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
                 rest.push(member);
                 continue;
             }
-            Ended::Called(member, used, result) => (member, used, result.map_or_else(|| unanswered(run), |result| *result)),
+            Ended::Called(member, used, result) => {
+                (member, used, result.map_or_else(|| unanswered(run), |result| *result))
+            }
         };
         let next_at = next_attempt_at(&result, pause, now);
         let member = OpenMember { attempts: member.attempts + 1, ..member };
-        let may_retry = member.attempts_of_turn() <= job.retries() && next_at < too_late_at(job, run, &member);
+        let may_retry =
+            member.attempts_of_turn() <= job.retries() && next_at < too_late_at(job, run, &member);
         if result.status == ResultStatus::Retry && may_retry {
             retry_at = retry_at.max(Some(next_at));
             retried.push(retried_attempt(&member, result));
@@ -62,18 +76,30 @@ pub(super) fn settle(job: &Job, run: &Run, chunk: &Chunk, ended: Vec<Ended>, now
         }
     }
     let rest = (!rest.is_empty()).then(|| (rest, retry_at.or(look_at).unwrap_or(now)));
-    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, retried, at: now }
+    Settlement {
+        chunk: chunk.id,
+        run: chunk.run,
+        token: chunk.token,
+        attempts,
+        outcomes,
+        rest,
+        retried,
+        at: now,
+    }
 }
 
 /// From when on no attempt may begin any more (D4, D7).
 pub(super) fn too_late_at(job: &Job, run: &Run, member: &OpenMember) -> Timestamp {
-    let latest = job.deadline.map_or(Timestamp::MAX, |deadline| saturating_add(member.due_at(run), deadline));
+    let latest = job
+        .deadline
+        .map_or(Timestamp::MAX, |deadline| saturating_add(member.due_at(run), deadline));
     saturating_add(latest, SignedDuration::from_micros(1))
 }
 
 /// What the chunk of a canceled run becomes: nobody in it is called any more.
 pub(super) fn cancel(chunk: &Chunk, now: Timestamp) -> Settlement {
-    let outcomes = chunk.open.iter().map(|member| skipped(member, SkippedReason::Canceled)).collect();
+    let outcomes =
+        chunk.open.iter().map(|member| skipped(member, SkippedReason::Canceled)).collect();
     Settlement { outcomes, rest: None, ..postpone(chunk, now, now) }
 }
 
@@ -81,22 +107,39 @@ pub(super) fn cancel(chunk: &Chunk, now: Timestamp) -> Settlement {
 pub(super) fn postpone(chunk: &Chunk, until: Timestamp, now: Timestamp) -> Settlement {
     let rest = Some((chunk.open.clone(), until));
     let (attempts, outcomes, retried) = (chunk.attempts, Vec::new(), Vec::new());
-    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest, retried, at: now }
+    Settlement {
+        chunk: chunk.id,
+        run: chunk.run,
+        token: chunk.token,
+        attempts,
+        outcomes,
+        rest,
+        retried,
+        at: now,
+    }
 }
 
 /// What a chunk becomes whose one user killed its workers (D5).
 pub(super) fn poisoned(chunk: &Chunk, now: Timestamp) -> Settlement {
     let outcome = |member: &OpenMember| Outcome {
-        detail: Some(format!("{} workers died while they had this user's work in hand", chunk.deaths)),
+        detail: Some(format!(
+            "{} workers died while they had this user's work in hand",
+            chunk.deaths
+        )),
         ..uncalled(member, Status::Failed(FailedReason::Poison))
     };
-    Settlement { outcomes: chunk.open.iter().map(outcome).collect(), rest: None, ..postpone(chunk, now, now) }
+    Settlement {
+        outcomes: chunk.open.iter().map(outcome).collect(),
+        rest: None,
+        ..postpone(chunk, now, now)
+    }
 }
 
 /// `Retry-After` is a floor under our own pause (D4).
 fn next_attempt_at(result: &UserResult, pause: SignedDuration, now: Timestamp) -> Timestamp {
-    let asked =
-        result.retry_after_s.map_or(SignedDuration::ZERO, |seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    let asked = result.retry_after_s.map_or(SignedDuration::ZERO, |seconds| {
+        SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+    });
     saturating_add(now, pause.max(asked))
 }
 
@@ -113,9 +156,12 @@ fn unanswered(run: &Run) -> UserResult {
 }
 
 fn skipped(member: &OpenMember, reason: SkippedReason) -> Outcome {
-    // Work that was begun and ran out of time has failed; only what was never begun has expired (A2).
+    // Work that was begun and ran out of time has failed; only what was never begun has expired
+    // (A2).
     let status = match reason {
-        SkippedReason::Expired if member.attempts > 0 => Status::Failed(FailedReason::RetriesExhausted),
+        SkippedReason::Expired if member.attempts > 0 => {
+            Status::Failed(FailedReason::RetriesExhausted)
+        }
         reason => Status::Skipped(reason),
     };
     uncalled(member, status)
@@ -155,7 +201,12 @@ fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult) 
 
 fn retried_attempt(member: &OpenMember, result: UserResult) -> RetriedAttempt {
     let error = result.error.map(kept_detail);
-    RetriedAttempt { ordinal: member.ordinal, number: member.number, attempt: member.attempts, error }
+    RetriedAttempt {
+        ordinal: member.ordinal,
+        number: member.number,
+        attempt: member.attempts,
+        error,
+    }
 }
 
 fn kept_detail(error: String) -> String {
@@ -168,6 +219,7 @@ fn kept_result(result: Option<Value>, url: Option<String>) -> Option<Value> {
     Some(if size <= LONGEST_RESULT {
         result
     } else {
-        json!({ "dropped": format!("the result has {size} bytes, at most {LONGEST_RESULT} are kept") })
+        json!({ "dropped": format!("the result has {size} bytes, at most {LONGEST_RESULT} are \
+            kept") })
     })
 }

@@ -1,8 +1,8 @@
 //! A manual run: everybody whom a job serves, now, because an operator asked for it (D1).
 //!
-//! Each group of the job gets a run of its own, all under one name, so that who is in which group is settled by the same
-//! instant (M1). A trigger is no occurrence: it moves no mark, counts for no date (M6), and fires whether the job is paused
-//! or not.
+//! Each group of the job gets a run of its own, all under one name, so that who is in which group
+//! is settled by the same instant (M1). A trigger is no occurrence: it moves no mark, counts for no
+//! date (M6), and fires whether the job is paused or not.
 
 use cohort_preferences::JobId;
 
@@ -11,7 +11,10 @@ use crate::ledger::{Firing, LedgerError, Mark, NewRun, Plan, RunId};
 
 impl EnhancedBatchProcessor {
     /// Opens the runs of a trigger; `None` if no such job is planned here.
-    pub(crate) async fn trigger(&self, job: &JobId) -> Result<Option<(Firing, Vec<RunId>)>, LedgerError> {
+    pub(crate) async fn trigger(
+        &self,
+        job: &JobId,
+    ) -> Result<Option<(Firing, Vec<RunId>)>, LedgerError> {
         let set = self.jobs();
         let Some(in_force) = set.find_planned(job) else { return Ok(None) };
         self.hear_of_changes().await;
@@ -25,18 +28,26 @@ impl EnhancedBatchProcessor {
     /// Hears of the latest changes; while they cannot be had, the groups known do.
     pub(super) async fn hear_of_changes(&self) {
         if let Err(error) = self.watch().sync().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "triggered with the groups known, without the latest changes");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "triggered with the groups known, without the latest changes"
+            );
         }
     }
 
     /// A run of each of the job's groups.
     pub(super) fn runs_of(&self, in_force: &JobInForce, firing: Firing) -> Vec<NewRun> {
         let (job, schedules) = (&in_force.job, self.schedules());
-        let groups = schedules.view().into_iter().filter(|view| view.job_id == job.job_id).map(|view| view.group);
+        let groups = schedules
+            .view()
+            .into_iter()
+            .filter(|view| view.job_id == job.job_id)
+            .map(|view| view.group);
         let run = |group| NewRun {
             job_version: in_force.version(),
             feature_type: job.feature_type.clone(),
-            // While the defaults are outdated nothing is known, and the reading of members waits for them.
+            // While the defaults are outdated nothing is known, and the reading of members waits
+            // for them.
             stated: schedules.parts(&job.job_id, &group, firing.at).unwrap_or_default().stated,
             group,
             occurrence: firing,

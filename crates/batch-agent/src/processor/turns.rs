@@ -1,8 +1,9 @@
 //! Whose turn it is: urgent work goes first, and no class of it starves (D7). Pure decisions.
 //!
-//! Stride scheduling: each class owes for what it was served, the less the more urgent it is, and the class that owes least
-//! is next. So of what is served while all four have work, critical gets eight fifteenths, high four, medium two and low one. A class
-//! without work saves nothing up: it comes back owing as much as the least that others owe. Within a class the work that waits
+//! Stride scheduling: each class owes for what it was served, the less the more urgent it is, and
+//! the class that owes least is next. So of what is served while all four have work, critical gets
+//! eight fifteenths, high four, medium two and low one. A class without work saves nothing up: it
+//! comes back owing as much as the least that others owe. Within a class the work that waits
 //! longest is next, chunks and members alike.
 
 use cohort_preferences::Priority;
@@ -27,7 +28,11 @@ impl Turns {
         let least = waiting.iter().map(|waiting| owed(waiting, &self.debts)).min()?;
         self.debts = self.debts.map(|debt| debt.saturating_sub(least));
         let is_of_next_class = |(_, waiting): &(usize, &Waiting)| owed(waiting, &self.debts) == 0;
-        let next = waiting.iter().enumerate().filter(is_of_next_class).min_by_key(|(_, waiting)| (waiting.lane.priority, waiting.since));
+        let next = waiting
+            .iter()
+            .enumerate()
+            .filter(is_of_next_class)
+            .min_by_key(|(_, waiting)| (waiting.lane.priority, waiting.since));
         next.map(|(place, _)| place)
     }
 
@@ -54,14 +59,20 @@ mod tests {
     use super::*;
     use crate::ledger::{Lane, WaitingWork};
 
-    const ALL: [Priority; CLASSES] = [Priority::Critical, Priority::High, Priority::Medium, Priority::Low];
+    const ALL: [Priority; CLASSES] =
+        [Priority::Critical, Priority::High, Priority::Medium, Priority::Low];
 
     fn waiting(priority: Priority, second: i64) -> Waiting {
         let lane = Lane { job: "job".parse().expect("a name"), priority };
-        Waiting { lane, work: WaitingWork::Chunks, since: Timestamp::from_second(second).expect("in range") }
+        Waiting {
+            lane,
+            work: WaitingWork::Chunks,
+            since: Timestamp::from_second(second).expect("in range"),
+        }
     }
 
-    /// Serves claims of these sizes while these classes have work, and counts the users of each class.
+    /// Serves claims of these sizes while these classes have work, and counts the users of each
+    /// class.
     fn serve(turns: &mut Turns, classes: &[Priority], claims: &[usize]) -> [u64; CLASSES] {
         let waiting: Vec<_> = classes.iter().map(|priority| waiting(*priority, 0)).collect();
         let mut served = [0; CLASSES];
@@ -76,7 +87,8 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_was_before_each_class_with_work_gets_its_share(
-            before in prop::collection::vec((prop::sample::subsequence(ALL.to_vec(), 1..=4), prop::collection::vec(1..1_000usize, 0..30)), 0..5),
+            before in prop::collection::vec((prop::sample::subsequence(ALL.to_vec(), 1..=4),
+                prop::collection::vec(1..1_000usize, 0..30)), 0..5),
             classes in prop::sample::subsequence(ALL.to_vec(), 1..=4),
             claims in prop::collection::vec(1..1_000usize, 200..400),
         ) {
@@ -96,7 +108,8 @@ mod tests {
         }
 
         #[test]
-        fn a_more_urgent_class_is_not_served_less(claims in prop::collection::vec(25..=25usize, 15..200)) {
+        fn a_more_urgent_class_is_not_served_less(claims in prop::collection::vec(25..=25usize,
+            15..200)) {
             let served = serve(&mut Turns::default(), &ALL, &claims);
             prop_assert!(served.is_sorted_by(|more, less| more >= less), "{served:?}");
         }
@@ -111,12 +124,19 @@ mod tests {
     fn urgent_work_that_comes_after_a_long_time_of_other_work_is_next() {
         let mut turns = Turns::default();
         serve(&mut turns, &[Priority::Low], &[1_000; 50]);
-        assert_eq!(turns.next(&[waiting(Priority::Low, 0), waiting(Priority::Critical, 9)]), Some(1));
+        assert_eq!(
+            turns.next(&[waiting(Priority::Low, 0), waiting(Priority::Critical, 9)]),
+            Some(1)
+        );
     }
 
     #[test]
     fn within_a_class_the_work_that_waits_longest_is_next() {
-        let of_class = [waiting(Priority::Medium, 3), waiting(Priority::Medium, 1), waiting(Priority::Medium, 2)];
+        let of_class = [
+            waiting(Priority::Medium, 3),
+            waiting(Priority::Medium, 1),
+            waiting(Priority::Medium, 2),
+        ];
         assert_eq!(Turns::default().next(&of_class), Some(1));
         assert_eq!(Turns::default().next(&[]), None);
     }

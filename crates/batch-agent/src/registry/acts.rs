@@ -6,7 +6,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{JobRegistry, RegistryError};
-use crate::ledger::{DeadLetter, DeadLetterQuery, FailedReason, LedgerError, OutcomeQuery, Requeue, Run, RunId};
+use crate::ledger::{
+    DeadLetter, DeadLetterQuery, FailedReason, LedgerError, OutcomeQuery, Requeue, Run, RunId,
+};
 
 /// How many users are requeued in one transaction.
 const REQUEUED_AT_ONCE: usize = 1_000;
@@ -51,7 +53,8 @@ pub struct Retried {
 }
 
 impl JobRegistry {
-    /// Cancels a run: who is not called yet never is. Answers the run; one that was canceled before stays as it is.
+    /// Cancels a run: who is not called yet never is. Answers the run; one that was canceled before
+    /// stays as it is.
     pub async fn cancel_run(&self, run: RunId) -> Result<Run, RegistryError> {
         self.refuse_if_read_only()?;
         let canceled = self.ledger.cancel_run(run, self.clock.now()).await?;
@@ -59,10 +62,12 @@ impl JobRegistry {
         Ok(canceled)
     }
 
-    /// Has users tried again who failed. Who fails again after this began is not tried once more by it.
+    /// Has users tried again who failed. Who fails again after this began is not tried once more by
+    /// it.
     ///
     /// # Errors
-    /// [`RegistryError::NotFailed`] if one of the users named is not failed; nobody is requeued then.
+    /// [`RegistryError::NotFailed`] if one of the users named is not failed; nobody is requeued
+    /// then.
     pub async fn retry(&self, retry: &Retry) -> Result<Retried, RegistryError> {
         self.refuse_if_read_only()?;
         self.refuse_unless_served(&retry.runs).await?;
@@ -73,9 +78,13 @@ impl JobRegistry {
         let mut requeued = 0;
         loop {
             let letters = self.ledger.dead_letters(query.clone(), REQUEUED_AT_ONCE).await?;
-            let places: Vec<(RunId, u64)> = letters.iter().map(|letter| (letter.run, letter.ordinal)).collect();
+            let places: Vec<(RunId, u64)> =
+                letters.iter().map(|letter| (letter.run, letter.ordinal)).collect();
             let Some(last) = places.last().copied() else { break };
-            requeued += self.ledger.requeue(Requeue { places, key_nonce: key_nonce.clone(), at: now }).await?;
+            requeued += self
+                .ledger
+                .requeue(Requeue { places, key_nonce: key_nonce.clone(), at: now })
+                .await?;
             query.after = Some(last);
         }
         self.tell_agent().await?;
@@ -85,7 +94,9 @@ impl JobRegistry {
     /// Work of a job that is no more would wait for good.
     async fn refuse_unless_served(&self, runs: &RetriedRuns) -> Result<(), RegistryError> {
         let job = match runs {
-            RetriedRuns::One(run) => self.ledger.run(*run).await?.ok_or(LedgerError::NoSuchRun(*run))?.job_id,
+            RetriedRuns::One(run) => {
+                self.ledger.run(*run).await?.ok_or(LedgerError::NoSuchRun(*run))?.job_id
+            }
             RetriedRuns::OfJob { job, .. } => job.clone(),
         };
         if self.agent.as_ref().is_some_and(|agent| agent.jobs().find_planned(&job).is_some()) {
@@ -94,8 +105,13 @@ impl JobRegistry {
         self.find_job(&job).await.map(drop)
     }
 
-    /// Whoever is named must have failed: that a user was left out silently could be taken for done.
-    async fn refuse_unless_failed(&self, retry: &Retry, query: &DeadLetterQuery) -> Result<(), RegistryError> {
+    /// Whoever is named must have failed: that a user was left out silently could be taken for
+    /// done.
+    async fn refuse_unless_failed(
+        &self,
+        retry: &Retry,
+        query: &DeadLetterQuery,
+    ) -> Result<(), RegistryError> {
         let mut left: Vec<&TenantId> = retry.tenants.iter().collect();
         let mut query = query.clone();
         while !left.is_empty() {
@@ -118,9 +134,18 @@ impl JobRegistry {
     }
 
     /// What is recorded of a user who is not among the failed that are asked for.
-    async fn standing(&self, runs: &RetriedRuns, tenant: &TenantId) -> Result<String, RegistryError> {
+    async fn standing(
+        &self,
+        runs: &RetriedRuns,
+        tenant: &TenantId,
+    ) -> Result<String, RegistryError> {
         let RetriedRuns::One(run) = runs else { return Ok("no such failure".into()) };
-        let query = OutcomeQuery { run: Some(*run), tenant: Some(tenant.clone()), limit: Some(1), ..OutcomeQuery::default() };
+        let query = OutcomeQuery {
+            run: Some(*run),
+            tenant: Some(tenant.clone()),
+            limit: Some(1),
+            ..OutcomeQuery::default()
+        };
         let (outcomes, _next) = self.ledger.outcomes(query).await?;
         let recorded = outcomes.first().map(|outcome| match &outcome.reason {
             Some(reason) => format!("{}: {reason}", outcome.status),

@@ -8,12 +8,14 @@
 //!
 //! Runs are acted on here too (`acts`).
 //!
-//! Applying is an act: what it changes gets a new version, and the last act stands. A start with `--batch-config` is an
-//! act only if the agent was last started with something else: an old agent that is restarted with its old file does not
-//! take back what was applied since, and one that is started with another file says something new.
+//! Applying is an act: what it changes gets a new version, and the last act stands. A start with
+//! `--batch-config` is an act only if the agent was last started with something else: an old agent
+//! that is restarted with its old file does not take back what was applied since, and one that is
+//! started with another file says something new.
 //!
-//! What may fail: two acts at once, then the second is decided anew on what the first has stored. A batch config that
-//! asks for what this program cannot serve is refused whole, and nothing is stored.
+//! What may fail: two acts at once, then the second is decided anew on what the first has stored. A
+//! batch config that asks for what this program cannot serve is refused whole, and nothing is
+//! stored.
 
 mod acts;
 mod plan;
@@ -31,7 +33,8 @@ use crate::accounting::Accountant;
 use crate::clock::AgentClock;
 use crate::explain::Explainer;
 use crate::ledger::{
-    Alteration, Definition, DefinitionEdit, DefinitionKind, Firing, Ledger, LedgerError, RunId, StartedWith, StoredDefinitions,
+    Alteration, Definition, DefinitionEdit, DefinitionKind, Firing, Ledger, LedgerError, RunId,
+    StartedWith, StoredDefinitions,
 };
 use crate::processor::{BuildError, EnhancedBatchProcessor, Serving};
 use crate::source::PreferenceSource;
@@ -94,14 +97,17 @@ pub enum RegistryError {
     /// There is no job of this name.
     #[error("there is no job {0}")]
     NoSuchJob(JobId),
-    /// Users who are to be tried again and have not failed, or not so; each with what is recorded instead.
+    /// Users who are to be tried again and have not failed, or not so; each with what is recorded
+    /// instead.
     #[error("not failed as asked for: {0}")]
     NotFailed(String),
     /// Nothing can be changed here.
     #[error("{0}")]
     ReadOnly(String),
     /// It takes an agent that plans, and there is none in this process.
-    #[error("no agent runs here, and only an agent knows the groups of its jobs; `cohort up` starts one")]
+    #[error(
+        "no agent runs here, and only an agent knows the groups of its jobs; `cohort up` starts one"
+    )]
     NoAgent,
     /// Others were faster again and again.
     #[error("jobs and purposes are being changed by others; try again")]
@@ -119,7 +125,8 @@ impl From<LedgerError> for RegistryError {
 
 /// An error with its causes in one text, for those who read no chain.
 pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    let causes =
+        std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
     std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
 }
 
@@ -133,14 +140,28 @@ impl ApplyReport {
 impl JobRegistry {
     /// The registry of a ledger that no agent of this process works on.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn AgentClock>, serving: Serving) -> Self {
-        Self { ledger, clock, serving: Arc::new(serving), agent: None, source: None, read_only: None }
+        Self {
+            ledger,
+            clock,
+            serving: Arc::new(serving),
+            agent: None,
+            source: None,
+            read_only: None,
+        }
     }
 
     /// The registry of an agent: an act is in force there when it is answered.
     pub fn of_agent(agent: &EnhancedBatchProcessor) -> Self {
         let (source, ledger, clock) = agent.parts();
         let serving = Arc::clone(agent.serving());
-        Self { ledger, clock, serving, agent: Some(agent.clone()), source: Some(source), read_only: None }
+        Self {
+            ledger,
+            clock,
+            serving,
+            agent: Some(agent.clone()),
+            source: Some(source),
+            read_only: None,
+        }
     }
 
     /// The same, with the Config Database to ask what users have stated.
@@ -155,7 +176,8 @@ impl JobRegistry {
         Self { read_only: Some(reason), ..self }
     }
 
-    /// What holds the calendar against the record; `None` if nobody here can ask the Config Database.
+    /// What holds the calendar against the record; `None` if nobody here can ask the Config
+    /// Database.
     pub(crate) fn accountant(&self) -> Option<Accountant> {
         let (source, agent) = (self.source.clone()?, self.agent.clone());
         Some(Accountant::new(source, Arc::clone(&self.ledger), Arc::clone(&self.clock), agent))
@@ -189,17 +211,27 @@ impl JobRegistry {
     }
 
     /// Makes what is stored what is wanted; the rest is removed.
-    pub async fn apply(&self, wanted: &BatchDocuments, by: &str) -> Result<ApplyReport, RegistryError> {
+    pub async fn apply(
+        &self,
+        wanted: &BatchDocuments,
+        by: &str,
+    ) -> Result<ApplyReport, RegistryError> {
         self.store(wanted, by, None).await
     }
 
     /// Applies what an agent was started with, unless it was last started with the same.
-    pub async fn apply_at_start(&self, wanted: &BatchDocuments, agent: &str) -> Result<StartReport, RegistryError> {
+    pub async fn apply_at_start(
+        &self,
+        wanted: &BatchDocuments,
+        agent: &str,
+    ) -> Result<StartReport, RegistryError> {
         let start = StartedWith { agent: agent.to_owned(), documents: wanted.to_json() };
         if self.ledger.started_with(agent).await?.as_ref() == Some(&start.documents) {
             return Ok(StartReport::Known { in_force: self.preview(wanted).await?.is_unchanged() });
         }
-        self.store(wanted, &format!("start of {agent}"), Some(start)).await.map(StartReport::Applied)
+        self.store(wanted, &format!("start of {agent}"), Some(start))
+            .await
+            .map(StartReport::Applied)
     }
 
     /// Lets a job plan nothing from now on. Answers whether it did before.
@@ -220,7 +252,8 @@ impl JobRegistry {
         Ok(was_paused)
     }
 
-    /// Runs everybody whom a job serves, now. Answers the name of the trigger, and its runs: one a group.
+    /// Runs everybody whom a job serves, now. Answers the name of the trigger, and its runs: one a
+    /// group.
     ///
     /// # Errors
     /// [`RegistryError::NoAgent`] if no agent of this process knows the job's groups.
@@ -247,11 +280,18 @@ impl JobRegistry {
 
     async fn find_job(&self, job: &JobId) -> Result<Definition, RegistryError> {
         let stored = self.ledger.definitions().await?;
-        let found = stored.find(DefinitionKind::Job, job.as_str()).filter(|definition| definition.document.is_some());
+        let found = stored
+            .find(DefinitionKind::Job, job.as_str())
+            .filter(|definition| definition.document.is_some());
         found.cloned().ok_or_else(|| RegistryError::NoSuchJob(job.clone()))
     }
 
-    async fn store(&self, wanted: &BatchDocuments, by: &str, start: Option<StartedWith>) -> Result<ApplyReport, RegistryError> {
+    async fn store(
+        &self,
+        wanted: &BatchDocuments,
+        by: &str,
+        start: Option<StartedWith>,
+    ) -> Result<ApplyReport, RegistryError> {
         self.refuse_if_read_only()?;
         for _ in 0..TRIES {
             let stored = self.ledger.definitions().await?;
@@ -271,7 +311,11 @@ impl JobRegistry {
     }
 
     /// The changes, if everything can be served afterwards.
-    fn decide(&self, stored: &StoredDefinitions, wanted: &BatchDocuments) -> Result<Vec<DefinitionChange>, RegistryError> {
+    fn decide(
+        &self,
+        stored: &StoredDefinitions,
+        wanted: &BatchDocuments,
+    ) -> Result<Vec<DefinitionChange>, RegistryError> {
         wanted.read()?;
         let changes = plan::plan(stored, wanted);
         let after = plan::after(stored, &plan::versions(&changes, "", self.clock.now()));

@@ -49,7 +49,8 @@ pub struct Outlook {
     pub groups: usize,
     /// Their users.
     pub members: u64,
-    /// The first of its groups to fire; `None` if none ever does. While the job is paused, it is recorded and not run.
+    /// The first of its groups to fire; `None` if none ever does. While the job is paused, it is
+    /// recorded and not run.
     pub next_run: Option<NamedRun>,
 }
 
@@ -103,9 +104,11 @@ impl JobRegistry {
     /// What is in force, as one batch config.
     pub async fn documents(&self) -> Result<BatchDocuments, RegistryError> {
         let stored = self.ledger.definitions().await?;
-        let jobs = in_force(&stored.latest, DefinitionKind::Job).filter_map(|(job, document)| Some((job.name.parse().ok()?, document)));
+        let jobs = in_force(&stored.latest, DefinitionKind::Job)
+            .filter_map(|(job, document)| Some((job.name.parse().ok()?, document)));
         let purposes = in_force(&stored.latest, DefinitionKind::Purpose);
-        let purposes = purposes.filter_map(|(purpose, document)| Some((purpose.name.parse().ok()?, document)));
+        let purposes =
+            purposes.filter_map(|(purpose, document)| Some((purpose.name.parse().ok()?, document)));
         Ok(BatchDocuments { jobs: jobs.collect(), purposes: Some(purposes.collect()) })
     }
 
@@ -119,17 +122,26 @@ impl JobRegistry {
     ///
     /// # Errors
     /// [`RegistryError::NoAgent`] if no agent of this process plans.
-    pub fn schedules(&self, job: Option<&JobId>, after: Option<&ScheduleKey>, limit: usize) -> Result<Vec<ScheduleView>, RegistryError> {
+    pub fn schedules(
+        &self,
+        job: Option<&JobId>,
+        after: Option<&ScheduleKey>,
+        limit: usize,
+    ) -> Result<Vec<ScheduleView>, RegistryError> {
         let agent = self.agent.as_ref().ok_or(RegistryError::NoAgent)?;
         let wanted = |view: &ScheduleView| {
             job.is_none_or(|job| view.job_id == *job)
-                && after.is_none_or(|after| (&view.job_id, &view.group) > (&after.job_id, &after.group))
+                && after
+                    .is_none_or(|after| (&view.job_id, &view.group) > (&after.job_id, &after.group))
         };
         Ok(agent.schedules().view().into_iter().filter(wanted).take(limit).collect())
     }
 }
 
-fn in_force(definitions: &[Definition], kind: DefinitionKind) -> impl Iterator<Item = (Definition, Value)> {
+fn in_force(
+    definitions: &[Definition],
+    kind: DefinitionKind,
+) -> impl Iterator<Item = (Definition, Value)> {
     let of_kind = definitions.iter().filter(move |definition| definition.kind == kind);
     of_kind.filter_map(|definition| Some((definition.clone(), definition.document.clone()?)))
 }

@@ -1,7 +1,8 @@
-//! The account that the agent keeps of itself (A1): each minute what was due in the last 48 hours is held against the record,
-//! and what is missing is logged, counted and shown by `/metrics`.
+//! The account that the agent keeps of itself (A1): each minute what was due in the last 48 hours
+//! is held against the record, and what is missing is logged, counted and shown by `/metrics`.
 //!
-//! It takes at most a hundredth of the time: where there are very many groups, it is kept less often.
+//! It takes at most a hundredth of the time: where there are very many groups, it is kept less
+//! often.
 
 use std::time::Duration;
 
@@ -24,14 +25,20 @@ impl DynamicBatchScheduler {
     /// Keeps the account from now on. What fell due while nothing ran is planned before.
     pub(super) async fn account_forever(&self) {
         if let Err(error) = self.plan_due().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "what is accounted for may not be planned yet");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what is accounted for may not be planned yet"
+            );
         }
         loop {
             let began = Instant::now();
             match self.account().await {
                 Ok(account) => self.tell_account(&account),
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "what was due cannot be held against the record now");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "what was due cannot be held against the record now"
+                    );
                 }
             }
             tokio::time::sleep(KEEP_EVERY.max(began.elapsed() * SHARE)).await;
@@ -48,7 +55,8 @@ impl DynamicBatchScheduler {
     fn tell_account(&self, account: &Account) {
         self.processor.counts().unaccounted(account.unaccounted);
         for found in account.named.iter().take(10) {
-            let (job_id, group, nominal, fault) = (&found.job_id, &found.group, &found.nominal, found.fault);
+            let (job_id, group, nominal, fault) =
+                (&found.job_id, &found.group, &found.nominal, found.fault);
             tracing::error!(%job_id, %group, %nominal, ?fault, "an occurrence is unaccounted for");
         }
     }

@@ -1,5 +1,5 @@
-//! Taking over what is applied while the agent runs: a changed job takes effect, a removed one plans no more, a pause
-//! holds, all without a restart and on every agent of the ledger.
+//! Taking over what is applied while the agent runs: a changed job takes effect, a removed one
+//! plans no more, a pause holds, all without a restart and on every agent of the ledger.
 //!
 //! ```text
 //! an act of its own API ──┐
@@ -8,9 +8,9 @@
 //!   plan what was due before the act, by the jobs of before ─► swap the jobs ─► read the groups of those that changed
 //! ```
 //!
-//! What may fail: a job or a purpose that this agent cannot serve, as one that a newer program understands, is left out
-//! and logged: agents that can serve it plan it. The Config Database, then the schedules of before go on (F4) and the
-//! groups are read a second later.
+//! What may fail: a job or a purpose that this agent cannot serve, as one that a newer program
+//! understands, is left out and logged: agents that can serve it plan it. The Config Database, then
+//! the schedules of before go on (F4) and the groups are read a second later.
 
 use std::time::Duration;
 
@@ -52,7 +52,10 @@ impl DynamicBatchScheduler {
                 Ok(false) => {}
                 Ok(true) => self.adopted.notify_one(),
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "what was applied is not in force yet; it is tried again");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "what was applied is not in force yet; it is tried again"
+                    );
                 }
             }
         }
@@ -60,7 +63,9 @@ impl DynamicBatchScheduler {
 
     /// Takes over what is stored, if it is newer than what is in force. Answers whether it was.
     pub(super) async fn adopt_newer(&self) -> Result<bool, ScheduleError> {
-        if !self.processor.follows_stored() || self.ledger.definition_revision().await? == self.processor.adopted_revision() {
+        if !self.processor.follows_stored()
+            || self.ledger.definition_revision().await? == self.processor.adopted_revision()
+        {
             return Ok(false);
         }
         let _turn = self.planning.lock().await;
@@ -68,17 +73,23 @@ impl DynamicBatchScheduler {
         self.plan_up_to(stored.changed_at().min(self.clock.now())).await?;
         let (set, unserved) = self.processor.read_jobs(&stored).await?;
         for error in unserved {
-            tracing::error!(error = &error as &dyn std::error::Error, "left out: this agent cannot serve it");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "left out: this agent cannot serve it"
+            );
         }
         let set = self.processor.replace_jobs(set);
         self.reschedule(&set).await?;
         self.processor.note_adopted(stored.revision);
-        tracing::info!(revision = stored.revision, "jobs and purposes are in force as they were applied");
+        tracing::info!(
+            revision = stored.revision,
+            "jobs and purposes are in force as they were applied"
+        );
         Ok(true)
     }
 
-    /// Gives every job of the set its schedules; only those that changed are read. One that cannot be read does not hold
-    /// up the others.
+    /// Gives every job of the set its schedules; only those that changed are read. One that cannot
+    /// be read does not hold up the others.
     async fn reschedule(&self, set: &JobSet) -> Result<(), ScheduleError> {
         let schedules = self.processor.schedules();
         schedules.retain(|job| set.find_planned(job).is_some());
@@ -91,7 +102,10 @@ impl DynamicBatchScheduler {
             match self.load(job).await {
                 // It is logged, and tried again whenever everything is read anew.
                 Err(error @ ScheduleError::Unresolved { .. }) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a job that was applied cannot be scheduled");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a job that was applied cannot be scheduled"
+                    );
                 }
                 loaded => read = read.and(loaded),
             }
@@ -99,23 +113,36 @@ impl DynamicBatchScheduler {
         read
     }
 
-    /// The default preferences of a job over time, oldest first: those of each version from the instant that it was applied
-    /// (T12).
-    pub(super) async fn defaults_of(&self, job: &JobInForce) -> Result<Vec<(Timestamp, Preference)>, LedgerError> {
+    /// The default preferences of a job over time, oldest first: those of each version from the
+    /// instant that it was applied (T12).
+    pub(super) async fn defaults_of(
+        &self,
+        job: &JobInForce,
+    ) -> Result<Vec<(Timestamp, Preference)>, LedgerError> {
         let now = (job.applied_at(), job.job.default_preferences.clone());
-        let Some(stored) = job.stored.as_ref().filter(|stored| stored.version > 1) else { return Ok(vec![now]) };
-        let versions = self.ledger.definition_versions(DefinitionKind::Job, job.job.job_id.as_str()).await?;
+        let Some(stored) = job.stored.as_ref().filter(|stored| stored.version > 1) else {
+            return Ok(vec![now]);
+        };
+        let versions =
+            self.ledger.definition_versions(DefinitionKind::Job, job.job.job_id.as_str()).await?;
         let before = versions.into_iter().filter(|version| version.version < stored.version);
-        let before =
-            before.filter_map(|version| earlier_job(&job.job.job_id, &version).map(|job| (version.applied_at, job.default_preferences)));
+        let before = before.filter_map(|version| {
+            earlier_job(&job.job.job_id, &version)
+                .map(|job| (version.applied_at, job.default_preferences))
+        });
         Ok(before.chain([now]).collect())
     }
 }
 
-/// A version of a job that is not in force any more; `None` if it cannot be read, which costs no more than catching up.
+/// A version of a job that is not in force any more; `None` if it cannot be read, which costs no
+/// more than catching up.
 fn earlier_job(job_id: &JobId, version: &Definition) -> Option<cohort_preferences::Job> {
     let read = version.document.as_ref().map(read_job)?;
-    read.inspect_err(|error| tracing::warn!(%job_id, version = version.version, %error, "an earlier version cannot be read")).ok()
+    read.inspect_err(|error| {
+        tracing::warn!(%job_id, version = version.version, %error,
+        "an earlier version cannot be read")
+    })
+    .ok()
 }
 
 impl StoredDefinitions {

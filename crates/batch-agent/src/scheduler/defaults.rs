@@ -1,11 +1,14 @@
 //! By which defaults stated groups are completed, and from when to when (T12).
 //!
-//! Defaults hold from the instant of their change: an occurrence before it is planned by the earlier ones, however late it
-//! is planned. So a stated group belongs to one preference group for a stretch of time, and to another afterwards.
+//! Defaults hold from the instant of their change: an occurrence before it is planned by the
+//! earlier ones, however late it is planned. So a stated group belongs to one preference group for
+//! a stretch of time, and to another afterwards.
 
 use std::collections::BTreeSet;
 
-use cohort_preferences::{Defaults, FeatureDefaults, Job, Preference, PreferenceGroup, StatedGroup, UnresolvedGroup};
+use cohort_preferences::{
+    Defaults, FeatureDefaults, Job, Preference, PreferenceGroup, StatedGroup, UnresolvedGroup,
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -16,7 +19,8 @@ pub(crate) struct DefaultsInTime {
     periods: Vec<(Timestamp, Defaults)>,
 }
 
-/// From when to when a stated group is part of a preference group; without an end where it still is.
+/// From when to when a stated group is part of a preference group; without an end where it still
+/// is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stretch {
     pub(crate) from: Timestamp,
@@ -30,16 +34,25 @@ impl Stretch {
 }
 
 impl DefaultsInTime {
-    /// The defaults of a job and of its feature over time, each oldest first; the job's stand behind the feature's. The job's
-    /// oldest hold from the beginning of time.
+    /// The defaults of a job and of its feature over time, each oldest first; the job's stand
+    /// behind the feature's. The job's oldest hold from the beginning of time.
     pub(crate) fn of(of_job: &[(Timestamp, Preference)], of_feature: &[FeatureDefaults]) -> Self {
-        let changes = of_job.iter().skip(1).map(|(at, _)| *at).chain(of_feature.iter().map(|feature| feature.since));
+        let changes = of_job
+            .iter()
+            .skip(1)
+            .map(|(at, _)| *at)
+            .chain(of_feature.iter().map(|feature| feature.since));
         let instants: BTreeSet<Timestamp> = changes.chain([Timestamp::MIN]).collect();
         let at = |instant: Timestamp| {
-            let feature =
-                of_feature.iter().rfind(|feature| feature.since <= instant).and_then(|feature| feature.default_preferences.as_ref());
+            let feature = of_feature
+                .iter()
+                .rfind(|feature| feature.since <= instant)
+                .and_then(|feature| feature.default_preferences.as_ref());
             let job = of_job.iter().rfind(|(since, _)| *since <= instant).or(of_job.first());
-            let layers = feature.map(|defaults| defaults.meant().clone()).into_iter().chain(job.map(|(_, defaults)| defaults.clone()));
+            let layers = feature
+                .map(|defaults| defaults.meant().clone())
+                .into_iter()
+                .chain(job.map(|(_, defaults)| defaults.clone()));
             (instant, Defaults(layers.collect()))
         };
         Self { periods: instants.into_iter().map(at).collect() }
@@ -56,8 +69,16 @@ impl DefaultsInTime {
     }
 
     /// The preference group that a stated group was part of at an instant.
-    pub(crate) fn resolve_at(&self, stated: &StatedGroup, at: Timestamp) -> Result<PreferenceGroup, UnresolvedGroup> {
-        let (_, defaults) = self.periods.iter().rfind(|(from, _)| *from <= at).expect("the first holds from the beginning of time");
+    pub(crate) fn resolve_at(
+        &self,
+        stated: &StatedGroup,
+        at: Timestamp,
+    ) -> Result<PreferenceGroup, UnresolvedGroup> {
+        let (_, defaults) = self
+            .periods
+            .iter()
+            .rfind(|(from, _)| *from <= at)
+            .expect("the first holds from the beginning of time");
         stated.resolve(defaults)
     }
 
@@ -69,8 +90,12 @@ impl DefaultsInTime {
     /// The preference groups that a stated group was part of, and the one that it is part of now.
     ///
     /// # Errors
-    /// If the defaults of now do not complete it. Earlier ones that did not are passed over: nothing fired by them.
-    pub(super) fn stretches(&self, stated: &StatedGroup) -> Result<Vec<(PreferenceGroup, Stretch)>, UnresolvedGroup> {
+    /// If the defaults of now do not complete it. Earlier ones that did not are passed over:
+    /// nothing fired by them.
+    pub(super) fn stretches(
+        &self,
+        stated: &StatedGroup,
+    ) -> Result<Vec<(PreferenceGroup, Stretch)>, UnresolvedGroup> {
         self.resolve(stated)?;
         Ok(self.groups(stated))
     }
@@ -82,16 +107,20 @@ impl DefaultsInTime {
             let Ok(group) = stated.resolve(defaults) else { continue };
             let until = self.periods.get(index + 1).map(|(next, _)| *next);
             match stretches.last_mut() {
-                Some((last, stretch)) if *last == group && stretch.until == Some(*from) => stretch.until = until,
+                Some((last, stretch)) if *last == group && stretch.until == Some(*from) => {
+                    stretch.until = until
+                }
                 _ => stretches.push((group, Stretch { from: *from, until })),
             }
         }
         stretches
     }
 
-    /// The overrides of the defaults of now, those of the feature over those of the job, key by key.
+    /// The overrides of the defaults of now, those of the feature over those of the job, key by
+    /// key.
     pub(super) fn template_overrides(&self) -> Map<String, Value> {
-        let weakest_first = self.now().0.iter().rev().flat_map(|layer| layer.template_overrides.clone());
+        let weakest_first =
+            self.now().0.iter().rev().flat_map(|layer| layer.template_overrides.clone());
         weakest_first.collect()
     }
 
@@ -111,7 +140,8 @@ mod tests {
     }
 
     fn feature(since: i64, defaults: &Value) -> FeatureDefaults {
-        serde_json::from_value(json!({"since": at(since), "default_preferences": defaults})).expect("defaults")
+        serde_json::from_value(json!({"since": at(since), "default_preferences": defaults}))
+            .expect("defaults")
     }
 
     fn at(second: i64) -> Timestamp {
@@ -121,31 +151,53 @@ mod tests {
     fn told(defaults: &DefaultsInTime, stated: [&str; 3]) -> Vec<(String, Option<i64>)> {
         let stated = StatedGroup::parse(stated[0], stated[1], stated[2]).expect("a group");
         let stretches = defaults.stretches(&stated).expect("completed");
-        stretches.iter().map(|(group, stretch)| (group.to_string(), stretch.until.map(Timestamp::as_second))).collect()
+        stretches
+            .iter()
+            .map(|(group, stretch)| (group.to_string(), stretch.until.map(Timestamp::as_second)))
+            .collect()
     }
 
     #[test]
     fn a_stated_group_moves_when_the_defaults_that_complete_it_change() {
-        let changed = [feature(100, &json!({"preferred_time": "10:00"})), feature(200, &Value::Null)];
-        let defaults = DefaultsInTime::of(&job(&json!({"frequency": "daily", "preferred_time": "08:00"})), &changed);
+        let changed =
+            [feature(100, &json!({"preferred_time": "10:00"})), feature(200, &Value::Null)];
+        let defaults = DefaultsInTime::of(
+            &job(&json!({"frequency": "daily", "preferred_time": "08:00"})),
+            &changed,
+        );
         assert_eq!(
             told(&defaults, ["daily", "-", "UTC"]),
-            [("daily:08:00 UTC".into(), Some(100)), ("daily:10:00 UTC".into(), Some(200)), ("daily:08:00 UTC".into(), None)]
+            [
+                ("daily:08:00 UTC".into(), Some(100)),
+                ("daily:10:00 UTC".into(), Some(200)),
+                ("daily:08:00 UTC".into(), None)
+            ]
         );
-        assert_eq!(told(&defaults, ["daily", "07:00", "UTC"]), [("daily:07:00 UTC".into(), None)], "who states all never moves");
+        assert_eq!(
+            told(&defaults, ["daily", "07:00", "UTC"]),
+            [("daily:07:00 UTC".into(), None)],
+            "who states all never moves"
+        );
     }
 
     #[test]
     fn another_version_of_the_job_moves_those_whom_the_feature_leaves_open() {
-        let versions = [job(&json!({"frequency": "daily"})), job(&json!({"frequency": "daily", "preferred_time": "11:00"}))];
+        let versions = [
+            job(&json!({"frequency": "daily"})),
+            job(&json!({"frequency": "daily", "preferred_time": "11:00"})),
+        ];
         let versions = [(at(1), versions[0][0].1.clone()), (at(300), versions[1][0].1.clone())];
         let defaults = DefaultsInTime::of(&versions, &[]);
-        assert_eq!(told(&defaults, ["daily", "-", "UTC"]), [("daily:09:00 UTC".into(), Some(300)), ("daily:11:00 UTC".into(), None)]);
+        assert_eq!(
+            told(&defaults, ["daily", "-", "UTC"]),
+            [("daily:09:00 UTC".into(), Some(300)), ("daily:11:00 UTC".into(), None)]
+        );
     }
 
     #[test]
     fn what_no_earlier_default_completed_begins_with_the_one_that_does() {
-        let defaults = DefaultsInTime::of(&job(&json!({})), &[feature(100, &json!({"frequency": "daily"}))]);
+        let defaults =
+            DefaultsInTime::of(&job(&json!({})), &[feature(100, &json!({"frequency": "daily"}))]);
         assert_eq!(told(&defaults, ["-", "-", "-"]), [("daily:09:00 UTC".into(), None)]);
         let stated = StatedGroup::parse("-", "-", "-").expect("a group");
         assert_eq!(defaults.stretches(&stated).expect("completed")[0].1.from, at(100));

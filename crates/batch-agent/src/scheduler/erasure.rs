@@ -1,10 +1,11 @@
 //! Taking over whom the Config Database has erased (W8).
 //!
-//! The ledger keeps its own place in the change feed for it, so that nobody is missed who was erased while no agent ran. From
-//! there the feed is read at the start, whenever a change without a name was heard of, and once an hour. What may fail: the
-//! feed no longer reaches back to the place, then the names in the ledger are compared with those who are there. A database of
-//! another incarnation, which was restored or is simply the wrong one, is not believed in this: nobody is erased by its word,
-//! for that cannot be taken back.
+//! The ledger keeps its own place in the change feed for it, so that nobody is missed who was
+//! erased while no agent ran. From there the feed is read at the start, whenever a change without a
+//! name was heard of, and once an hour. What may fail: the feed no longer reaches back to the
+//! place, then the names in the ledger are compared with those who are there. A database of another
+//! incarnation, which was restored or is simply the wrong one, is not believed in this: nobody is
+//! erased by its word, for that cannot be taken back.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use cohort_preferences::{Change, ChangeKind, TenantFilter, TenantMembersRequest,
 use super::{DynamicBatchScheduler, ScheduleError};
 use crate::source::SourceError;
 
-/// How often the feed is read for it in any case, so that the place never falls behind what is kept.
+/// How often the feed is read for it in any case, so that the place never falls behind what is
+/// kept.
 const AT_LEAST_EVERY: Duration = Duration::from_hours(1);
 
 /// How long to wait after a fault.
@@ -27,7 +29,10 @@ impl DynamicBatchScheduler {
     pub(super) async fn erase_forever(&self) {
         loop {
             if let Err(error) = self.take_over_erasures().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "who was erased is not taken over yet; it is tried again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "who was erased is not taken over yet; it is tried again"
+                );
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -54,8 +59,12 @@ impl DynamicBatchScheduler {
             if page.changes.is_empty() {
                 return Ok(());
             }
-            let erased: Vec<u64> =
-                page.changes.iter().filter(|change| is_of_the_erased(change)).filter_map(|change| change.number).collect();
+            let erased: Vec<u64> = page
+                .changes
+                .iter()
+                .filter(|change| is_of_the_erased(change))
+                .filter_map(|change| change.number)
+                .collect();
             self.ledger.erase(erased, page.next.clone()).await?;
             place = page.next;
         }
@@ -66,7 +75,8 @@ impl DynamicBatchScheduler {
         let start = self.source.changes("now", Duration::ZERO).await?.next;
         if !is_of_one_feed(place, &start) {
             tracing::error!(
-                "the Config Database is of another incarnation than the ledger has known: who was erased is not taken over from it"
+                "the Config Database is of another incarnation than the ledger has known: who was \
+                 erased is not taken over from it"
             );
             return Ok(());
         }
@@ -75,10 +85,23 @@ impl DynamicBatchScheduler {
             let named = self.ledger.named_tenants(after, NAMES_AT_ONCE).await?;
             let Some((last, _)) = named.last() else { break };
             after = *last;
-            let filter = TenantFilter { tenant_ids: named.iter().map(|(_, name)| name.clone()).collect(), ..TenantFilter::default() };
-            let request = TenantMembersRequest { filter, as_of: self.clock.now(), cursor: None, limit: Some(NAMES_AT_ONCE) };
+            let filter = TenantFilter {
+                tenant_ids: named.iter().map(|(_, name)| name.clone()).collect(),
+                ..TenantFilter::default()
+            };
+            let request = TenantMembersRequest {
+                filter,
+                as_of: self.clock.now(),
+                cursor: None,
+                limit: Some(NAMES_AT_ONCE),
+            };
             let there = self.source.tenants(&request).await?.members;
-            erased.extend(named.iter().map(|(number, _)| *number).filter(|number| there.iter().all(|member| member.number != *number)));
+            erased.extend(
+                named
+                    .iter()
+                    .map(|(number, _)| *number)
+                    .filter(|number| there.iter().all(|member| member.number != *number)),
+            );
         }
         Ok(self.ledger.erase(erased, start).await?)
     }

@@ -1,13 +1,16 @@
 //! The schedules of one job: its preference groups, and how far each is planned.
 //!
-//! A group is learnt of from the list of groups, from the feed, or as that of tenants who are enrolled. It is planned from
-//! the instant at which it came to be (F1), by the defaults of each occurrence's own instant (T12), and retires when nobody
-//! is in it.
+//! A group is learnt of from the list of groups, from the feed, or as that of tenants who are
+//! enrolled. It is planned from the instant at which it came to be (F1), by the defaults of each
+//! occurrence's own instant (T12), and retires when nobody is in it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cohort_preferences::{Change, ChangeKind, GroupSummary, Job, Occurrence, OwnZone, PreferenceGroup, Schedule, UnresolvedGroup};
+use cohort_preferences::{
+    Change, ChangeKind, GroupSummary, Job, Occurrence, OwnZone, PreferenceGroup, Schedule,
+    UnresolvedGroup,
+};
 use jiff::{SignedDuration, Timestamp};
 use smallvec::SmallVec;
 
@@ -19,8 +22,8 @@ use super::schedules::{Named, NominalDates};
 use crate::ledger::{FiringName, Mark, Pause};
 use crate::processor::JobInForce;
 
-/// How far back occurrences of a zone that is new among the tenants are planned again: the list of zones is read anew only so
-/// often, and a run that is already open is not opened twice.
+/// How far back occurrences of a zone that is new among the tenants are planned again: the list of
+/// zones is read anew only so often, and a run that is already open is not opened twice.
 const ZONES_REPLANNED: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is known of one job: its groups, and how far each is planned.
@@ -33,12 +36,14 @@ pub(super) struct JobSchedules {
     pub(super) mark: Mark,
     /// The stretch from the mark's `replan_from` on is still to be planned anew (T11).
     pub(super) is_replanning: bool,
-    /// The feed's cursor up to which changes are in the groups: reading one twice does no harm (F7).
+    /// The feed's cursor up to which changes are in the groups: reading one twice does no harm
+    /// (F7).
     pub(super) applied: String,
     pub(super) defaults: DefaultsInTime,
     /// When the feed was heard to name other defaults than these: the groups are to be read anew.
     pub(super) outdated_since: Option<Timestamp>,
-    /// When the list of groups was first found to be suddenly empty; `None` while it is believed (M8).
+    /// When the list of groups was first found to be suddenly empty; `None` while it is believed
+    /// (M8).
     pub(super) doubted_since: Option<Timestamp>,
     /// The zones of the tenants that it enrols.
     pub(super) zones: BTreeSet<OwnZone>,
@@ -56,7 +61,12 @@ pub(crate) struct Due {
 }
 
 impl JobSchedules {
-    pub(super) fn new(job: &JobInForce, mark: Mark, applied: String, defaults: DefaultsInTime) -> Self {
+    pub(super) fn new(
+        job: &JobInForce,
+        mark: Mark,
+        applied: String,
+        defaults: DefaultsInTime,
+    ) -> Self {
         Self {
             job: Arc::clone(&job.job),
             version: job.version(),
@@ -73,24 +83,37 @@ impl JobSchedules {
         }
     }
 
-    /// Notes whether a stretch is to be planned anew that the schedules of before know nothing of, or have not planned yet.
-    /// Answers whether its planning begins with these schedules (T11).
+    /// Notes whether a stretch is to be planned anew that the schedules of before know nothing of,
+    /// or have not planned yet. Answers whether its planning begins with these schedules (T11).
     pub(super) fn begins_anew(&mut self, earlier: Option<&Self>) -> bool {
-        let begins = self.mark.replan_from.is_some() && earlier.is_none_or(|earlier| earlier.mark.replan_from != self.mark.replan_from);
+        let begins = self.mark.replan_from.is_some()
+            && earlier.is_none_or(|earlier| earlier.mark.replan_from != self.mark.replan_from);
         self.is_replanning = begins || earlier.is_some_and(|earlier| earlier.is_replanning);
         begins
     }
 
-    /// A group is planned from the instant at which it came to be, even if the mark is already later (F1). Between what was
-    /// known when the mark was set and the mark, users may have come to it without a word to us, also to one that is older:
-    /// that stretch is planned anew, and runs that were opened in it are found by their unique key. So is what another time
-    /// zone database may have named otherwise (T11).
+    /// A group is planned from the instant at which it came to be, even if the mark is already
+    /// later (F1). Between what was known when the mark was set and the mark, users may have come
+    /// to it without a word to us, also to one that is older: that stretch is planned anew, and
+    /// runs that were opened in it are found by their unique key. So is what another time zone
+    /// database may have named otherwise (T11).
     pub(super) fn first_planned_from(&self, since: Timestamp) -> Timestamp {
-        since.max(self.mark.replan_from.map_or(self.mark.known_until, |from| from.min(self.mark.known_until)))
+        since.max(
+            self.mark
+                .replan_from
+                .map_or(self.mark.known_until, |from| from.min(self.mark.known_until)),
+        )
     }
 
-    pub(super) fn learn(&mut self, group: &PreferenceGroup, summary: &GroupSummary, stretch: Stretch, planned_until: Option<Timestamp>) {
-        let from = planned_until.unwrap_or_else(|| self.first_planned_from(summary.since.max(stretch.from)));
+    pub(super) fn learn(
+        &mut self,
+        group: &PreferenceGroup,
+        summary: &GroupSummary,
+        stretch: Stretch,
+        planned_until: Option<Timestamp>,
+    ) {
+        let from = planned_until
+            .unwrap_or_else(|| self.first_planned_from(summary.since.max(stretch.from)));
         if self.is_past(stretch, group, from) {
             return;
         }
@@ -100,7 +123,8 @@ impl JobSchedules {
         part.note(stretch);
     }
 
-    /// Whether nothing fires in a stretch any more, and no run that fired in it can still wait for its members (F4).
+    /// Whether nothing fires in a stretch any more, and no run that fired in it can still wait for
+    /// its members (F4).
     fn is_past(&self, stretch: Stretch, group: &PreferenceGroup, from: Timestamp) -> bool {
         let window = self.job.catchup_window(group.frequency());
         stretch.until.is_some_and(|until| saturating_add(until, window) <= from)
@@ -111,7 +135,13 @@ impl JobSchedules {
         since.max(saturating_add(self.mark.planned_until, -ZONES_REPLANNED))
     }
 
-    pub(super) fn enrol(&mut self, group: &PreferenceGroup, zone: &OwnZone, stretch: Stretch, from: Timestamp) {
+    pub(super) fn enrol(
+        &mut self,
+        group: &PreferenceGroup,
+        zone: &OwnZone,
+        stretch: Stretch,
+        from: Timestamp,
+    ) {
         self.zones.insert(zone.clone());
         if !self.is_past(stretch, group, from) {
             note(self.schedule(group, from).enrolled.entry(zone.clone()).or_default(), stretch);
@@ -129,11 +159,18 @@ impl JobSchedules {
             let schedule = Schedule::of(group);
             let next = schedule.next_after(from);
             due.extend(next.map(|next| (next.at, group.clone())));
-            Scheduled { schedule, stated: SmallVec::new(), enrolled: BTreeMap::new(), planned_until: from, next }
+            Scheduled {
+                schedule,
+                stated: SmallVec::new(),
+                enrolled: BTreeMap::new(),
+                planned_until: from,
+                next,
+            }
         })
     }
 
-    /// Plans a group anew from an earlier instant: runs that were opened since are found by their unique key.
+    /// Plans a group anew from an earlier instant: runs that were opened since are found by their
+    /// unique key.
     fn replan(&mut self, group: &PreferenceGroup, from: Timestamp) {
         let Some(scheduled) = self.groups.get_mut(group) else { return };
         if let Some(next) = scheduled.next {
@@ -159,7 +196,8 @@ impl JobSchedules {
         }
         if let Some(left) = &change.left
             && let Ok(group) = self.defaults.resolve(left)
-            && let Some(part) = self.groups.get_mut(&group).and_then(|scheduled| scheduled.known_part_mut(left))
+            && let Some(part) =
+                self.groups.get_mut(&group).and_then(|scheduled| scheduled.known_part_mut(left))
         {
             part.lose_one(change.at);
         }
@@ -171,7 +209,12 @@ impl JobSchedules {
                 self.revive(&group, change.at);
             }
             None => {
-                let summary = GroupSummary { group: joined.clone(), count: 1, since: change.at, empty_since: None };
+                let summary = GroupSummary {
+                    group: joined.clone(),
+                    count: 1,
+                    since: change.at,
+                    empty_since: None,
+                };
                 for (group, stretch) in self.defaults.stretches(joined)? {
                     self.learn(&group, &summary, stretch, None);
                 }
@@ -180,12 +223,22 @@ impl JobSchedules {
         Ok(())
     }
 
-    pub(super) fn due_of(&self, group: &PreferenceGroup, now: Timestamp, horizon: Option<NominalDates>, named: &Named) -> Vec<Due> {
+    pub(super) fn due_of(
+        &self,
+        group: &PreferenceGroup,
+        now: Timestamp,
+        horizon: Option<NominalDates>,
+        named: &Named,
+    ) -> Vec<Due> {
         let scheduled = &self.groups[group];
         let until = scheduled.gone_since().map_or(now, |gone| gone.min(now));
-        let in_horizon =
-            |occurrence: &Occurrence| horizon.is_none_or(|dates| (dates.first..=dates.last).contains(&occurrence.nominal.date()));
-        let is_named = |occurrence: &Occurrence| named.contains(&(group.clone(), FiringName::Nominal(occurrence.nominal)));
+        let in_horizon = |occurrence: &Occurrence| {
+            horizon
+                .is_none_or(|dates| (dates.first..=dates.last).contains(&occurrence.nominal.date()))
+        };
+        let is_named = |occurrence: &Occurrence| {
+            named.contains(&(group.clone(), FiringName::Nominal(occurrence.nominal)))
+        };
         let due: Vec<Occurrence> = scheduled
             .schedule
             .after(scheduled.planned_until)
@@ -195,13 +248,21 @@ impl JobSchedules {
             .collect();
         let verdicts = judge(&self.job, self.pause, group, &due, now);
         let due = due.into_iter().zip(verdicts);
-        due.map(|(occurrence, verdict)| Due { group: group.clone(), parts: scheduled.parts(occurrence.at), occurrence, verdict }).collect()
+        due.map(|(occurrence, verdict)| Due {
+            group: group.clone(),
+            parts: scheduled.parts(occurrence.at),
+            occurrence,
+            verdict,
+        })
+        .collect()
     }
 
-    /// Whether another time zone database has nothing to say of an occurrence that was planned: a name with an offset says
-    /// the instant, and the instant is past (T9, T11).
+    /// Whether another time zone database has nothing to say of an occurrence that was planned: a
+    /// name with an offset says the instant, and the instant is past (T9, T11).
     fn is_planned_by_instant(&self, occurrence: &Occurrence) -> bool {
-        self.is_replanning && occurrence.nominal.offset().is_some() && occurrence.at <= self.mark.known_until
+        self.is_replanning
+            && occurrence.nominal.offset().is_some()
+            && occurrence.at <= self.mark.known_until
     }
 
     pub(super) fn advance(&mut self, now: Timestamp) {

@@ -7,15 +7,16 @@
 //!                  plan: fire or missed ─► ledger: runs and mark, one transaction ─► processor
 //! ```
 //!
-//! There is no leader: each agent plans everything, and the ledger's unique key lets one of them open each run (F3). The
-//! mark says up to when everything is planned; it moves in the same transaction as the runs, so that a crash loses
-//! neither (F1). What may fail: the Config Database, then the schedules known go on (F4), also where it suddenly names no
-//! group (`doubt`, M8); the ledger, then nothing is planned and the same stretch is planned again later (F5).
+//! There is no leader: each agent plans everything, and the ledger's unique key lets one of them
+//! open each run (F3). The mark says up to when everything is planned; it moves in the same
+//! transaction as the runs, so that a crash loses neither (F1). What may fail: the Config Database,
+//! then the schedules known go on (F4), also where it suddenly names no group (`doubt`, M8); the
+//! ledger, then nothing is planned and the same stretch is planned again later (F5).
 //!
 //! Agents with different time zone databases do not plan at once (`tzdb`, T11).
 //!
-//! Simulated time drives this very code: [`DynamicBatchScheduler::run_simulated_until`] moves the clock from one instant
-//! at which something is to do to the next.
+//! Simulated time drives this very code: [`DynamicBatchScheduler::run_simulated_until`] moves the
+//! clock from one instant at which something is to do to the next.
 
 mod account;
 mod adopt;
@@ -77,7 +78,10 @@ pub enum ScheduleError {
     #[error(transparent)]
     Unserved(#[from] BuildError),
     /// The groups known were not replaced by a list that names nobody (M8).
-    #[error("job {job_id}: the list of groups is suddenly empty, and no change says why: is it the right Config Database?")]
+    #[error(
+        "job {job_id}: the list of groups is suddenly empty, and no change says why: is it the \
+         right Config Database?"
+    )]
     SuddenlyEmpty {
         /// Which job.
         job_id: JobId,
@@ -104,12 +108,14 @@ pub struct DynamicBatchScheduler {
     /// Held while occurrences are planned, and while the jobs are swapped that they are planned by.
     planning: Mutex<()>,
     standing: Standing,
-    /// Told when there may be more to plan because jobs have changed, or because this agent begins to plan.
+    /// Told when there may be more to plan because jobs have changed, or because this agent begins
+    /// to plan.
     adopted: Notify,
 }
 
 impl DynamicBatchScheduler {
-    /// A scheduler for the processor's jobs; `poll_interval` is how often everything is read anew as a safety net (F8).
+    /// A scheduler for the processor's jobs; `poll_interval` is how often everything is read anew
+    /// as a safety net (F8).
     pub fn new(processor: EnhancedBatchProcessor, poll_interval: Duration) -> Self {
         let (source, ledger, clock) = processor.parts();
         Self {
@@ -125,8 +131,8 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Puts the stored jobs in force, reads the groups of every job and makes their schedules. To be called once, before
-    /// anything else.
+    /// Puts the stored jobs in force, reads the groups of every job and makes their schedules. To
+    /// be called once, before anything else.
     pub async fn initialize_dynamic_schedules(&self) -> Result<(), ScheduleError> {
         self.renew().await?;
         self.adopt_at_start().await?;
@@ -134,14 +140,18 @@ impl DynamicBatchScheduler {
     }
 
     /// Reads the groups of a feature anew, for every job that serves it.
-    pub async fn refresh_feature_schedules(&self, feature: &FeatureType) -> Result<(), ScheduleError> {
+    pub async fn refresh_feature_schedules(
+        &self,
+        feature: &FeatureType,
+    ) -> Result<(), ScheduleError> {
         for job in self.processor.jobs().following(feature) {
             self.load(job).await?;
         }
         Ok(())
     }
 
-    /// Reads one group of a feature, in every zone, and makes or corrects its schedules for every job.
+    /// Reads one group of a feature, in every zone, and makes or corrects its schedules for every
+    /// job.
     pub async fn schedule_preference_group(
         &self,
         feature: &FeatureType,
@@ -149,12 +159,17 @@ impl DynamicBatchScheduler {
         time_key: &TimeKey,
     ) -> Result<(), ScheduleError> {
         let list = self.source.groups(feature).await?;
-        let wanted = |group: &cohort_preferences::StatedGroup| group.frequency() == Some(frequency) && group.time_key() == *time_key;
+        let wanted = |group: &cohort_preferences::StatedGroup| {
+            group.frequency() == Some(frequency) && group.time_key() == *time_key
+        };
         for summary in list.groups.into_iter().filter(|summary| wanted(&summary.group)) {
             for job in self.processor.jobs().following(feature) {
                 let job_id = &job.job.job_id;
                 let learnt = self.processor.schedules().learn(job_id, &summary);
-                learnt.map_err(|source| ScheduleError::Unresolved { job_id: job_id.clone(), source })?;
+                learnt.map_err(|source| ScheduleError::Unresolved {
+                    job_id: job_id.clone(),
+                    source,
+                })?;
             }
         }
         Ok(())
@@ -170,13 +185,15 @@ impl DynamicBatchScheduler {
         self.processor.watch().until_known(takes_effect_at).await;
     }
 
-    /// Why the change feed cannot be read at the moment, and so changes not be learnt of; `None` while it can.
+    /// Why the change feed cannot be read at the moment, and so changes not be learnt of; `None`
+    /// while it can.
     pub fn feed_fault(&self) -> Option<String> {
         self.processor.watch().fault()
     }
 
-    /// Why the agent cannot do its work at the moment; `None` if it can: the groups are read, changes are heard of, and the
-    /// ledger answers, takes what is written (F5) and goes by this agent's time zone database (T11).
+    /// Why the agent cannot do its work at the moment; `None` if it can: the groups are read,
+    /// changes are heard of, and the ledger answers, takes what is written (F5) and goes by this
+    /// agent's time zone database (T11).
     pub async fn unreadiness(&self) -> Option<String> {
         if let Some(fault) = self.feed_fault() {
             return Some(format!("the change feed: {fault}"));
@@ -190,7 +207,8 @@ impl DynamicBatchScheduler {
         if let Some(outdated) = self.outdated_tzdb() {
             return Some(outdated);
         }
-        let read_fault = self.ledger.definition_revision().await.err().map(|error| error.to_string());
+        let read_fault =
+            self.ledger.definition_revision().await.err().map(|error| error.to_string());
         read_fault.or_else(|| self.write_fault()).map(|fault| format!("the ledger: {fault}"))
     }
 
@@ -214,7 +232,11 @@ impl DynamicBatchScheduler {
     }
 
     /// Moves a simulated clock to `end`, doing on the way everything that becomes due.
-    pub async fn run_simulated_until(&self, clock: &SimulatedClock, end: Timestamp) -> Result<(), ScheduleError> {
+    pub async fn run_simulated_until(
+        &self,
+        clock: &SimulatedClock,
+        end: Timestamp,
+    ) -> Result<(), ScheduleError> {
         // Without an answer, what was erased is taken over another time.
         if let Err(ScheduleError::Ledger(error)) = self.take_over_erasures().await {
             return Err(error.into());
@@ -224,10 +246,16 @@ impl DynamicBatchScheduler {
             self.adopt_newer().await?;
             self.plan_due().await?;
             let ready_at = self.processor.run_until_idle().await?;
-            // In real time the feed that is followed does it: a group that came to be meanwhile may be due before those known.
+            // In real time the feed that is followed does it: a group that came to be meanwhile may
+            // be due before those known.
             self.learn_changes().await;
             self.reload_outdated().await;
-            let next = self.next_to_plan().into_iter().chain(self.next_chance_to_plan()).chain(ready_at).min();
+            let next = self
+                .next_to_plan()
+                .into_iter()
+                .chain(self.next_chance_to_plan())
+                .chain(ready_at)
+                .min();
             match next.filter(|next| *next <= end) {
                 Some(next) => clock.advance_to(next),
                 None => {
@@ -238,16 +266,20 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Reads everything anew, and then follows the feed from where its end was before. Until all is read the place in the feed
-    /// stays lost: what fails here is done again, and is not taken for done (F7). No job holds up another, and one whose
-    /// list was read, but is not completed by its defaults or not believed, does not keep the place lost.
+    /// Reads everything anew, and then follows the feed from where its end was before. Until all is
+    /// read the place in the feed stays lost: what fails here is done again, and is not taken for
+    /// done (F7). No job holds up another, and one whose list was read, but is not completed by its
+    /// defaults or not believed, does not keep the place lost.
     async fn resynchronize(&self) -> Result<(), ScheduleError> {
         self.processor.watch().lose_place();
         let start = self.source.changes("now", Duration::ZERO).await?;
         let (mut read, mut completed) = (Ok(()), Ok(()));
         for job in self.processor.jobs().planned() {
             match self.load(job).await {
-                Err(error @ (ScheduleError::Unresolved { .. } | ScheduleError::SuddenlyEmpty { .. })) => {
+                Err(
+                    error
+                    @ (ScheduleError::Unresolved { .. } | ScheduleError::SuddenlyEmpty { .. }),
+                ) => {
                     completed = completed.and(Err(error));
                 }
                 loaded => read = read.and(loaded),
@@ -273,14 +305,20 @@ impl DynamicBatchScheduler {
         };
         let list = self.source.groups(&job.feature_type).await?;
         // Another version may have come into force while the groups were read.
-        if self.processor.jobs().find_planned(&job.job_id).is_none_or(|now| now.version() != in_force.version()) {
+        if self
+            .processor
+            .jobs()
+            .find_planned(&job.job_id)
+            .is_none_or(|now| now.version() != in_force.version())
+        {
             return Ok(());
         }
         self.believe(&job.job_id, &list, &zones).await?;
         let (position, complete_until) = (list.position.clone(), list.complete_until);
         let defaults = DefaultsInTime::of(&of_job, &list.defaults);
         let loaded = self.processor.schedules().replace(in_force, mark, defaults, list, &zones);
-        loaded.map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
+        loaded
+            .map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
         self.processor.watch().rewind_to(&position, complete_until);
         self.processor.watch().tell();
         Ok(())
@@ -291,7 +329,10 @@ impl DynamicBatchScheduler {
             let wake_at = match self.plan_due().await {
                 Ok(()) => self.next_to_plan().unwrap_or(Timestamp::MAX),
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "planning failed; it is tried again");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "planning failed; it is tried again"
+                    );
                     saturating_add(self.clock.now(), PAUSE_AFTER_FAULT)
                 }
             };
@@ -305,8 +346,9 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Follows the feed for good. What ends it is got over: a lost cursor by reading everything anew (F7), anything else by
-    /// a pause, which is as long as the poll interval where the key is refused.
+    /// Follows the feed for good. What ends it is got over: a lost cursor by reading everything
+    /// anew (F7), anything else by a pause, which is as long as the poll interval where the key is
+    /// refused.
     async fn follow_forever(&self) {
         loop {
             let mut fault = ScheduleError::Source(self.follow().await);
@@ -321,13 +363,18 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// How long the feed is left alone. A refused key is said plainly each time: only an operator can mend it.
+    /// How long the feed is left alone. A refused key is said plainly each time: only an operator
+    /// can mend it.
     fn pause_after(&self, fault: &ScheduleError) -> Duration {
         let ScheduleError::Source(SourceError::Denied(_)) = fault else {
             return PAUSE_AFTER_FAULT.unsigned_abs();
         };
         let (error, again_in) = (fault as &dyn std::error::Error, self.poll_interval);
-        tracing::error!(error, ?again_in, "the agent's key is refused: changes are not learnt of before it has another");
+        tracing::error!(
+            error,
+            ?again_in,
+            "the agent's key is refused: changes are not learnt of before it has another"
+        );
         again_in
     }
 
@@ -361,7 +408,8 @@ impl DynamicBatchScheduler {
     async fn reload_all(&self) {
         for job in self.processor.jobs().planned() {
             if let Err(error) = self.load(job).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id, "reading the groups anew failed; those known go on");
+                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id,
+                    "reading the groups anew failed; those known go on");
             }
         }
     }
@@ -391,16 +439,22 @@ impl DynamicBatchScheduler {
     /// Reads the feed to its end; without an answer, the groups known go on (F4).
     async fn learn_changes(&self) {
         if let Err(error) = self.processor.watch().sync().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "planning with the groups known, without the latest changes");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "planning with the groups known, without the latest changes"
+            );
         }
     }
 
-    /// Reads the groups anew of jobs whose defaults have changed (T12); without an answer it is tried again.
+    /// Reads the groups anew of jobs whose defaults have changed (T12); without an answer it is
+    /// tried again.
     async fn reload_outdated(&self) {
         let outdated = self.processor.schedules().outdated();
-        for job in self.processor.jobs().planned().filter(|job| outdated.contains(&job.job.job_id)) {
+        for job in self.processor.jobs().planned().filter(|job| outdated.contains(&job.job.job_id))
+        {
             if let Err(error) = self.load(job).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id, "the defaults have changed, and the groups cannot be read anew yet");
+                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id,
+                    "the defaults have changed, and the groups cannot be read anew yet");
             }
         }
     }
@@ -425,15 +479,21 @@ impl DynamicBatchScheduler {
         Ok(())
     }
 
-    /// The occurrences from an instant on that have runs, as far as a job is planned anew (T11). Their dates may lie a day
-    /// before it.
-    async fn named_since(&self, job_id: &JobId, replanned_from: Option<Timestamp>) -> Result<Named, ScheduleError> {
+    /// The occurrences from an instant on that have runs, as far as a job is planned anew (T11).
+    /// Their dates may lie a day before it.
+    async fn named_since(
+        &self,
+        job_id: &JobId,
+        replanned_from: Option<Timestamp>,
+    ) -> Result<Named, ScheduleError> {
         let Some(from) = replanned_from else { return Ok(Named::new()) };
-        let date = TimeZone::UTC.to_datetime(saturating_add(from, SignedDuration::from_hours(-24))).date();
+        let date =
+            TimeZone::UTC.to_datetime(saturating_add(from, SignedDuration::from_hours(-24))).date();
         Ok(self.ledger.named_since(job_id, date).await?)
     }
 
-    /// The run that becomes of a due occurrence; `None` for one that is not processed and had no members (A1).
+    /// The run that becomes of a due occurrence; `None` for one that is not processed and had no
+    /// members (A1).
     async fn new_run(&self, in_force: &JobInForce, due: Due) -> Option<NewRun> {
         let Due { group, parts, occurrence, verdict } = due;
         let job = &*in_force.job;
@@ -447,8 +507,17 @@ impl DynamicBatchScheduler {
                 }
             }
         };
-        let (feature_type, job_version, priority) = (job.feature_type.clone(), in_force.version(), job.priority);
-        Some(NewRun { job_version, feature_type, group, stated: parts.stated, occurrence: occurrence.into(), priority, unprocessed })
+        let (feature_type, job_version, priority) =
+            (job.feature_type.clone(), in_force.version(), job.priority);
+        Some(NewRun {
+            job_version,
+            feature_type,
+            group,
+            stated: parts.stated,
+            occurrence: occurrence.into(),
+            priority,
+            unprocessed,
+        })
     }
 }
 

@@ -20,18 +20,33 @@ pub(crate) enum Verdict {
     Leave(UnprocessedReason),
 }
 
-/// Decides about the occurrences of a group that came due since it was last planned, oldest first (F1).
+/// Decides about the occurrences of a group that came due since it was last planned, oldest first
+/// (F1).
 ///
-/// What falls due while the job is paused is left, and a job that was paused has nothing to catch up on (F1).
-pub(crate) fn judge(job: &Job, pause: Option<Pause>, group: &PreferenceGroup, due: &[Occurrence], now: Timestamp) -> Vec<Verdict> {
+/// What falls due while the job is paused is left, and a job that was paused has nothing to catch
+/// up on (F1).
+pub(crate) fn judge(
+    job: &Job,
+    pause: Option<Pause>,
+    group: &PreferenceGroup,
+    due: &[Occurrence],
+    now: Timestamp,
+) -> Vec<Verdict> {
     let lateness = |occurrence: &Occurrence| now.duration_since(occurrence.at);
     let is_latest = |index: usize| index + 1 == due.len();
     let miss = |reason| Verdict::Leave(UnprocessedReason::Missed(reason));
     let verdict = |(index, occurrence): (usize, &Occurrence)| match job.misfire {
-        _ if pause.is_some_and(|pause| pause.covers(occurrence.at)) => Verdict::Leave(UnprocessedReason::JobPaused),
+        _ if pause.is_some_and(|pause| pause.covers(occurrence.at)) => {
+            Verdict::Leave(UnprocessedReason::JobPaused)
+        }
         _ if lateness(occurrence) <= ON_TIME => Verdict::Fire,
         _ if pause.is_some_and(|pause| occurrence.at < pause.from) => miss(MissedReason::Downtime),
-        Misfire::Latest if is_latest(index) && lateness(occurrence) <= job.catchup_window(group.frequency()) => Verdict::Fire,
+        Misfire::Latest
+            if is_latest(index)
+                && lateness(occurrence) <= job.catchup_window(group.frequency()) =>
+        {
+            Verdict::Fire
+        }
         Misfire::Latest => miss(MissedReason::Downtime),
         Misfire::All if due.len() - index <= MOST_CAUGHT_UP => Verdict::Fire,
         Misfire::All => miss(MissedReason::MisfireLimit),
@@ -69,24 +84,41 @@ mod tests {
         verdicts_of_paused(misfire, None, from, now)
     }
 
-    fn verdicts_of_paused(misfire: &str, pause: Option<Pause>, from: &str, now: &str) -> Vec<Verdict> {
+    fn verdicts_of_paused(
+        misfire: &str,
+        pause: Option<Pause>,
+        from: &str,
+        now: &str,
+    ) -> Vec<Verdict> {
         let now = instant(now);
-        let due: Vec<_> = Schedule::of(&daily()).after(instant(from)).take_while(|occurrence| occurrence.at <= now).collect();
+        let due: Vec<_> = Schedule::of(&daily())
+            .after(instant(from))
+            .take_while(|occurrence| occurrence.at <= now)
+            .collect();
         judge(&job(misfire), pause, &daily(), &due, now)
     }
 
     #[test]
     fn what_is_on_time_fires_whatever_the_job_says_of_misfires() {
         for misfire in ["latest", "all", "skip"] {
-            assert_eq!(verdicts(misfire, "2026-12-01T00:00:00Z", "2026-12-01T09:00:30Z"), [Verdict::Fire]);
+            assert_eq!(
+                verdicts(misfire, "2026-12-01T00:00:00Z", "2026-12-01T09:00:30Z"),
+                [Verdict::Fire]
+            );
         }
     }
 
     #[test]
     fn after_three_days_only_the_latest_within_the_window_fires() {
         let late = missed(MissedReason::Downtime);
-        assert_eq!(verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T20:00:00Z"), [late, late, Verdict::Fire]);
-        assert_eq!(verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T21:00:01Z"), [late, late, late]);
+        assert_eq!(
+            verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T20:00:00Z"),
+            [late, late, Verdict::Fire]
+        );
+        assert_eq!(
+            verdicts("latest", "2026-12-01T10:00:00Z", "2026-12-04T21:00:01Z"),
+            [late, late, late]
+        );
     }
 
     #[test]

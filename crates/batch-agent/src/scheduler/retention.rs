@@ -1,7 +1,7 @@
 //! What is no longer kept leaves the ledger, once an hour (W8).
 //!
-//! Any agent does it, and two at once do no harm: each takes a few thousand rows in a transaction of its own, and what one has
-//! taken the other does not find.
+//! Any agent does it, and two at once do no harm: each takes a few thousand rows in a transaction
+//! of its own, and what one has taken the other does not find.
 
 use std::time::Duration;
 
@@ -43,9 +43,20 @@ impl DynamicBatchScheduler {
             match self.prune().await {
                 Ok(pruned) if pruned.rows() == 0 => {}
                 Ok(Pruned { settlements, runs, chunks, outcomes, attempts, names }) => {
-                    tracing::info!(runs, chunks, outcomes, attempts, settlements, names, "the ledger has forgotten what is no longer kept");
+                    tracing::info!(
+                        runs,
+                        chunks,
+                        outcomes,
+                        attempts,
+                        settlements,
+                        names,
+                        "the ledger has forgotten what is no longer kept"
+                    );
                 }
-                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "what is no longer kept cannot be removed now"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what is no longer kept cannot be removed now"
+                ),
             }
             tokio::time::sleep(EVERY).await;
         }

@@ -50,7 +50,12 @@ impl Scheduled {
     pub(super) fn part_mut(&mut self, stated: &StatedGroup) -> &mut Part {
         let known = self.stated.iter().position(|part| part.group == *stated);
         let index = known.unwrap_or_else(|| {
-            self.stated.push(Part { group: stated.clone(), count: 0, empty_since: None, stretches: SmallVec::new() });
+            self.stated.push(Part {
+                group: stated.clone(),
+                count: 0,
+                empty_since: None,
+                stretches: SmallVec::new(),
+            });
             self.stated.len() - 1
         });
         &mut self.stated[index]
@@ -58,8 +63,16 @@ impl Scheduled {
 
     /// What makes it up at an instant.
     pub(super) fn parts(&self, at: Timestamp) -> Parts {
-        let stated = self.stated.iter().filter(|part| holds(&part.stretches, at)).map(|part| part.group.clone());
-        let enrolled = self.enrolled.iter().filter(|(_, stretches)| holds(*stretches, at)).map(|(zone, _)| zone.clone());
+        let stated = self
+            .stated
+            .iter()
+            .filter(|part| holds(&part.stretches, at))
+            .map(|part| part.group.clone());
+        let enrolled = self
+            .enrolled
+            .iter()
+            .filter(|(_, stretches)| holds(*stretches, at))
+            .map(|(zone, _)| zone.clone());
         Parts { stated: stated.collect(), enrolled: enrolled.collect() }
     }
 
@@ -78,12 +91,15 @@ impl Scheduled {
     }
 
     pub(super) fn members(&self) -> u64 {
-        let now = self.stated.iter().filter(|part| part.stretches.iter().any(|stretch| stretch.until.is_none()));
+        let now = self
+            .stated
+            .iter()
+            .filter(|part| part.stretches.iter().any(|stretch| stretch.until.is_none()));
         now.map(|part| part.count).sum()
     }
 
-    /// It fires no more, until somebody joins it. Its parts stay until the groups are read anew: a run may still wait for
-    /// its members (F4).
+    /// It fires no more, until somebody joins it. Its parts stay until the groups are read anew: a
+    /// run may still wait for its members (F4).
     pub(super) fn retire(&mut self, gone: Timestamp) {
         self.planned_until = self.planned_until.max(gone);
         self.next = None;

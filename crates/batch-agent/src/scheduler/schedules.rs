@@ -1,16 +1,18 @@
-//! The schedules of all jobs in memory: which preference groups there are, and when each is due next.
+//! The schedules of all jobs in memory: which preference groups there are, and when each is due
+//! next.
 //!
-//! Defaults turn the stated groups of a feature into preference groups, one timer each (T12); so do the zones of tenants
-//! that a job enrols, who state nothing (T13); a static job has one group of its own. Counts are kept from the change feed,
-//! so that a change costs what changed and not what exists. Nothing here does I/O: the scheduler asks what is due, records
-//! it in the ledger, and only then moves the schedules on.
+//! Defaults turn the stated groups of a feature into preference groups, one timer each (T12); so do
+//! the zones of tenants that a job enrols, who state nothing (T13); a static job has one group of
+//! its own. Counts are kept from the change feed, so that a change costs what changed and not what
+//! exists. Nothing here does I/O: the scheduler asks what is due, records it in the ledger, and
+//! only then moves the schedules on.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard};
 
 use cohort_preferences::{
-    Change, FeatureType, GroupList, GroupSummary, JobId, NamedRun, Occurrence, OwnZone, PreferenceGroup, StatedGroup, TenantTimezone,
-    TimeKey, UnresolvedGroup, is_later_cursor,
+    Change, FeatureType, GroupList, GroupSummary, JobId, NamedRun, Occurrence, OwnZone,
+    PreferenceGroup, StatedGroup, TenantTimezone, TimeKey, UnresolvedGroup, is_later_cursor,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -23,7 +25,8 @@ use crate::ledger::{FiringName, Mark, Pause};
 use crate::processor::JobInForce;
 use crate::registry::Outlook;
 
-/// Only occurrences whose nominal date lies within are planned; for simulations of a stretch of the calendar.
+/// Only occurrences whose nominal date lies within are planned; for simulations of a stretch of the
+/// calendar.
 #[derive(Debug, Clone, Copy)]
 pub struct NominalDates {
     /// The first date.
@@ -66,7 +69,8 @@ pub struct ScheduleView {
     /// Which group.
     #[serde(flatten)]
     pub group: PreferenceGroup,
-    /// How many users it has by their preferences; those who are enrolled or filtered are counted by each run only.
+    /// How many users it has by their preferences; those who are enrolled or filtered are counted
+    /// by each run only.
     pub members: u64,
     /// When it fires next; `None` at the end of the calendar.
     pub next: Option<Occurrence>,
@@ -90,8 +94,8 @@ impl Schedules {
         self.jobs.lock().expect("the schedules are changed by code that does not panic")
     }
 
-    /// Replaces what is known of the job's groups by this list, and by the zones of tenants that it enrols; groups that stay
-    /// keep how far they are planned.
+    /// Replaces what is known of the job's groups by this list, and by the zones of tenants that it
+    /// enrols; groups that stay keep how far they are planned.
     ///
     /// # Errors
     /// A stated group that no default completes (T12); nothing has changed then.
@@ -109,11 +113,16 @@ impl Schedules {
         let begins_anew = fresh.begins_anew(earlier.map(|index| &jobs[index]));
         // A part that is new to a group has not been planned with it.
         let in_force = |group: &PreferenceGroup| {
-            let scheduled = jobs[earlier?].groups.get(group).filter(|scheduled| scheduled.gone_since().is_none());
+            let scheduled = jobs[earlier?]
+                .groups
+                .get(group)
+                .filter(|scheduled| scheduled.gone_since().is_none());
             scheduled.filter(|_| !begins_anew)
         };
         let known = |group: &PreferenceGroup, part: &StatedGroup| {
-            in_force(group).filter(|scheduled| scheduled.part(part).is_some()).map(|scheduled| scheduled.planned_until)
+            in_force(group)
+                .filter(|scheduled| scheduled.part(part).is_some())
+                .map(|scheduled| scheduled.planned_until)
         };
         for summary in list.groups {
             for (group, stretch) in fresh.defaults.stretches(&summary.group)? {
@@ -127,7 +136,9 @@ impl Schedules {
                 let from = if is_new {
                     fresh.replanned_from(since)
                 } else {
-                    in_force(&group).map_or(fresh.first_planned_from(since), |scheduled| scheduled.planned_until)
+                    in_force(&group).map_or(fresh.first_planned_from(since), |scheduled| {
+                        scheduled.planned_until
+                    })
                 };
                 fresh.enrol(&group, &zone.timezone, stretch, from);
             }
@@ -141,12 +152,15 @@ impl Schedules {
 
     /// Makes or keeps the one schedule of a static job.
     pub(crate) fn replace_static(&self, job: &JobInForce, mark: Mark, group: &PreferenceGroup) {
-        let mut fresh = JobSchedules::new(job, mark, String::new(), DefaultsInTime::of_job(&job.job));
+        let mut fresh =
+            JobSchedules::new(job, mark, String::new(), DefaultsInTime::of_job(&job.job));
         let mut jobs = self.lock();
         let earlier = jobs.iter().position(|schedules| schedules.job.job_id == job.job.job_id);
         let begins_anew = fresh.begins_anew(earlier.map(|index| &jobs[index]));
-        let known =
-            earlier.filter(|_| !begins_anew).and_then(|index| jobs[index].groups.get(group)).map(|scheduled| scheduled.planned_until);
+        let known = earlier
+            .filter(|_| !begins_anew)
+            .and_then(|index| jobs[index].groups.get(group))
+            .map(|scheduled| scheduled.planned_until);
         let planned_until = mark.replan_from.unwrap_or(mark.planned_until);
         fresh.schedule(group, known.unwrap_or(planned_until.max(job.applied_at())));
         match earlier {
@@ -162,12 +176,16 @@ impl Schedules {
 
     /// Whether a job has schedules, and they are made by this version of it.
     pub(crate) fn are_of(&self, job: &JobId, version: Option<u32>) -> bool {
-        self.lock().iter().any(|schedules| schedules.job.job_id == *job && schedules.version == version)
+        self.lock()
+            .iter()
+            .any(|schedules| schedules.job.job_id == *job && schedules.version == version)
     }
 
     /// Notes a job's last pause.
     pub(crate) fn pause(&self, job: &JobId, pause: Option<Pause>) {
-        if let Some(schedules) = self.lock().iter_mut().find(|schedules| schedules.job.job_id == *job) {
+        if let Some(schedules) =
+            self.lock().iter_mut().find(|schedules| schedules.job.job_id == *job)
+        {
             schedules.pause = pause;
         }
     }
@@ -184,8 +202,8 @@ impl Schedules {
         Ok(())
     }
 
-    /// Applies a change of the feed, heard of `now`, to every job that follows its feature. Answers the groups that a job
-    /// cannot schedule.
+    /// Applies a change of the feed, heard of `now`, to every job that follows its feature. Answers
+    /// the groups that a job cannot schedule.
     pub(crate) fn apply(&self, change: &Change, now: Timestamp) -> Vec<(JobId, UnresolvedGroup)> {
         let mut unresolved = Vec::new();
         let concerned = |schedules: &&mut JobSchedules| {
@@ -194,21 +212,33 @@ impl Schedules {
                 && is_later_cursor(&change.id, &schedules.applied)
         };
         for schedules in self.lock().iter_mut().filter(concerned) {
-            unresolved.extend(schedules.apply(change, now).err().map(|error| (schedules.job.job_id.clone(), error)));
+            unresolved.extend(
+                schedules
+                    .apply(change, now)
+                    .err()
+                    .map(|error| (schedules.job.job_id.clone(), error)),
+            );
         }
         unresolved
     }
 
     /// The jobs whose groups are to be read anew, because their defaults have changed (T12).
     pub(crate) fn outdated(&self) -> Vec<JobId> {
-        self.lock().iter().filter(|schedules| schedules.outdated_since.is_some()).map(|schedules| schedules.job.job_id.clone()).collect()
+        self.lock()
+            .iter()
+            .filter(|schedules| schedules.outdated_since.is_some())
+            .map(|schedules| schedules.job.job_id.clone())
+            .collect()
     }
 
     /// Whether anybody is known whom a job serves, by their preferences or by their zones.
     pub(super) fn know_anybody(&self, job: &JobId) -> bool {
         let jobs = self.lock();
         let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job);
-        schedules.is_some_and(|schedules| !schedules.zones.is_empty() || schedules.groups.values().any(|group| group.members() > 0))
+        schedules.is_some_and(|schedules| {
+            !schedules.zones.is_empty()
+                || schedules.groups.values().any(|group| group.members() > 0)
+        })
     }
 
     /// Notes that a list of a job's groups is not believed. Answers since when none is (M8).
@@ -220,18 +250,26 @@ impl Schedules {
 
     /// A job whose list of groups is not believed (M8); `None` if there is none.
     pub(super) fn doubted(&self) -> Option<JobId> {
-        self.lock().iter().find(|schedules| schedules.doubted_since.is_some()).map(|schedules| schedules.job.job_id.clone())
+        self.lock()
+            .iter()
+            .find(|schedules| schedules.doubted_since.is_some())
+            .map(|schedules| schedules.job.job_id.clone())
     }
 
     /// Whether the list of a job's groups is not believed (M8).
     pub(crate) fn is_doubted(&self, job: &JobId) -> bool {
-        self.lock().iter().any(|schedules| schedules.job.job_id == *job && schedules.doubted_since.is_some())
+        self.lock()
+            .iter()
+            .any(|schedules| schedules.job.job_id == *job && schedules.doubted_since.is_some())
     }
 
-    /// Up to when the feed can be trusted to have told of a job's groups: not while their list is doubted.
+    /// Up to when the feed can be trusted to have told of a job's groups: not while their list is
+    /// doubted.
     pub(super) fn vouched_until(&self, job: &JobId) -> Timestamp {
         let jobs = self.lock();
-        let doubted = jobs.iter().find(|schedules| schedules.job.job_id == *job && schedules.doubted_since.is_some());
+        let doubted = jobs
+            .iter()
+            .find(|schedules| schedules.job.job_id == *job && schedules.doubted_since.is_some());
         doubted.map_or(Timestamp::MAX, |schedules| schedules.mark.known_until)
     }
 
@@ -240,55 +278,93 @@ impl Schedules {
         self.lock().iter().filter_map(|schedules| schedules.due.first().map(|(at, _)| *at)).min()
     }
 
-    /// From when on a job is planned anew, by another time zone database (T11); `None` if it is not.
+    /// From when on a job is planned anew, by another time zone database (T11); `None` if it is
+    /// not.
     pub(crate) fn replanned_from(&self, job: &JobId) -> Option<Timestamp> {
         let jobs = self.lock();
-        let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job).filter(|schedules| schedules.is_replanning);
+        let schedules = jobs
+            .iter()
+            .find(|schedules| schedules.job.job_id == *job)
+            .filter(|schedules| schedules.is_replanning);
         schedules.and_then(|schedules| schedules.mark.replan_from)
     }
 
-    /// What has come due for a job up to `now` and is not `named` on record already; nothing is changed.
+    /// What has come due for a job up to `now` and is not `named` on record already; nothing is
+    /// changed.
     pub(crate) fn due(&self, job: &JobId, now: Timestamp, named: &Named) -> Vec<Due> {
         let jobs = self.lock();
         let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else {
             return Vec::new();
         };
         let due = schedules.due.iter().take_while(|(at, _)| *at <= now);
-        let mut all: Vec<Due> = due.flat_map(|(_, group)| schedules.due_of(group, now, self.horizon, named)).collect();
+        let mut all: Vec<Due> =
+            due.flat_map(|(_, group)| schedules.due_of(group, now, self.horizon, named)).collect();
         all.sort_by_key(|due| due.occurrence.at);
         all
     }
 
     /// Notes that everything of the job up to `now` is planned and in the ledger.
     pub(crate) fn advance(&self, job: &JobId, now: Timestamp) {
-        if let Some(schedules) = self.lock().iter_mut().find(|schedules| schedules.job.job_id == *job) {
+        if let Some(schedules) =
+            self.lock().iter_mut().find(|schedules| schedules.job.job_id == *job)
+        {
             schedules.advance(now);
         }
     }
 
     /// What makes up a preference group of a job at an instant.
-    pub(crate) fn parts(&self, job: &JobId, group: &PreferenceGroup, at: Timestamp) -> Result<Parts, PartsUnknown> {
+    pub(crate) fn parts(
+        &self,
+        job: &JobId,
+        group: &PreferenceGroup,
+        at: Timestamp,
+    ) -> Result<Parts, PartsUnknown> {
         let jobs = self.lock();
-        let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else { return Ok(Parts::default()) };
+        let Some(schedules) = jobs.iter().find(|schedules| schedules.job.job_id == *job) else {
+            return Ok(Parts::default());
+        };
         match schedules.outdated_since {
             _ if schedules.doubted_since.is_some() => Err(PartsUnknown::SuddenlyEmpty),
             Some(heard_at) => Err(PartsUnknown::DefaultsChanged { heard_at }),
-            None => Ok(schedules.groups.get(group).map(|scheduled| scheduled.parts(at)).unwrap_or_default()),
+            None => Ok(schedules
+                .groups
+                .get(group)
+                .map(|scheduled| scheduled.parts(at))
+                .unwrap_or_default()),
         }
     }
 
-    /// Whether the defaults of an instant make a stated group part of a preference group; yes, if they are not known.
-    pub(crate) fn is_part(&self, job: &JobId, stated: &StatedGroup, group: &PreferenceGroup, at: Timestamp) -> bool {
+    /// Whether the defaults of an instant make a stated group part of a preference group; yes, if
+    /// they are not known.
+    pub(crate) fn is_part(
+        &self,
+        job: &JobId,
+        stated: &StatedGroup,
+        group: &PreferenceGroup,
+        at: Timestamp,
+    ) -> bool {
         let jobs = self.lock();
         let schedules = jobs.iter().find(|schedules| schedules.job.job_id == *job);
-        schedules.is_none_or(|schedules| schedules.defaults.resolve_at(stated, at).is_ok_and(|resolved| resolved == *group))
+        schedules.is_none_or(|schedules| {
+            schedules.defaults.resolve_at(stated, at).is_ok_and(|resolved| resolved == *group)
+        })
     }
 
-    /// Whether other defaults have moved users into a preference group of a job at this instant or later (T12).
-    pub(crate) fn has_taken_over_since(&self, job: &JobId, group: &PreferenceGroup, since: Timestamp) -> bool {
+    /// Whether other defaults have moved users into a preference group of a job at this instant or
+    /// later (T12).
+    pub(crate) fn has_taken_over_since(
+        &self,
+        job: &JobId,
+        group: &PreferenceGroup,
+        since: Timestamp,
+    ) -> bool {
         let jobs = self.lock();
-        let scheduled = jobs.iter().find(|schedules| schedules.job.job_id == *job).and_then(|schedules| schedules.groups.get(group));
-        scheduled.is_some_and(|scheduled| scheduled.stretches().any(|stretch| stretch.from >= since))
+        let scheduled = jobs
+            .iter()
+            .find(|schedules| schedules.job.job_id == *job)
+            .and_then(|schedules| schedules.groups.get(group));
+        scheduled
+            .is_some_and(|scheduled| scheduled.stretches().any(|stretch| stretch.from >= since))
     }
 
     /// The overrides that lie under those of the users of a job (T12).
@@ -301,7 +377,10 @@ impl Schedules {
     /// How many users a preference group of a job has, as far as is known.
     pub(crate) fn members(&self, job: &JobId, group: &PreferenceGroup) -> u64 {
         let jobs = self.lock();
-        let scheduled = jobs.iter().find(|schedules| schedules.job.job_id == *job).and_then(|schedules| schedules.groups.get(group));
+        let scheduled = jobs
+            .iter()
+            .find(|schedules| schedules.job.job_id == *job)
+            .and_then(|schedules| schedules.groups.get(group));
         scheduled.map_or(0, Scheduled::members)
     }
 
@@ -319,22 +398,32 @@ impl Schedules {
 
     /// How many groups each job has.
     pub(crate) fn group_counts(&self) -> Vec<(JobId, usize)> {
-        self.lock().iter().map(|schedules| (schedules.job.job_id.clone(), schedules.groups.len())).collect()
+        self.lock()
+            .iter()
+            .map(|schedules| (schedules.job.job_id.clone(), schedules.groups.len()))
+            .collect()
     }
 
     /// Every group with its size and next occurrence.
     pub(crate) fn view(&self) -> Vec<ScheduleView> {
         let jobs = self.lock();
-        let view = |schedules: &JobSchedules, group: &PreferenceGroup, scheduled: &Scheduled| ScheduleView {
-            job_id: schedules.job.job_id.clone(),
-            feature_type: schedules.job.feature_type.clone(),
-            group: group.clone(),
-            members: scheduled.members(),
-            next: scheduled.next,
+        let view = |schedules: &JobSchedules, group: &PreferenceGroup, scheduled: &Scheduled| {
+            ScheduleView {
+                job_id: schedules.job.job_id.clone(),
+                feature_type: schedules.job.feature_type.clone(),
+                group: group.clone(),
+                members: scheduled.members(),
+                next: scheduled.next,
+            }
         };
         let mut views: Vec<_> = jobs
             .iter()
-            .flat_map(|schedules| schedules.groups.iter().map(move |(group, scheduled)| view(schedules, group, scheduled)))
+            .flat_map(|schedules| {
+                schedules
+                    .groups
+                    .iter()
+                    .map(move |(group, scheduled)| view(schedules, group, scheduled))
+            })
             .filter(|view| view.members > 0 || view.next.is_some())
             .collect();
         views.sort_by(|a, b| (&a.job_id, &a.group).cmp(&(&b.job_id, &b.group)));

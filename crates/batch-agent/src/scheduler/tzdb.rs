@@ -1,20 +1,21 @@
 //! Which agent plans where agents have different time zone databases (T11).
 //!
-//! Another database may place an occurrence at another instant, so that two that plan at once would disagree on what is due.
-//! The ledger goes by one release, and only agents that have it plan:
+//! Another database may place an occurrence at another instant, so that two that plan at once would
+//! disagree on what is due. The ledger goes by one release, and only agents that have it plan:
 //!
 //! ```text
 //! every 15 s: renew ─► in force: plan ─────────► a newer one was adopted: plan nothing any more
 //!                  └─► waiting (ours is newer) ─► nobody older has renewed for 60 s: adopted, the last 48 h are planned anew
 //! ```
 //!
-//! What is planned anew is compared by names with what has a run, so that nothing becomes a second occurrence; what the
-//! database before had placed later, and this one finds missed, is judged like any downtime (F1). An occurrence whose name
-//! says its instant (T9) is left as it was planned.
+//! What is planned anew is compared by names with what has a run, so that nothing becomes a second
+//! occurrence; what the database before had placed later, and this one finds missed, is judged like
+//! any downtime (F1). An occurrence whose name says its instant (T9) is left as it was planned.
 //!
-//! An agent that plans nothing still works on runs that are open. What may fail: the ledger, then an agent that plans goes on
-//! as it stood, and what it plans is refused if a newer release was adopted meanwhile. It deliberately never goes back to an
-//! older release by itself: that would name again what a newer one had corrected.
+//! An agent that plans nothing still works on runs that are open. What may fail: the ledger, then
+//! an agent that plans goes on as it stood, and what it plans is refused if a newer release was
+//! adopted meanwhile. It deliberately never goes back to an older release by itself: that would
+//! name again what a newer one had corrected.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -23,10 +24,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{DynamicBatchScheduler, ScheduleError, saturating_add};
 use crate::ledger::TzdbStanding;
 
-/// How often an agent says that it lives: several times within the minute after which it counts as gone.
+/// How often an agent says that it lives: several times within the minute after which it counts as
+/// gone.
 const RENEW_EVERY: SignedDuration = SignedDuration::from_secs(15);
 
-/// What the ledger last said of this agent's time zone database, and whether it could be told since that the agent lives.
+/// What the ledger last said of this agent's time zone database, and whether it could be told since
+/// that the agent lives.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     renewed: Mutex<Option<Renewed>>,
@@ -64,16 +67,19 @@ impl Standing {
 }
 
 impl DynamicBatchScheduler {
-    /// Says that this agent lives, and learns whether it plans. One that begins to, because its release was adopted, reads
-    /// everything anew.
+    /// Says that this agent lives, and learns whether it plans. One that begins to, because its
+    /// release was adopted, reads everything anew.
     pub(super) async fn renew(&self) -> Result<(), ScheduleError> {
         let sign = self.processor.sign();
-        let renewed = Renewed { at: sign.renewed_at, standing: self.ledger.renew_agent(sign).await? };
+        let renewed =
+            Renewed { at: sign.renewed_at, standing: self.ledger.renew_agent(sign).await? };
         let before = self.standing.lock().as_ref().map(|renewed| renewed.standing.clone());
         if before.as_ref() != Some(&renewed.standing) {
             self.tell_standing(&renewed.standing);
         }
-        if before.is_some_and(|before| before != TzdbStanding::InForce) && renewed.standing == TzdbStanding::InForce {
+        if before.is_some_and(|before| before != TzdbStanding::InForce)
+            && renewed.standing == TzdbStanding::InForce
+        {
             let _turn = self.planning.lock().await;
             self.reload_all().await;
             self.adopted.notify_one();
@@ -93,7 +99,10 @@ impl DynamicBatchScheduler {
             tokio::time::sleep(RENEW_EVERY.unsigned_abs()).await;
             let renewed = self.renew().await;
             if let Err(error) = &renewed {
-                tracing::warn!(error = error as &dyn std::error::Error, "the agent could not say that it lives; it is tried again");
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the agent could not say that it lives; it is tried again"
+                );
             }
             *self.standing.fault() = renewed.err().map(|error| error.to_string());
         }
@@ -114,7 +123,8 @@ impl DynamicBatchScheduler {
         self.standing.plans()
     }
 
-    /// Why the ledger could not be written when that was last tried; `None` if it could. One that is full can still be read (F5).
+    /// Why the ledger could not be written when that was last tried; `None` if it could. One that
+    /// is full can still be read (F5).
     pub(super) fn write_fault(&self) -> Option<String> {
         self.standing.fault().clone()
     }
@@ -129,24 +139,33 @@ impl DynamicBatchScheduler {
         (!self.plans()).then(|| self.standing.next_renewal(self.clock.now()))
     }
 
-    /// Why an operator has to act, if this agent's time zone database is older than the ledger's. One that waits for older
-    /// agents to go is well: a roll-out waits for it to be ready.
+    /// Why an operator has to act, if this agent's time zone database is older than the ledger's.
+    /// One that waits for older agents to go is well: a roll-out waits for it to be ready.
     pub(super) fn outdated_tzdb(&self) -> Option<String> {
         let standing = self.standing.lock();
         let TzdbStanding::Outdated { in_force } = &standing.as_ref()?.standing else { return None };
         let own = self.processor.sign().tzdb;
-        Some(format!("the ledger goes by the time zone database {in_force}, this agent has {own}: it plans nothing"))
+        Some(format!(
+            "the ledger goes by the time zone database {in_force}, this agent has {own}: it plans \
+             nothing"
+        ))
     }
 
     fn tell_standing(&self, standing: &TzdbStanding) {
         let own = self.processor.sign().tzdb;
         match standing {
-            TzdbStanding::InForce => tracing::info!(%own, "this agent plans: the ledger goes by its time zone database"),
+            TzdbStanding::InForce => {
+                tracing::info!(%own, "this agent plans: the ledger goes by its time zone database")
+            }
             TzdbStanding::Outdated { in_force } => {
-                tracing::error!(%own, %in_force, "this agent plans nothing: the ledger goes by a newer time zone database; give it a newer program");
+                tracing::error!(%own, %in_force,
+                    "this agent plans nothing: the ledger goes by a newer time zone database; give \
+                     it a newer program");
             }
             TzdbStanding::Waiting { in_force } => {
-                tracing::warn!(%own, %in_force, "this agent plans nothing yet: agents with an older time zone database still live");
+                tracing::warn!(%own, %in_force,
+                    "this agent plans nothing yet: agents with an older time zone database still \
+                     live");
             }
         }
     }

@@ -6,15 +6,16 @@
 //! attempt ──► confirm ──────────────┘
 //! ```
 //!
-//! One cursor, advanced by whoever reads first: a page is applied only if the cursor still stands where the page
-//! begins, so that two readers never apply a change twice. The feed that is followed does not know of the others: a page of
-//! it that overlaps what they have read, or begins behind a cursor that was set back, has the rest read from the cursor on. The log answers the processor's question "who has changed
-//! since I read this page?" (M3); it is bounded, and a question that reaches behind it is answered with "everybody
-//! may have".
+//! One cursor, advanced by whoever reads first: a page is applied only if the cursor still stands
+//! where the page begins, so that two readers never apply a change twice. The feed that is followed
+//! does not know of the others: a page of it that overlaps what they have read, or begins behind a
+//! cursor that was set back, has the rest read from the cursor on. The log answers the processor's
+//! question "who has changed since I read this page?" (M3); it is bounded, and a question that
+//! reaches behind it is answered with "everybody may have".
 //!
-//! What may fail: the network, then schedules go on as they are known (F4) and the processor is told that it cannot
-//! rely on the log. A cursor that the feed no longer knows, then everything is read anew (F7). While the feed cannot be
-//! read, [`Watch::fault`] says why.
+//! What may fail: the network, then schedules go on as they are known (F4) and the processor is
+//! told that it cannot rely on the log. A cursor that the feed no longer knows, then everything is
+//! read anew (F7). While the feed cannot be read, [`Watch::fault`] says why.
 
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;
@@ -54,7 +55,8 @@ pub(crate) struct Watch {
 }
 
 struct State {
-    /// `None` before everything has been read, and from when the feed no longer knew it until everything is read anew.
+    /// `None` before everything has been read, and from when the feed no longer knew it until
+    /// everything is read anew.
     cursor: Option<String>,
     /// When the feed was last asked and answered to its end.
     confirmed_at: Timestamp,
@@ -89,7 +91,8 @@ pub(crate) enum Touched {
 }
 
 impl State {
-    /// Notes who changed. A change without a name, as of a user who was erased (W8), may be anybody's.
+    /// Notes who changed. A change without a name, as of a user who was erased (W8), may be
+    /// anybody's.
     fn note(&mut self, change: &Change) {
         match (&change.tenant_id, change.kind) {
             (Some(tenant), _) => self.log.push_back((change.feature_type.clone(), tenant.clone())),
@@ -106,18 +109,41 @@ impl State {
 }
 
 impl Watch {
-    pub(crate) fn new(source: Arc<dyn PreferenceSource>, clock: Arc<dyn AgentClock>, schedules: Arc<Schedules>) -> Self {
+    pub(crate) fn new(
+        source: Arc<dyn PreferenceSource>,
+        clock: Arc<dyn AgentClock>,
+        schedules: Arc<Schedules>,
+    ) -> Self {
         let (never, lag) = (Timestamp::MIN, SignedDuration::ZERO);
-        let state = State { cursor: None, confirmed_at: never, log: VecDeque::new(), log_start: 0, fault: None, fault_since: never, lag };
-        let (reading, changed, erased) = (tokio::sync::Mutex::new(()), Notify::new(), Notify::new());
-        Self { source, clock, schedules, state: Mutex::new(state), reading, changed, erased, known: tokio::sync::watch::Sender::new(never) }
+        let state = State {
+            cursor: None,
+            confirmed_at: never,
+            log: VecDeque::new(),
+            log_start: 0,
+            fault: None,
+            fault_since: never,
+            lag,
+        };
+        let (reading, changed, erased) =
+            (tokio::sync::Mutex::new(()), Notify::new(), Notify::new());
+        Self {
+            source,
+            clock,
+            schedules,
+            state: Mutex::new(state),
+            reading,
+            changed,
+            erased,
+            known: tokio::sync::watch::Sender::new(never),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("the state is changed by code that does not panic")
     }
 
-    /// Follows from `cursor` on, everything before it being known: what was asked of the log before is unknown now.
+    /// Follows from `cursor` on, everything before it being known: what was asked of the log before
+    /// is unknown now.
     pub(crate) fn start_at(&self, cursor: String, known_until: Timestamp) {
         let mut state = self.lock();
         state.forget_log();
@@ -130,7 +156,8 @@ impl Watch {
         self.lock().cursor = None;
     }
 
-    /// Goes back to an earlier cursor: groups were read anew there, and the changes behind it are not in them yet.
+    /// Goes back to an earlier cursor: groups were read anew there, and the changes behind it are
+    /// not in them yet.
     pub(crate) fn rewind_to(&self, cursor: &str, complete_until: Timestamp) {
         let mut state = self.lock();
         if state.cursor.as_deref().is_some_and(|current| is_later_cursor(current, cursor)) {
@@ -163,7 +190,8 @@ impl Watch {
         let state = self.lock();
         match seen.entry.checked_sub(state.log_start) {
             Some(skip) => {
-                let of_feature = state.log.iter().skip(skip as usize).filter(|(changed, _)| changed == feature);
+                let of_feature =
+                    state.log.iter().skip(skip as usize).filter(|(changed, _)| changed == feature);
                 Touched::Only(of_feature.map(|(_, tenant)| tenant.clone()).collect())
             }
             None => Touched::MaybeAll,
@@ -172,7 +200,9 @@ impl Watch {
 
     /// Reads the feed to its end unless that was done within the last second (M3).
     pub(crate) async fn confirm(&self) -> Result<(), SourceError> {
-        let is_fresh = |watch: &Self| watch.clock.now().duration_since(watch.lock().confirmed_at).abs() <= FRESH;
+        let is_fresh = |watch: &Self| {
+            watch.clock.now().duration_since(watch.lock().confirmed_at).abs() <= FRESH
+        };
         if is_fresh(self) {
             return Ok(());
         }
@@ -204,7 +234,9 @@ impl Watch {
     }
 
     /// The feed from the cursor on, as it grows (F8).
-    pub(crate) fn events(&self) -> Result<BoxStream<'_, Result<FeedEvent, SourceError>>, SourceError> {
+    pub(crate) fn events(
+        &self,
+    ) -> Result<BoxStream<'_, Result<FeedEvent, SourceError>>, SourceError> {
         let cursor = self.lock().cursor.clone().ok_or(SourceError::Gone)?;
         Ok(self.source.follow(cursor))
     }
@@ -227,7 +259,8 @@ impl Watch {
     async fn take_or_catch_up(&self, since: &str, page: ChangePage) -> Result<(), SourceError> {
         let next = page.next.clone();
         self.take(since, page);
-        let is_behind = self.lock().cursor.as_deref().is_none_or(|cursor| is_later_cursor(&next, cursor));
+        let is_behind =
+            self.lock().cursor.as_deref().is_none_or(|cursor| is_later_cursor(&next, cursor));
         if is_behind { self.sync().await } else { Ok(()) }
     }
 
@@ -244,16 +277,26 @@ impl Watch {
     /// How late the latest change was heard of, or for how long none can be.
     pub(crate) fn lag(&self) -> SignedDuration {
         let state = self.lock();
-        if state.fault.is_some() { self.clock.now().duration_since(state.fault_since) } else { state.lag }
+        if state.fault.is_some() {
+            self.clock.now().duration_since(state.fault_since)
+        } else {
+            state.lag
+        }
     }
 
     /// Notes why the feed cannot be read, and says so once.
     pub(crate) fn note_fault(&self, error: &(dyn Error + 'static)) {
-        let told = iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let told = iter::successors(Some(error), |error| (*error).source())
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": ");
         let mut state = self.lock();
         if state.fault.replace(told).is_none() {
             state.fault_since = self.clock.now();
-            tracing::warn!(error, "the change feed cannot be read; what is known goes on, and it is tried again");
+            tracing::warn!(
+                error,
+                "the change feed cannot be read; what is known goes on, and it is tried again"
+            );
         }
     }
 
@@ -287,7 +330,8 @@ impl Watch {
         }
         for change in &page.changes {
             for (job_id, error) in self.schedules.apply(change, now) {
-                tracing::warn!(%job_id, change = %change.id, %error, "a preference cannot be scheduled");
+                tracing::warn!(%job_id, change = %change.id, %error,
+                    "a preference cannot be scheduled");
             }
             state.note(change);
         }

@@ -1,4 +1,5 @@
-//! Every due occurrence is accounted for (A1): what the accountant finds where nothing is wrong, and where something was planted.
+//! Every due occurrence is accounted for (A1): what the accountant finds where nothing is wrong,
+//! and where something was planted.
 
 use cohort_batch_agent::{Account, AccountFault};
 use serde_json::{Value, json};
@@ -9,11 +10,14 @@ use crate::stage::{Stage, daily, instant};
 /// Three users at nine o'clock, and one each hour.
 fn stage(fields: &Value) -> Stage {
     let stage = Stage::with_daily_users(3, fields);
-    stage.source.set("h", json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"}));
+    stage
+        .source
+        .set("h", json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"}));
     stage
 }
 
-/// What is wrong, as `daily:09:00 UTC 2026-12-01T09:00 NoRun 3 0`: members, and how many are on record.
+/// What is wrong, as `daily:09:00 UTC 2026-12-01T09:00 NoRun 3 0`: members, and how many are on
+/// record.
 fn told(account: &Account) -> Vec<String> {
     let told = account.named.iter().map(|found| {
         let members = found.members.map_or("-".into(), |members| members.to_string());
@@ -24,7 +28,10 @@ fn told(account: &Account) -> Vec<String> {
 
 /// Changes the ledger behind the agent's back.
 fn tamper(stage: &Stage, sql: &str) {
-    let changed = rusqlite::Connection::open(stage.ledger_file()).expect("opens").execute(sql, []).expect("changed");
+    let changed = rusqlite::Connection::open(stage.ledger_file())
+        .expect("opens")
+        .execute(sql, [])
+        .expect("changed");
     assert_eq!(changed, 1, "{sql}");
 }
 
@@ -42,7 +49,8 @@ async fn after_a_downtime_moves_and_a_pause_everything_is_accounted_for() {
     let job = &account.jobs[0];
     assert_eq!((job.unaccounted, job.open, job.closed), (0, 0, job.due));
     assert_eq!(job.members, Some(job.on_record));
-    // Nine o'clock of both days for those who were there, half past three of both for who moved, and each hour from four on.
+    // Nine o'clock of both days for those who were there, half past three of both for who moved,
+    // and each hour from four on.
     assert_eq!(job.on_record, 3 + 1 + 1 + 1 + 43);
 }
 
@@ -52,14 +60,20 @@ async fn a_run_that_is_gone_from_the_record_is_found() {
     stage.run_until("2026-12-01T12:00:00Z").await;
     tamper(&stage, "DELETE FROM run WHERE frequency = 'daily'");
     let account = stage.account("2026-12-01T00:00:00Z").await;
-    assert_eq!((account.unaccounted, told(&account)), (1, vec!["daily:09:00 UTC 2026-12-01T09:00 NoRun 3 0".into()]));
+    assert_eq!(
+        (account.unaccounted, told(&account)),
+        (1, vec!["daily:09:00 UTC 2026-12-01T09:00 NoRun 3 0".into()])
+    );
 }
 
 #[tokio::test]
 async fn a_member_who_is_on_no_record_is_found() {
     let stage = stage(&json!({}));
     stage.run_until("2026-12-01T12:00:00Z").await;
-    tamper(&stage, "UPDATE run SET members = members - 1, succeeded = succeeded - 1 WHERE frequency = 'daily'");
+    tamper(
+        &stage,
+        "UPDATE run SET members = members - 1, succeeded = succeeded - 1 WHERE frequency = 'daily'",
+    );
     let account = stage.account("2026-12-01T00:00:00Z").await;
     assert_eq!(told(&account), ["daily:09:00 UTC 2026-12-01T09:00 MembersLacking 3 2"]);
 }
@@ -89,7 +103,10 @@ async fn a_run_that_nobody_gives_up_at_the_end_of_its_window_is_found() {
 
 #[tokio::test]
 async fn tenants_who_are_enrolled_and_those_of_filters_are_accounted_for_too() {
-    let enrolled = Stage::at("2026-12-01T03:00:00Z", &json!({"enroll": "everyone", "default_preferences": {"frequency": "daily"}}));
+    let enrolled = Stage::at(
+        "2026-12-01T03:00:00Z",
+        &json!({"enroll": "everyone", "default_preferences": {"frequency": "daily"}}),
+    );
     enrolled.source.introduce("e", Some("Europe/Berlin"));
     enrolled.run_until("2026-12-01T12:00:00Z").await;
     let account = enrolled.account("2026-12-01T00:00:00Z").await;

@@ -11,21 +11,29 @@ use crate::stage::{Stage, instant, job};
 
 fn wish(user: usize) -> Value {
     let zone = ["UTC", "Europe/Berlin", "Asia/Tokyo", "America/New_York"][user % 4];
-    let overrides = if user.is_multiple_of(3) { json!({}) } else { json!({"tone": format!("tone-{user}")}) };
+    let overrides =
+        if user.is_multiple_of(3) { json!({}) } else { json!({"tone": format!("tone-{user}")}) };
     if user.is_multiple_of(5) {
         let day = ["monday", "thursday"][user % 2];
-        json!({"frequency": "weekly", "preferred_day": day, "preferred_time": "10:00", "timezone": zone, "template_overrides": overrides})
+        json!({"frequency": "weekly", "preferred_day": day, "preferred_time": "10:00",
+            "timezone": zone, "template_overrides": overrides})
     } else {
         let time = ["09:00", "18:30"][user % 2];
-        json!({"frequency": "daily", "preferred_time": time, "timezone": zone, "template_overrides": overrides})
+        json!({"frequency": "daily", "preferred_time": time, "timezone": zone,
+            "template_overrides": overrides})
     }
 }
 
 /// The occurrences of a wish as the calendar has them, apart from any agent.
 fn nominals(wish: &Value, from: &str, to: &str) -> Vec<String> {
     let stated = Preference::from_json(wish, "").expect("a preference").stated_group(None);
-    let schedule = Schedule::of(&PreferenceGroup::from_stated(&stated).expect("everything is stated"));
-    schedule.after(instant(from)).take_while(|o| o.at <= instant(to)).map(|o| o.nominal.to_string()).collect()
+    let schedule =
+        Schedule::of(&PreferenceGroup::from_stated(&stated).expect("everything is stated"));
+    schedule
+        .after(instant(from))
+        .take_while(|o| o.at <= instant(to))
+        .map(|o| o.nominal.to_string())
+        .collect()
 }
 
 #[tokio::test]
@@ -38,10 +46,18 @@ async fn every_due_user_of_several_groups_and_zones_gets_one_outcome_with_their_
     }
     stage.run_until(to).await;
 
-    let expected: BTreeSet<_> =
-        (0..60).flat_map(|user| nominals(&wish(user), from, to).into_iter().map(move |nominal| (format!("u{user}"), nominal))).collect();
+    let expected: BTreeSet<_> = (0..60)
+        .flat_map(|user| {
+            nominals(&wish(user), from, to)
+                .into_iter()
+                .map(move |nominal| (format!("u{user}"), nominal))
+        })
+        .collect();
     let outcomes = stage.outcomes().await;
-    let got: BTreeSet<_> = outcomes.iter().map(|outcome| (outcome.tenant_id.to_string(), outcome.nominal.to_string())).collect();
+    let got: BTreeSet<_> = outcomes
+        .iter()
+        .map(|outcome| (outcome.tenant_id.to_string(), outcome.nominal.to_string()))
+        .collect();
     assert_eq!(got, expected);
     assert_eq!(outcomes.len(), expected.len(), "nobody twice");
     let keys: BTreeSet<_> = outcomes.iter().map(|outcome| &outcome.key).collect();
@@ -51,7 +67,11 @@ async fn every_due_user_of_several_groups_and_zones_gets_one_outcome_with_their_
         let user = &call.users[0];
         let number: usize = user.tenant_id.as_str()[1..].parse().expect("a number");
         let tone = if number.is_multiple_of(3) { "plain".into() } else { format!("tone-{number}") };
-        assert_eq!(Value::Object(user.template_overrides.clone()), json!({"tone": tone, "length": "short"}), "u{number}");
+        assert_eq!(
+            Value::Object(user.template_overrides.clone()),
+            json!({"tone": tone, "length": "short"}),
+            "u{number}"
+        );
     }
 }
 
@@ -75,7 +95,11 @@ async fn two_thousand_six_hundred_users_come_in_two_pages_of_chunks_of_at_most_2
 async fn a_jobs_chunk_size_and_a_source_with_small_pages_are_respected() {
     let stage = Stage::with_daily_users(100, &json!({"chunk_size": 7}));
     stage.source.faults(Faults { page_limit: Some(30), ..Faults::default() });
-    stage.agent_of(stage.builder().max_concurrent_items(10)).await.until("2026-12-01T12:00:00Z").await;
+    stage
+        .agent_of(stage.builder().max_concurrent_items(10))
+        .await
+        .until("2026-12-01T12:00:00Z")
+        .await;
 
     stage.assert_each_succeeded_once(100, &["2026-12-01T09:00"]).await;
     assert_eq!(stage.source.pages(), [30, 30, 30, 10]);
@@ -90,7 +114,11 @@ async fn a_jobs_chunk_size_and_a_source_with_small_pages_are_respected() {
 #[tokio::test]
 async fn a_purposes_own_limit_lies_under_the_agents() {
     let stage = Stage::with_daily_users(60, &json!({}));
-    let builder = stage.builder().limited_handler("write".parse().expect("a purpose"), stage.handler.clone(), Some(3));
+    let builder = stage.builder().limited_handler(
+        "write".parse().expect("a purpose"),
+        stage.handler.clone(),
+        Some(3),
+    );
     stage.agent_of(builder).await.until("2026-12-01T12:00:00Z").await;
 
     stage.assert_each_succeeded_once(60, &["2026-12-01T09:00"]).await;
@@ -115,13 +143,32 @@ async fn a_job_that_takes_chunks_as_objects_is_called_once_a_chunk() {
 async fn a_job_that_cannot_be_served_is_refused_before_anything_runs() {
     let stage = Stage::at("2026-12-01T00:00:00Z", &json!({}));
     let too_large = stage.builder().max_concurrent_items(24).build().err();
-    assert!(matches!(too_large, Some(BuildError::ChunkTooLarge { chunk_size: 25, max_concurrent_items: 24, .. })), "{too_large:?}");
-    let nobody = EnhancedBatchProcessor::builder(stage.source.clone(), stage.ledger()).jobs([job(&json!({}))]).build().err();
+    assert!(
+        matches!(
+            too_large,
+            Some(BuildError::ChunkTooLarge { chunk_size: 25, max_concurrent_items: 24, .. })
+        ),
+        "{too_large:?}"
+    );
+    let nobody = EnhancedBatchProcessor::builder(stage.source.clone(), stage.ledger())
+        .jobs([job(&json!({}))])
+        .build()
+        .err();
     assert!(matches!(nobody, Some(BuildError::NoHandler { .. })), "{nobody:?}");
     let stage = Stage::at("2026-12-01T00:00:00Z", &json!({"type": "batch_as_object"}));
-    let limited = stage.builder().limited_handler("write".parse().expect("a purpose"), stage.handler.clone(), Some(24));
+    let limited = stage.builder().limited_handler(
+        "write".parse().expect("a purpose"),
+        stage.handler.clone(),
+        Some(24),
+    );
     let over = limited.build().err();
-    assert!(matches!(over, Some(BuildError::ChunkOverPurpose { chunk_size: 25, max_concurrency: 24, .. })), "{over:?}");
+    assert!(
+        matches!(
+            over,
+            Some(BuildError::ChunkOverPurpose { chunk_size: 25, max_concurrency: 24, .. })
+        ),
+        "{over:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! The nights on which clocks change, through the whole engine: in 24 zones, both nights of a year, users with wishes at,
-//! inside and beside what the clock skips or repeats get the runs that `Schedule` (the code behind `cohort next`) names,
-//! each once and at its instant (T3 to T9).
+//! The nights on which clocks change, through the whole engine: in 24 zones, both nights of a year,
+//! users with wishes at, inside and beside what the clock skips or repeats get the runs that
+//! `Schedule` (the code behind `cohort next`) names, each once and at its instant (T3 to T9).
 //!
-//! An occurrence opened under its local time without the offset was planted to see it red: repeated hours fire once.
+//! An occurrence opened under its local time without the offset was planted to see it red: repeated
+//! hours fire once.
 
 use cohort_preferences::{Preference, PreferenceGroup, Schedule, Zone};
 use jiff::civil::Weekday;
@@ -11,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
-/// Changes of an hour, of half an hour (Lord Howe) and two (Troll), at midnight (Havana, Beirut, Santiago), for a month
-/// (Casablanca), with winter as the exception (Dublin), offsets of half and quarter hours, both hemispheres.
+/// Changes of an hour, of half an hour (Lord Howe) and two (Troll), at midnight (Havana, Beirut,
+/// Santiago), for a month (Casablanca), with winter as the exception (Dublin), offsets of half and
+/// quarter hours, both hemispheres.
 const ZONES: [&str; 24] = [
     "Africa/Cairo",
     "Africa/Casablanca",
@@ -56,18 +58,21 @@ impl Night {
         let zone: Zone = zone.parse().expect("a zone");
         let rules = zone.rules().clone();
         let year = YEAR_BEGINS.parse().expect("an instant");
-        let changes: Vec<Timestamp> = rules.following(year).map(|change| change.timestamp()).take(2).collect();
+        let changes: Vec<Timestamp> =
+            rules.following(year).map(|change| change.timestamp()).take(2).collect();
         changes.into_iter().map(|at| Self::of(zone.clone(), at)).collect()
     }
 
     fn of(zone: Zone, at: Timestamp) -> Self {
         let moment = SignedDuration::from_secs(1);
         let shown = |offset: jiff::tz::Offset| offset.to_datetime(at);
-        let (before, after) = (shown(zone.rules().to_offset(at - moment)), shown(zone.rules().to_offset(at)));
+        let (before, after) =
+            (shown(zone.rules().to_offset(at - moment)), shown(zone.rules().to_offset(at)));
         Self { zone, at, from: before.min(after), until: before.max(after) }
     }
 
-    /// Wishes at the first, the middle and the last minute of what is skipped or repeated, right behind it, and by the hour.
+    /// Wishes at the first, the middle and the last minute of what is skipped or repeated, right
+    /// behind it, and by the hour.
     fn wishes(&self) -> Vec<(String, Value)> {
         let minute = SignedDuration::from_mins(1);
         let middle = self.from + self.until.duration_since(self.from) / 2;
@@ -77,8 +82,10 @@ impl Night {
             let cron = format!("{} {} * * *", local.minute(), local.hour());
             wishes.push(json!({"frequency": "daily", "preferred_time": time}));
             wishes.push(json!({"frequency": "hourly", "preferred_time": time}));
-            wishes.push(json!({"frequency": "weekly", "preferred_time": time, "preferred_day": weekday_name(local.weekday())}));
-            wishes.push(json!({"frequency": "monthly", "preferred_time": time, "preferred_day": local.day()}));
+            wishes.push(json!({"frequency": "weekly", "preferred_time": time,
+                "preferred_day": weekday_name(local.weekday())}));
+            wishes.push(json!({"frequency": "monthly", "preferred_time": time,
+                "preferred_day": local.day()}));
             wishes.push(json!({"frequency": "cron", "cron": cron}));
         }
         wishes.push(json!({"frequency": "cron", "cron": "*/20 * * * *"}));
@@ -97,16 +104,23 @@ fn weekday_name(day: Weekday) -> String {
 }
 
 /// What `Schedule` says of a wish between two instants.
-fn named(user: &str, wish: &Value, from: Timestamp, until: Timestamp) -> Vec<(String, String, Timestamp)> {
+fn named(
+    user: &str,
+    wish: &Value,
+    from: Timestamp,
+    until: Timestamp,
+) -> Vec<(String, String, Timestamp)> {
     let stated = Preference::from_json(wish, "").expect("a wish is valid").stated_group(None);
-    let schedule = Schedule::of(&PreferenceGroup::from_stated(&stated).expect("a wish states everything"));
+    let schedule =
+        Schedule::of(&PreferenceGroup::from_stated(&stated).expect("a wish states everything"));
     let due = schedule.after(from).take_while(|occurrence| occurrence.at <= until);
     due.map(|occurrence| (user.to_owned(), occurrence.nominal.to_string(), occurrence.at)).collect()
 }
 
 /// From the evening before to the morning after.
 async fn live_through(night: &Night) {
-    let (begin, end) = (night.at - SignedDuration::from_hours(5), night.at + SignedDuration::from_hours(7));
+    let (begin, end) =
+        (night.at - SignedDuration::from_hours(5), night.at + SignedDuration::from_hours(7));
     let stage = Stage::at(&begin.to_string(), &json!({}));
     let wishes = night.wishes();
     for (user, wish) in &wishes {
@@ -114,9 +128,13 @@ async fn live_through(night: &Night) {
     }
     stage.run_until(&end.to_string()).await;
 
-    let mut expected: Vec<_> = wishes.iter().flat_map(|(user, wish)| named(user, wish, begin, end)).collect();
+    let mut expected: Vec<_> =
+        wishes.iter().flat_map(|(user, wish)| named(user, wish, begin, end)).collect();
     let outcomes = stage.outcomes().await;
-    let mut got: Vec<_> = outcomes.iter().map(|o| (o.tenant_id.to_string(), o.nominal.to_string(), o.scheduled_at)).collect();
+    let mut got: Vec<_> = outcomes
+        .iter()
+        .map(|o| (o.tenant_id.to_string(), o.nominal.to_string(), o.scheduled_at))
+        .collect();
     expected.sort();
     got.sort();
     assert_eq!(got, expected, "{} at {}", night.zone, night.at);
@@ -125,14 +143,16 @@ async fn live_through(night: &Night) {
 }
 
 #[tokio::test]
-async fn on_the_first_night_of_each_zone_each_wish_is_run_as_its_schedule_names_it_once_and_on_time() {
+async fn on_the_first_night_of_each_zone_each_wish_is_run_as_its_schedule_names_it_once_and_on_time()
+ {
     for zone in ZONES {
         live_through(&Night::two_of(zone)[0]).await;
     }
 }
 
 #[tokio::test]
-async fn on_the_second_night_of_each_zone_each_wish_is_run_as_its_schedule_names_it_once_and_on_time() {
+async fn on_the_second_night_of_each_zone_each_wish_is_run_as_its_schedule_names_it_once_and_on_time()
+ {
     for zone in ZONES {
         live_through(&Night::two_of(zone)[1]).await;
     }
@@ -140,8 +160,10 @@ async fn on_the_second_night_of_each_zone_each_wish_is_run_as_its_schedule_names
 
 #[test]
 fn each_zone_skips_on_one_of_its_nights_what_it_repeats_on_the_other() {
-    let is_gap =
-        |night: &Night| night.zone.rules().to_offset(night.at) > night.zone.rules().to_offset(night.at - SignedDuration::from_secs(1));
+    let is_gap = |night: &Night| {
+        night.zone.rules().to_offset(night.at)
+            > night.zone.rules().to_offset(night.at - SignedDuration::from_secs(1))
+    };
     for zone in ZONES {
         let nights = Night::two_of(zone);
         assert!(nights.iter().all(|night| night.from < night.until), "{zone}");

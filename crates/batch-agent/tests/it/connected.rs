@@ -1,4 +1,5 @@
-//! A real Config Database, a network that misbehaves when it is told to, and a real agent behind it, in real time.
+//! A real Config Database, a network that misbehaves when it is told to, and a real agent behind
+//! it, in real time.
 //!
 //! ```text
 //! Config Database (SQLite) ◄─HTTP─ Front ◄─ FaultProxy ◄─ ConfigDatabaseClient ◄─ scheduler and processor ──► SQLite ledger
@@ -6,7 +7,8 @@
 //!            └─HTTP─ a client that no fault touches: the users' edits                   └──► a handler that notes its calls
 //! ```
 //!
-//! The proxy knows bytes, the front knows routes: it answers some of them in the Config Database's place.
+//! The proxy knows bytes, the front knows routes: it answers some of them in the Config Database's
+//! place.
 //!
 //! All share one clock, which goes as the host's does and is set to just before the due instant.
 
@@ -24,8 +26,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use cohort_batch_agent::{
-    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, HandlerError, Ledger, OutcomeQuery, OutcomeRecord, RunQuery, RunState,
-    ShiftedClock, SqliteLedger, StatusName, handler_fn,
+    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, HandlerError, Ledger, OutcomeQuery,
+    OutcomeRecord, RunQuery, RunState, ShiftedClock, SqliteLedger, StatusName, handler_fn,
 };
 use cohort_config_client::{ConfigDatabaseClient, ImportStatus};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
@@ -88,7 +90,8 @@ pub(crate) struct Agent {
 pub(crate) struct Expected {
     /// Have one outcome each, on this zone's clock, and were called once.
     pub(crate) called: BTreeMap<String, &'static str>,
-    /// Of those, the ones that switched off in time to be skipped, which need not have been noticed.
+    /// Of those, the ones that switched off in time to be skipped, which need not have been
+    /// noticed.
     pub(crate) may_be_skipped: BTreeSet<String>,
 }
 
@@ -97,23 +100,32 @@ impl Connected {
     pub(crate) async fn at(start: &str) -> Self {
         let (folder, clock) = (TempDir::new().expect("a folder"), ShiftedClock::default());
         clock.set_to(instant(start));
-        let options = ConfigServiceOptions::sqlite(folder.path().join("config.db"), Arc::new(clock.clone()));
+        let options =
+            ConfigServiceOptions::sqlite(folder.path().join("config.db"), Arc::new(clock.clone()));
         let service = ConfigService::open(options).await.expect("opened");
         let key = service.create_key("test", Scope::Admin).await.expect("made");
         let front = Front::default();
-        let fronted = serve(service.router().layer(from_fn_with_state(front.clone(), Front::answer))).await;
+        let fronted =
+            serve(service.router().layer(from_fn_with_state(front.clone(), Front::answer))).await;
         let proxy = FaultProxy::before(fronted).expect("a free port");
         let address = serve(service.router()).await;
-        let direct = ConfigDatabaseClient::builder(format!("http://{address}/api/v1")).api_key(&key).build().expect("valid");
+        let direct = ConfigDatabaseClient::builder(format!("http://{address}/api/v1"))
+            .api_key(&key)
+            .build()
+            .expect("valid");
         let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), false).expect("a ledger");
         Self { clock, proxy, front, direct, key, ledger, calls: Arc::default(), _folder: folder }
     }
 
     /// Stores preferences, past the proxy.
     pub(crate) async fn store(&self, preferences: impl IntoIterator<Item = (String, Value)>) {
-        let line = |(tenant, preference)| json!({"tenant_id": tenant, "feature_type": "posts", "preference": preference}).to_string();
+        let line = |(tenant, preference)| {
+            json!({"tenant_id": tenant, "feature_type": "posts", "preference": preference})
+                .to_string()
+        };
         let lines: Vec<String> = preferences.into_iter().map(line).collect();
-        let results = self.direct.import(Cursor::new(lines.join("\n").into_bytes())).await.expect("taken");
+        let results =
+            self.direct.import(Cursor::new(lines.join("\n").into_bytes())).await.expect("taken");
         let results: Vec<_> = results.try_collect().await.expect("answered");
         assert!(results.iter().all(|line| line.status == ImportStatus::Stored), "{results:?}");
         assert_eq!(results.len(), lines.len());
@@ -153,7 +165,10 @@ impl Connected {
     fn handler(&self) -> Arc<dyn cohort_batch_agent::Handler> {
         let calls = Arc::clone(&self.calls);
         handler_fn(move |user| {
-            calls.lock().expect("no panic holds it").push(Call { tenant: user.tenant_id.to_string(), key: user.key });
+            calls
+                .lock()
+                .expect("no panic holds it")
+                .push(Call { tenant: user.tenant_id.to_string(), key: user.key });
             async { Ok::<(), HandlerError>(()) }
         })
     }
@@ -185,7 +200,12 @@ impl Connected {
     }
 
     async fn has_open_runs(&self) -> bool {
-        self.ledger.runs(RunQuery::default()).await.expect("runs").iter().any(|run| run.state != RunState::Closed)
+        self.ledger
+            .runs(RunQuery::default())
+            .await
+            .expect("runs")
+            .iter()
+            .any(|run| run.state != RunState::Closed)
     }
 
     /// Zero lost, zero doubled, nobody else: in the record, and as the handler saw it.
@@ -194,19 +214,33 @@ impl Connected {
         let mut zones = BTreeMap::new();
         for outcome in self.outcomes().await {
             let tenant = outcome.tenant_id.to_string();
-            assert_eq!(zones.insert(tenant.clone(), outcome.timezone.clone()), None, "two outcomes: {outcome:?}");
+            assert_eq!(
+                zones.insert(tenant.clone(), outcome.timezone.clone()),
+                None,
+                "two outcomes: {outcome:?}"
+            );
             match (outcome.status, outcome.reason.as_deref()) {
                 (StatusName::Succeeded, _) => drop(keys.insert(outcome.key, tenant)),
-                (StatusName::Skipped, Some("disabled")) if expected.may_be_skipped.contains(&tenant) => {}
+                (StatusName::Skipped, Some("disabled"))
+                    if expected.may_be_skipped.contains(&tenant) => {}
                 _ => panic!("neither called nor rightly skipped: {outcome:?}"),
             }
         }
-        let wanted: BTreeMap<_, _> = expected.called.iter().map(|(tenant, zone)| (tenant.clone(), (*zone).to_owned())).collect();
-        let lost: Vec<_> = wanted.iter().filter(|(tenant, zone)| zones.get(*tenant) != Some(*zone)).collect();
+        let wanted: BTreeMap<_, _> = expected
+            .called
+            .iter()
+            .map(|(tenant, zone)| (tenant.clone(), (*zone).to_owned()))
+            .collect();
+        let lost: Vec<_> =
+            wanted.iter().filter(|(tenant, zone)| zones.get(*tenant) != Some(*zone)).collect();
         let strange: Vec<_> = zones.keys().filter(|tenant| !wanted.contains_key(*tenant)).collect();
-        assert!(lost.is_empty() && strange.is_empty(), "lost: {lost:?}; processed, and should not be: {strange:?}");
+        assert!(
+            lost.is_empty() && strange.is_empty(),
+            "lost: {lost:?}; processed, and should not be: {strange:?}"
+        );
         let calls = self.calls.lock().expect("no panic holds it");
-        let called: BTreeMap<_, _> = calls.iter().map(|call| (call.key.clone(), call.tenant.clone())).collect();
+        let called: BTreeMap<_, _> =
+            calls.iter().map(|call| (call.key.clone(), call.tenant.clone())).collect();
         assert_eq!(called.len(), calls.len(), "a key was called twice");
         assert_eq!(called, keys, "calls, and outcomes that say of one that it succeeded");
     }
@@ -227,7 +261,13 @@ impl Front {
 
     async fn answer(State(front): State<Self>, request: Request, next: Next) -> Response {
         let asked = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-        let lie = front.0.lock().expect("no panic holds it").iter().find(|lie| (lie.is_told_to)(&asked)).copied();
+        let lie = front
+            .0
+            .lock()
+            .expect("no panic holds it")
+            .iter()
+            .find(|lie| (lie.is_told_to)(&asked))
+            .copied();
         match lie {
             Some(lie) => (lie.status, [(CONTENT_TYPE, lie.kind)], lie.body).into_response(),
             None => next.run(request).await,
@@ -238,13 +278,18 @@ impl Front {
 impl Agent {
     /// Returns once it counts so many users in its schedules.
     pub(crate) async fn knows_of(&self, users: u64) {
-        let known = || self.scheduler.schedules().iter().map(|schedule| schedule.members).sum::<u64>();
+        let known =
+            || self.scheduler.schedules().iter().map(|schedule| schedule.members).sum::<u64>();
         let all = async {
             while known() != users {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        assert!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "it knows of {} users in place of {users}", known());
+        assert!(
+            tokio::time::timeout(PATIENCE, all).await.is_ok(),
+            "it knows of {} users in place of {users}",
+            known()
+        );
     }
 
     /// Ends it as SIGTERM would: what is in hand is finished.

@@ -32,7 +32,8 @@ async fn assert_objections_held(stage: &Stage) {
 #[tokio::test]
 async fn who_objects_after_the_list_was_read_is_not_called() {
     let stage = Stage::with_daily_users(5, &json!({}));
-    let (source, clock, later) = (stage.source.clone(), stage.clock.clone(), "2026-12-01T09:00:02Z");
+    let (source, clock, later) =
+        (stage.source.clone(), stage.clock.clone(), "2026-12-01T09:00:02Z");
     stage.source.after_next_page(move || {
         object(&source);
         clock.advance_to(crate::stage::instant(later));
@@ -55,7 +56,12 @@ async fn who_objects_before_a_retry_is_not_called_again() {
 
     assert_objections_held(&stage).await;
     assert_eq!(stage.handler.calls().len(), 6, "five at first, then the one who did not object");
-    let skipped = stage.outcomes().await.into_iter().find(|outcome| outcome.tenant_id.as_str() == "u0").expect("an outcome");
+    let skipped = stage
+        .outcomes()
+        .await
+        .into_iter()
+        .find(|outcome| outcome.tenant_id.as_str() == "u0")
+        .expect("an outcome");
     assert_eq!(skipped.attempts, 1);
 }
 
@@ -73,12 +79,19 @@ async fn a_retry_reuses_the_first_attempts_settings_and_the_next_run_reads_anew(
     let calls: Vec<_> = stage.handler.calls_of("u").into_iter().map(|(_, user)| user).collect();
     let seen: Vec<_> = calls
         .iter()
-        .map(|user| (user.attempt, user.preference_version, user.template_overrides["tone"].as_str().expect("a text")))
+        .map(|user| {
+            (
+                user.attempt,
+                user.preference_version,
+                user.template_overrides["tone"].as_str().expect("a text"),
+            )
+        })
         .collect();
     assert_eq!(seen, [(1, 1, "dry"), (2, 1, "dry"), (1, 2, "warm"), (2, 2, "warm")]);
     assert_eq!(calls[0].key, calls[1].key);
     assert_ne!(calls[0].key, calls[2].key);
-    let versions: Vec<_> = stage.outcomes().await.iter().map(|outcome| outcome.preference_version).collect();
+    let versions: Vec<_> =
+        stage.outcomes().await.iter().map(|outcome| outcome.preference_version).collect();
     assert_eq!(versions, [Some(1), Some(2)]);
 }
 
@@ -128,7 +141,8 @@ async fn settings_older_than_an_hour_are_not_used_and_the_retry_waits() {
 }
 
 #[tokio::test]
-async fn the_age_of_settings_counts_from_when_they_were_read_and_not_from_when_the_run_was_opened() {
+async fn the_age_of_settings_counts_from_when_they_were_read_and_not_from_when_the_run_was_opened()
+{
     let stage = Stage::with_daily_users(1, &json!({}));
     stage.handler.script("u0", Script::Retry { times: 1, after_s: Some(600) });
     let agent = stage.agent().await;

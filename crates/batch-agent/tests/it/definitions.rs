@@ -1,7 +1,9 @@
-//! Jobs and purposes that are stored: applied, compared, adopted by agents that run, paused and resumed (F1, T12, A2).
+//! Jobs and purposes that are stored: applied, compared, adopted by agents that run, paused and
+//! resumed (F1, T12, A2).
 
 use cohort_batch_agent::{
-    ApplyReport, DefinitionEdit, DefinitionKind, JobRegistry, LedgerError, RegistryError, ScheduleError, StartReport,
+    ApplyReport, DefinitionEdit, DefinitionKind, JobRegistry, LedgerError, RegistryError,
+    ScheduleError, StartReport,
 };
 use cohort_preferences::{BatchDocuments, JobId};
 use serde_json::{Value, json};
@@ -12,7 +14,8 @@ use crate::stage::{Agent, Stage, daily, instant};
 /// A job with some of its fields set.
 fn job(id: &str, fields: &Value) -> Value {
     let mut job = json!({
-        "job_id": id, "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts"
+        "job_id": id, "type": "individual_batch", "purpose_id": "write", "preference_based": true,
+        "feature_type": "posts"
     });
     job.as_object_mut().expect("an object").extend(fields.as_object().expect("fields").clone());
     job
@@ -40,7 +43,12 @@ fn name() -> JobId {
 fn told(report: &ApplyReport) -> Vec<String> {
     let told = |change: &_| {
         let change = json!(change);
-        format!("{} {} v{}", change["name"].as_str().expect("a name"), change["change"].as_str().expect("a word"), change["version"])
+        format!(
+            "{} {} v{}",
+            change["name"].as_str().expect("a name"),
+            change["change"].as_str().expect("a word"),
+            change["version"]
+        )
     };
     report.changes.iter().map(told).collect()
 }
@@ -53,14 +61,18 @@ async fn stored_agent(stage: &Stage) -> Agent {
     stage.agent_of(stage.stored_builder()).await
 }
 
-/// The runs with the version of their job, as `2026-12-01T09:00 v1 succeeded=3 skipped=0 missed=0 -`.
+/// The runs with the version of their job, as `2026-12-01T09:00 v1 succeeded=3 skipped=0 missed=0
+/// -`.
 async fn told_runs(stage: &Stage) -> Vec<String> {
     let runs = stage.runs().await;
     let told = runs.iter().map(|run| {
         let (counts, version) = (run.counts, run.job_version.expect("the job is stored"));
         let reason = run.reason.map_or("-", |reason| reason.as_str());
         let nominal = run.occurrence.nominal;
-        format!("{nominal} v{version} succeeded={} skipped={} missed={} {reason}", counts.succeeded, counts.skipped, counts.missed)
+        format!(
+            "{nominal} v{version} succeeded={} skipped={} missed={} {reason}",
+            counts.succeeded, counts.skipped, counts.missed
+        )
     });
     told.collect()
 }
@@ -68,16 +80,32 @@ async fn told_runs(stage: &Stage) -> Vec<String> {
 #[tokio::test]
 async fn an_apply_makes_versions_and_a_run_records_the_one_it_was_opened_by() {
     let stage = Stage::with_daily_users(3, &json!({}));
-    assert_eq!(apply(&stage, &one_job(&json!({}))).await, ["write_posts created v1", "write created v1"]);
+    assert_eq!(
+        apply(&stage, &one_job(&json!({}))).await,
+        ["write_posts created v1", "write created v1"]
+    );
     let agent = stored_agent(&stage).await;
     agent.until("2026-12-01T12:00:00Z").await;
-    assert_eq!(apply(&stage, &one_job(&json!({}))).await, ["write_posts unchanged v1", "write unchanged v1"]);
-    assert_eq!(apply(&stage, &one_job(&json!({"priority": "high"}))).await, ["write_posts updated v2", "write unchanged v1"]);
+    assert_eq!(
+        apply(&stage, &one_job(&json!({}))).await,
+        ["write_posts unchanged v1", "write unchanged v1"]
+    );
+    assert_eq!(
+        apply(&stage, &one_job(&json!({"priority": "high"}))).await,
+        ["write_posts updated v2", "write unchanged v1"]
+    );
     agent.until("2026-12-02T12:00:00Z").await;
 
-    let expected = ["2026-12-01T09:00 v1 succeeded=3 skipped=0 missed=0 -", "2026-12-02T09:00 v2 succeeded=3 skipped=0 missed=0 -"];
+    let expected = [
+        "2026-12-01T09:00 v1 succeeded=3 skipped=0 missed=0 -",
+        "2026-12-02T09:00 v2 succeeded=3 skipped=0 missed=0 -",
+    ];
     assert_eq!(told_runs(&stage).await, expected);
-    let versions = stage.ledger().definition_versions(DefinitionKind::Job, "write_posts").await.expect("versions");
+    let versions = stage
+        .ledger()
+        .definition_versions(DefinitionKind::Job, "write_posts")
+        .await
+        .expect("versions");
     assert_eq!(versions.iter().map(|version| version.version).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(versions[1].applied_by, "somebody");
     assert_eq!(versions[1].applied_at, instant("2026-12-01T12:00:00Z"));
@@ -95,7 +123,10 @@ async fn a_removed_job_plans_no_more_and_is_kept_as_history() {
     assert_eq!(agent.scheduler.schedules().len(), 0);
 
     // It comes back with nothing to catch up on (F1).
-    assert_eq!(apply(&stage, &one_job(&json!({"misfire": "all"}))).await, ["write_posts created v3", "write unchanged v1"]);
+    assert_eq!(
+        apply(&stage, &one_job(&json!({"misfire": "all"}))).await,
+        ["write_posts created v3", "write unchanged v1"]
+    );
     agent.until("2026-12-04T12:00:00Z").await;
     let last = told_runs(&stage).await;
     assert_eq!(last[1..], ["2026-12-04T09:00 v3 succeeded=3 skipped=0 missed=0 -"]);
@@ -109,7 +140,10 @@ async fn the_open_work_of_a_job_and_a_purpose_that_were_removed_is_finished() {
     stage.handler.script("u1", Script::Retry { times: 1, after_s: Some(60) });
     agent.until("2026-12-01T09:00:00Z").await;
     assert_eq!(stage.outcomes().await.len(), 2, "one is to be tried again");
-    assert_eq!(apply(&stage, &documents(&json!({"batch_processing_jobs": []}))).await, ["write_posts removed v2", "write removed v2"]);
+    assert_eq!(
+        apply(&stage, &documents(&json!({"batch_processing_jobs": []}))).await,
+        ["write_posts removed v2", "write removed v2"]
+    );
     agent.until("2026-12-02T12:00:00Z").await;
 
     stage.assert_each_succeeded_once(3, &["2026-12-01T09:00"]).await;
@@ -132,8 +166,16 @@ async fn changed_defaults_hold_from_the_instant_of_the_change_whether_the_agent_
         }
         agent.until("2026-12-02T12:00:00Z").await;
 
-        assert_eq!(stage.told_of("open").await, ["2026-12-01T09:00 succeeded", "2026-12-02T11:00 succeeded"], "runs on: {runs_on}");
-        assert_eq!(stage.told_of("stated").await, ["2026-12-01T09:30 succeeded", "2026-12-02T09:30 succeeded"], "runs on: {runs_on}");
+        assert_eq!(
+            stage.told_of("open").await,
+            ["2026-12-01T09:00 succeeded", "2026-12-02T11:00 succeeded"],
+            "runs on: {runs_on}"
+        );
+        assert_eq!(
+            stage.told_of("stated").await,
+            ["2026-12-01T09:30 succeeded", "2026-12-02T09:30 succeeded"],
+            "runs on: {runs_on}"
+        );
     }
 }
 
@@ -147,41 +189,62 @@ async fn what_cannot_be_served_is_refused_by_name_and_nothing_is_stored() {
     };
     let nobody = refused(&config(&[job("write_posts", &json!({"purpose_id": "sing"}))])).await;
     assert!(nobody.contains("write_posts") && nobody.contains("sing"), "{nobody}");
-    let command = json!({"batch_processing_jobs": [], "purposes": {"write": {"handler": "command", "argv": ["true"]}}});
+    let command = json!({"batch_processing_jobs": [],
+        "purposes": {"write": {"handler": "command", "argv": ["true"]}}});
     assert!(refused(&documents(&command)).await.contains("purpose write"));
     assert_eq!(stage.ledger().definitions().await.expect("read").latest, []);
 }
 
 #[tokio::test]
-async fn an_agent_that_cannot_serve_what_was_applied_says_so_at_its_start_and_leaves_it_out_while_it_runs() {
+async fn an_agent_that_cannot_serve_what_was_applied_says_so_at_its_start_and_leaves_it_out_while_it_runs()
+ {
     let stage = Stage::with_daily_users(2, &json!({}));
     apply(&stage, &one_job(&json!({"chunk_size": 5}))).await;
     let agent = stage.agent_of(stage.stored_builder().max_concurrent_items(5)).await;
     // Only the other agent can have chunks of 25 in hand.
-    apply(&stage, &config(&[job("write_posts", &json!({"chunk_size": 4})), job("big", &json!({"chunk_size": 25}))])).await;
+    apply(
+        &stage,
+        &config(&[
+            job("write_posts", &json!({"chunk_size": 4})),
+            job("big", &json!({"chunk_size": 25})),
+        ]),
+    )
+    .await;
     agent.until("2026-12-01T12:00:00Z").await;
     assert_eq!(told_runs(&stage).await, ["2026-12-01T09:00 v2 succeeded=2 skipped=0 missed=0 -"]);
 
     let processor = stage.stored_builder().max_concurrent_items(5).build().expect("a processor");
-    let scheduler = cohort_batch_agent::DynamicBatchScheduler::new(processor, std::time::Duration::from_mins(1));
+    let scheduler = cohort_batch_agent::DynamicBatchScheduler::new(
+        processor,
+        std::time::Duration::from_mins(1),
+    );
     let refused = scheduler.initialize_dynamic_schedules().await;
-    assert!(matches!(&refused, Err(ScheduleError::Unserved(error)) if error.to_string().contains("big")), "{refused:?}");
+    assert!(
+        matches!(&refused,
+            Err(ScheduleError::Unserved(error)) if error.to_string().contains("big")),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_old_agent_that_is_restarted_with_its_old_file_does_not_take_back_a_later_apply() {
     let stage = Stage::with_daily_users(1, &json!({}));
     let (old, new) = (one_job(&json!({})), one_job(&json!({"priority": "high"})));
-    let start = async |agent: &str, file: &BatchDocuments| stage.registry().apply_at_start(file, agent).await.expect("started");
+    let start = async |agent: &str, file: &BatchDocuments| {
+        stage.registry().apply_at_start(file, agent).await.expect("started")
+    };
     assert!(matches!(start("a", &old).await, StartReport::Applied(_)));
-    assert!(matches!(start("b", &new).await, StartReport::Applied(report) if told(&report)[0] == "write_posts updated v2"));
+    assert!(matches!(start("b", &new).await,
+            StartReport::Applied(report) if told(&report)[0] == "write_posts updated v2"));
     assert_eq!(start("a", &old).await, StartReport::Known { in_force: false });
     assert_eq!(start("b", &new).await, StartReport::Known { in_force: true });
     apply(&stage, &config(&[])).await;
     assert_eq!(start("b", &new).await, StartReport::Known { in_force: false });
     // Another file than the last time says something new, also if it is an older one.
-    assert!(matches!(start("b", &old).await, StartReport::Applied(report) if told(&report)[0] == "write_posts created v4"));
-    assert!(matches!(start("a", &new).await, StartReport::Applied(report) if told(&report)[0] == "write_posts updated v5"));
+    assert!(matches!(start("b", &old).await,
+            StartReport::Applied(report) if told(&report)[0] == "write_posts created v4"));
+    assert!(matches!(start("a", &new).await,
+            StartReport::Applied(report) if told(&report)[0] == "write_posts updated v5"));
 }
 
 #[tokio::test]
@@ -267,18 +330,32 @@ async fn a_trigger_runs_everybody_now_also_of_a_paused_job_and_does_not_count_as
     let registry = JobRegistry::of_agent(&agent.processor);
     let triggered = registry.trigger(&name()).await.expect("triggered");
     let nominal = triggered.firing.nominal.to_string();
-    assert_eq!((triggered.runs.len(), triggered.firing.at, nominal.starts_with("trigger:")), (2, stage.now(), true));
+    assert_eq!(
+        (triggered.runs.len(), triggered.firing.at, nominal.starts_with("trigger:")),
+        (2, stage.now(), true)
+    );
     agent.until("2026-12-01T12:00:00Z").await;
-    assert_eq!(stage.told_of("u0").await, [format!("{nominal} succeeded"), "2026-12-01T09:00 succeeded".into()]);
+    assert_eq!(
+        stage.told_of("u0").await,
+        [format!("{nominal} succeeded"), "2026-12-01T09:00 succeeded".into()]
+    );
     stage.registry().pause(&name()).await.expect("paused");
     agent.until("2026-12-01T13:00:00Z").await;
-    stage.source.set("late", json!({"frequency": "daily", "preferred_time": "21:00", "timezone": "UTC", "enabled": false}));
+    stage.source.set(
+        "late",
+        json!({"frequency": "daily", "preferred_time": "21:00", "timezone": "UTC",
+            "enabled": false}),
+    );
     let again = registry.trigger(&name()).await.expect("triggered").firing.nominal.to_string();
     agent.until("2026-12-01T22:00:00Z").await;
 
     assert_ne!(nominal, again);
-    // They left a microsecond after the second trigger's instant: still a member (M1), and not called any more (M2).
-    assert_eq!(stage.told_of("late").await, [format!("{nominal} succeeded"), format!("{again} skipped(disabled)")]);
+    // They left a microsecond after the second trigger's instant: still a member (M1), and not
+    // called any more (M2).
+    assert_eq!(
+        stage.told_of("late").await,
+        [format!("{nominal} succeeded"), format!("{again} skipped(disabled)")]
+    );
     assert_eq!(stage.told_of("u0").await.last(), Some(&format!("{again} succeeded")));
     let lost = registry.trigger(&"lost".parse().expect("a name")).await;
     assert!(matches!(lost, Err(RegistryError::NoSuchJob(_))), "{lost:?}");

@@ -7,7 +7,8 @@ use crate::source::Faults;
 use crate::stage::{Stage, daily};
 
 async fn names(stage: &Stage) -> Vec<String> {
-    let mut names: Vec<_> = stage.outcomes().await.iter().map(|outcome| outcome.tenant_id.to_string()).collect();
+    let mut names: Vec<_> =
+        stage.outcomes().await.iter().map(|outcome| outcome.tenant_id.to_string()).collect();
     names.sort();
     names
 }
@@ -29,7 +30,10 @@ async fn a_user_who_is_erased_leaves_a_number_and_the_counts() {
     stage.source.erase("ann");
     stage.run_until("2026-12-01T11:00:00Z").await;
     assert_eq!(names(&stage).await, ["bob", "erased:1"]);
-    assert!(stage.outcomes().await.iter().all(|outcome| outcome.detail.is_none()), "what the handler said of her is gone");
+    assert!(
+        stage.outcomes().await.iter().all(|outcome| outcome.detail.is_none()),
+        "what the handler said of her is gone"
+    );
     assert_eq!(stage.runs().await[0].counts.failed, 1);
 }
 
@@ -48,7 +52,11 @@ async fn a_feed_that_no_longer_reaches_back_is_made_up_for_by_names() {
 async fn a_database_that_the_ledger_has_never_known_erases_nobody() {
     let stage = Stage::at("2026-12-01T03:00:00Z", &json!({}));
     with_two_who_ran(&stage).await;
-    stage.ledger().erase(Vec::new(), "0000000b-7".into()).await.expect("another database's place is noted");
+    stage
+        .ledger()
+        .erase(Vec::new(), "0000000b-7".into())
+        .await
+        .expect("another database's place is noted");
     stage.source.erase("ann");
     stage.run_until("2026-12-01T11:00:00Z").await;
     assert_eq!(names(&stage).await, ["ann", "bob"]);

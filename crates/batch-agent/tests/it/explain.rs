@@ -1,7 +1,8 @@
-//! "Why did this user get nothing on Monday?" (A3): a scenario for each answer of the closed set, in the real agent where it
-//! can be brought about there, and each trace read as its reader would.
+//! "Why did this user get nothing on Monday?" (A3): a scenario for each answer of the closed set,
+//! in the real agent where it can be brought about there, and each trace read as its reader would.
 //!
-//! [`answers`] runs each scenario as a test; [`every_answer_has_a_scenario`] holds the list against the set.
+//! [`answers`] runs each scenario as a test; [`every_answer_has_a_scenario`] holds the list against
+//! the set.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ const MONDAY: &str = "2026-12-07T09:00:00Z";
 /// The job with some of its fields set.
 fn config(fields: &Value) -> BatchDocuments {
     let mut job = json!({
-        "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts"
+        "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write",
+        "preference_based": true, "feature_type": "posts"
     });
     job.as_object_mut().expect("an object").extend(fields.as_object().expect("fields").clone());
     documents(&json!([job]))
@@ -27,7 +29,10 @@ fn config(fields: &Value) -> BatchDocuments {
 
 fn documents(jobs: &Value) -> BatchDocuments {
     let purposes = json!({"write": {"handler": "http", "url": "http://localhost:1/write"}});
-    BatchDocuments::from_json(&json!({"batch_processing_jobs": jobs, "purposes": purposes}).to_string()).expect("valid")
+    BatchDocuments::from_json(
+        &json!({"batch_processing_jobs": jobs, "purposes": purposes}).to_string(),
+    )
+    .expect("valid")
 }
 
 /// A stage at four o'clock on Monday, whose ledger keeps the job, and no users.
@@ -57,7 +62,12 @@ async fn explain(stage: &Stage, moment: &str) -> Explanation {
 }
 
 async fn explain_of(stage: &Stage, tenant: &str, job: &str, moment: &str) -> Explanation {
-    let explainer = Explainer::new(Arc::new(stage.source.clone()), stage.ledger(), Arc::new(stage.clock.clone()), None);
+    let explainer = Explainer::new(
+        Arc::new(stage.source.clone()),
+        stage.ledger(),
+        Arc::new(stage.clock.clone()),
+        None,
+    );
     let (tenant, job) = (tenant.parse().expect("a tenant"), job.parse().expect("a job"));
     explainer.explain(&tenant, &job, moment.parse().expect("a moment")).await.expect("explained")
 }
@@ -75,7 +85,10 @@ fn steps(explanation: &Explanation) -> Vec<StepName> {
 
 /// Changes the ledger behind the agent's back, as no agent of today does by itself.
 fn tamper(stage: &Stage, sql: &str) {
-    let changed = rusqlite::Connection::open(stage.ledger_file()).expect("opens").execute(sql, []).expect("changed");
+    let changed = rusqlite::Connection::open(stage.ledger_file())
+        .expect("opens")
+        .execute(sql, [])
+        .expect("changed");
     assert!(changed > 0, "{sql}");
 }
 
@@ -83,23 +96,48 @@ async fn who_was_run_is_told_so_with_every_step() -> Explanation {
     let stage = stage(&json!({})).await;
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     let why = explain(&stage, MONDAY).await;
-    assert_eq!(json!(steps(&why)), json!(["job", "preference", "defaults", "schedule", "planning", "run", "member", "chunk", "outcome"]));
+    assert_eq!(
+        json!(steps(&why)),
+        json!([
+            "job",
+            "preference",
+            "defaults",
+            "schedule",
+            "planning",
+            "run",
+            "member",
+            "chunk",
+            "outcome"
+        ])
+    );
     assert_eq!(why.trace[8].facts["attempts"], 1);
-    says(why, "u was run on Monday 7 December at 09:00 UTC: succeeded at attempt 1, with version 1 of the preference")
+    says(
+        why,
+        "u was run on Monday 7 December at 09:00 UTC: succeeded at attempt 1, with version 1 of \
+         the preference",
+    )
 }
 
 async fn who_had_switched_it_off_is_told_when() -> Explanation {
     let stage = empty_stage(&json!({})).await;
     stage.clock.advance_to(instant("2026-12-07T05:14:00Z"));
-    let mut off = json!({"frequency": "daily", "preferred_time": "10:00", "timezone": "Europe/Berlin"});
+    let mut off =
+        json!({"frequency": "daily", "preferred_time": "10:00", "timezone": "Europe/Berlin"});
     stage.source.set("u", off.clone());
     off["enabled"] = json!(false);
     stage.source.set("u", off);
     run_until(&stage, "2026-12-08T12:00:00Z").await;
     let why = explain(&stage, "2026-12-07").await;
-    assert_eq!(why.chosen.as_deref(), Some("2026-12-07T10:00: what would have fired on 2026-12-07"));
+    assert_eq!(
+        why.chosen.as_deref(),
+        Some("2026-12-07T10:00: what would have fired on 2026-12-07")
+    );
     assert_eq!(steps(&why), [StepName::Job, StepName::Preference]);
-    says(why, "u was not run on Monday 7 December at 10:00 Europe/Berlin: switched off on Monday 7 December at 06:14 (version 2)")
+    says(
+        why,
+        "u was not run on Monday 7 December at 10:00 Europe/Berlin: switched off on Monday 7 \
+         December at 06:14 (version 2)",
+    )
 }
 
 /// What a user says between the member list and the attempt.
@@ -127,12 +165,20 @@ fn with(field: &str, value: Value) -> Value {
 
 async fn who_switched_it_off_before_the_attempt_is_told_when() -> Explanation {
     let why = objected(Some(with("enabled", json!(false)))).await;
-    says(why, "u was not run on Monday 7 December at 09:00 UTC: switched off on Monday 7 December at 09:00 (version 2)")
+    says(
+        why,
+        "u was not run on Monday 7 December at 09:00 UTC: switched off on Monday 7 December at \
+         09:00 (version 2)",
+    )
 }
 
 async fn who_deleted_it_before_the_attempt_is_told_when() -> Explanation {
     let why = objected(None).await;
-    says(why, "u was not run on Monday 7 December at 09:00 UTC: the preference was deleted on Monday 7 December at 09:00 (version 2)")
+    says(
+        why,
+        "u was not run on Monday 7 December at 09:00 UTC: the preference was deleted on Monday 7 \
+         December at 09:00 (version 2)",
+    )
 }
 
 async fn who_deleted_it_the_day_before_is_told_when_it_would_have_run() -> Explanation {
@@ -140,7 +186,11 @@ async fn who_deleted_it_the_day_before_is_told_when_it_would_have_run() -> Expla
     stage.source.delete("u");
     run_until(&stage, "2026-12-08T12:00:00Z").await;
     let why = explain(&stage, "2026-12-08").await;
-    says(why, "u was not run on Tuesday 8 December at 09:00 UTC: the preference was deleted on Monday 7 December at 04:00 (version 2)")
+    says(
+        why,
+        "u was not run on Tuesday 8 December at 09:00 UTC: the preference was deleted on Monday 7 \
+         December at 04:00 (version 2)",
+    )
 }
 
 async fn who_snoozed_before_the_attempt_is_told_so() -> Explanation {
@@ -151,7 +201,11 @@ async fn who_has_snoozed_past_an_occurrence_to_come_is_told_until_when() -> Expl
     let stage = empty_stage(&json!({})).await;
     stage.source.set("u", with("snoozed_until", json!("2026-12-09T00:00:00Z")));
     let why = explain(&stage, "2026-12-08T09:00").await;
-    says(why, "u will not be run on Tuesday 8 December at 09:00 UTC: snoozed until Wednesday 9 December at 00:00 (version 1)")
+    says(
+        why,
+        "u will not be run on Tuesday 8 December at 09:00 UTC: snoozed until Wednesday 9 December \
+         at 00:00 (version 1)",
+    )
 }
 
 async fn who_asked_to_skip_it_is_told_so() -> Explanation {
@@ -176,7 +230,9 @@ async fn who_had_run_that_day_in_another_group_is_told_so() -> Explanation {
 /// `u` runs each hour, and asks to be tried again for good.
 async fn slow_stage() -> Stage {
     let stage = empty_stage(&json!({"max_retries": 1_000})).await;
-    stage.source.set("u", json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"}));
+    stage
+        .source
+        .set("u", json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"}));
     stage.handler.script("u", Script::Retry { times: u32::MAX, after_s: None });
     stage
 }
@@ -195,14 +251,25 @@ async fn whose_earlier_run_is_open_waits_for_it() -> Explanation {
 
 async fn what_fell_due_while_the_job_was_paused_says_so() -> Explanation {
     let stage = stage(&json!({})).await;
-    stage.ledger().pause_job(&"write_posts".parse().expect("a job"), stage.now()).await.expect("paused");
+    stage
+        .ledger()
+        .pause_job(&"write_posts".parse().expect("a job"), stage.now())
+        .await
+        .expect("paused");
     run_until(&stage, "2026-12-07T12:00:00Z").await;
-    says(explain(&stage, MONDAY).await, "u was not run on Monday 7 December at 09:00 UTC: the job was paused")
+    says(
+        explain(&stage, MONDAY).await,
+        "u was not run on Monday 7 December at 09:00 UTC: the job was paused",
+    )
 }
 
 async fn what_is_to_come_while_the_job_is_paused_says_so() -> Explanation {
     let stage = stage(&json!({})).await;
-    stage.ledger().pause_job(&"write_posts".parse().expect("a job"), stage.now()).await.expect("paused");
+    stage
+        .ledger()
+        .pause_job(&"write_posts".parse().expect("a job"), stage.now())
+        .await
+        .expect("paused");
     explain(&stage, MONDAY).await
 }
 
@@ -253,7 +320,9 @@ async fn what_was_not_begun_before_its_deadline_has_expired() -> Explanation {
 /// Nothing runs from eight o'clock on Monday to half past twelve on Thursday.
 async fn after_downtime(misfire: &str) -> Stage {
     let stage = stage(&json!({"misfire": misfire})).await;
-    stage.source.set("h", json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"}));
+    stage
+        .source
+        .set("h", json!({"frequency": "hourly", "preferred_time": "00:00", "timezone": "UTC"}));
     run_until(&stage, "2026-12-07T08:00:00Z").await;
     stage.clock.advance_to(instant("2026-12-12T12:30:00Z"));
     run_until(&stage, "2026-12-12T13:30:00Z").await;
@@ -263,7 +332,11 @@ async fn after_downtime(misfire: &str) -> Stage {
 async fn what_was_due_while_nothing_ran_was_missed() -> Explanation {
     let why = explain(&after_downtime("latest").await, MONDAY).await;
     assert_eq!(steps(&why)[4..], [StepName::Planning, StepName::Run, StepName::Member]);
-    says(why, "u was not run on Monday 7 December at 09:00 UTC: nothing ran when it was due, and afterwards it was too late")
+    says(
+        why,
+        "u was not run on Monday 7 December at 09:00 UTC: nothing ran when it was due, and \
+         afterwards it was too late",
+    )
 }
 
 async fn what_a_job_skips_that_it_missed_says_so() -> Explanation {
@@ -288,7 +361,10 @@ async fn whose_list_cannot_be_read_yet_waits() -> Explanation {
     stage.source.faults(Faults { lists_nothing: true, ..Faults::default() });
     agent.until("2026-12-07T09:05:00Z").await;
     let why = explain(&stage, MONDAY).await;
-    assert!(why.sentence.starts_with("u is still to be run for Monday 7 December at 09:00 UTC: the run's members could not be read"));
+    assert!(why.sentence.starts_with(
+        "u is still to be run for Monday 7 December at 09:00 UTC: the \
+        run's members could not be read"
+    ));
     why
 }
 
@@ -297,7 +373,11 @@ async fn whom_the_handler_refused_is_told_what_it_said() -> Explanation {
     stage.handler.script("u", Script::Fail);
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     let why = explain(&stage, MONDAY).await;
-    assert!(why.sentence.contains("and it failed: rejected (no such account), attempted once"), "{}", why.sentence);
+    assert!(
+        why.sentence.contains("and it failed: rejected (no such account), attempted once"),
+        "{}",
+        why.sentence
+    );
     why
 }
 
@@ -313,7 +393,8 @@ async fn who_is_to_be_tried_again_is_told_when() -> Explanation {
     stage.handler.script("u", Script::Retry { times: 1, after_s: Some(3_600) });
     run_until(&stage, "2026-12-07T09:05:00Z").await;
     let why = explain(&stage, MONDAY).await;
-    let sentence = "u is still to be run for Monday 7 December at 09:00 UTC: attempted once; the next attempt is not before \
+    let sentence = "u is still to be run for Monday 7 December at 09:00 UTC: attempted once; the \
+        next attempt is not before \
                     Monday 7 December at 10:00";
     says(why, sentence)
 }
@@ -356,7 +437,8 @@ async fn what_does_not_fire_then_names_the_occurrences_around() -> Explanation {
     let stage = stage(&json!({})).await;
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     let why = explain(&stage, "2026-12-07T10:00:00Z").await;
-    let sentence = "u was not run on Monday 7 December at 10:00 UTC: daily:09:00 in UTC does not fire then: before on Monday 7 December at \
+    let sentence = "u was not run on Monday 7 December at 10:00 UTC: daily:09:00 in UTC does not \
+        fire then: before on Monday 7 December at \
                     09:00, next on Tuesday 8 December at 09:00";
     says(why, sentence)
 }
@@ -370,7 +452,12 @@ async fn what_no_agent_has_planned_says_so() -> Explanation {
     let stage = stage(&json!({})).await;
     stage.clock.advance_to(instant("2026-12-07T09:05:00Z"));
     let why = explain(&stage, MONDAY).await;
-    assert!(why.sentence.contains("no agent has planned it: planning stands at Monday 7 December at 04:00"), "{}", why.sentence);
+    assert!(
+        why.sentence
+            .contains("no agent has planned it: planning stands at Monday 7 December at 04:00"),
+        "{}",
+        why.sentence
+    );
     why
 }
 
@@ -380,7 +467,8 @@ async fn who_stated_it_only_afterwards_joined_too_late() -> Explanation {
     stage.source.set("u", daily("09:00"));
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     let why = explain(&stage, "2026-12-07").await;
-    let sentence = "u was not run on Monday 7 December at 09:00 UTC: nothing was stated before Monday 7 December at 09:30 (version 1)";
+    let sentence = "u was not run on Monday 7 December at 09:00 UTC: nothing was stated before \
+        Monday 7 December at 09:30 (version 1)";
     says(why, sentence)
 }
 
@@ -401,7 +489,8 @@ async fn who_moved_away_before_left() -> Explanation {
     stage.source.set("u", daily("10:00"));
     agent.until("2026-12-07T12:00:00Z").await;
     let why = explain(&stage, "2026-12-07T09:00").await;
-    let sentence = "u was not run on Monday 7 December at 09:00 UTC: it was changed to daily:10:00 in UTC on Monday 7 December at 08:30 \
+    let sentence = "u was not run on Monday 7 December at 09:00 UTC: it was changed to daily:10:00 \
+        in UTC on Monday 7 December at 08:30 \
                     (version 2)";
     says(why, sentence)
 }
@@ -414,7 +503,9 @@ async fn who_states_nothing_is_not_served_by_a_job_for_those_who_do() -> Explana
 }
 
 async fn who_states_nothing_is_run_by_a_job_for_everyone() -> Explanation {
-    let stage = empty_stage(&json!({"enroll": "everyone", "default_preferences": {"frequency": "daily"}})).await;
+    let stage =
+        empty_stage(&json!({"enroll": "everyone", "default_preferences": {"frequency": "daily"}}))
+            .await;
     stage.source.introduce("u", Some("Europe/Berlin"));
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     let why = explain(&stage, "2026-12-07").await;
@@ -425,7 +516,8 @@ async fn who_states_nothing_is_run_by_a_job_for_everyone() -> Explanation {
 async fn static_stage(tenants: &Value) -> Stage {
     let stage = Stage::at("2026-12-07T04:00:00Z", &json!({}));
     let job = json!({
-        "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write", "feature_type": "posts",
+        "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write",
+        "feature_type": "posts",
         "schedule": {"frequency": "daily", "time": "09:00"}, "filters": {"tenant_ids": tenants}
     });
     stage.registry().apply(&documents(&json!([job])), "ann").await.expect("applied");
@@ -446,13 +538,22 @@ async fn what_no_default_completes_names_the_field() -> Explanation {
     let stage = empty_stage(&json!({})).await;
     stage.source.set("u", json!({"preferred_time": "09:00"}));
     let why = explain(&stage, MONDAY).await;
-    assert!(why.sentence.ends_with("neither the preference nor any default states the frequency"), "{}", why.sentence);
+    assert!(
+        why.sentence.ends_with("neither the preference nor any default states the frequency"),
+        "{}",
+        why.sentence
+    );
     why
 }
 
 async fn what_was_before_the_job_says_so() -> Explanation {
     let why = explain(&stage(&json!({})).await, "2026-12-06T09:00:00Z").await;
-    assert!(why.sentence.ends_with("the job write_posts was applied only on Monday 7 December at 04:00"), "{}", why.sentence);
+    assert!(
+        why.sentence
+            .ends_with("the job write_posts was applied only on Monday 7 December at 04:00"),
+        "{}",
+        why.sentence
+    );
     why
 }
 
@@ -461,12 +562,20 @@ async fn what_a_removed_job_would_have_done_says_who_removed_it() -> Explanation
     stage.registry().apply(&documents(&json!([])), "ben").await.expect("applied");
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     let why = explain(&stage, MONDAY).await;
-    assert!(why.sentence.ends_with("the job write_posts was removed on Monday 7 December at 04:00 by ben"), "{}", why.sentence);
+    assert!(
+        why.sentence
+            .ends_with("the job write_posts was removed on Monday 7 December at 04:00 by ben"),
+        "{}",
+        why.sentence
+    );
     why
 }
 
 async fn a_job_that_there_is_not_is_said_to_be_none() -> Explanation {
-    says(explain_of(&stage(&json!({})).await, "u", "write_post", MONDAY).await, "there is no job write_post")
+    says(
+        explain_of(&stage(&json!({})).await, "u", "write_post", MONDAY).await,
+        "there is no job write_post",
+    )
 }
 
 async fn a_user_whom_there_is_not_is_said_to_be_none() -> Explanation {
@@ -517,14 +626,19 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    Succeeded: who_was_run_is_told_so_with_every_step, who_states_nothing_is_run_by_a_job_for_everyone, whom_the_filters_leave_is_run;
-    Disabled: who_had_switched_it_off_is_told_when, who_switched_it_off_before_the_attempt_is_told_when;
-    Deleted: who_deleted_it_before_the_attempt_is_told_when, who_deleted_it_the_day_before_is_told_when_it_would_have_run;
-    Snoozed: who_snoozed_before_the_attempt_is_told_so, who_has_snoozed_past_an_occurrence_to_come_is_told_until_when;
+    Succeeded: who_was_run_is_told_so_with_every_step,
+    who_states_nothing_is_run_by_a_job_for_everyone, whom_the_filters_leave_is_run;
+    Disabled: who_had_switched_it_off_is_told_when,
+    who_switched_it_off_before_the_attempt_is_told_when;
+    Deleted: who_deleted_it_before_the_attempt_is_told_when,
+    who_deleted_it_the_day_before_is_told_when_it_would_have_run;
+    Snoozed: who_snoozed_before_the_attempt_is_told_so,
+    who_has_snoozed_past_an_occurrence_to_come_is_told_until_when;
     SkippedByUser: who_asked_to_skip_it_is_told_so, who_asked_to_skip_what_is_to_come_is_told_so;
     AlreadyRan: who_had_run_that_day_in_another_group_is_told_so;
     Overlap: who_had_an_earlier_run_waiting_is_told_so;
-    JobPaused: what_fell_due_while_the_job_was_paused_says_so, what_is_to_come_while_the_job_is_paused_says_so;
+    JobPaused: what_fell_due_while_the_job_was_paused_says_so,
+    what_is_to_come_while_the_job_is_paused_says_so;
     Canceled: whose_run_was_canceled_is_told_so;
     PurposeDisabled: whose_purpose_was_disabled_is_told_so;
     OverBudget: whose_purpose_was_over_budget_is_told_so;
@@ -546,7 +660,8 @@ scenarios! {
     NotDue: what_does_not_fire_then_names_the_occurrences_around;
     NotYetDue: what_is_to_come_is_not_yet_due;
     NotYetPlanned: what_no_agent_has_planned_says_so;
-    JoinedTooLate: who_stated_it_only_afterwards_joined_too_late, who_moved_to_that_time_only_afterwards_joined_too_late;
+    JoinedTooLate: who_stated_it_only_afterwards_joined_too_late,
+    who_moved_to_that_time_only_afterwards_joined_too_late;
     LeftBefore: who_moved_away_before_left;
     NeverStated: who_states_nothing_is_not_served_by_a_job_for_those_who_do;
     NotSelected: whom_the_filters_leave_out_is_told_so;
@@ -564,7 +679,8 @@ fn every_answer_has_a_scenario() {
     assert_eq!(ANSWERED, Answer::ALL);
 }
 
-/// A user who fails, is requeued and succeeds, then forgotten: asked why at each step, and accounted for.
+/// A user who fails, is requeued and succeeds, then forgotten: asked why at each step, and
+/// accounted for.
 async fn a_requeued_user_is_explained(backend: Backend) {
     let stage = Stage::at("2026-12-07T04:00:00Z", &json!({})).on(backend).await;
     stage.registry().apply(&config(&json!({})), "ann").await.expect("applied");
@@ -573,20 +689,34 @@ async fn a_requeued_user_is_explained(backend: Backend) {
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     assert_eq!(explain(&stage, MONDAY).await.answer, Answer::Rejected);
 
-    let requeue = Requeue { places: vec![(stage.runs().await[0].id, 0)], key_nonce: None, at: stage.now() };
+    let requeue =
+        Requeue { places: vec![(stage.runs().await[0].id, 0)], key_nonce: None, at: stage.now() };
     assert_eq!(stage.ledger().requeue(requeue).await.expect("requeued"), 1);
     let open = stage.ledger().open_work(stage.now()).await.expect("counted");
-    assert_eq!((open.runs_processing, open.chunks_ready, open.oldest_ready_at), (1, 1, Some(stage.now())));
+    assert_eq!(
+        (open.runs_processing, open.chunks_ready, open.oldest_ready_at),
+        (1, 1, Some(stage.now()))
+    );
     let why = explain(&stage, MONDAY).await;
-    assert_eq!((why.answer, steps(&why).last()), (Answer::WaitingForWorker, Some(&StepName::Attempt)));
-    assert!(why.sentence.contains("attempted once, requeued on Monday 7 December at 12:00"), "{}", why.sentence);
+    assert_eq!(
+        (why.answer, steps(&why).last()),
+        (Answer::WaitingForWorker, Some(&StepName::Attempt))
+    );
+    assert!(
+        why.sentence.contains("attempted once, requeued on Monday 7 December at 12:00"),
+        "{}",
+        why.sentence
+    );
 
     stage.handler.forget_scripts();
     run_until(&stage, "2026-12-08T12:00:00Z").await;
     let why = explain(&stage, MONDAY).await;
     assert_eq!((why.answer, steps(&why).contains(&StepName::Attempt)), (Answer::Succeeded, true));
     let account = stage.account("2026-12-07T00:00:00Z").await;
-    assert_eq!((account.unaccounted, account.jobs[0].on_record, account.jobs[0].members), (0, 2, Some(2)));
+    assert_eq!(
+        (account.unaccounted, account.jobs[0].on_record, account.jobs[0].members),
+        (0, 2, Some(2))
+    );
 
     stage.clock.advance_to(instant("2026-12-09T00:00:00Z"));
     stage.ledger().prune(instant("2026-12-08T13:00:00Z"), 1_000).await.expect("pruned");

@@ -24,7 +24,8 @@ async fn a_few_users_of_one_value_do_not_wait_for_the_many_of_another_on_postgre
 }
 
 async fn few_do_not_wait_for_many(backend: Backend) {
-    let stage = Stage::at("2026-12-01T03:00:00Z", &json!({"fair_share_by": "org"})).on(backend).await;
+    let stage =
+        Stage::at("2026-12-01T03:00:00Z", &json!({"fair_share_by": "org"})).on(backend).await;
     for user in 0..500 {
         stage.source.set(&format!("u{user}"), daily("09:00"));
         if user < 490 {
@@ -36,7 +37,10 @@ async fn few_do_not_wait_for_many(backend: Backend) {
     stage.run_until("2026-12-01T12:00:00Z").await;
 
     stage.assert_each_succeeded_once(500, &["2026-12-01T09:00"]).await;
-    let of_small_or_none = |call: &Call| call.users[0].tenant_id.as_str()[1..].parse::<u32>().expect("a number") >= 465;
-    let first_calls = stage.handler.calls().into_iter().take(25 + 25 + 10).filter(of_small_or_none).count();
+    let of_small_or_none = |call: &Call| {
+        call.users[0].tenant_id.as_str()[1..].parse::<u32>().expect("a number") >= 465
+    };
+    let first_calls =
+        stage.handler.calls().into_iter().take(25 + 25 + 10).filter(of_small_or_none).count();
     assert_eq!(first_calls, 35, "a chunk of each value goes first");
 }

@@ -29,24 +29,34 @@ async fn a_config_database_that_stays_away_makes_the_run_missed_with_the_members
     stage.now_well();
     agent.until("2026-12-01T13:00:00Z").await;
 
-    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]);
+    assert_eq!(
+        stage.told_runs().await,
+        ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]
+    );
     assert_eq!(stage.handler.calls().len(), 0);
 }
 
 #[tokio::test]
-async fn a_clock_set_forward_while_the_config_database_is_away_counts_the_missed_as_last_known_and_holds_up_nobody() {
+async fn a_clock_set_forward_while_the_config_database_is_away_counts_the_missed_as_last_known_and_holds_up_nobody()
+ {
     let stage = Stage::with_daily_users(5, &json!({}));
     let agent = stage.agent().await;
     stage.now_away();
     stage.clock.advance_to(instant("2026-12-03T09:00:00Z"));
     agent.until("2026-12-03T09:00:05Z").await;
-    let missed = ["2026-12-01T09:00 closed succeeded=0 missed=5 downtime", "2026-12-02T09:00 closed succeeded=0 missed=5 downtime"];
+    let missed = [
+        "2026-12-01T09:00 closed succeeded=0 missed=5 downtime",
+        "2026-12-02T09:00 closed succeeded=0 missed=5 downtime",
+    ];
     let told = stage.told_runs().await;
     assert_eq!(told, [missed[0], missed[1], "2026-12-03T09:00 reading succeeded=0 missed=0 -"]);
     stage.now_well();
     agent.until("2026-12-03T09:10:00Z").await;
 
-    assert_eq!(stage.told_runs().await.last().map(String::as_str), Some("2026-12-03T09:00 closed succeeded=5 missed=0 -"));
+    assert_eq!(
+        stage.told_runs().await.last().map(String::as_str),
+        Some("2026-12-03T09:00 closed succeeded=5 missed=0 -")
+    );
 }
 
 #[tokio::test]
@@ -55,7 +65,8 @@ async fn a_run_waits_for_the_feed_to_reach_its_instant_since_a_new_group_may_be_
     let agent = stage.agent().await;
     agent.until("2026-12-01T08:59:00Z").await;
     stage.source.faults(Faults { feed_away: true, ..Faults::default() });
-    // The same wish, with the zone left to the last resort: another stated group of the same preference group.
+    // The same wish, with the zone left to the last resort: another stated group of the same
+    // preference group.
     stage.source.set("u1", json!({"frequency": "daily", "preferred_time": "09:00"}));
     agent.until("2026-12-01T09:00:05Z").await;
     assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 reading succeeded=0 missed=0 -"]);
@@ -88,7 +99,10 @@ async fn an_empty_list_of_a_group_that_counts_users_is_not_believed() {
     stage.source.faults(Faults { lists_nothing: true, ..Faults::default() });
     agent.until("2026-12-01T12:00:00Z").await;
 
-    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]);
+    assert_eq!(
+        stage.told_runs().await,
+        ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]
+    );
 }
 
 #[tokio::test]
@@ -101,7 +115,10 @@ async fn members_read_before_the_list_broke_off_are_processed_and_only_the_rest_
     stage.source.after_next_page(move || source.faults(Faults { lists_nothing: true, ..limited }));
     agent.until("2026-12-01T12:00:00Z").await;
 
-    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=50 missed=70 members_unreadable"]);
+    assert_eq!(
+        stage.told_runs().await,
+        ["2026-12-01T09:00 closed succeeded=50 missed=70 members_unreadable"]
+    );
 }
 
 #[tokio::test]
@@ -139,7 +156,8 @@ async fn read_groups(agent: &Agent) -> Result<(), ScheduleError> {
     agent.scheduler.refresh_feature_schedules(&FEATURE.parse().expect("a feature")).await
 }
 
-/// Thirty users, whom the Config Database no longer knows from a time on at which the groups are read.
+/// Thirty users, whom the Config Database no longer knows from a time on at which the groups are
+/// read.
 async fn suddenly_nobody(at: &str, job: &serde_json::Value) -> (Stage, Agent) {
     let stage = Stage::with_daily_users(30, job);
     let agent = stage.agent().await;
@@ -167,9 +185,13 @@ async fn a_list_of_groups_that_is_suddenly_empty_ends_no_schedule_and_closes_no_
 
 #[tokio::test]
 async fn while_the_groups_are_doubted_a_run_is_missed_with_the_members_last_known() {
-    let (stage, agent) = suddenly_nobody("2026-12-01T08:58:00Z", &json!({"catchup_window": "5m"})).await;
+    let (stage, agent) =
+        suddenly_nobody("2026-12-01T08:58:00Z", &json!({"catchup_window": "5m"})).await;
     agent.until("2026-12-01T09:07:00Z").await;
-    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]);
+    assert_eq!(
+        stage.told_runs().await,
+        ["2026-12-01T09:00 closed succeeded=0 missed=30 members_unreadable"]
+    );
 }
 
 #[tokio::test]

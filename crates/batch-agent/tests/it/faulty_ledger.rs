@@ -6,8 +6,8 @@
 //!               │ never let on: dies before     │ never let on: dies after
 //! ```
 //!
-//! An operation of the ledger itself takes no turn of the agents' runtime: nobody else moves while it lasts, so that what
-//! happens depends on fate alone.
+//! An operation of the ledger itself takes no turn of the agents' runtime: nobody else moves while
+//! it lasts, so that what happens depends on fate alone.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -21,17 +21,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_batch_agent::{
-    AccountingLedger, ActLedger, AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, Claim, DeadLetter,
-    DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage,
-    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork, OtherRuns, OutcomeQuery, OutcomeRecord,
-    PaceLedger, Place, Plan, PreferenceSource, Pruned, RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId,
-    RunQuery, Settlement, SourceError, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
+    AccountingLedger, ActLedger, AgentLedger, AgentSign, AttemptQuery, AttemptRecord,
+    BacklogLedger, Chunk, Claim, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit,
+    DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage,
+    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork,
+    OtherRuns, OutcomeQuery, OutcomeRecord, PaceLedger, Place, Plan, PreferenceSource, Pruned,
+    RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId, RunQuery,
+    Settlement, SourceError, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
 };
 use cohort_config_client::HistoryEntry;
 use cohort_database::{DatabaseError, Heard};
 use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, JobId, LabelName, MemberLists, MemberListsRequest, MemberPage,
-    MembersRequest, PreferenceGroup, PurposeId, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
+    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, JobId, LabelName,
+    MemberLists, MemberListsRequest, MemberPage, MembersRequest, PreferenceGroup, PurposeId,
+    TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -84,8 +87,13 @@ pub(crate) struct FaultySource<S> {
 }
 
 /// Where connections of a ledger live that needs a runtime.
-static OUTSIDE: LazyLock<Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime"));
+static OUTSIDE: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+});
 
 /// Wakes the thread that waits.
 struct Waiter(Thread);
@@ -96,7 +104,8 @@ impl Wake for Waiter {
     }
 }
 
-/// Waits for an operation without giving anybody else a turn, nor paused time: the ledger's threads answer by themselves.
+/// Waits for an operation without giving anybody else a turn, nor paused time: the ledger's threads
+/// answer by themselves.
 pub(crate) fn at_once<T>(operation: impl Future<Output = T>) -> T {
     let _outside = OUTSIDE.enter();
     // Nobody is there to make way for.
@@ -112,7 +121,12 @@ pub(crate) fn at_once<T>(operation: impl Future<Output = T>) -> T {
 
 impl FaultyLedger {
     pub(crate) fn new(ledger: Arc<dyn Ledger>, fate: Arc<dyn Fate>) -> Self {
-        Self { ledger, fate, begun: AtomicU64::new(0), silence: watch::Sender::new(Heard { payload: None, connections: 1 }) }
+        Self {
+            ledger,
+            fate,
+            begun: AtomicU64::new(0),
+            silence: watch::Sender::new(Heard { payload: None, connections: 1 }),
+        }
     }
 
     async fn under_fate<T: Send + 'static>(
@@ -120,9 +134,13 @@ impl FaultyLedger {
         operation: &'static str,
         done: impl Future<Output = Result<T, LedgerError>> + Send,
     ) -> Result<T, LedgerError> {
-        let failed = |_refused| LedgerError::Database(DatabaseError::Commit("as fate will have it".into()));
+        let failed =
+            |_refused| LedgerError::Database(DatabaseError::Commit("as fate will have it".into()));
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        self.fate.meet(Point { moment: Moment::Before, operation, number }).await.map_err(failed)?;
+        self.fate
+            .meet(Point { moment: Moment::Before, operation, number })
+            .await
+            .map_err(failed)?;
         let answer = at_once(done);
         if let Ok(answer) = &answer {
             self.fate.overhear(answer);
@@ -137,11 +155,18 @@ impl<S> FaultySource<S> {
         Self { source, fate, begun: AtomicU64::new(0) }
     }
 
-    async fn under_fate<T>(&self, operation: &'static str, done: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+    async fn under_fate<T>(
+        &self,
+        operation: &'static str,
+        done: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
         let done = pin!(done);
         let failed = |_refused| SourceError::Unavailable("as fate will have it".into());
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        self.fate.meet(Point { moment: Moment::Before, operation, number }).await.map_err(failed)?;
+        self.fate
+            .meet(Point { moment: Moment::Before, operation, number })
+            .await
+            .map_err(failed)?;
         let answer = done.await;
         self.fate.meet(Point { moment: Moment::After, operation, number }).await.map_err(failed)?;
         answer
@@ -150,11 +175,13 @@ impl<S> FaultySource<S> {
 
 /// Implements a trait by the same functions of what is under fate.
 macro_rules! under_fate {
-    (($($of:tt)+) in $inner:ident, $error:ty { $(fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)* } $($also:item)*) => {
+    (($($of:tt)+) in $inner:ident,
+        $error:ty { $(fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)* } $($also:item)*) => {
         #[async_trait]
         impl $($of)+ {
             $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer, $error> {
-                self.under_fate(concat!(stringify!($inner), ".", stringify!($name)), self.$inner.$name($($argument),*)).await
+                self.under_fate(concat!(stringify!($inner), ".", stringify!($name)),
+                    self.$inner.$name($($argument),*)).await
             })*
             $($also)*
         }
@@ -169,12 +196,14 @@ under_fate! {
         fn unread_beside(run: &Run, now: Timestamp, limit: usize) -> Vec<Run>;
         fn add_members(pages: Vec<MembersRead<'_>>) -> Vec<Option<Vec<Chunk>>>;
         fn postpone_reading(run: RunId, until: Timestamp) -> ();
-        fn give_up_reading(run: RunId, reason: UnprocessedReason, unread: Option<u64>, now: Timestamp) -> ();
+        fn give_up_reading(run: RunId, reason: UnprocessedReason, unread: Option<u64>,
+            now: Timestamp) -> ();
         fn renew_claims(claim: Claim, chunks: Vec<i64>) -> ();
         fn release_chunks(holder: &str, now: Timestamp) -> usize;
         fn record_outcomes(settlement: Settlement) -> ();
         fn other_runs(run: &Run, period: Option<RangeInclusive<Date>>) -> OtherRuns;
-        fn already_ran(run: &Run, period: RangeInclusive<Date>, chunk: &Chunk, numbers: Vec<u64>) -> HashSet<u64>;
+        fn already_ran(run: &Run, period: RangeInclusive<Date>, chunk: &Chunk,
+            numbers: Vec<u64>) -> HashSet<u64>;
         fn open_earlier(run: &Run, numbers: Vec<u64>) -> HashMap<u64, usize>;
         fn tenant_names(numbers: Vec<u64>) -> HashMap<u64, TenantId>;
         fn run(id: RunId) -> Option<Run>;
@@ -235,7 +264,11 @@ under_fate! {
 /// Readers of the record are none of the agent's loops.
 #[async_trait]
 impl RecordLedger for FaultyLedger {
-    async fn outcome_feed(&self, cursor: Option<String>, limit: usize) -> Result<FeedPage, LedgerError> {
+    async fn outcome_feed(
+        &self,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<FeedPage, LedgerError> {
         self.ledger.outcome_feed(cursor, limit).await
     }
 
@@ -243,7 +276,11 @@ impl RecordLedger for FaultyLedger {
         self.ledger.recorded()
     }
 
-    async fn attempts(&self, run: RunId, query: AttemptQuery) -> Result<(Vec<AttemptRecord>, Option<String>), LedgerError> {
+    async fn attempts(
+        &self,
+        run: RunId,
+        query: AttemptQuery,
+    ) -> Result<(Vec<AttemptRecord>, Option<String>), LedgerError> {
         self.ledger.attempts(run, query).await
     }
 }

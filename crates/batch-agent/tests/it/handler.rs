@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use cohort_batch_agent::{Handler, HandlerError, ResultStatus, SimulatedClock, UserResult, UserWork, Work};
+use cohort_batch_agent::{
+    Handler, HandlerError, ResultStatus, SimulatedClock, UserResult, UserWork, Work,
+};
 use cohort_preferences::Clock;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -76,7 +78,12 @@ impl RecordingHandler {
     /// The calls for one user, with their instants.
     pub(crate) fn calls_of(&self, tenant: &str) -> Vec<(Timestamp, UserWork)> {
         let calls = self.calls();
-        let of_tenant = |call: &Call| call.users.iter().find(|user| user.tenant_id.as_str() == tenant).map(|user| (call.at, user.clone()));
+        let of_tenant = |call: &Call| {
+            call.users
+                .iter()
+                .find(|user| user.tenant_id.as_str() == tenant)
+                .map(|user| (call.at, user.clone()))
+        };
         calls.iter().filter_map(of_tenant).collect()
     }
 
@@ -123,7 +130,8 @@ impl Handler for RecordingHandler {
                     self.hung.notify_one();
                     std::future::pending::<()>().await;
                 }
-                script => results.extend(answer(user, script).inspect_err(|_| self.leave(work.users.len()))?),
+                script => results
+                    .extend(answer(user, script).inspect_err(|_| self.leave(work.users.len()))?),
             }
         }
         self.leave(work.users.len());
@@ -140,13 +148,19 @@ impl RecordingHandler {
 fn answer(user: &UserWork, script: Option<Script>) -> Result<Option<UserResult>, HandlerError> {
     let mut result = UserResult::succeeded(user.tenant_id.clone());
     match script {
-        Some(Script::Fail) => (result.status, result.error) = (ResultStatus::Failed, Some("no such account".into())),
+        Some(Script::Fail) => {
+            (result.status, result.error) = (ResultStatus::Failed, Some("no such account".into()))
+        }
         Some(Script::Retry { times, after_s }) if user.attempt <= times => {
-            (result.status, result.error, result.retry_after_s) = (ResultStatus::Retry, Some("busy".into()), after_s);
+            (result.status, result.error, result.retry_after_s) =
+                (ResultStatus::Retry, Some("busy".into()), after_s);
         }
         Some(Script::LeaveOut { times }) if user.attempt <= times => return Ok(None),
         Some(Script::Unreachable { times, after_s }) if user.attempt <= times => {
-            return Err(HandlerError::Retry { detail: "unreachable".into(), retry_after_s: after_s });
+            return Err(HandlerError::Retry {
+                detail: "unreachable".into(),
+                retry_after_s: after_s,
+            });
         }
         Some(Script::Panic { times }) if user.attempt <= times => panic!("as the script says"),
         _ => {}

@@ -1,4 +1,5 @@
-//! The `http` handler against a server on loopback: what it sends, and what it makes of each answer (D1, D4, W6).
+//! The `http` handler against a server on loopback: what it sends, and what it makes of each answer
+//! (D1, D4, W6).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use cohort_batch_agent::{Handler, HandlerError, HttpHandler, ResultStatus, RunId, SigningSecret, SimulatedClock, UserWork, Work};
+use cohort_batch_agent::{
+    Handler, HandlerError, HttpHandler, ResultStatus, RunId, SigningSecret, SimulatedClock,
+    UserWork, Work,
+};
 use cohort_preferences::Clock;
 use serde_json::{Value, json};
 
@@ -33,7 +37,10 @@ impl Endpoint {
             seen.lock().expect("no test panics here").push((headers, body));
             std::future::ready(answer())
         };
-        let router = Router::new().route("/", post(record.clone())).route("/elsewhere", post(record)).with_state(seen.clone());
+        let router = Router::new()
+            .route("/", post(record.clone()))
+            .route("/elsewhere", post(record))
+            .with_state(seen.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -42,9 +49,14 @@ impl Endpoint {
 
     async fn answer_to(&self, work: &Work) -> Result<HashMap<String, ResultStatus>, HandlerError> {
         let clock = Arc::new(SimulatedClock::starting_at(instant(NOW)));
-        let handler = HttpHandler::new(&self.url, Some(SECRET.parse().expect("a secret")), None, clock).expect("a handler");
+        let handler =
+            HttpHandler::new(&self.url, Some(SECRET.parse().expect("a secret")), None, clock)
+                .expect("a handler");
         let results = handler.call(work).await?;
-        Ok(results.into_iter().map(|result| (result.tenant_id.to_string(), result.status)).collect())
+        Ok(results
+            .into_iter()
+            .map(|result| (result.tenant_id.to_string(), result.status))
+            .collect())
     }
 
     fn calls(&self) -> usize {
@@ -61,7 +73,13 @@ impl Endpoint {
 fn user(tenant: &str, tone: &str) -> UserWork {
     let overrides = json!({"tone": tone}).as_object().expect("an object").clone();
     let tenant_id = tenant.parse().expect("a tenant");
-    UserWork { tenant_id, key: format!("key-of-{tenant}"), attempt: 2, preference_version: 7, template_overrides: overrides }
+    UserWork {
+        tenant_id,
+        key: format!("key-of-{tenant}"),
+        attempt: 2,
+        preference_version: 7,
+        template_overrides: overrides,
+    }
 }
 
 fn work(users: Vec<UserWork>, is_chunk: bool) -> Work {
@@ -98,14 +116,20 @@ async fn a_call_for_one_user_is_a_signed_cloud_event_with_the_users_key() {
     assert_eq!(headers["webhook-id"], "key-of-u1");
     assert_eq!(headers["webhook-timestamp"], instant(NOW).as_second().to_string().as_str());
     let secret: SigningSecret = SECRET.parse().expect("a secret");
-    assert_eq!(headers["webhook-signature"], secret.sign("key-of-u1", instant(NOW), &body).as_str());
+    assert_eq!(
+        headers["webhook-signature"],
+        secret.sign("key-of-u1", instant(NOW), &body).as_str()
+    );
     let expected = json!({
-        "specversion": "1.0", "id": "key-of-u1", "source": "/cohort/jobs/write_posts", "type": "cohort.user.v1", "subject": "u1",
+        "specversion": "1.0", "id": "key-of-u1", "source": "/cohort/jobs/write_posts",
+        "type": "cohort.user.v1", "subject": "u1",
         "time": NOW, "datacontenttype": "application/json",
         "data": {
-            "job_id": "write_posts", "run_id": 3, "feature_type": "posts", "purpose_id": "write", "nominal": "2026-12-01T10:00",
+            "job_id": "write_posts", "run_id": 3, "feature_type": "posts", "purpose_id": "write",
+            "nominal": "2026-12-01T10:00",
             "timezone": "Europe/Berlin", "scheduled_at": "2026-12-01T09:00:00Z",
-            "users": [{"tenant_id": "u1", "key": "key-of-u1", "attempt": 2, "preference_version": 7, "template_overrides": {"tone": "dry"}}],
+            "users": [{"tenant_id": "u1", "key": "key-of-u1", "attempt": 2, "preference_version": 7,
+                "template_overrides": {"tone": "dry"}}],
         },
     });
     assert_eq!(serde_json::from_slice::<Value>(&body).expect("JSON"), expected);
@@ -114,14 +138,21 @@ async fn a_call_for_one_user_is_a_signed_cloud_event_with_the_users_key() {
 #[tokio::test]
 async fn a_chunk_call_has_a_key_of_its_own_and_groups_its_users_by_their_overrides() {
     let endpoint = Endpoint::answering(|| axum::Json(json!({"results": []})).into_response()).await;
-    assert_eq!(endpoint.answer_to(&chunk()).await, Ok(HashMap::new()), "who is left out is tried again by the processor");
+    assert_eq!(
+        endpoint.answer_to(&chunk()).await,
+        Ok(HashMap::new()),
+        "who is left out is tried again by the processor"
+    );
 
     let (headers, body) = endpoint.only_call();
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     let key = headers["idempotency-key"].to_str().expect("a text");
     assert!(!["key-of-u1", "key-of-u2", "key-of-u3"].contains(&key));
     assert_eq!((&body["type"], &body["id"]), (&json!("cohort.chunk.v1"), &json!(key)));
-    assert!(body.get("subject").is_none(), "a chunk has no one subject, and CloudEvents knows no null");
+    assert!(
+        body.get("subject").is_none(),
+        "a chunk has no one subject, and CloudEvents knows no null"
+    );
     assert_eq!(body["data"]["users"].as_array().map(Vec::len), Some(3));
     let groups = json!([
         {"template_overrides": {"tone": "dry"}, "tenant_ids": ["u1", "u3"]},
@@ -138,20 +169,38 @@ async fn results_say_what_became_of_each_user() {
         {"tenant_id": "u3", "status": "retry", "retry_after_s": 5, "usage": 3},
     ]});
     let endpoint = Endpoint::answering(move || axum::Json(results.clone()).into_response()).await;
-    let expected = [("u1", ResultStatus::Succeeded), ("u2", ResultStatus::Failed), ("u3", ResultStatus::Retry)];
+    let expected = [
+        ("u1", ResultStatus::Succeeded),
+        ("u2", ResultStatus::Failed),
+        ("u3", ResultStatus::Retry),
+    ];
     let expected = expected.map(|(tenant, status)| (tenant.to_owned(), status));
     assert_eq!(endpoint.answer_to(&chunk()).await, Ok(HashMap::from(expected)));
 }
 
 #[tokio::test]
 async fn what_can_succeed_later_is_retried_and_what_cannot_is_not() {
-    for (status, may_retry) in [(408, true), (425, true), (429, true), (500, true), (503, true), (400, false), (404, false), (410, false)] {
-        let endpoint = Endpoint::answering(move || StatusCode::from_u16(status).expect("a status").into_response()).await;
+    for (status, may_retry) in [
+        (408, true),
+        (425, true),
+        (429, true),
+        (500, true),
+        (503, true),
+        (400, false),
+        (404, false),
+        (410, false),
+    ] {
+        let endpoint = Endpoint::answering(move || {
+            StatusCode::from_u16(status).expect("a status").into_response()
+        })
+        .await;
         match endpoint.answer_to(&one()).await {
             Err(HandlerError::Retry { detail, retry_after_s: None }) => {
                 assert!(may_retry && detail.contains(&status.to_string()), "{detail}");
             }
-            Err(HandlerError::Reject { detail }) => assert!(!may_retry && detail.contains(&status.to_string()), "{detail}"),
+            Err(HandlerError::Reject { detail }) => {
+                assert!(!may_retry && detail.contains(&status.to_string()), "{detail}")
+            }
             other => panic!("{status}: {other:?}"),
         }
     }
@@ -160,15 +209,25 @@ async fn what_can_succeed_later_is_retried_and_what_cannot_is_not() {
 #[tokio::test]
 async fn retry_after_is_read_as_seconds_and_as_a_date() {
     for (text, seconds) in [("120", 120), ("Tue, 01 Dec 2026 09:01:05 GMT", 60)] {
-        let endpoint = Endpoint::answering(move || (StatusCode::TOO_MANY_REQUESTS, [("retry-after", text)]).into_response()).await;
+        let endpoint = Endpoint::answering(move || {
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", text)]).into_response()
+        })
+        .await;
         let answer = endpoint.answer_to(&one()).await;
-        assert!(matches!(answer, Err(HandlerError::Retry { retry_after_s: Some(got), .. }) if got == seconds), "{answer:?}");
+        assert!(
+            matches!(answer,
+                Err(HandlerError::Retry { retry_after_s: Some(got), .. }) if got == seconds),
+            "{answer:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let endpoint = Endpoint::answering(|| (StatusCode::TEMPORARY_REDIRECT, [("location", "/elsewhere")]).into_response()).await;
+    let endpoint = Endpoint::answering(|| {
+        (StatusCode::TEMPORARY_REDIRECT, [("location", "/elsewhere")]).into_response()
+    })
+    .await;
     let answer = endpoint.answer_to(&one()).await;
     assert!(matches!(answer, Err(HandlerError::Reject { .. })), "{answer:?}");
     assert_eq!(endpoint.calls(), 1);
@@ -178,10 +237,17 @@ async fn a_redirect_is_not_followed() {
 async fn an_answer_without_end_is_not_read_and_a_later_one_is_not_served() {
     let endless = Endpoint::answering(|| vec![b' '; (1 << 20) + 1].into_response()).await;
     let answer = endless.answer_to(&one()).await;
-    assert!(matches!(&answer, Err(HandlerError::Reject { detail }) if detail.contains("more than 1048576 bytes")), "{answer:?}");
+    assert!(
+        matches!(&answer,
+            Err(HandlerError::Reject { detail }) if detail.contains("more than 1048576 bytes")),
+        "{answer:?}"
+    );
     let later = Endpoint::answering(|| StatusCode::ACCEPTED.into_response()).await;
     let answer = later.answer_to(&one()).await;
-    assert!(matches!(&answer, Err(HandlerError::Reject { detail }) if detail.contains("202")), "{answer:?}");
+    assert!(
+        matches!(&answer, Err(HandlerError::Reject { detail }) if detail.contains("202")),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -198,7 +264,11 @@ async fn nobody_listening_is_retried_and_the_address_is_not_told() {
     let url = format!("http://{}/secret-path", listener.local_addr().expect("an address"));
     drop(listener);
     let answer = Endpoint { url, seen: Seen::default() }.answer_to(&one()).await;
-    assert!(matches!(&answer, Err(HandlerError::Retry { detail, .. }) if !detail.contains("secret-path")), "{answer:?}");
+    assert!(
+        matches!(&answer,
+            Err(HandlerError::Retry { detail, .. }) if !detail.contains("secret-path")),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -212,7 +282,9 @@ async fn runs_reach_the_endpoint_and_its_answer_reaches_the_ledger() {
 
     stage.assert_each_succeeded_once(30, &["2026-12-01T09:00"]).await;
     assert_eq!(endpoint.calls(), 30);
-    let keys: std::collections::HashSet<_> = stage.outcomes().await.into_iter().map(|outcome| outcome.key).collect();
+    let keys: std::collections::HashSet<_> =
+        stage.outcomes().await.into_iter().map(|outcome| outcome.key).collect();
     let seen = endpoint.seen.lock().expect("no test panics here");
-    assert!(seen.iter().all(|(headers, _)| keys.contains(headers["idempotency-key"].to_str().expect("a text"))));
+    assert!(seen.iter().all(|(headers,
+        _)| keys.contains(headers["idempotency-key"].to_str().expect("a text"))));
 }

@@ -6,12 +6,14 @@
 //!   └────────┴── the test, while nobody moves
 //! ```
 //!
-//! The lives are real agents with their loops. Time stands while they wait, the clock's and that of their timers; the test lets it
-//! pass. Everything is on one thread and in the test's hand, so that the same choices give the same history.
+//! The lives are real agents with their loops. Time stands while they wait, the clock's and that of
+//! their timers; the test lets it pass. Everything is on one thread and in the test's hand, so that
+//! the same choices give the same history.
 //!
-//! The named points, before and after which a life can be stopped, refused or killed: every operation of the ledger and of the
-//! Config Database by its function's name (`ledger.claim_chunks`, `source.members`), and `handler.call`: before it, the request is
-//! on its way; after it, the answer is.
+//! The named points, before and after which a life can be stopped, refused or killed: every
+//! operation of the ledger and of the Config Database by its function's name
+//! (`ledger.claim_chunks`, `source.members`), and `handler.call`: before it, the request is on its
+//! way; after it, the answer is.
 //!
 //! These bugs were planted, one after another, to see that the proofs made of this can fail:
 //!
@@ -34,8 +36,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_batch_agent::{
-    AgentClock, Chunk, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerError, Ledger, OutcomeQuery, OutcomeRecord,
-    ResultStatus, Run, RunId, RunQuery, RunState, ScheduleError, StatusName, UserResult, Work,
+    AgentClock, Chunk, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerError,
+    Ledger, OutcomeQuery, OutcomeRecord, ResultStatus, Run, RunId, RunQuery, RunState,
+    ScheduleError, StatusName, UserResult, Work,
 };
 use cohort_preferences::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -141,7 +144,8 @@ impl Interleaving {
             Backend::Sqlite => stage,
             Backend::Postgres => at_once(stage.on(backend)),
         };
-        let (ledger, clock) = (stage.ledger(), TimersClock { start: stage.now(), since: Instant::now() });
+        let (ledger, clock) =
+            (stage.ledger(), TimersClock { start: stage.now(), since: Instant::now() });
         Self { stage, clock, ledger, crowd: Arc::default(), lives: Vec::new(), trace: Vec::new() }
     }
 
@@ -150,7 +154,8 @@ impl Interleaving {
         at_once(self.ledger.ensure_job(&self.stage.job.job_id, self.stage.now())).expect("a job");
     }
 
-    /// Starts an agent; `takes_back`, as one that knows that its predecessor of the same name is dead.
+    /// Starts an agent; `takes_back`, as one that knows that its predecessor of the same name is
+    /// dead.
     pub(crate) fn start(&mut self, name: &'static str, takes_back: bool) {
         let fated = Arc::new(Fated {
             life: self.lives.len(),
@@ -177,7 +182,10 @@ impl Interleaving {
             }
             let scheduler = DynamicBatchScheduler::new(processor.clone(), Duration::from_mins(1));
             scheduler.initialize_dynamic_schedules().await?;
-            tokio::join!(scheduler.run(stopped.clone()), processor.run(stopped, Duration::from_secs(25)));
+            tokio::join!(
+                scheduler.run(stopped.clone()),
+                processor.run(stopped, Duration::from_secs(25))
+            );
             Ok(())
         });
         self.lives.push(Life { name, task, stop, ended: None });
@@ -206,7 +214,8 @@ impl Interleaving {
         self.lives[life].stop.send_replace(true);
     }
 
-    /// Waits until everybody stands at a point or waits for time to pass, and says who stands where.
+    /// Waits until everybody stands at a point or waits for time to pass, and says who stands
+    /// where.
     pub(crate) async fn waiting(&mut self) -> Vec<(usize, Point)> {
         self.settle().await;
         let mut waiting = locked(&self.crowd.waiting);
@@ -217,7 +226,10 @@ impl Interleaving {
     /// Lets the one on that stands at this place of [`Interleaving::waiting`].
     pub(crate) fn go_on(&mut self, place: usize, verdict: Verdict) {
         let Waiting { life, point, go } = locked(&self.crowd.waiting).remove(place);
-        self.note(format!("{}{life} {:?} {} {}: {verdict:?}", self.lives[life].name, point.moment, point.operation, point.number));
+        self.note(format!(
+            "{}{life} {:?} {} {}: {verdict:?}",
+            self.lives[life].name, point.moment, point.operation, point.number
+        ));
         // One that has died meanwhile does not go on.
         let _dead = go.send(verdict);
     }
@@ -258,9 +270,12 @@ impl Interleaving {
     /// Whether everything that is due has ended.
     pub(crate) fn is_at_rest(&self) -> bool {
         let runs = self.runs();
-        let due: BTreeSet<_> = expected(&self.stage).into_iter().map(|(_, nominal, zone)| (nominal, zone)).collect();
-        let opened: BTreeSet<_> =
-            runs.iter().map(|run| (run.occurrence.nominal.to_string(), run.group.timezone().name().to_owned())).collect();
+        let due: BTreeSet<_> =
+            expected(&self.stage).into_iter().map(|(_, nominal, zone)| (nominal, zone)).collect();
+        let opened: BTreeSet<_> = runs
+            .iter()
+            .map(|run| (run.occurrence.nominal.to_string(), run.group.timezone().name().to_owned()))
+            .collect();
         due.is_subset(&opened) && runs.iter().all(|run| run.state == RunState::Closed)
     }
 
@@ -270,7 +285,8 @@ impl Interleaving {
 
     /// What the record holds, for comparison with a later one.
     pub(crate) fn recorded(&self) -> Vec<OutcomeRecord> {
-        let (outcomes, more) = at_once(self.ledger.outcomes(OutcomeQuery::default())).expect("outcomes");
+        let (outcomes, more) =
+            at_once(self.ledger.outcomes(OutcomeQuery::default())).expect("outcomes");
         assert_eq!(more, None, "they fit into one page");
         outcomes
     }
@@ -280,7 +296,11 @@ impl Interleaving {
         let events = locked(&self.crowd.events);
         let mut last_calls = BTreeMap::new();
         calls(&events)
-            .filter(|(_, call)| last_calls.insert((call.run, &call.tenant), *call).is_some_and(|earlier| !is_retry(earlier, call)))
+            .filter(|(_, call)| {
+                last_calls
+                    .insert((call.run, &call.tenant), *call)
+                    .is_some_and(|earlier| !is_retry(earlier, call))
+            })
             .count()
     }
 
@@ -307,25 +327,38 @@ impl Interleaving {
             if call.in_flight > AT_ONCE {
                 differences.push(format!("too many users at once (D3): {call:?}"));
             }
-            if let Some((earlier_claim, earlier)) = last_calls.insert((call.run, &call.tenant), (claim, call))
+            if let Some((earlier_claim, earlier)) =
+                last_calls.insert((call.run, &call.tenant), (claim, call))
                 && !is_retry(earlier, call)
                 && !self.has_passed_on(&events, earlier_claim.min(claim), earlier_claim.max(claim))
             {
-                differences.push(format!("a repeat that nothing explains (D2): {earlier:?}, then {call:?}"));
+                differences.push(format!(
+                    "a repeat that nothing explains (D2): {earlier:?}, then {call:?}"
+                ));
             }
         }
-        let done: BTreeSet<_> =
-            calls(&events).filter(|(_, call)| call.answer == Some(SUCCEEDED)).map(|(_, call)| (call.run, &*call.tenant)).collect();
-        let unearned = outcomes
-            .iter()
-            .filter(|outcome| outcome.status == StatusName::Succeeded && !done.contains(&(outcome.run_id, outcome.tenant_id.as_str())));
-        differences.extend(unearned.map(|outcome| format!("recorded as done, and it was not: {outcome:?}")));
+        let done: BTreeSet<_> = calls(&events)
+            .filter(|(_, call)| call.answer == Some(SUCCEEDED))
+            .map(|(_, call)| (call.run, &*call.tenant))
+            .collect();
+        let unearned = outcomes.iter().filter(|outcome| {
+            outcome.status == StatusName::Succeeded
+                && !done.contains(&(outcome.run_id, outcome.tenant_id.as_str()))
+        });
+        differences.extend(
+            unearned.map(|outcome| format!("recorded as done, and it was not: {outcome:?}")),
+        );
         differences
     }
 
-    /// Whether a claim was over when another was made: its life had ended, or its lease had run out.
+    /// Whether a claim was over when another was made: its life had ended, or its lease had run
+    /// out.
     fn has_passed_on(&self, events: &[Event], claim: usize, next: usize) -> bool {
-        let (Event::Claimed { life, at, .. }, Event::Claimed { at: next_at, .. }) = (&events[claim], &events[next]) else { return false };
+        let (Event::Claimed { life, at, .. }, Event::Claimed { at: next_at, .. }) =
+            (&events[claim], &events[next])
+        else {
+            return false;
+        };
         let has_ended = self.lives[*life].ended.is_some_and(|ended| ended <= next);
         claim < next && (has_ended || next_at.duration_since(*at) >= LEASE)
     }
@@ -344,7 +377,10 @@ pub(crate) const SUCCEEDED: Verdict = Verdict::Answered(ResultStatus::Succeeded,
 
 /// Each attempt but the first follows an answer that asked for it (D4).
 fn is_retry(earlier: &Call, call: &Call) -> bool {
-    let asked_for = matches!(earlier.answer, Some(Verdict::Refused | Verdict::Answered(ResultStatus::Retry, _)));
+    let asked_for = matches!(
+        earlier.answer,
+        Some(Verdict::Refused | Verdict::Answered(ResultStatus::Retry, _))
+    );
     asked_for && call.attempt == earlier.attempt + 1
 }
 
@@ -361,7 +397,9 @@ fn claim_of(events: &[Event], call: &Call) -> Option<usize> {
     let number: u64 = call.tenant[1..].parse::<u64>().expect("a user of the stage") + 1;
     let is_of_call = |event: &Event| match event {
         Event::Claimed { life, chunk, .. } => {
-            *life == call.life && chunk.run == call.run && chunk.open.iter().any(|member| member.number == number)
+            *life == call.life
+                && chunk.run == call.run
+                && chunk.open.iter().any(|member| member.number == number)
         }
         Event::Called(_) => false,
     };
@@ -370,14 +408,21 @@ fn claim_of(events: &[Event], call: &Call) -> Option<usize> {
 
 fn differences_of_record(stage: &Stage, runs: &[Run], outcomes: &[OutcomeRecord]) -> Vec<String> {
     let mut differences = Vec::new();
-    let name = |outcome: &OutcomeRecord| (outcome.tenant_id.to_string(), outcome.nominal.to_string(), outcome.timezone.clone());
+    let name = |outcome: &OutcomeRecord| {
+        (outcome.tenant_id.to_string(), outcome.nominal.to_string(), outcome.timezone.clone())
+    };
     let (got, expected): (BTreeSet<_>, _) = (outcomes.iter().map(name).collect(), expected(stage));
-    differences.extend(expected.difference(&got).map(|lacking| format!("lacking (D2): {lacking:?}")));
+    differences
+        .extend(expected.difference(&got).map(|lacking| format!("lacking (D2): {lacking:?}")));
     differences.extend(got.difference(&expected).map(|strange| format!("strange: {strange:?}")));
     if got.len() != outcomes.len() {
         differences.push(format!("{} outcomes of {} (D2)", outcomes.len(), got.len()));
     }
-    let ran: Vec<_> = outcomes.iter().filter(|o| o.status != StatusName::Skipped).map(|o| (&o.tenant_id, o.nominal.date())).collect();
+    let ran: Vec<_> = outcomes
+        .iter()
+        .filter(|o| o.status != StatusName::Skipped)
+        .map(|o| (&o.tenant_id, o.nominal.date()))
+        .collect();
     if ran.iter().collect::<BTreeSet<_>>().len() != ran.len() {
         differences.push("somebody ran twice on one date (M6)".into());
     }
@@ -389,11 +434,22 @@ fn differences_of_record(stage: &Stage, runs: &[Run], outcomes: &[OutcomeRecord]
         differences.push(format!("a chunk is too large (D3): {chunks:?}"));
     }
     for run in runs {
-        let rows = |status| outcomes.iter().filter(|outcome| outcome.run_id == run.id && outcome.status == status).count() as u64;
-        let (counts, of_rows) = (run.counts, [StatusName::Succeeded, StatusName::Failed, StatusName::Skipped].map(rows));
-        let is_counted = [counts.succeeded, counts.failed, counts.skipped] == of_rows && counts.members == of_rows.iter().sum::<u64>();
+        let rows = |status| {
+            outcomes
+                .iter()
+                .filter(|outcome| outcome.run_id == run.id && outcome.status == status)
+                .count() as u64
+        };
+        let (counts, of_rows) = (
+            run.counts,
+            [StatusName::Succeeded, StatusName::Failed, StatusName::Skipped].map(rows),
+        );
+        let is_counted = [counts.succeeded, counts.failed, counts.skipped] == of_rows
+            && counts.members == of_rows.iter().sum::<u64>();
         if !is_counted || run.state != RunState::Closed || run.counts.missed > 0 {
-            differences.push(format!("counters differ from the rows, or it is not closed: {of_rows:?} {run:?}"));
+            differences.push(format!(
+                "counters differ from the rows, or it is not closed: {of_rows:?} {run:?}"
+            ));
         }
     }
     differences
@@ -420,7 +476,11 @@ impl Fated {
     }
 
     fn note_claimed<'a>(&self, chunks: impl IntoIterator<Item = &'a Chunk>) {
-        let claimed = |chunk: &Chunk| Event::Claimed { life: self.life, at: self.clock.now(), chunk: chunk.clone() };
+        let claimed = |chunk: &Chunk| Event::Claimed {
+            life: self.life,
+            at: self.clock.now(),
+            chunk: chunk.clone(),
+        };
         locked(&self.crowd.events).extend(chunks.into_iter().map(claimed));
     }
 
@@ -431,7 +491,8 @@ impl Fated {
         let mut events = locked(&self.crowd.events);
         let first = events.len();
         events.extend(work.users.iter().map(|user| {
-            let (life, run, tenant, attempt) = (self.life, work.run_id, user.tenant_id.to_string(), user.attempt);
+            let (life, run, tenant, attempt) =
+                (self.life, work.run_id, user.tenant_id.to_string(), user.attempt);
             Event::Called(Call { life, run, tenant, attempt, users, in_flight, made, answer: None })
         }));
         first..events.len()
@@ -468,9 +529,11 @@ impl Fate for Fated {
 impl Handler for Fated {
     async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
         let (operation, number) = ("handler.call", self.calls.fetch_add(1, Ordering::Relaxed) + 1);
-        let unreachable = || HandlerError::Retry { detail: "as fate will have it".into(), retry_after_s: None };
+        let unreachable =
+            || HandlerError::Retry { detail: "as fate will have it".into(), retry_after_s: None };
         let made = locked(&self.crowd.events).len();
-        if self.wait(Point { moment: Moment::Before, operation, number }).await == Verdict::Refused {
+        if self.wait(Point { moment: Moment::Before, operation, number }).await == Verdict::Refused
+        {
             return Err(unreachable());
         }
         let calls = self.note_call(work, made);
@@ -480,7 +543,8 @@ impl Handler for Fated {
         };
         self.note_answer(calls, verdict);
         let Verdict::Answered(status, retry_after_s) = verdict else { return Err(unreachable()) };
-        let of_user = |tenant_id| UserResult { status, retry_after_s, ..UserResult::succeeded(tenant_id) };
+        let of_user =
+            |tenant_id| UserResult { status, retry_after_s, ..UserResult::succeeded(tenant_id) };
         Ok(work.users.iter().map(|user| of_user(user.tenant_id.clone())).collect())
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use cohort_batch_agent::{
-    Chunk, Claim, FailedReason, Firing, Lane, Ledger, LedgerError, Mark, MembersRead, NewRun, Outcome, OutcomeQuery, Plan, Run, RunState,
-    Settlement, SkippedReason, Status, UnprocessedReason,
+    Chunk, Claim, FailedReason, Firing, Lane, Ledger, LedgerError, Mark, MembersRead, NewRun,
+    Outcome, OutcomeQuery, Plan, Run, RunState, Settlement, SkippedReason, Status,
+    UnprocessedReason,
 };
 use cohort_preferences::{PreferenceGroup, StatedGroup, TenantId};
 use serde_json::json;
@@ -26,10 +27,17 @@ async fn open(stage: &Stage, ledger: &dyn Ledger, time: &str) -> Option<Run> {
     open_run(stage, ledger, time, None).await
 }
 
-async fn open_run(stage: &Stage, ledger: &dyn Ledger, time: &str, unprocessed: Option<(UnprocessedReason, Option<u64>)>) -> Option<Run> {
+async fn open_run(
+    stage: &Stage,
+    ledger: &dyn Ledger,
+    time: &str,
+    unprocessed: Option<(UnprocessedReason, Option<u64>)>,
+) -> Option<Run> {
     let job = &stage.job.job_id;
     ledger.ensure_job(job, instant("2026-12-01T00:00:00Z")).await.expect("a job");
-    let group = PreferenceGroup::parse("daily", time, "UTC").expect("a group").expect("everything is stated");
+    let group = PreferenceGroup::parse("daily", time, "UTC")
+        .expect("a group")
+        .expect("everything is stated");
     let run = NewRun {
         job_version: None,
         feature_type: stage.job.feature_type.clone(),
@@ -49,12 +57,27 @@ async fn open_run(stage: &Stage, ledger: &dyn Ledger, time: &str, unprocessed: O
 }
 
 fn members(numbers: &[u64]) -> Vec<(u64, TenantId)> {
-    numbers.iter().map(|number| (*number, format!("t{number}").parse().expect("a tenant"))).collect()
+    numbers
+        .iter()
+        .map(|number| (*number, format!("t{number}").parse().expect("a tenant")))
+        .collect()
 }
 
-async fn read(ledger: &dyn Ledger, run: &Run, numbers: &[u64], chunk_size: usize) -> Option<Vec<Chunk>> {
+async fn read(
+    ledger: &dyn Ledger,
+    run: &Run,
+    numbers: &[u64],
+    chunk_size: usize,
+) -> Option<Vec<Chunk>> {
     let stated = run.stated.clone();
-    let read = MembersRead { run, stated, members: members(numbers), next_cursor: None, chunk_size, claim: claim("a") };
+    let read = MembersRead {
+        run,
+        stated,
+        members: members(numbers),
+        next_cursor: None,
+        chunk_size,
+        claim: claim("a"),
+    };
     ledger.add_members(vec![read]).await.expect("chunks").remove(0)
 }
 
@@ -91,14 +114,24 @@ async fn an_agent_whose_claim_has_passed_on_records_nothing() {
     let ledger = stage.ledger();
     let run = open(&stage, &*ledger, "09:00").await.expect("opened");
     let old = read(&*ledger, &run, &[1, 2], 25).await.expect("chunks").remove(0);
-    assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:00:59Z")).await.expect("rescued"), 0, "the lease still holds");
+    assert_eq!(
+        ledger.rescue_chunks(instant("2026-12-01T09:00:59Z")).await.expect("rescued"),
+        0,
+        "the lease still holds"
+    );
     assert_eq!(ledger.rescue_chunks(instant("2026-12-01T09:01:01Z")).await.expect("rescued"), 1);
-    let new = ledger.claim_suspect(&lane(&stage), claim("b")).await.expect("claimed").expect("ready");
+    let new =
+        ledger.claim_suspect(&lane(&stage), claim("b")).await.expect("claimed").expect("ready");
     assert!(new.token > old.token);
 
-    let both = |chunk: &Chunk| vec![outcome(chunk, 0, Status::Succeeded), outcome(chunk, 1, Status::Succeeded)];
+    let both = |chunk: &Chunk| {
+        vec![outcome(chunk, 0, Status::Succeeded), outcome(chunk, 1, Status::Succeeded)]
+    };
     let refused = ledger.record_outcomes(settlement(&old, both(&old))).await;
-    assert!(matches!(refused, Err(LedgerError::LostClaim { chunk }) if chunk == old.id), "{refused:?}");
+    assert!(
+        matches!(refused, Err(LedgerError::LostClaim { chunk }) if chunk == old.id),
+        "{refused:?}"
+    );
     assert_eq!(stage.outcomes().await.len(), 0);
     assert_eq!(ledger.run(run.id).await.expect("a run").expect("there").counts.succeeded, 0);
     ledger.record_outcomes(settlement(&new, both(&new))).await.expect("recorded");
@@ -122,11 +155,19 @@ async fn a_run_is_opened_once_and_a_page_is_taken_once() {
 async fn a_run_of_a_paused_job_that_is_still_to_be_counted_closes_with_its_count() {
     let stage = Stage::at(NOW, &json!({}));
     let ledger = stage.ledger();
-    let run = open_run(&stage, &*ledger, "09:00", Some((UnprocessedReason::JobPaused, None))).await.expect("a run");
+    let run = open_run(&stage, &*ledger, "09:00", Some((UnprocessedReason::JobPaused, None)))
+        .await
+        .expect("a run");
     assert_eq!((run.state, run.reason), (RunState::Reading, Some(UnprocessedReason::JobPaused)));
-    ledger.give_up_reading(run.id, UnprocessedReason::JobPaused, Some(3), instant(NOW)).await.expect("counted");
+    ledger
+        .give_up_reading(run.id, UnprocessedReason::JobPaused, Some(3), instant(NOW))
+        .await
+        .expect("counted");
     let run = ledger.run(run.id).await.expect("read").expect("a run");
-    assert_eq!((run.state, run.counts.skipped, run.counts.missed, run.closed_at), (RunState::Closed, 3, 0, Some(instant(NOW))));
+    assert_eq!(
+        (run.state, run.counts.skipped, run.counts.missed, run.closed_at),
+        (RunState::Closed, 3, 0, Some(instant(NOW)))
+    );
 }
 
 #[tokio::test]
@@ -137,7 +178,14 @@ async fn who_comes_back_under_the_name_of_somebody_erased_is_somebody_else() {
     for (time, number) in [("09:00", 1), ("10:00", 2)] {
         let run = open(&stage, &*ledger, time).await.expect("opened");
         let (members, claim) = (vec![(number, name.clone())], claim("a"));
-        let read = MembersRead { run: &run, stated: run.stated.clone(), members, next_cursor: None, chunk_size: 25, claim };
+        let read = MembersRead {
+            run: &run,
+            stated: run.stated.clone(),
+            members,
+            next_cursor: None,
+            chunk_size: 25,
+            claim,
+        };
         ledger.add_members(vec![read]).await.expect("added").remove(0).expect("chunks");
     }
     let names = ledger.tenant_names(vec![1, 2]).await.expect("names");
@@ -152,7 +200,8 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     let chunks = read(&*ledger, &first, &[10, 20, 30, 40, 50], 2).await.expect("chunks");
     let rejected = Status::Failed(FailedReason::Rejected);
     let skipped = Status::Skipped(SkippedReason::Disabled);
-    let one = vec![outcome(&chunks[0], 0, Status::Succeeded), outcome(&chunks[0], 1, Status::Succeeded)];
+    let one =
+        vec![outcome(&chunks[0], 0, Status::Succeeded), outcome(&chunks[0], 1, Status::Succeeded)];
     ledger.record_outcomes(settlement(&chunks[0], one)).await.expect("recorded");
     let two = vec![outcome(&chunks[1], 0, rejected), outcome(&chunks[1], 1, skipped)];
     ledger.record_outcomes(settlement(&chunks[1], two)).await.expect("recorded");
@@ -162,16 +211,27 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     let asked = vec![9, 10, 15, 20, 25, 30, 35, 40, 45, 50, 51];
     let ran = async |run: &Run, dates: [&str; 2], chunk: &Chunk| {
         let [from, to] = dates.map(|date| date.parse().expect("a date"));
-        let found = ledger.already_ran(run, from..=to, chunk, asked.clone()).await.expect("looked up");
+        let found =
+            ledger.already_ran(run, from..=to, chunk, asked.clone()).await.expect("looked up");
         found.into_iter().collect::<BTreeSet<_>>()
     };
     let day = ["2026-12-01"; 2];
     assert_eq!(ran(&second, day, &own).await, BTreeSet::from([10, 20, 30, 50]));
-    assert_eq!(ran(&second, ["2026-11-30", "2026-12-06"], &own).await, BTreeSet::from([10, 20, 30, 50]));
+    assert_eq!(
+        ran(&second, ["2026-11-30", "2026-12-06"], &own).await,
+        BTreeSet::from([10, 20, 30, 50])
+    );
     assert_eq!(ran(&second, ["2026-12-02"; 2], &own).await, BTreeSet::new());
     let of_first = ran(&first, day, &chunks[2]).await;
-    assert_eq!(of_first, BTreeSet::new(), "neither its own run counts, nor work that was opened after it");
-    ledger.record_outcomes(settlement(&own, vec![outcome(&own, 0, Status::Succeeded)])).await.expect("recorded");
+    assert_eq!(
+        of_first,
+        BTreeSet::new(),
+        "neither its own run counts, nor work that was opened after it"
+    );
+    ledger
+        .record_outcomes(settlement(&own, vec![outcome(&own, 0, Status::Succeeded)]))
+        .await
+        .expect("recorded");
     assert_eq!(ran(&first, day, &chunks[2]).await, BTreeSet::from([50]));
 }
 
@@ -188,18 +248,29 @@ async fn the_parts_of_a_split_chunk_are_ready_each_and_as_old_as_the_whole() {
     assert!(matches!(again, Err(LedgerError::LostClaim { .. })), "{again:?}");
 
     let parts = ledger.claim_chunks(&lane(&stage), claim("a"), 10).await.expect("claimed");
-    assert_eq!(parts.iter().map(|part| part.open.clone()).collect::<Vec<_>>(), whole.open.chunks(1).collect::<Vec<_>>());
+    assert_eq!(
+        parts.iter().map(|part| part.open.clone()).collect::<Vec<_>>(),
+        whole.open.chunks(1).collect::<Vec<_>>()
+    );
     let day = || "2026-12-01".parse().expect("a date")..="2026-12-01".parse().expect("a date");
     let ran = ledger.already_ran(&second, day(), &later, vec![10]).await.expect("looked up");
     assert_eq!(ran, HashSet::from([10]), "the first run has the user still");
     let ran = ledger.already_ran(&first, day(), &parts[0], vec![10]).await.expect("looked up");
     assert_eq!(ran, HashSet::new(), "so that only one of both gives way (M6)");
     for part in &parts {
-        ledger.record_outcomes(settlement(part, vec![outcome(part, 0, Status::Succeeded)])).await.expect("recorded");
+        ledger
+            .record_outcomes(settlement(part, vec![outcome(part, 0, Status::Succeeded)]))
+            .await
+            .expect("recorded");
     }
     assert_eq!(stage.told_runs().await[0], "2026-12-01T09:00 closed succeeded=2 missed=0 -");
-    let places = ledger.places(&stage.job.job_id, 10, first.occurrence.at).await.expect("looked up");
-    assert_eq!(places.iter().map(|place| place.chunk.id).collect::<Vec<_>>(), [parts[0].id], "the whole does not count as well");
+    let places =
+        ledger.places(&stage.job.job_id, 10, first.occurrence.at).await.expect("looked up");
+    assert_eq!(
+        places.iter().map(|place| place.chunk.id).collect::<Vec<_>>(),
+        [parts[0].id],
+        "the whole does not count as well"
+    );
 }
 
 #[tokio::test]
@@ -210,9 +281,12 @@ async fn pages_of_outcomes_neither_repeat_nor_lose_while_more_are_written() {
     let ledger = stage.ledger();
     let (mut seen, mut cursor) = (Vec::new(), None);
     for page in 0.. {
-        let query = OutcomeQuery { limit: Some(4), cursor: cursor.take(), ..OutcomeQuery::default() };
+        let query =
+            OutcomeQuery { limit: Some(4), cursor: cursor.take(), ..OutcomeQuery::default() };
         let (outcomes, next) = ledger.outcomes(query).await.expect("outcomes");
-        seen.extend(outcomes.into_iter().map(|outcome| (outcome.run_id, outcome.tenant_id.to_string())));
+        seen.extend(
+            outcomes.into_iter().map(|outcome| (outcome.run_id, outcome.tenant_id.to_string())),
+        );
         if page == 0 {
             agent.until("2026-12-02T12:00:00Z").await;
         }
@@ -221,7 +295,12 @@ async fn pages_of_outcomes_neither_repeat_nor_lose_while_more_are_written() {
             break;
         }
     }
-    let all: Vec<_> = stage.outcomes().await.into_iter().map(|outcome| (outcome.run_id, outcome.tenant_id.to_string())).collect();
+    let all: Vec<_> = stage
+        .outcomes()
+        .await
+        .into_iter()
+        .map(|outcome| (outcome.run_id, outcome.tenant_id.to_string()))
+        .collect();
     assert_eq!(seen.len(), 20);
     assert_eq!(seen, all);
     let wrong = OutcomeQuery { cursor: Some("yesterday".into()), ..OutcomeQuery::default() };
@@ -232,13 +311,21 @@ async fn pages_of_outcomes_neither_repeat_nor_lose_while_more_are_written() {
 async fn two_agents_on_one_ledger_open_each_run_once_and_call_each_user_once() {
     let stage = Stage::with_daily_users(200, &json!({}));
     for user in 0..50 {
-        stage.source.set(&format!("u{user}"), json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "Europe/Berlin"}));
+        stage.source.set(
+            &format!("u{user}"),
+            json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "Europe/Berlin"}),
+        );
     }
     let a = stage.agent_of(stage.builder().holder("a")).await;
     let b = stage.agent_of(stage.builder().holder("b")).await;
     tokio::join!(a.until("2026-12-03T12:00:00Z"), b.until("2026-12-03T12:00:00Z"));
 
-    stage.assert_each_succeeded_once(200, &["2026-12-01T09:00", "2026-12-02T09:00", "2026-12-03T09:00"]).await;
+    stage
+        .assert_each_succeeded_once(
+            200,
+            &["2026-12-01T09:00", "2026-12-02T09:00", "2026-12-03T09:00"],
+        )
+        .await;
     assert_eq!(stage.runs().await.len(), 6);
     assert_eq!(stage.handler.calls().len(), 600);
 }

@@ -17,7 +17,11 @@ pub(crate) async fn live(agent: &Agent, grace: Duration, script: impl Future<Out
         script.await;
         shut_down.send(true).expect("the loops listen");
     };
-    tokio::join!(agent.scheduler.run(shutdown.clone()), agent.processor.run(shutdown, grace), script);
+    tokio::join!(
+        agent.scheduler.run(shutdown.clone()),
+        agent.processor.run(shutdown, grace),
+        script
+    );
 }
 
 /// Resolves at the handler's next call.
@@ -51,9 +55,16 @@ async fn a_shutdown_begins_no_more_calls_and_finishes_those_that_are_open() {
     let handler = handler_fn(move |_user| {
         count.send_modify(|begun| *begun += 1);
         let mut opened = opened.clone();
-        async move { opened.wait_for(|open| *open).await.map(|_open| ()).map_err(|_gone| unreachable!("the gate outlives the calls")) }
+        async move {
+            opened
+                .wait_for(|open| *open)
+                .await
+                .map(|_open| ())
+                .map_err(|_gone| unreachable!("the gate outlives the calls"))
+        }
     });
-    let agent = stage.agent_of(stage.builder().handler("write".parse().expect("a purpose"), handler)).await;
+    let agent =
+        stage.agent_of(stage.builder().handler("write".parse().expect("a purpose"), handler)).await;
     let (shut_down, shutdown) = watch::channel(false);
     let script = async {
         stage.clock.advance_to(instant("2026-12-01T09:00:00Z"));
@@ -65,7 +76,11 @@ async fn a_shutdown_begins_no_more_calls_and_finishes_those_that_are_open() {
         }
         gate.send_replace(true);
     };
-    tokio::join!(agent.scheduler.run(shutdown.clone()), agent.processor.run(shutdown, Duration::from_secs(25)), script);
+    tokio::join!(
+        agent.scheduler.run(shutdown.clone()),
+        agent.processor.run(shutdown, Duration::from_secs(25)),
+        script
+    );
 
     assert_eq!((*begun.borrow(), stage.outcomes().await.len()), (25, 25));
     stage.agent().await.until("2026-12-01T09:00:10Z").await;
@@ -109,9 +124,18 @@ async fn another_database_that_knows_neither_the_cursor_nor_any_group_ends_no_sc
     let stage = Stage::with_daily_users(1, &json!({}));
     let agent = stage.agent().await;
     live(&agent, Duration::from_secs(25), async {
-        stage.source.faults(Faults { forgotten_changes: 2, knows_nobody: true, ..Faults::default() });
+        stage.source.faults(Faults {
+            forgotten_changes: 2,
+            knows_nobody: true,
+            ..Faults::default()
+        });
         stage.source.set("u1", daily("08:30"));
-        while !agent.scheduler.unreadiness().await.is_some_and(|reason| reason.contains("suddenly empty")) {
+        while !agent
+            .scheduler
+            .unreadiness()
+            .await
+            .is_some_and(|reason| reason.contains("suddenly empty"))
+        {
             tokio::task::yield_now().await;
         }
     })
@@ -140,7 +164,11 @@ async fn an_agent_whose_key_is_refused_says_so_and_does_not_ask_again_and_again(
             tokio::task::yield_now().await;
         }
         // Whoever follows the feed asks once, and so does whoever takes erasures over.
-        assert!(stage.source.feed_requests() <= before + 2, "{} more", stage.source.feed_requests() - before);
+        assert!(
+            stage.source.feed_requests() <= before + 2,
+            "{} more",
+            stage.source.feed_requests() - before
+        );
         let fault = agent.scheduler.feed_fault().expect("told");
         assert!(fault.ends_with("refuses the agent's key: unknown key"), "{fault}");
     })

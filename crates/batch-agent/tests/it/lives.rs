@@ -1,15 +1,18 @@
-//! The real scheduler, processor and SQLite ledger against the [model](crate::model) of M1 to M8, F1 and F2: random lives
-//! of four users and their agent, in simulated time.
+//! The real scheduler, processor and SQLite ledger against the [model](crate::model) of M1 to M8,
+//! F1 and F2: random lives of four users and their agent, in simulated time.
 //!
-//! A life is a few dozen steps: preferences written, switched off, deleted, snoozed, skipped; agents that run, die in the
-//! middle of a call, are stopped and started; a Config Database that goes away and comes back; a clock that jumps forward
-//! and back. It leads through both autumn nights on which clocks change. At its end the ledger must say of every user the
-//! same as the model: occurrence, status, reason and preference version, and of what was missed the same groups and counts.
+//! A life is a few dozen steps: preferences written, switched off, deleted, snoozed, skipped;
+//! agents that run, die in the middle of a call, are stopped and started; a Config Database that
+//! goes away and comes back; a clock that jumps forward and back. It leads through both autumn
+//! nights on which clocks change. At its end the ledger must say of every user the same as the
+//! model: occurrence, status, reason and preference version, and of what was missed the same groups
+//! and counts.
 //!
-//! Steps fall two and a half minutes beside all occurrences and ends of catch-up windows, so that no rule's last second
-//! and no pause between two attempts matters. Each life has its seed: `PROPTEST_CASES` says how many are lived (256, unless it
-//! does) and `PROPTEST_RNG_SEED` which is the first (0). One that fails is cut down to the fewest steps. Most of the time goes by
-//! waiting for the disk: `TMPDIR` on a file system in memory makes thousands a matter of minutes.
+//! Steps fall two and a half minutes beside all occurrences and ends of catch-up windows, so that
+//! no rule's last second and no pause between two attempts matters. Each life has its seed:
+//! `PROPTEST_CASES` says how many are lived (256, unless it does) and `PROPTEST_RNG_SEED` which is
+//! the first (0). One that fails is cut down to the fewest steps. Most of the time goes by waiting
+//! for the disk: `TMPDIR` on a file system in memory makes thousands a matter of minutes.
 //!
 //! Planted bugs, and the first seed that told of each:
 //!
@@ -22,10 +25,12 @@
 //! | a start forgets the mark (F1) | 0 |
 //! | a group that nobody had told of is planned from the mark on (F1) | 15 |
 //!
-//! A mark that never moves is no bug that can be seen: the unique key of runs makes planning again do nothing (F3).
+//! A mark that never moves is no bug that can be seen: the unique key of runs makes planning again
+//! do nothing (F3).
 //!
-//! Not lived through here: attempts that fail and are repeated, changes between the list and the attempt (`consent`), other
-//! versions of the job (`definitions`), pauses, tenants' own zones, `once_per` of a period.
+//! Not lived through here: attempts that fail and are repeated, changes between the list and the
+//! attempt (`consent`), other versions of the job (`definitions`), pauses, tenants' own zones,
+//! `once_per` of a period.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -102,10 +107,22 @@ struct Life {
 }
 
 fn stated() -> impl Strategy<Value = Stated> {
-    let time = || prop_oneof![1 => Just(None), 4 => select(vec![150, 480, 540, 600, 1200, 1410]).prop_map(Some)];
-    let zone = prop_oneof![1 => Just(None), 4 => select(vec!["UTC", "Europe/Berlin", "America/New_York"]).prop_map(Some)];
-    let week = || select(vec![None, Some(Day::Week(&[0])), Some(Day::Week(&[2, 6])), Some(Day::Week(&[4, 5, 6]))]);
-    let month = select(vec![None, Some(Day::Month(1)), Some(Day::Month(25)), Some(Day::LastOfMonth)]);
+    let time = || {
+        prop_oneof![1 => Just(None),
+        4 => select(vec![150, 480, 540, 600, 1200, 1410]).prop_map(Some)]
+    };
+    let zone = prop_oneof![1 => Just(None),
+        4 => select(vec!["UTC", "Europe/Berlin", "America/New_York"]).prop_map(Some)];
+    let week = || {
+        select(vec![
+            None,
+            Some(Day::Week(&[0])),
+            Some(Day::Week(&[2, 6])),
+            Some(Day::Week(&[4, 5, 6])),
+        ])
+    };
+    let month =
+        select(vec![None, Some(Day::Month(1)), Some(Day::Month(25)), Some(Day::LastOfMonth)]);
     let of = |frequency: Option<Frequency>, time, day| Stated { frequency, time, day, zone: None };
     let when = prop_oneof![
         1 => time().prop_map(move |time| of(None, time, None)),
@@ -114,14 +131,18 @@ fn stated() -> impl Strategy<Value = Stated> {
         3 => (time(), week()).prop_map(move |(time, day)| of(Some(Frequency::Weekly), time, day)),
         1 => (time(), week()).prop_map(move |(time, day)| of(Some(Frequency::Biweekly), time, day)),
         1 => (time(), month).prop_map(move |(time, day)| of(Some(Frequency::Monthly), time, day)),
-        1 => select(vec![Frequency::CronWild, Frequency::CronSteps, Frequency::CronFixed]).prop_map(move |frequency| of(Some(frequency), None, None)),
+        1 => select(vec![Frequency::CronWild, Frequency::CronSteps,
+            Frequency::CronFixed]).prop_map(move |frequency| of(Some(frequency), None, None)),
     ];
     (when, zone).prop_map(|(when, zone)| Stated { zone, ..when })
 }
 
 /// A default states a frequency, else a user who states none could not be scheduled (T12).
 fn defaults() -> impl Strategy<Value = Stated> {
-    stated().prop_map(|stated| Stated { frequency: stated.frequency.or(Some(Frequency::Daily)), ..stated })
+    stated().prop_map(|stated| Stated {
+        frequency: stated.frequency.or(Some(Frequency::Daily)),
+        ..stated
+    })
 }
 
 fn minutes(most_hours: i64) -> impl Strategy<Value = i64> {
@@ -141,17 +162,27 @@ fn step() -> impl Strategy<Value = Step> {
         4 => prop_oneof![minutes(3), minutes(30)].prop_map(|minutes| Step::Run { minutes }),
         1 => (minutes(30), user()).prop_map(|(minutes, user)| Step::RunAndDie { minutes, user }),
         2 => back_or_on.prop_map(|minutes| Step::Jump { minutes }),
-        1 => prop_oneof![Just(0), minutes(10), minutes(80)].prop_map(|minutes| Step::Down { minutes }),
+        1 => prop_oneof![Just(0), minutes(10),
+            minutes(80)].prop_map(|minutes| Step::Down { minutes }),
         1 => Just(Step::GoAway),
         1 => Just(Step::ComeBack),
     ]
 }
 
 fn life() -> impl Strategy<Value = Life> {
-    let window = select(vec![None, Some(SignedDuration::from_mins(45)), Some(SignedDuration::from_hours(40))]);
+    let window = select(vec![
+        None,
+        Some(SignedDuration::from_mins(45)),
+        Some(SignedDuration::from_hours(40)),
+    ]);
     let misfire = select(vec!["latest", "latest", "all", "skip"]);
     let terms = (misfire, window, select(vec!["day", "day", "off"]), defaults());
-    let terms = terms.prop_map(|(misfire, catchup_window, once_per, defaults)| Terms { misfire, catchup_window, once_per, defaults });
+    let terms = terms.prop_map(|(misfire, catchup_window, once_per, defaults)| Terms {
+        misfire,
+        catchup_window,
+        once_per,
+        defaults,
+    });
     (terms, prop::collection::vec(step(), 5..40)).prop_map(|(terms, steps)| Life { terms, steps })
 }
 
@@ -164,7 +195,8 @@ impl fmt::Display for Life {
 
 impl Terms {
     fn to_json(&self) -> Value {
-        let mut job = json!({"misfire": self.misfire, "once_per": self.once_per, "default_preferences": self.defaults.to_json()});
+        let mut job = json!({"misfire": self.misfire, "once_per": self.once_per,
+            "default_preferences": self.defaults.to_json()});
         if let Some(window) = self.catchup_window {
             job["catchup_window"] = json!(format!("{window:#}"));
         }
@@ -200,7 +232,9 @@ impl World {
 
     async fn live(&mut self, step: Step) {
         match step {
-            Step::Write { user, stated, is_off } => self.write(user, Wanted { stated, is_off, ..Wanted::default() }),
+            Step::Write { user, stated, is_off } => {
+                self.write(user, Wanted { stated, is_off, ..Wanted::default() })
+            }
             Step::Delete { user } => {
                 let at = self.stage.source.delete(user);
                 self.model.write(user, at, None);
@@ -219,7 +253,9 @@ impl World {
             }
             Step::Run { minutes } => self.run(minutes, None).await,
             Step::RunAndDie { minutes, user } => self.run(minutes, Some(user)).await,
-            Step::Jump { minutes } => self.stage.clock.set_to(self.stage.now() + SignedDuration::from_mins(minutes)),
+            Step::Jump { minutes } => {
+                self.stage.clock.set_to(self.stage.now() + SignedDuration::from_mins(minutes))
+            }
             Step::Down { minutes } => {
                 self.agent = None;
                 self.stage.clock.advance_to(self.stage.now() + SignedDuration::from_mins(minutes));
@@ -241,11 +277,13 @@ impl World {
         }
     }
 
-    /// An agent can only start while the Config Database is there; without it, a run ends within hours.
+    /// An agent can only start while the Config Database is there; without it, a run ends within
+    /// hours.
     async fn run(&mut self, minutes: i64, dies_at: Option<&str>) {
         self.is_away &= self.agent.is_some() && dies_at.is_none();
         let minutes = if self.is_away { minutes.min(180) } else { minutes };
-        let (from, until) = (self.stage.now(), self.stage.now() + SignedDuration::from_mins(minutes));
+        let (from, until) =
+            (self.stage.now(), self.stage.now() + SignedDuration::from_mins(minutes));
         if self.is_away {
             self.stage.now_away();
         } else {
@@ -278,17 +316,26 @@ impl World {
 
     async fn differences(&self) -> Vec<String> {
         let (expected, undecided) = self.model.ended();
-        let mut differences = compared("outcome", comparable(expected, &undecided), comparable(self.ended().await, &undecided));
+        let mut differences = compared(
+            "outcome",
+            comparable(expected, &undecided),
+            comparable(self.ended().await, &undecided),
+        );
         differences.extend(compared("missed", self.model.missed().to_vec(), self.missed().await));
         differences
     }
 
     async fn ended(&self) -> Vec<Ended> {
-        let (outcomes, more) = self.stage.ledger().outcomes(OutcomeQuery::default()).await.expect("outcomes");
+        let (outcomes, more) =
+            self.stage.ledger().outcomes(OutcomeQuery::default()).await.expect("outcomes");
         assert_eq!(more, None, "a life's outcomes fit into one page");
         let status = |status: StatusName, reason: Option<String>| match (status, reason) {
             (StatusName::Succeeded, None) => "succeeded".into(),
-            (status, reason) => format!("{}({})", json!(status).as_str().expect("a text"), reason.unwrap_or_default()),
+            (status, reason) => format!(
+                "{}({})",
+                json!(status).as_str().expect("a text"),
+                reason.unwrap_or_default()
+            ),
         };
         let ended = outcomes.into_iter().map(|outcome| Ended {
             tenant: outcome.tenant_id.to_string(),
@@ -303,7 +350,12 @@ impl World {
     async fn missed(&self) -> Vec<Missed> {
         let missed = self.stage.runs().await.into_iter().filter_map(|run| {
             let reason = run.reason.filter(|_| run.counts.missed > 0)?.as_str().to_owned();
-            Some(Missed { group: run.group.to_string(), nominal: run.occurrence.nominal.to_string(), reason, members: run.counts.missed })
+            Some(Missed {
+                group: run.group.to_string(),
+                nominal: run.occurrence.nominal.to_string(),
+                reason,
+                members: run.counts.missed,
+            })
         });
         missed.collect()
     }
@@ -322,13 +374,25 @@ fn comparable(ended: Vec<Ended>, undecided: &BTreeSet<(String, String)>) -> Vec<
     ended.into_iter().map(loosen).collect()
 }
 
-fn compared<T: Ord + std::fmt::Debug>(what: &str, mut expected: Vec<T>, mut got: Vec<T>) -> Vec<String> {
+fn compared<T: Ord + std::fmt::Debug>(
+    what: &str,
+    mut expected: Vec<T>,
+    mut got: Vec<T>,
+) -> Vec<String> {
     expected.sort();
     got.sort();
-    let lacks =
-        |all: &[T], one: &T, of: &[T]| of.iter().filter(|other| *other == one).count() > all.iter().filter(|other| *other == one).count();
-    let lacking = expected.iter().filter(|one| lacks(&got, one, &expected)).map(|one| format!("lacking {what}: {one:?}"));
-    let strange = got.iter().filter(|one| lacks(&expected, one, &got)).map(|one| format!("strange {what}: {one:?}"));
+    let lacks = |all: &[T], one: &T, of: &[T]| {
+        of.iter().filter(|other| *other == one).count()
+            > all.iter().filter(|other| *other == one).count()
+    };
+    let lacking = expected
+        .iter()
+        .filter(|one| lacks(&got, one, &expected))
+        .map(|one| format!("lacking {what}: {one:?}"));
+    let strange = got
+        .iter()
+        .filter(|one| lacks(&expected, one, &got))
+        .map(|one| format!("strange {what}: {one:?}"));
     lacking.chain(strange).collect()
 }
 
@@ -341,24 +405,36 @@ async fn lived(life: Life) -> Vec<String> {
     world.differences().await
 }
 
-/// Lives one life, and, should the ledger and the model differ at its end, shorter ones until none is shorter.
+/// Lives one life, and, should the ledger and the model differ at its end, shorter ones until none
+/// is shorter.
 fn live_and_compare(seed: u64, config: &ProptestConfig) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut runner = TestRunner::new(ProptestConfig { cases: 1, rng_seed: RngSeed::Fixed(seed), ..config.clone() });
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 1,
+        rng_seed: RngSeed::Fixed(seed),
+        ..config.clone()
+    });
     let outcome = runner.run(&life(), |life| match runtime.block_on(lived(life)) {
         differences if differences.is_empty() => Ok(()),
         differences => Err(TestCaseError::fail(differences.join("\n"))),
     });
     match outcome {
         Ok(()) => {}
-        Err(TestError::Fail(why, life)) => panic!("PROPTEST_RNG_SEED={seed} PROPTEST_CASES=1\n{why}\n{life}"),
+        Err(TestError::Fail(why, life)) => {
+            panic!("PROPTEST_RNG_SEED={seed} PROPTEST_CASES=1\n{why}\n{life}")
+        }
         Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),
     }
 }
 
 #[test]
 fn whatever_users_agents_and_clocks_do_the_ledger_says_what_the_model_says() {
-    let config = ProptestConfig { failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..ProptestConfig::default()
+    };
     let first = match config.rng_seed {
         RngSeed::Random => 0,
         RngSeed::Fixed(given) => given,
@@ -368,7 +444,9 @@ fn whatever_users_agents_and_clocks_do_the_ledger_says_what_the_model_says() {
     let next_seed = || Some(seeds.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < end);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
-            scope.spawn(|| std::iter::from_fn(next_seed).for_each(|seed| live_and_compare(seed, &config)));
+            scope.spawn(|| {
+                std::iter::from_fn(next_seed).for_each(|seed| live_and_compare(seed, &config))
+            });
         }
     });
 }

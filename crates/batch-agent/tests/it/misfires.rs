@@ -1,6 +1,8 @@
-//! What is missed while nothing runs, and clocks that jump (F1, F2): exact counts for each frequency and each `misfire`.
+//! What is missed while nothing runs, and clocks that jump (F1, F2): exact counts for each
+//! frequency and each `misfire`.
 //!
-//! The instants are plain: one user a frequency at UTC, so that each count can be checked with a calendar in the hand.
+//! The instants are plain: one user a frequency at UTC, so that each count can be checked with a
+//! calendar in the hand.
 
 use serde_json::{Value, json};
 
@@ -10,13 +12,19 @@ use crate::stage::{Stage, instant};
 fn everybody() -> Vec<(&'static str, Value)> {
     let every = |fields: Value| {
         let mut preference = json!({"preferred_time": "09:00", "timezone": "UTC"});
-        preference.as_object_mut().expect("an object").extend(fields.as_object().expect("fields").clone());
+        preference
+            .as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("fields").clone());
         preference
     };
     vec![
         ("hourly", every(json!({"frequency": "hourly"}))),
         ("daily", every(json!({"frequency": "daily"}))),
-        ("weekly", every(json!({"frequency": "weekly", "preferred_day": ["tuesday", "wednesday"]}))),
+        (
+            "weekly",
+            every(json!({"frequency": "weekly", "preferred_day": ["tuesday", "wednesday"]})),
+        ),
         ("monthly", every(json!({"frequency": "monthly", "preferred_day": 1}))),
         ("cron", json!({"frequency": "cron", "cron": "0 9 * * *", "timezone": "UTC"})),
     ]
@@ -37,8 +45,13 @@ async fn after_three_days(misfire: &str, back: &str) -> Stage {
 /// How many runs of a frequency fired and how many were missed, with the reasons of the latter.
 async fn told(stage: &Stage, frequency: &str) -> (usize, usize, Vec<String>) {
     let runs = stage.runs().await;
-    let of_frequency: Vec<_> = runs.iter().filter(|run| run.group.frequency().as_str() == frequency).collect();
-    let mut reasons: Vec<_> = of_frequency.iter().filter_map(|run| run.reason).map(|reason| reason.as_str().to_owned()).collect();
+    let of_frequency: Vec<_> =
+        runs.iter().filter(|run| run.group.frequency().as_str() == frequency).collect();
+    let mut reasons: Vec<_> = of_frequency
+        .iter()
+        .filter_map(|run| run.reason)
+        .map(|reason| reason.as_str().to_owned())
+        .collect();
     reasons.dedup();
     let fired = of_frequency.iter().map(|run| run.counts.succeeded as usize).sum();
     let missed = of_frequency.iter().map(|run| run.counts.missed as usize).sum();
@@ -50,15 +63,29 @@ fn reasons(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn after_three_days_each_group_fires_its_latest_if_that_is_within_the_window_of_its_frequency() {
-    // Thursday, a quarter past twelve: 72 hours were missed, three days, two weekdays and the first of the month.
+async fn after_three_days_each_group_fires_its_latest_if_that_is_within_the_window_of_its_frequency()
+ {
+    // Thursday, a quarter past twelve: 72 hours were missed, three days, two weekdays and the first
+    // of the month.
     let stage = after_three_days("latest", "2026-12-03T12:15:00Z").await;
     let downtime = || reasons(&["downtime"]);
-    assert_eq!(told(&stage, "hourly").await, (1 + 1, 71, downtime()), "noon before, and 12:00 of a quarter of an hour ago");
+    assert_eq!(
+        told(&stage, "hourly").await,
+        (1 + 1, 71, downtime()),
+        "noon before, and 12:00 of a quarter of an hour ago"
+    );
     assert_eq!(told(&stage, "daily").await, (1, 2, downtime()));
     assert_eq!(told(&stage, "cron").await, (1, 2, downtime()));
-    assert_eq!(told(&stage, "weekly").await, (0, 2, downtime()), "Wednesday nine o'clock is more than a day ago");
-    assert_eq!(told(&stage, "monthly").await, (1, 0, Vec::new()), "the first is less than three days ago");
+    assert_eq!(
+        told(&stage, "weekly").await,
+        (0, 2, downtime()),
+        "Wednesday nine o'clock is more than a day ago"
+    );
+    assert_eq!(
+        told(&stage, "monthly").await,
+        (1, 0, Vec::new()),
+        "the first is less than three days ago"
+    );
 }
 
 #[tokio::test]
@@ -78,7 +105,8 @@ async fn misfire_all_fires_each_but_no_more_than_a_hundred_a_group_and_oldest_fi
     assert_eq!(told(&stage, "daily").await, (5, 0, Vec::new()));
     assert_eq!(told(&stage, "weekly").await, (2, 0, Vec::new()));
     assert_eq!(told(&stage, "monthly").await, (1, 0, Vec::new()));
-    let called: Vec<_> = stage.handler.calls_of("daily").into_iter().map(|(_, user)| user.key).collect();
+    let called: Vec<_> =
+        stage.handler.calls_of("daily").into_iter().map(|(_, user)| user.key).collect();
     let mut outcomes = stage.outcomes().await;
     outcomes.retain(|outcome| outcome.tenant_id.as_str() == "daily");
     outcomes.sort_by_key(|outcome| outcome.scheduled_at);
@@ -113,7 +141,8 @@ async fn a_jump_of_the_clock_forward_is_a_downtime() {
 }
 
 #[tokio::test]
-async fn a_jump_of_the_clock_backward_fires_nothing_twice_whether_the_agent_lives_through_it_or_starts_after_it() {
+async fn a_jump_of_the_clock_backward_fires_nothing_twice_whether_the_agent_lives_through_it_or_starts_after_it()
+ {
     for restarts in [false, true] {
         let stage = Stage::at("2026-12-01T08:00:00Z", &json!({}));
         for (user, preference) in everybody() {
@@ -127,9 +156,17 @@ async fn a_jump_of_the_clock_backward_fires_nothing_twice_whether_the_agent_live
         }
         agent.until("2026-12-01T12:10:00Z").await;
 
-        assert_eq!(told(&stage, "hourly").await, (4, 0, Vec::new()), "nine to twelve; restarts: {restarts}");
+        assert_eq!(
+            told(&stage, "hourly").await,
+            (4, 0, Vec::new()),
+            "nine to twelve; restarts: {restarts}"
+        );
         for frequency in ["daily", "weekly", "monthly", "cron"] {
-            assert_eq!(told(&stage, frequency).await, (1, 0, Vec::new()), "{frequency}; restarts: {restarts}");
+            assert_eq!(
+                told(&stage, frequency).await,
+                (1, 0, Vec::new()),
+                "{frequency}; restarts: {restarts}"
+            );
         }
         assert_eq!(stage.handler.calls().len(), 8, "restarts: {restarts}");
     }

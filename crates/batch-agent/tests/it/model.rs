@@ -1,8 +1,10 @@
-//! What the rules promise, as plainly as it can be said: everything that was written is kept, and each question is
-//! answered by looking through all of it. Nothing here is shared with the agent; the calendar is the oracle's.
+//! What the rules promise, as plainly as it can be said: everything that was written is kept, and
+//! each question is answered by looking through all of it. Nothing here is shared with the agent;
+//! the calendar is the oracle's.
 //!
-//! The model knows nothing of agents, claims or marks: an agent that dies changes nothing, and time that passes while
-//! none runs, or by a jump of the clock, is downtime (F1, F2). It is told what is written and when somebody runs.
+//! The model knows nothing of agents, claims or marks: an agent that dies changes nothing, and time
+//! that passes while none runs, or by a jump of the clock, is downtime (F1, F2). It is told what is
+//! written and when somebody runs.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +61,8 @@ pub(crate) struct Model {
     /// The defaults, strongest first, and since when they hold (T12).
     defaults: Vec<(Timestamp, Vec<Stated>)>,
     users: BTreeMap<String, Vec<Standing>>,
-    /// In which group each user is from when on, `None` for in none: what the writes and the defaults come to.
+    /// In which group each user is from when on, `None` for in none: what the writes and the
+    /// defaults come to.
     stays: BTreeMap<String, Vec<(Timestamp, Option<Group>)>>,
     groups: BTreeMap<Group, Rc<Calendar>>,
     planned: BTreeSet<(Group, String)>,
@@ -134,7 +137,8 @@ impl Model {
         self.settle();
     }
 
-    /// The feature was given default preferences, in effect from `from`; they lie over the job's (T12).
+    /// The feature was given default preferences, in effect from `from`; they lie over the job's
+    /// (T12).
     pub(crate) fn set_feature_defaults(&mut self, from: Timestamp, defaults: Stated) {
         self.defaults.push((from, vec![defaults, self.terms.defaults.clone()]));
         self.settle();
@@ -144,14 +148,24 @@ impl Model {
     fn settle(&mut self) {
         self.stays.clear();
         for (tenant, standings) in &self.users {
-            let mut moments: Vec<Timestamp> = standings.iter().map(|standing| standing.from).collect();
+            let mut moments: Vec<Timestamp> =
+                standings.iter().map(|standing| standing.from).collect();
             moments.extend(self.defaults.iter().map(|(from, _)| *from));
             moments.sort();
             let mut stays = Vec::new();
             for at in moments {
-                let wanted = standings.iter().rfind(|standing| standing.from <= at).and_then(|standing| standing.wanted.as_ref());
-                let (_, defaults) = self.defaults.iter().rfind(|(from, _)| *from <= at).expect("the first hold from the beginning");
-                let asked = wanted.filter(|wanted| !wanted.is_off).map(|wanted| wanted.stated.over(defaults));
+                let wanted = standings
+                    .iter()
+                    .rfind(|standing| standing.from <= at)
+                    .and_then(|standing| standing.wanted.as_ref());
+                let (_, defaults) = self
+                    .defaults
+                    .iter()
+                    .rfind(|(from, _)| *from <= at)
+                    .expect("the first hold from the beginning");
+                let asked = wanted
+                    .filter(|wanted| !wanted.is_off)
+                    .map(|wanted| wanted.stated.over(defaults));
                 if let Some(asked) = asked {
                     self.groups.entry(asked.group()).or_insert_with(|| Calendar::of(asked));
                 }
@@ -175,16 +189,24 @@ impl Model {
     /// M1: whose preference put them into the group as of `at`.
     fn members(&self, group: &Group, at: Timestamp) -> Vec<&str> {
         let is_in = |stays: &[(Timestamp, Option<Group>)]| {
-            stays.iter().rfind(|(from, _)| *from <= at).is_some_and(|(_, stay)| stay.as_ref() == Some(group))
+            stays
+                .iter()
+                .rfind(|(from, _)| *from <= at)
+                .is_some_and(|(_, stay)| stay.as_ref() == Some(group))
         };
-        self.stays.iter().filter(|(_, stays)| is_in(stays)).map(|(tenant, _)| tenant.as_str()).collect()
+        self.stays
+            .iter()
+            .filter(|(_, stays)| is_in(stays))
+            .map(|(tenant, _)| tenant.as_str())
+            .collect()
     }
 
     fn size(&self, group: &Group, at: Timestamp) -> u64 {
         self.members(group, at).len() as u64
     }
 
-    /// An agent runs from `from` to `until`; `is_away` says that the Config Database cannot be asked meanwhile.
+    /// An agent runs from `from` to `until`; `is_away` says that the Config Database cannot be
+    /// asked meanwhile.
     pub(crate) fn run(&mut self, from: Timestamp, until: Timestamp, is_away: bool) {
         if !is_away {
             self.listen();
@@ -206,26 +228,40 @@ impl Model {
 
     /// The agent reads the groups as they are now.
     fn listen(&mut self) {
-        self.known = self.groups.keys().map(|group| (group.clone(), self.known_now(group))).collect();
+        self.known =
+            self.groups.keys().map(|group| (group.clone(), self.known_now(group))).collect();
     }
 
     fn known_now(&self, group: &Group) -> Known {
         let (mut comings, mut goings) = (Vec::new(), Vec::new());
         for stays in self.stays.values() {
-            let is_in: Vec<bool> = stays.iter().map(|(_, stay)| stay.as_ref() == Some(group)).collect();
-            comings.extend(stays.iter().zip(&is_in).filter(|(_, is_in)| **is_in).map(|((from, _), _)| *from));
+            let is_in: Vec<bool> =
+                stays.iter().map(|(_, stay)| stay.as_ref() == Some(group)).collect();
+            comings.extend(
+                stays.iter().zip(&is_in).filter(|(_, is_in)| **is_in).map(|((from, _), _)| *from),
+            );
             let moves = stays.iter().skip(1).zip(is_in.windows(2));
-            goings.extend(moves.filter(|(_, is_in)| **is_in == [true, false]).map(|((from, _), _)| *from));
+            goings.extend(
+                moves.filter(|(_, is_in)| **is_in == [true, false]).map(|((from, _), _)| *from),
+            );
         }
         let members = self.size(group, Timestamp::MAX);
         let until = if members > 0 { None } else { goings.into_iter().max() };
-        Known { members, from: comings.into_iter().min().unwrap_or(Timestamp::MAX), until: until.unwrap_or(Timestamp::MAX) }
+        Known {
+            members,
+            from: comings.into_iter().min().unwrap_or(Timestamp::MAX),
+            until: until.unwrap_or(Timestamp::MAX),
+        }
     }
 
     /// The occurrences in `(after, until]`.
     fn firings(&self, group: &Group, after: Timestamp, until: Timestamp) -> Vec<Waiting> {
-        let waiting =
-            |(at, nominal): (&Timestamp, &String)| Waiting { at: *at, group: group.clone(), nominal: nominal.clone(), refused_at: None };
+        let waiting = |(at, nominal): (&Timestamp, &String)| Waiting {
+            at: *at,
+            group: group.clone(),
+            nominal: nominal.clone(),
+            refused_at: None,
+        };
         let from_there = self.groups[group].firings.range(after..).filter(|(at, _)| **at > after);
         from_there.take_while(|(at, _)| **at <= until).map(waiting).collect()
     }
@@ -241,7 +277,9 @@ impl Model {
     fn catch_up(&mut self, now: Timestamp, is_away: bool) {
         for (group, known) in self.known.clone() {
             let mut due = self.firings(&group, known.from.max(self.began), known.until.min(now));
-            due.retain(|occurrence| !self.planned.contains(&(group.clone(), occurrence.nominal.clone())));
+            due.retain(|occurrence| {
+                !self.planned.contains(&(group.clone(), occurrence.nominal.clone()))
+            });
             let count = due.len();
             for (index, occurrence) in due.into_iter().enumerate() {
                 match self.refusal(&occurrence, count - index, now) {
@@ -268,7 +306,10 @@ impl Model {
     fn window(&self, group: &Group) -> SignedDuration {
         let of_frequency = match self.groups[group].asked.frequency {
             Frequency::Hourly => SignedDuration::from_mins(30),
-            Frequency::Daily | Frequency::CronWild | Frequency::CronSteps | Frequency::CronFixed => SignedDuration::from_hours(12),
+            Frequency::Daily
+            | Frequency::CronWild
+            | Frequency::CronSteps
+            | Frequency::CronFixed => SignedDuration::from_hours(12),
             Frequency::Weekly | Frequency::Biweekly => SignedDuration::from_hours(24),
             Frequency::Monthly => SignedDuration::from_hours(72),
         };
@@ -285,17 +326,20 @@ impl Model {
         }
     }
 
-    /// Works on what waits, oldest first. While the members cannot be read it goes on waiting, to the end of its
-    /// catch-up window (F4).
+    /// Works on what waits, oldest first. While the members cannot be read it goes on waiting, to
+    /// the end of its catch-up window (F4).
     fn work(&mut self, now: Timestamp, is_away: bool) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_by_key(|occurrence| occurrence.at);
         for occurrence in waiting {
             // What was refused is asked for again a moment later, not at once.
-            let is_due = occurrence.refused_at.map_or(occurrence.at <= now, |refused_at| refused_at < now);
+            let is_due =
+                occurrence.refused_at.map_or(occurrence.at <= now, |refused_at| refused_at < now);
             match is_due {
                 true if !is_away => self.process(&occurrence, now),
-                true if now > occurrence.at + self.window(&occurrence.group) => self.miss(&occurrence, "members_unreadable", true),
+                true if now > occurrence.at + self.window(&occurrence.group) => {
+                    self.miss(&occurrence, "members_unreadable", true)
+                }
                 true => self.waiting.push(Waiting { refused_at: Some(now), ..occurrence }),
                 false => self.waiting.push(occurrence),
             }
@@ -305,16 +349,26 @@ impl Model {
     /// Every member of the occurrence ends (M1), with the preference of now (M3).
     fn process(&mut self, occurrence: &Waiting, now: Timestamp) {
         let asked = self.groups[&occurrence.group].asked;
-        let (zone, is_dated, has_waited) = (asked.zone.to_owned(), asked.frequency.is_dated(), occurrence.refused_at.is_some());
-        let tenants: Vec<String> = self.members(&occurrence.group, occurrence.at).into_iter().map(str::to_owned).collect();
+        let (zone, is_dated, has_waited) =
+            (asked.zone.to_owned(), asked.frequency.is_dated(), occurrence.refused_at.is_some());
+        let tenants: Vec<String> =
+            self.members(&occurrence.group, occurrence.at).into_iter().map(str::to_owned).collect();
         for tenant in tenants {
             let objection = self.objection(&tenant, occurrence);
-            let objection = objection.or_else(|| (is_dated && self.has_run(&tenant, &occurrence.nominal)).then_some("already_ran"));
+            let objection = objection.or_else(|| {
+                (is_dated && self.has_run(&tenant, &occurrence.nominal)).then_some("already_ran")
+            });
             let (status, version) = match objection {
                 Some(reason) => (format!("skipped({reason})"), None),
                 None => ("succeeded".into(), Some(self.users[&tenant].len() as u64)),
             };
-            let ended = Ended { tenant, nominal: occurrence.nominal.clone(), zone: zone.clone(), status, version };
+            let ended = Ended {
+                tenant,
+                nominal: occurrence.nominal.clone(),
+                zone: zone.clone(),
+                status,
+                version,
+            };
             self.done.push(Done { ended, is_dated, at: now, has_waited });
         }
     }
@@ -324,8 +378,12 @@ impl Model {
         match self.wanted(tenant) {
             None => Some("deleted"),
             Some(wanted) if wanted.is_off => Some("disabled"),
-            Some(wanted) if wanted.snoozed_until.is_some_and(|until| occurrence.at < until) => Some("snoozed"),
-            Some(wanted) if wanted.skip_next.as_ref() == Some(&occurrence.nominal) => Some("skipped_by_user"),
+            Some(wanted) if wanted.snoozed_until.is_some_and(|until| occurrence.at < until) => {
+                Some("snoozed")
+            }
+            Some(wanted) if wanted.skip_next.as_ref() == Some(&occurrence.nominal) => {
+                Some("skipped_by_user")
+            }
             Some(_) => None,
         }
     }
@@ -333,7 +391,8 @@ impl Model {
     /// Whether the job has run the user on this date already (M6).
     fn has_run(&self, tenant: &str, nominal: &str) -> bool {
         let counts = |done: &&Done| done.is_dated && done.ended.status == "succeeded";
-        let on_date = |done: &Done| done.ended.tenant == tenant && date(&done.ended.nominal) == date(nominal);
+        let on_date =
+            |done: &Done| done.ended.tenant == tenant && date(&done.ended.nominal) == date(nominal);
         self.terms.once_per == "day" && self.done.iter().filter(counts).any(on_date)
     }
 
@@ -341,16 +400,20 @@ impl Model {
         &self.missed
     }
 
-    /// What has ended, and of which users and dates no rule says which of two runs comes first: of those that had waited
-    /// for the Config Database and became possible at once.
+    /// What has ended, and of which users and dates no rule says which of two runs comes first: of
+    /// those that had waited for the Config Database and became possible at once.
     pub(crate) fn ended(&self) -> (Vec<Ended>, BTreeSet<(String, String)>) {
         let ended = self.done.iter().map(|done| done.ended.clone()).collect();
-        let place = |done: &Done| (done.at, done.ended.tenant.clone(), date(&done.ended.nominal).to_owned());
+        let place = |done: &Done| {
+            (done.at, done.ended.tenant.clone(), date(&done.ended.nominal).to_owned())
+        };
         let mut together: BTreeMap<_, Vec<&Done>> = BTreeMap::new();
         for done in &self.done {
             together.entry(place(done)).or_default().push(done);
         }
-        let undecided = together.into_iter().filter(|(_, done)| done.len() > 1 && done.iter().any(|done| done.has_waited));
+        let undecided = together
+            .into_iter()
+            .filter(|(_, done)| done.len() > 1 && done.iter().any(|done| done.has_waited));
         (ended, undecided.map(|((_, tenant, date), _)| (tenant, date)).collect())
     }
 }
@@ -362,7 +425,8 @@ pub(crate) fn date(nominal: &str) -> &str {
 
 thread_local! {
     /// Calendars are the same for every life.
-    static CALENDARS: RefCell<BTreeMap<Group, Rc<Calendar>>> = const { RefCell::new(BTreeMap::new()) };
+    static CALENDARS: RefCell<BTreeMap<Group,
+    Rc<Calendar>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 impl Calendar {
@@ -370,11 +434,22 @@ impl Calendar {
     fn of(asked: Asked) -> Rc<Self> {
         let make = || {
             let first: Timestamp = "2026-10-20T00:00:00Z".parse().expect("an instant");
-            let clock = LocalClock::walked(&asked.rules(), first.as_second(), first.as_second() + 120 * DAY, 1800);
+            let clock = LocalClock::walked(
+                &asked.rules(),
+                first.as_second(),
+                first.as_second() + 120 * DAY,
+                1800,
+            );
             let at = |second: i64| Timestamp::from_second(second).expect("an instant");
-            let firings = clock.occurrences(&asked.wish()).into_iter().map(|(second, nominal)| (at(second), nominal)).collect();
+            let firings = clock
+                .occurrences(&asked.wish())
+                .into_iter()
+                .map(|(second, nominal)| (at(second), nominal))
+                .collect();
             Rc::new(Self { asked, firings })
         };
-        CALENDARS.with_borrow_mut(|calendars| Rc::clone(calendars.entry(asked.group()).or_insert_with(make)))
+        CALENDARS.with_borrow_mut(|calendars| {
+            Rc::clone(calendars.entry(asked.group()).or_insert_with(make))
+        })
     }
 }

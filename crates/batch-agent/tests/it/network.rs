@@ -1,6 +1,8 @@
-//! What the network does between the agent and its Config Database loses nobody and doubles nobody (D2, F4, F7, F8, M8).
+//! What the network does between the agent and its Config Database loses nobody and doubles nobody
+//! (D2, F4, F7, F8, M8).
 //!
-//! Each test is one story, told with another fault each time ([`connected`](crate::connected) puts the parts together):
+//! Each test is one story, told with another fault each time ([`connected`](crate::connected) puts
+//! the parts together):
 //!
 //! ```text
 //! 08:00   the agent knows all users ─► the fault begins ─► users join, move, leave and switch off, past the fault
@@ -8,10 +10,10 @@
 //! 09:00+  some switch off ─► the fault ends ─► one outcome for each, one call for each key, nobody else
 //! ```
 //!
-//! Connections are reset after so many bytes of answers, few and many, so that heads, lists, member pages and events break off
-//! in the middle; pieces wait; connections fall silent or are refused; other answers come in place of the Config
-//! Database's; and all of that in turn, as a seed says. While nothing can come through, nobody may be called: whoever is
-//! has been invented.
+//! Connections are reset after so many bytes of answers, few and many, so that heads, lists, member
+//! pages and events break off in the middle; pieces wait; connections fall silent or are refused;
+//! other answers come in place of the Config Database's; and all of that in turn, as a seed says.
+//! While nothing can come through, nobody may be called: whoever is has been invented.
 //!
 //! These bugs were planted, one after another:
 //!
@@ -23,8 +25,8 @@
 //! | a lost place in the feed is found again without reading the groups anew (F7) | a lost place |
 //! | the place counts as found before the groups are read anew (F7) | a lost place |
 //!
-//! A client that goes on from the feed's present end after a failure is no bug that can be seen: the agent's own place in the feed
-//! does not move with it, and it reads what lies between.
+//! A client that goes on from the feed's present end after a failure is no bug that can be seen:
+//! the agent's own place in the feed does not move with it, and it reads what lies between.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -60,8 +62,8 @@ const A_FEW: usize = 10;
 /// How many users each of the six stated groups has.
 const USERS: [usize; 6] = [60, 40, 60, 60, 40, 40];
 
-/// The wishes of the six stated groups, all due at one instant, and the zone on whose clock; the first two are one preference
-/// group, since who states no zone means UTC.
+/// The wishes of the six stated groups, all due at one instant, and the zone on whose clock; the
+/// first two are one preference group, since who states no zone means UTC.
 fn wishes() -> [(Value, &'static str); 6] {
     let clock = |time: &str, zone: &str| json!({"frequency": "daily", "preferred_time": time, "timezone": zone});
     [
@@ -69,14 +71,19 @@ fn wishes() -> [(Value, &'static str); 6] {
         (json!({"frequency": "daily", "preferred_time": "09:00"}), "UTC"),
         (clock("14:30", "Asia/Kolkata"), "Asia/Kolkata"),
         (
-            json!({"frequency": "weekly", "preferred_day": "tuesday", "preferred_time": "10:00", "timezone": "Europe/Berlin"}),
+            json!({"frequency": "weekly", "preferred_day": "tuesday", "preferred_time": "10:00",
+                "timezone": "Europe/Berlin"}),
             "Europe/Berlin",
         ),
         (
-            json!({"frequency": "monthly", "preferred_day": 1, "preferred_time": "04:00", "timezone": "America/New_York"}),
+            json!({"frequency": "monthly", "preferred_day": 1, "preferred_time": "04:00",
+                "timezone": "America/New_York"}),
             "America/New_York",
         ),
-        (json!({"frequency": "cron", "cron": "0 18 * * *", "timezone": "Asia/Tokyo"}), "Asia/Tokyo"),
+        (
+            json!({"frequency": "cron", "cron": "0 18 * * *", "timezone": "Asia/Tokyo"}),
+            "Asia/Tokyo",
+        ),
     ]
 }
 
@@ -170,18 +177,23 @@ async fn users_subscribe(connected: &Connected, users: [usize; 6], expected: &mu
     connected.store(preferences).await;
 }
 
-/// Some join a group that is known, some make one that is not, or one that is part of a schedule that is known; some move from one
-/// to another, some leave and some switch off.
+/// Some join a group that is known, some make one that is not, or one that is part of a schedule
+/// that is known; some move from one to another, some leave and some switch off.
 async fn users_change(connected: &Connected, expected: &mut Expected) {
     let [(in_utc, utc), _, (in_kolkata, kolkata), ..] = wishes();
-    let tenants = |group: usize, part: usize| (part * A_FEW..(part + 1) * A_FEW).map(move |number| tenant(group, number));
+    let tenants = |group: usize, part: usize| {
+        (part * A_FEW..(part + 1) * A_FEW).map(move |number| tenant(group, number))
+    };
     let new = |what: &'static str| (0..A_FEW).map(move |number| format!("{what}-{number}"));
     let (joining, alone, open) = (new("joins"), new("makes-a-group"), new("leaves-the-time-open"));
-    let in_sao_paulo = json!({"frequency": "daily", "preferred_time": "06:00", "timezone": "America/Sao_Paulo"});
+    let in_sao_paulo =
+        json!({"frequency": "daily", "preferred_time": "06:00", "timezone": "America/Sao_Paulo"});
     let mut changes = BTreeMap::new();
     changes.extend(joining.clone().map(|tenant| (tenant, in_utc.clone())));
     changes.extend(alone.clone().map(|tenant| (tenant, in_sao_paulo.clone())));
-    changes.extend(open.clone().map(|tenant| (tenant, json!({"frequency": "daily", "timezone": "UTC"}))));
+    changes.extend(
+        open.clone().map(|tenant| (tenant, json!({"frequency": "daily", "timezone": "UTC"}))),
+    );
     changes.extend(tenants(0, 0).map(|tenant| (tenant, in_kolkata.clone())));
     changes.extend(tenants(3, 0).map(|tenant| (tenant, daily("21:00"))));
     changes.extend(tenants(0, 1).map(|tenant| (tenant, json!({"enabled": false}))));
@@ -189,7 +201,9 @@ async fn users_change(connected: &Connected, expected: &mut Expected) {
     expected.called.extend(joining.chain(open).map(|tenant| (tenant, utc)));
     expected.called.extend(alone.map(|tenant| (tenant, "America/Sao_Paulo")));
     expected.called.extend(tenants(0, 0).map(|tenant| (tenant, kolkata)));
-    expected.called.retain(|tenant, _| !tenants(3, 0).chain(tenants(0, 1)).any(|gone| gone == *tenant));
+    expected
+        .called
+        .retain(|tenant, _| !tenants(3, 0).chain(tenants(0, 1)).any(|gone| gone == *tenant));
 }
 
 /// Some switch off when the run has begun: they are skipped if it is noticed in time (M2, M3).
@@ -222,13 +236,18 @@ fn answers_of_others() -> Vec<Fault> {
 }
 
 fn answer(status: &str, kind: &str, body: &str) -> Fault {
-    let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: \
+         close\r\n\r\n",
+        body.len()
+    );
     Fault::Garbage(format!("{head}{body}").into_bytes())
 }
 
 const HTML: &str = "<html>Please log in</html>";
 
-/// Of the members, as a page and as lists in one answer: a sudden nothing, beside the right count or a wrong one, and what is no list.
+/// Of the members, as a page and as lists in one answer: a sudden nothing, beside the right count
+/// or a wrong one, and what is no list.
 const LIES_OF_MEMBERS: &[Lie] = &[
     of_members(
         r#"{"position":"0","members":[],"count_as_of":60,"next_cursor":null,"lists":[
@@ -245,31 +264,50 @@ const LIES_OF_MEMBERS: &[Lie] = &[
 ];
 
 const fn of_members(body: &'static str) -> Lie {
-    let is_told_to = |asked: &str| ["/groups/members", "/groups/member-lists"].iter().any(|route| asked.ends_with(route));
+    let is_told_to = |asked: &str| {
+        ["/groups/members", "/groups/member-lists"].iter().any(|route| asked.ends_with(route))
+    };
     Lie { is_told_to, status: StatusCode::OK, kind: "application/json", body }
 }
 
 /// Of the feed, while members could be read: who joined is not known of.
-const LIES_OF_THE_FEED: &[Lie] = &[of_the_feed(StatusCode::OK), of_the_feed(StatusCode::GONE), of_the_feed(StatusCode::BAD_GATEWAY)];
+const LIES_OF_THE_FEED: &[Lie] = &[
+    of_the_feed(StatusCode::OK),
+    of_the_feed(StatusCode::GONE),
+    of_the_feed(StatusCode::BAD_GATEWAY),
+];
 
 const fn of_the_feed(status: StatusCode) -> Lie {
-    Lie { is_told_to: |asked| asked.contains("/preferences/changes"), status, kind: "text/html", body: HTML }
+    Lie {
+        is_told_to: |asked| asked.contains("/preferences/changes"),
+        status,
+        kind: "text/html",
+        body: HTML,
+    }
 }
 
 /// The feed knows the cursor no longer, and the groups cannot be read anew for a while.
 const LOST_AND_NOT_FOUND: [Lie; 2] = [
     Lie {
-        is_told_to: |asked| asked.contains("/preferences/changes") && !asked.contains("since_id=now"),
+        is_told_to: |asked| {
+            asked.contains("/preferences/changes") && !asked.contains("since_id=now")
+        },
         status: StatusCode::GONE,
         kind: "application/problem+json",
         body: "{}",
     },
-    Lie { is_told_to: |asked| asked.contains("/frequency-groups"), status: StatusCode::OK, kind: "text/html", body: HTML },
+    Lie {
+        is_told_to: |asked| asked.contains("/frequency-groups"),
+        status: StatusCode::OK,
+        kind: "text/html",
+        body: HTML,
+    },
 ];
 
 /// Tells the story with each of these, all at once.
 async fn endure_each(weathers: impl IntoIterator<Item = Weather>, refresh_every: Duration) {
-    let stories = weathers.into_iter().map(|weather| tokio::spawn(endure(weather, refresh_every, USERS)));
+    let stories =
+        weathers.into_iter().map(|weather| tokio::spawn(endure(weather, refresh_every, USERS)));
     for told in join_all(stories).await {
         told.expect("no panic");
     }
@@ -288,7 +326,11 @@ async fn connections_reset_in_the_middle_of_events_and_pages_lose_and_double_nob
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_of_groups_that_break_off_lose_and_double_nobody() {
-    endure_each([300, 700, 1_500].map(|bytes| Weather::Bad(Fault::ResetAfter(bytes))), ALL_THE_TIME).await;
+    endure_each(
+        [300, 700, 1_500].map(|bytes| Weather::Bad(Fault::ResetAfter(bytes))),
+        ALL_THE_TIME,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,7 +342,11 @@ async fn a_list_of_several_pages_that_breaks_off_between_them_loses_and_doubles_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_network_loses_and_doubles_nobody() {
-    endure_each([30, 300, 700].map(|millis| Weather::Bad(Fault::Latency(Duration::from_millis(millis)))), NEVER).await;
+    endure_each(
+        [30, 300, 700].map(|millis| Weather::Bad(Fault::Latency(Duration::from_millis(millis)))),
+        NEVER,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,7 +364,8 @@ async fn answers_of_others_are_not_believed_and_lose_and_double_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_refused_for_a_while_loses_and_doubles_nobody() {
-    let refusals = ["401 Unauthorized", "403 Forbidden"].map(|status| answer(status, "application/problem+json", "{}"));
+    let refusals = ["401 Unauthorized", "403 Forbidden"]
+        .map(|status| answer(status, "application/problem+json", "{}"));
     endure_each(refusals.map(Weather::Cut), ALL_THE_TIME).await;
 }
 
@@ -329,11 +376,13 @@ async fn lies_of_members_alone_are_not_believed_and_lose_and_double_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_that_fails_alone_loses_and_doubles_nobody() {
-    endure_each(LIES_OF_THE_FEED.iter().map(|lie| Weather::Lies(slice::from_ref(lie))), NEVER).await;
+    endure_each(LIES_OF_THE_FEED.iter().map(|lie| Weather::Lies(slice::from_ref(lie))), NEVER)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_place_in_the_feed_and_groups_that_cannot_be_read_anew_at_once_lose_and_double_nobody() {
+async fn a_lost_place_in_the_feed_and_groups_that_cannot_be_read_anew_at_once_lose_and_double_nobody()
+ {
     endure_each([Weather::LiesOfGroups(&LOST_AND_NOT_FOUND)], NEVER).await;
 }
 

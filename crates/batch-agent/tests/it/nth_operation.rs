@@ -1,5 +1,5 @@
-//! The N-th operation of the ledger fails, is done without the agent hearing of it, or is the agent's last, for each N up to the
-//! first that a whole run does without (D2, F3, F5).
+//! The N-th operation of the ledger fails, is done without the agent hearing of it, or is the
+//! agent's last, for each N up to the first that a whole run does without (D2, F3, F5).
 
 use cohort_batch_agent::ResultStatus;
 use jiff::SignedDuration;
@@ -23,7 +23,10 @@ const MOST_STEPS: usize = 5_000;
 
 /// Twenty-two users of two groups in chunks of seven, shortly before they are due.
 fn stage() -> Stage {
-    let stage = Stage::in_memory_at("2026-12-01T08:59:55Z", &json!({"chunk_size": 7, "type": "batch_as_object"}));
+    let stage = Stage::in_memory_at(
+        "2026-12-01T08:59:55Z",
+        &json!({"chunk_size": 7, "type": "batch_as_object"}),
+    );
     for user in 0..22 {
         stage.source.set(&format!("u{user}"), daily(["09:00", "09:01"][user % 2]));
     }
@@ -42,7 +45,8 @@ async fn live_with(backend: Backend, fault: Fault, nth: u64) -> bool {
         } else if let Some((life, point)) = waiting.first().copied() {
             let is_struck = life == 0 && point.number == nth && strikes(fault, point);
             has_struck |= is_struck;
-            let asks_again = !is_retried && point.operation == "handler.call" && point.moment == Moment::After;
+            let asks_again =
+                !is_retried && point.operation == "handler.call" && point.moment == Moment::After;
             match fault {
                 Fault::DiesBefore | Fault::DiesAfter if is_struck => world.kill(life).await,
                 _ if is_struck => world.go_on(0, Verdict::Refused),
@@ -52,10 +56,21 @@ async fn live_with(backend: Backend, fault: Fault, nth: u64) -> bool {
                 }
                 _ => world.go_on(0, Verdict::On),
             }
-        } else if world.stage.now() > crate::stage::instant("2026-12-01T09:01:30Z") && world.is_at_rest() {
-            assert_eq!(world.differences(), Vec::<String>::new(), "{fault:?} {nth}\n{}", world.trace());
+        } else if world.stage.now() > crate::stage::instant("2026-12-01T09:01:30Z")
+            && world.is_at_rest()
+        {
+            assert_eq!(
+                world.differences(),
+                Vec::<String>::new(),
+                "{fault:?} {nth}\n{}",
+                world.trace()
+            );
             let may_repeat = matches!(fault, Fault::DiesBefore | Fault::DiesAfter);
-            assert!(may_repeat || world.repeats() == 0, "{fault:?} {nth}: called again, and nobody had died\n{}", world.trace());
+            assert!(
+                may_repeat || world.repeats() == 0,
+                "{fault:?} {nth}: called again, and nobody had died\n{}",
+                world.trace()
+            );
             return has_struck;
         } else {
             world.pass(SignedDuration::from_secs(5)).await;
@@ -103,7 +118,8 @@ async fn whichever_operation_the_agent_dies_after_each_user_ends_with_one_outcom
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_postgres_too_whichever_operation_fails_or_is_the_last_each_user_ends_with_one_outcome() {
+async fn on_postgres_too_whichever_operation_fails_or_is_the_last_each_user_ends_with_one_outcome()
+{
     let step = step_on_postgres();
     for fault in [Fault::Fails, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
         live_with_each(Backend::Postgres, fault, step).await;

@@ -73,8 +73,15 @@ async fn outlive(outage: Outage) {
         weather.set(outage);
         pass(&stage, 40).await;
         let told = agent.scheduler.unreadiness().await;
-        assert!(told.as_ref().is_some_and(|told| told.starts_with("the ledger: ")), "{outage:?}: {told:?}");
-        assert_eq!(stage.handler.calls().len(), 0, "{outage:?}: what could not be recorded is not begun");
+        assert!(
+            told.as_ref().is_some_and(|told| told.starts_with("the ledger: ")),
+            "{outage:?}: {told:?}"
+        );
+        assert_eq!(
+            stage.handler.calls().len(),
+            0,
+            "{outage:?}: what could not be recorded is not begun"
+        );
         weather.set(Outage::Over);
         pass(&stage, 90).await;
         assert_eq!(agent.scheduler.unreadiness().await, None, "{outage:?}");
@@ -85,11 +92,13 @@ async fn outlive(outage: Outage) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_ledger_is_down_the_agent_is_not_ready_and_calls_nobody_and_it_goes_on_by_itself() {
+async fn while_the_ledger_is_down_the_agent_is_not_ready_and_calls_nobody_and_it_goes_on_by_itself()
+{
     outlive(Outage::Down).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_ledger_is_full_the_agent_is_not_ready_and_calls_nobody_and_it_goes_on_by_itself() {
+async fn while_the_ledger_is_full_the_agent_is_not_ready_and_calls_nobody_and_it_goes_on_by_itself()
+{
     outlive(Outage::Full).await;
 }

@@ -26,15 +26,24 @@ async fn who_is_open_in_an_earlier_run_waits_and_the_rest_of_the_chunk_goes() {
     let agent = stage.agent().await;
     agent.until("2026-12-01T10:10:00Z").await;
     assert_eq!(stage.told_of("slow").await, Vec::<String>::new());
-    assert_eq!(stage.told_of("quick").await, ["2026-12-01T09:00+00:00 succeeded", "2026-12-01T10:00+00:00 succeeded"]);
+    assert_eq!(
+        stage.told_of("quick").await,
+        ["2026-12-01T09:00+00:00 succeeded", "2026-12-01T10:00+00:00 succeeded"]
+    );
 
     stage.handler.forget_scripts();
     agent.until("2026-12-01T10:40:00Z").await;
-    assert_eq!(stage.told_of("slow").await, ["2026-12-01T09:00+00:00 succeeded", "2026-12-01T10:00+00:00 succeeded"]);
+    assert_eq!(
+        stage.told_of("slow").await,
+        ["2026-12-01T09:00+00:00 succeeded", "2026-12-01T10:00+00:00 succeeded"]
+    );
     let called: Vec<_> = stage.handler.calls_of("slow").into_iter().map(|(at, _)| at).collect();
     let [.., last_of_first, of_second] = called[..] else { panic!("{called:?}") };
     assert!(last_of_first >= instant("2026-12-01T10:10:00Z"), "{called:?}");
-    assert!(of_second.duration_since(last_of_first).as_secs() <= 15, "the run that waited follows at once: {called:?}");
+    assert!(
+        of_second.duration_since(last_of_first).as_secs() <= 15,
+        "the run that waited follows at once: {called:?}"
+    );
 }
 
 #[tokio::test]
@@ -47,7 +56,8 @@ async fn who_has_a_run_waiting_already_is_skipped_in_the_next() {
 
     stage.handler.forget_scripts();
     agent.until("2026-12-01T12:10:00Z").await;
-    let succeeded = ["09:00", "10:00", "12:00"].map(|time| format!("2026-12-01T{time}+00:00 succeeded"));
+    let succeeded =
+        ["09:00", "10:00", "12:00"].map(|time| format!("2026-12-01T{time}+00:00 succeeded"));
     let mut told = stage.told_of("slow").await;
     told.retain(|told| told.ends_with("succeeded"));
     assert_eq!(told, succeeded);
@@ -64,8 +74,21 @@ async fn a_run_that_waits_ends_with_its_deadline_and_the_agents_death_changes_no
     stage.run_until("2026-12-01T12:30:00Z").await;
 
     let told = stage.told_of("slow").await;
-    assert_eq!(told[..2], ["2026-12-01T09:00+00:00 failed(retries_exhausted)", "2026-12-01T10:00+00:00 skipped(expired)"]);
-    assert!(stage.runs().await.iter().filter(|run| run.reason.is_none()).all(|run| run.closed_at.is_some()));
+    assert_eq!(
+        told[..2],
+        [
+            "2026-12-01T09:00+00:00 failed(retries_exhausted)",
+            "2026-12-01T10:00+00:00 skipped(expired)"
+        ]
+    );
+    assert!(
+        stage
+            .runs()
+            .await
+            .iter()
+            .filter(|run| run.reason.is_none())
+            .all(|run| run.closed_at.is_some())
+    );
 }
 
 #[tokio::test]
@@ -75,8 +98,10 @@ async fn runs_that_are_caught_up_on_follow_one_another_and_none_is_skipped() {
     stage.clock.set_to(instant("2026-12-01T12:30:00Z"));
     stage.run_until("2026-12-01T13:55:00Z").await;
 
-    let all = ["09:00", "10:00", "11:00", "12:00", "13:00"].map(|time| format!("2026-12-01T{time}+00:00 succeeded"));
+    let all = ["09:00", "10:00", "11:00", "12:00", "13:00"]
+        .map(|time| format!("2026-12-01T{time}+00:00 succeeded"));
     assert_eq!(stage.told_of("slow").await, all);
-    let attempts: Vec<_> = stage.handler.calls_of("slow").into_iter().map(|(_, user)| user.attempt).collect();
+    let attempts: Vec<_> =
+        stage.handler.calls_of("slow").into_iter().map(|(_, user)| user.attempt).collect();
     assert_eq!(attempts, [1, 2].repeat(5), "one ends before the next begins");
 }

@@ -1,4 +1,5 @@
-//! How fast a purpose is called: `Retry-After` holds for all of its users and all agents, and retries have a budget (D4).
+//! How fast a purpose is called: `Retry-After` holds for all of its users and all agents, and
+//! retries have a budget (D4).
 //!
 //! | planted bug | red |
 //! | --- | --- |
@@ -26,7 +27,10 @@ const DUE: &str = "2026-12-01T09:00:00Z";
 /// The instants of calls, one for each user.
 fn called_at(stage: &Stage, is_wanted: impl Fn(u32) -> bool) -> Vec<Timestamp> {
     let calls = stage.handler.calls();
-    calls.iter().flat_map(|call| call.users.iter().filter(|user| is_wanted(user.attempt)).map(|_| call.at)).collect()
+    calls
+        .iter()
+        .flat_map(|call| call.users.iter().filter(|user| is_wanted(user.attempt)).map(|_| call.at))
+        .collect()
 }
 
 #[tokio::test]
@@ -43,10 +47,16 @@ async fn a_retry_after_for_one_user_slows_the_whole_purpose_and_costs_nobody_an_
 
         stage.assert_each_succeeded_once(100, &["2026-12-01T09:00"]).await;
         let at = called_at(&stage, |_| true);
-        let early: Vec<_> = at.into_iter().filter(|at| *at < instant("2026-12-01T09:02:00Z")).collect();
+        let early: Vec<_> =
+            at.into_iter().filter(|at| *at < instant("2026-12-01T09:02:00Z")).collect();
         assert_eq!(early, [instant(DUE); 25], "{kind}");
         let outcomes = stage.outcomes().await;
-        assert!(outcomes.iter().all(|outcome| outcome.attempts == 1 || slow.contains(&outcome.tenant_id.as_str())), "{kind}");
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| outcome.attempts == 1 || slow.contains(&outcome.tenant_id.as_str())),
+            "{kind}"
+        );
     }
 }
 
@@ -60,7 +70,10 @@ async fn what_one_agent_was_told_another_keeps_to(backend: Backend) {
 
     let at = called_at(&stage, |_| true);
     assert_eq!(at[0], instant(DUE));
-    assert!(at.len() == 3 && at[1..].iter().all(|at| *at >= instant("2026-12-01T09:05:00Z")), "{at:?}");
+    assert!(
+        at.len() == 3 && at[1..].iter().all(|at| *at >= instant("2026-12-01T09:05:00Z")),
+        "{at:?}"
+    );
 }
 
 #[tokio::test]
@@ -84,7 +97,8 @@ async fn another_purpose_goes_on() {
         async { Ok(()) }
     });
     let builder = stage.builder().handler("other".parse().expect("a purpose"), other);
-    let builder = builder.jobs([job(&json!({"job_id": "other", "purpose_id": "other", "priority": "low"}))]);
+    let builder =
+        builder.jobs([job(&json!({"job_id": "other", "purpose_id": "other", "priority": "low"}))]);
     stage.agent_of(builder).await.until(END).await;
 
     let called = called.lock().expect("no call panics");
@@ -102,9 +116,20 @@ async fn retries_are_at_most_a_tenth_of_the_first_calls_of_a_minute() {
     stage.assert_each_succeeded_once(1_000, &["2026-12-01T09:00"]).await;
     let retries = called_at(&stage, |attempt| attempt > 1);
     let minute = SignedDuration::from_secs(59);
-    let most = retries.iter().map(|from| retries.iter().filter(|at| *at >= from && at.duration_since(*from) <= minute).count()).max();
-    assert!(most.is_some_and(|most| (61..=100).contains(&most)), "a tenth of 1,000, and then 60 a minute: {most:?}");
-    assert!(retries.iter().all(|at| *at < instant("2026-12-01T10:00:00Z")), "and nobody is left for long");
+    let most = retries
+        .iter()
+        .map(|from| {
+            retries.iter().filter(|at| *at >= from && at.duration_since(*from) <= minute).count()
+        })
+        .max();
+    assert!(
+        most.is_some_and(|most| (61..=100).contains(&most)),
+        "a tenth of 1,000, and then 60 a minute: {most:?}"
+    );
+    assert!(
+        retries.iter().all(|at| *at < instant("2026-12-01T10:00:00Z")),
+        "and nobody is left for long"
+    );
 }
 
 #[tokio::test]
@@ -115,7 +140,13 @@ async fn a_few_failures_are_tried_again_without_waiting_for_the_budget() {
     }
     stage.run_until(END).await;
     stage.assert_each_succeeded_once(1_000, &["2026-12-01T09:00"]).await;
-    assert!(stage.outcomes().await.iter().all(|outcome| outcome.finished_at <= instant("2026-12-01T09:00:01Z")));
+    assert!(
+        stage
+            .outcomes()
+            .await
+            .iter()
+            .all(|outcome| outcome.finished_at <= instant("2026-12-01T09:00:01Z"))
+    );
 }
 
 #[tokio::test]

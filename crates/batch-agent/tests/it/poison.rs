@@ -1,7 +1,8 @@
 //! Users who kill whoever works for them (D5).
 //!
-//! A user "kills" by a call that hangs: the test drops the agent there, and starts another. An agent hands its claims back only
-//! if it is stopped, so that a dropped one leaves them as a killed process does.
+//! A user "kills" by a call that hangs: the test drops the agent there, and starts another. An
+//! agent hands its claims back only if it is stopped, so that a dropped one leaves them as a killed
+//! process does.
 //!
 //! | planted bug | red |
 //! | --- | --- |
@@ -22,7 +23,8 @@ use crate::stage::{Stage, instant};
 
 const END: &str = "2026-12-01T20:00:00Z";
 
-/// Starts one agent after the other, each until somebody kills it; answers how many were killed before one came to the end.
+/// Starts one agent after the other, each until somebody kills it; answers how many were killed
+/// before one came to the end.
 async fn live_and_die(stage: &Stage, most: usize) -> usize {
     for deaths in 0..=most {
         let agent = stage.agent().await;
@@ -47,13 +49,29 @@ async fn one_poison_user_a_chunk_fails_alone_and_all_others_succeed() {
         for user in killers {
             assert_eq!(stage.told_of(user).await, ["2026-12-01T09:00 failed(poison)"], "{kind}");
             // Three deaths split the chunk, three more are the user's own.
-            assert!(stage.handler.calls_of(user).len() <= 6, "{user}: {}", stage.handler.calls_of(user).len());
+            assert!(
+                stage.handler.calls_of(user).len() <= 6,
+                "{user}: {}",
+                stage.handler.calls_of(user).len()
+            );
         }
         assert!(deaths <= 6 * killers.len(), "{deaths} agents died");
         let run = &stage.runs().await[0];
-        assert_eq!((run.counts.succeeded, run.counts.failed, run.closed_at.is_some()), (96, 4, true), "{kind}");
-        let poison = stage.outcomes().await.into_iter().find(|outcome| outcome.tenant_id.as_str() == "u3").expect("an outcome");
-        assert_eq!(poison.detail.as_deref(), Some("3 workers died while they had this user's work in hand"));
+        assert_eq!(
+            (run.counts.succeeded, run.counts.failed, run.closed_at.is_some()),
+            (96, 4, true),
+            "{kind}"
+        );
+        let poison = stage
+            .outcomes()
+            .await
+            .into_iter()
+            .find(|outcome| outcome.tenant_id.as_str() == "u3")
+            .expect("an outcome");
+        assert_eq!(
+            poison.detail.as_deref(),
+            Some("3 workers died while they had this user's work in hand")
+        );
     }
 }
 
@@ -66,7 +84,12 @@ async fn twenty_poison_users_in_as_many_chunks_take_nobody_along() {
     }
     live_and_die(&stage, 6 * killers.len()).await;
 
-    let failed: Vec<_> = stage.outcomes().await.into_iter().filter(|outcome| outcome.status != StatusName::Succeeded).collect();
+    let failed: Vec<_> = stage
+        .outcomes()
+        .await
+        .into_iter()
+        .filter(|outcome| outcome.status != StatusName::Succeeded)
+        .collect();
     let mut failed: Vec<_> = failed.iter().map(|outcome| outcome.tenant_id.to_string()).collect();
     failed.sort_by_key(|tenant| tenant[1..].parse::<u32>().expect("a number"));
     assert_eq!(failed, killers);
@@ -100,7 +123,10 @@ async fn who_is_merely_near_when_an_agent_dies_again_and_again_is_not_to_blame()
     for user in 1..75 {
         *attempts.entry(stage.handler.calls_of(&format!("u{user}")).len()).or_default() += 1;
     }
-    assert!(attempts.keys().all(|calls| *calls <= 5), "a few repeats, for those of the same chunk only: {attempts:?}");
+    assert!(
+        attempts.keys().all(|calls| *calls <= 5),
+        "a few repeats, for those of the same chunk only: {attempts:?}"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +140,11 @@ async fn agents_that_hand_their_work_back_make_nobody_a_suspect() {
         })
         .await;
         let waiting = stage.ledger().coming().await.expect("read");
-        assert!(!waiting.is_empty() && waiting.iter().all(|waiting| waiting.work == WaitingWork::Chunks), "{waiting:?}");
+        assert!(
+            !waiting.is_empty()
+                && waiting.iter().all(|waiting| waiting.work == WaitingWork::Chunks),
+            "{waiting:?}"
+        );
     }
     stage.handler.forget_scripts();
     stage.run_until(END).await;

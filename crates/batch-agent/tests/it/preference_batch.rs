@@ -18,10 +18,17 @@ fn nine() -> TimeKey {
 fn stage() -> Stage {
     let stage = Stage::with_daily_users(30, &json!({}));
     for user in ["t0", "t1", "t2"] {
-        stage.source.set(user, json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "Asia/Tokyo"}));
+        stage.source.set(
+            user,
+            json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "Asia/Tokyo"}),
+        );
     }
     stage.source.set("later", daily("10:00"));
-    stage.source.set("weekly", json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "09:00", "timezone": "UTC"}));
+    stage.source.set(
+        "weekly",
+        json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "09:00",
+            "timezone": "UTC"}),
+    );
     // Who asks at the very instant of the run is not in it yet (M1).
     stage.clock.advance_to(instant("2026-12-01T03:00:01Z"));
     stage
@@ -31,10 +38,16 @@ fn stage() -> Stage {
 async fn everybody_who_asked_for_it_is_processed_in_every_zone_without_a_scheduler_or_a_loop() {
     let stage = stage();
     let processor = stage.builder().build().expect("a processor");
-    let batch = processor.process_user_preference_batch(FEATURE, Frequency::Daily, &nine()).await.expect("opened");
+    let batch = processor
+        .process_user_preference_batch(FEATURE, Frequency::Daily, &nine())
+        .await
+        .expect("opened");
     assert_eq!(batch.runs().len(), 2);
     let runs = batch.finished().await.expect("finished");
-    assert!(runs.iter().all(|run| run.state == RunState::Closed && run.occurrence.nominal == batch.name()));
+    assert!(
+        runs.iter()
+            .all(|run| run.state == RunState::Closed && run.occurrence.nominal == batch.name())
+    );
     let counts = batch.counts().await.expect("counted");
     assert_eq!((counts.members, counts.succeeded), (33, 33));
     assert!(batch.name().to_string().starts_with("trigger:"));
@@ -46,7 +59,13 @@ async fn it_runs_who_has_run_today_and_does_not_keep_anybody_from_running_today(
     let stage = stage();
     stage.run_until("2026-12-01T09:30:00Z").await;
     let processor = stage.builder().build().expect("a processor");
-    processor.process_user_preference_batch(FEATURE, Frequency::Daily, &nine()).await.expect("opened").finished().await.expect("finished");
+    processor
+        .process_user_preference_batch(FEATURE, Frequency::Daily, &nine())
+        .await
+        .expect("opened")
+        .finished()
+        .await
+        .expect("finished");
     assert_eq!(stage.handler.calls_of("u0").len(), 2);
     stage.run_until("2026-12-02T09:30:00Z").await;
     assert_eq!(stage.told_of("u0").await.last().expect("an outcome"), "2026-12-02T09:00 succeeded");
@@ -60,13 +79,20 @@ async fn loops_that_are_at_work_process_it() {
     let (shut_down, shutdown) = watch::channel(false);
     let script = async {
         tokio::task::yield_now().await;
-        let batch = agent.processor.process_user_preference_batch(FEATURE, Frequency::Daily, &nine()).await.expect("opened");
+        let batch = agent
+            .processor
+            .process_user_preference_batch(FEATURE, Frequency::Daily, &nine())
+            .await
+            .expect("opened");
         let runs = batch.finished().await.expect("finished");
         shut_down.send(true).expect("the loops listen");
         runs
     };
-    let ((), (), runs) =
-        tokio::join!(agent.scheduler.run(shutdown.clone()), agent.processor.run(shutdown, Duration::from_secs(25)), script);
+    let ((), (), runs) = tokio::join!(
+        agent.scheduler.run(shutdown.clone()),
+        agent.processor.run(shutdown, Duration::from_secs(25)),
+        script
+    );
     assert!(runs.iter().all(|run| run.state == RunState::Closed));
     assert_eq!(stage.handler.calls().len(), 33);
 }
@@ -77,7 +103,11 @@ async fn what_nobody_serves_or_asked_for_is_told() {
     let processor = stage.builder().build().expect("a processor");
     let asked = async |feature: &str, key: &str| {
         let key: TimeKey = key.parse().expect("a time key");
-        processor.process_user_preference_batch(feature, Frequency::Daily, &key).await.map(|_batch| ()).expect_err("refused")
+        processor
+            .process_user_preference_batch(feature, Frequency::Daily, &key)
+            .await
+            .map(|_batch| ())
+            .expect_err("refused")
     };
     assert!(matches!(asked("recipes", "09:00").await, PreferenceBatchError::NotServed { .. }));
     let error = asked(FEATURE, "09:01").await;

@@ -33,13 +33,18 @@ fn order(stage: &Stage) -> Vec<String> {
 async fn low_work_gets_its_share_while_critical_work_goes_on() {
     let stage = Stage::with_daily_users(450, &json!({}));
     stage.source.faults(Faults { page_limit: Some(25), ..Faults::default() });
-    stage.agent_of(with_jobs(&stage, &["low", "critical"])).await.until("2026-12-01T09:30:00Z").await;
+    stage
+        .agent_of(with_jobs(&stage, &["low", "critical"]))
+        .await
+        .until("2026-12-01T09:30:00Z")
+        .await;
 
     let order = order(&stage);
     assert_eq!((order.len(), order[0].as_str()), (900, "critical"));
     let last_critical = order.iter().rposition(|job| job == "critical").expect("called");
     let low_before = order[..last_critical].iter().filter(|job| *job == "low").count();
-    // Of the 18 pages of critical users each eight are followed by a page of the others, and so is the very first.
+    // Of the 18 pages of critical users each eight are followed by a page of the others, and so is
+    // the very first.
     assert_eq!(low_before, 75);
 }
 
@@ -62,5 +67,8 @@ async fn critical_members_that_are_still_to_be_read_overtake_low_chunks_that_are
 
     let order = &order(&stage)[begun..];
     assert_eq!(order[0], "critical");
-    assert!(order.iter().filter(|job| *job == "low").count() > 1, "what was ready follows: {order:?}");
+    assert!(
+        order.iter().filter(|job| *job == "low").count() > 1,
+        "what was ready follows: {order:?}"
+    );
 }

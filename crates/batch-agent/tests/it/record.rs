@@ -1,7 +1,8 @@
 //! The outcome feed (F7), and what leaves the ledger when it is no longer kept (W8).
 
 use cohort_batch_agent::{
-    AttemptQuery, FeedPage, JobRegistry, Ledger, LedgerError, LedgerRetention, Pruned, RetriedRuns, Retry, RunId, StatusName,
+    AttemptQuery, FeedPage, JobRegistry, Ledger, LedgerError, LedgerRetention, Pruned, RetriedRuns,
+    Retry, RunId, StatusName,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -14,7 +15,10 @@ async fn page(ledger: &dyn Ledger, cursor: Option<&str>, limit: usize) -> FeedPa
 }
 
 fn told(page: &FeedPage) -> Vec<String> {
-    page.outcomes.iter().map(|outcome| format!("{} {}", outcome.tenant_id, outcome.status)).collect()
+    page.outcomes
+        .iter()
+        .map(|outcome| format!("{} {}", outcome.tenant_id, outcome.status))
+        .collect()
 }
 
 async fn requeue(stage: &Stage, agent: &crate::stage::Agent) {
@@ -62,7 +66,10 @@ async fn a_requeued_user_appears_again_and_the_failure_is_still_seen_by_who_read
     let behind_failure = page(&*ledger, None, 10).await.next;
     requeue(&stage, &agent).await;
     let while_open = page(&*ledger, None, 10).await;
-    assert_eq!((told(&while_open), &while_open.next), (vec!["u0 failed".to_owned()], &behind_failure));
+    assert_eq!(
+        (told(&while_open), &while_open.next),
+        (vec!["u0 failed".to_owned()], &behind_failure)
+    );
     agent.until("2026-12-01T11:00:00Z").await;
     assert_eq!(told(&page(&*ledger, Some(&behind_failure), 10).await), ["u0 succeeded"]);
     let late = page(&*ledger, None, 10).await;
@@ -72,7 +79,8 @@ async fn a_requeued_user_appears_again_and_the_failure_is_still_seen_by_who_read
 
 #[tokio::test]
 async fn a_cursor_of_another_ledger_or_of_the_future_is_gone() {
-    let (ours, other) = (Stage::with_daily_users(1, &json!({})), Stage::with_daily_users(1, &json!({})));
+    let (ours, other) =
+        (Stage::with_daily_users(1, &json!({})), Stage::with_daily_users(1, &json!({})));
     ours.run_until("2026-12-01T10:00:00Z").await;
     other.run_until("2026-12-03T10:00:00Z").await;
     let foreign = page(&*other.ledger(), None, 10).await.next;
@@ -93,12 +101,17 @@ async fn erasure_takes_the_texts_of_attempts_and_of_failures_that_were_requeued(
     agent.until("2026-12-01T10:00:00Z").await;
     requeue(&stage, &agent).await;
     agent.until("2026-12-01T11:00:00Z").await;
-    let (before, _) = stage.ledger().attempts(RunId(1), AttemptQuery::default()).await.expect("attempts");
+    let (before, _) =
+        stage.ledger().attempts(RunId(1), AttemptQuery::default()).await.expect("attempts");
     assert_eq!(before.iter().filter(|attempt| attempt.error.as_deref() == Some("busy")).count(), 4);
     stage.source.erase("u0");
     agent.until("2026-12-01T12:00:00Z").await;
-    let (after, _) = stage.ledger().attempts(RunId(1), AttemptQuery::default()).await.expect("attempts");
-    assert_eq!((after.len(), after.iter().filter_map(|attempt| attempt.error.as_ref()).count()), (5, 0));
+    let (after, _) =
+        stage.ledger().attempts(RunId(1), AttemptQuery::default()).await.expect("attempts");
+    assert_eq!(
+        (after.len(), after.iter().filter_map(|attempt| attempt.error.as_ref()).count()),
+        (5, 0)
+    );
     assert!(after.iter().all(|attempt| attempt.tenant_id.as_str() == "erased:1"));
 }
 

@@ -29,9 +29,16 @@ async fn an_agent_killed_many_times_at_many_places_loses_and_doubles_nothing() {
     let stage = Stage::with_daily_users(120, &json!({}));
     for day in ["2026-12-01", "2026-12-02"] {
         for place in 0..3 {
-            let of_day = stage.outcomes().await.into_iter().filter(|outcome| outcome.nominal.to_string().starts_with(day));
+            let of_day = stage
+                .outcomes()
+                .await
+                .into_iter()
+                .filter(|outcome| outcome.nominal.to_string().starts_with(day));
             let ended: HashSet<_> = of_day.map(|outcome| outcome.tenant_id.to_string()).collect();
-            let open: Vec<_> = (0..120).map(|user| format!("u{user}")).filter(|user| !ended.contains(user)).collect();
+            let open: Vec<_> = (0..120)
+                .map(|user| format!("u{user}"))
+                .filter(|user| !ended.contains(user))
+                .collect();
             stage.handler.forget_scripts();
             // Another user each time: one who kills again and again would be poison (D5).
             stage.handler.script(&open[place * 7 % open.len()], Script::Hang);
@@ -78,7 +85,8 @@ async fn a_new_job_starts_at_now() {
     assert_eq!(stage.told_runs().await, ["2026-12-06T09:00 closed succeeded=3 missed=0 -"]);
 }
 
-/// Five users run on the first of December; a sixth joins on the third; the agent is down until `back`.
+/// Five users run on the first of December; a sixth joins on the third; the agent is down until
+/// `back`.
 async fn after_downtime(misfire: &str, back: &str) -> Stage {
     let stage = Stage::with_daily_users(5, &json!({"misfire": misfire}));
     stage.run_until("2026-12-01T10:00:00Z").await;
@@ -122,7 +130,11 @@ async fn after_three_days_down_misfire_all_fires_each_for_the_members_of_its_ins
     ];
     assert_eq!(stage.told_runs().await, expected);
     let of_one: Vec<_> = stage.told_of("u5").await;
-    assert_eq!(of_one, ["2026-12-03T09:00 succeeded", "2026-12-04T09:00 succeeded"], "oldest first");
+    assert_eq!(
+        of_one,
+        ["2026-12-03T09:00 succeeded", "2026-12-04T09:00 succeeded"],
+        "oldest first"
+    );
 }
 
 #[tokio::test]
@@ -175,7 +187,10 @@ async fn a_group_that_emptied_during_the_downtime_is_accounted_for_up_to_its_end
     stage.clock.advance_to(instant("2026-12-04T20:00:00Z"));
     stage.run_until("2026-12-05T20:00:00Z").await;
 
-    let expected = ["2026-12-01T09:00 closed succeeded=1 missed=0 -", "2026-12-02T09:00 closed succeeded=0 missed=1 downtime"];
+    let expected = [
+        "2026-12-01T09:00 closed succeeded=1 missed=0 -",
+        "2026-12-02T09:00 closed succeeded=0 missed=1 downtime",
+    ];
     assert_eq!(stage.told_runs().await, expected);
 }
 
@@ -186,8 +201,12 @@ async fn a_group_that_came_to_be_unheard_before_the_mark_is_planned_from_its_own
         let mut agent = stage.agent().await;
         agent.until("2026-12-01T08:59:00Z").await;
         stage.now_away();
-        stage.source.set("unheard", json!({"frequency": "daily", "preferred_time": "10:00", "timezone": "Europe/Berlin"}));
-        // The mark moves to nine o'clock with the run of the group known, a minute past what the feed has told.
+        stage.source.set(
+            "unheard",
+            json!({"frequency": "daily", "preferred_time": "10:00", "timezone": "Europe/Berlin"}),
+        );
+        // The mark moves to nine o'clock with the run of the group known, a minute past what the
+        // feed has told.
         agent.until("2026-12-01T09:05:00Z").await;
         stage.now_well();
         if dies {
@@ -215,21 +234,29 @@ async fn started_into_an_outage(leave_at: &str, job: &Value) -> (Stage, crate::s
 }
 
 #[tokio::test]
-async fn a_start_straight_into_an_outage_counts_what_was_missed_in_a_group_that_is_empty_now_once_it_can() {
+async fn a_start_straight_into_an_outage_counts_what_was_missed_in_a_group_that_is_empty_now_once_it_can()
+ {
     let (stage, agent) = started_into_an_outage("2026-12-02T12:00:00Z", &json!({})).await;
     let uncounted = "2026-12-02T09:00 reading succeeded=0 missed=0 downtime";
-    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=2 missed=0 -", uncounted]);
+    assert_eq!(
+        stage.told_runs().await,
+        ["2026-12-01T09:00 closed succeeded=2 missed=0 -", uncounted]
+    );
     stage.now_well();
     agent.until("2026-12-04T21:00:00Z").await;
 
     let counted = "2026-12-02T09:00 closed succeeded=0 missed=2 downtime";
-    assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=2 missed=0 -", counted]);
+    assert_eq!(
+        stage.told_runs().await,
+        ["2026-12-01T09:00 closed succeeded=2 missed=0 -", counted]
+    );
     assert_eq!(stage.handler.calls().len(), 2, "nobody is called late");
 }
 
 #[tokio::test]
 async fn an_outage_that_outlasts_the_window_of_a_group_that_is_empty_now_is_counted_afterwards() {
-    let (stage, agent) = started_into_an_outage("2026-12-04T10:00:00Z", &json!({"catchup_window": "11h"})).await;
+    let (stage, agent) =
+        started_into_an_outage("2026-12-04T10:00:00Z", &json!({"catchup_window": "11h"})).await;
     let last = async || stage.told_runs().await.pop().expect("a run");
     assert_eq!(last().await, "2026-12-04T09:00 reading succeeded=0 missed=0 members_unreadable");
     stage.now_well();

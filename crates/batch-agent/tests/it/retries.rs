@@ -41,14 +41,21 @@ async fn retry_after_is_a_floor_under_the_pause() {
 
 #[tokio::test]
 async fn a_user_who_never_succeeds_fails_after_the_retries_that_the_job_grants() {
-    for (fields, attempts) in [(json!({}), 4), (json!({"max_retries": 1}), 2), (json!({"retry_failed": false}), 1)] {
+    for (fields, attempts) in
+        [(json!({}), 4), (json!({"max_retries": 1}), 2), (json!({"retry_failed": false}), 1)]
+    {
         let stage = Stage::with_daily_users(2, &fields);
         stage.handler.script("u0", Script::Retry { times: FOREVER, after_s: None });
         stage.run_until(END).await;
 
         assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 failed(retries_exhausted)"]);
         assert_eq!(stage.told_of("u1").await, ["2026-12-01T09:00 succeeded"]);
-        let failed = stage.outcomes().await.into_iter().find(|outcome| outcome.tenant_id.as_str() == "u0").expect("an outcome");
+        let failed = stage
+            .outcomes()
+            .await
+            .into_iter()
+            .find(|outcome| outcome.tenant_id.as_str() == "u0")
+            .expect("an outcome");
         assert_eq!((failed.attempts, failed.detail.as_deref()), (attempts, Some("busy")));
         assert_eq!(stage.handler.calls_of("u0").len(), attempts as usize);
         assert_eq!(stage.handler.calls_of("u1").len(), 1);
@@ -108,7 +115,11 @@ async fn a_call_that_fails_as_a_whole_is_tried_again_for_all_its_users() {
     stage.assert_each_succeeded_once(25, &["2026-12-01T09:00"]).await;
     let calls = stage.handler.calls();
     assert_eq!(calls.iter().map(|call| call.users.len()).collect::<Vec<_>>(), [25, 25, 25]);
-    assert!(calls.windows(2).all(|pair| pair[1].at.duration_since(pair[0].at) >= SignedDuration::from_secs(40)));
+    assert!(
+        calls
+            .windows(2)
+            .all(|pair| pair[1].at.duration_since(pair[0].at) >= SignedDuration::from_secs(40))
+    );
 }
 
 #[tokio::test]
@@ -169,5 +180,8 @@ async fn a_users_own_retries_go_on_where_an_agent_died() {
     stage.run_until(END).await;
 
     assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 failed(retries_exhausted)"]);
-    assert_eq!(stage.handler.calls().iter().map(|call| call.users[0].attempt).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(
+        stage.handler.calls().iter().map(|call| call.users[0].attempt).collect::<Vec<_>>(),
+        [1, 2, 3, 4]
+    );
 }

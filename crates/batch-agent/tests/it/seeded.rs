@@ -1,12 +1,15 @@
-//! Two and three agents on one ledger, in every order that a seed makes of them (D2, D3, D4, F3, F5, F6, M4, M6).
+//! Two and three agents on one ledger, in every order that a seed makes of them (D2, D3, D4, F3,
+//! F5, F6, M4, M6).
 //!
-//! A seed chooses, step by step, who of those that stand at a point ([`crate::interleaving`]) goes on, and how: operations fail, or
-//! are done and their answers lost; handlers refuse, ask for another attempt, or do not answer for long; agents die at a point, are
-//! asked to end, pause past their leases while others go on, and go on then; users move between groups. Then there is calm,
-//! and the record has to be what the calendar and the memberships say, with each repeat of a call explained.
+//! A seed chooses, step by step, who of those that stand at a point ([`crate::interleaving`]) goes
+//! on, and how: operations fail, or are done and their answers lost; handlers refuse, ask for
+//! another attempt, or do not answer for long; agents die at a point, are asked to end, pause past
+//! their leases while others go on, and go on then; users move between groups. Then there is calm,
+//! and the record has to be what the calendar and the memberships say, with each repeat of a call
+//! explained.
 //!
-//! `COHORT_SEEDS=100..5000` lives through others than the suite does, on SQLite and on PostgreSQL. A seed that fails says its number
-//! and its history, and lives the same again.
+//! `COHORT_SEEDS=100..5000` lives through others than the suite does, on SQLite and on PostgreSQL.
+//! A seed that fails says its number and its history, and lives the same again.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -57,12 +60,19 @@ impl Fortune {
         let mut dice = Dice(seed);
         dice.below(2);
         let kind = ["individual_batch", "batch_as_object"][dice.below(2) as usize];
-        let fields = json!({"type": kind, "chunk_size": 7, "misfire": "all", "catchup_window": "240h", "max_retries": 2});
+        let fields = json!({"type": kind, "chunk_size": 7, "misfire": "all",
+            "catchup_window": "240h", "max_retries": 2});
         let stage = Stage::in_memory_at("2026-12-01T08:59:50Z", &fields);
         for user in 0..USERS {
             stage.source.set(&format!("u{user}"), wish(&mut dice));
         }
-        Self { dice, world: Interleaving::on(stage, backend), step: 0, sleeper: None, recorded: BTreeMap::new() }
+        Self {
+            dice,
+            world: Interleaving::on(stage, backend),
+            step: 0,
+            sleeper: None,
+            recorded: BTreeMap::new(),
+        }
     }
 
     fn one_in(&mut self, sides: u64) -> bool {
@@ -82,7 +92,8 @@ impl Fortune {
     async fn unrest(&mut self) {
         let waiting = self.world.waiting().await;
         self.sleeper.take_if(|sleeper| sleeper.until < self.step);
-        let awake: Vec<_> = (0..waiting.len()).filter(|place| self.is_awake(waiting[*place].0)).collect();
+        let awake: Vec<_> =
+            (0..waiting.len()).filter(|place| self.is_awake(waiting[*place].0)).collect();
         match self.dice.below(100) {
             0..2 if !waiting.is_empty() => self.kill_one(&waiting).await,
             2 => self.stop_one(),
@@ -134,10 +145,13 @@ impl Fortune {
         }
     }
 
-    /// A name that nobody living has begins another life; who knows that it is the only one takes its predecessor's work back.
+    /// A name that nobody living has begins another life; who knows that it is the only one takes
+    /// its predecessor's work back.
     fn start_one(&mut self) {
-        let living: Vec<_> = self.world.living().into_iter().map(|life| self.world.name_of(life)).collect();
-        let free: Vec<_> = ["a", "b", "c"].into_iter().filter(|name| !living.contains(name)).collect();
+        let living: Vec<_> =
+            self.world.living().into_iter().map(|life| self.world.name_of(life)).collect();
+        let free: Vec<_> =
+            ["a", "b", "c"].into_iter().filter(|name| !living.contains(name)).collect();
         if !free.is_empty() && living.len() < 3 {
             let name = free[self.dice.below(free.len() as u64) as usize];
             let takes_back = self.one_in(2);
@@ -173,11 +187,16 @@ impl Fortune {
                 self.world.start("d", false);
             } else if !waiting.is_empty() {
                 self.world.go_on(0, Verdict::On);
-            } else if self.world.stage.now() > instant("2026-12-01T09:06:00Z") && self.world.is_at_rest() {
+            } else if self.world.stage.now() > instant("2026-12-01T09:06:00Z")
+                && self.world.is_at_rest()
+            {
                 let earlier = std::mem::take(&mut self.recorded);
                 self.remember();
-                let changed = earlier.iter().filter(|(name, told)| self.recorded.get(*name) != Some(*told));
-                let changed: Vec<_> = changed.map(|(name, told)| format!("final and then another: {name:?} {told}")).collect();
+                let changed =
+                    earlier.iter().filter(|(name, told)| self.recorded.get(*name) != Some(*told));
+                let changed: Vec<_> = changed
+                    .map(|(name, told)| format!("final and then another: {name:?} {told}"))
+                    .collect();
                 return [changed, self.world.differences()].concat();
             } else {
                 self.world.pass(SignedDuration::from_secs(5)).await;
@@ -188,7 +207,9 @@ impl Fortune {
 
     fn remember(&mut self) {
         let outcomes = self.world.recorded().into_iter();
-        let named = outcomes.map(|outcome| ((outcome.run_id.0, outcome.tenant_id.to_string()), json!(outcome).to_string()));
+        let named = outcomes.map(|outcome| {
+            ((outcome.run_id.0, outcome.tenant_id.to_string()), json!(outcome).to_string())
+        });
         self.recorded.extend(named);
     }
 }
@@ -196,12 +217,17 @@ impl Fortune {
 fn wish(dice: &mut Dice) -> Value {
     let zone = ["UTC", "Africa/Accra"][dice.below(2) as usize];
     let time = ["09:00", "09:00", "09:02", "09:05"][dice.below(4) as usize];
-    json!({"frequency": "daily", "preferred_time": time, "timezone": zone, "enabled": dice.below(12) > 0})
+    json!({"frequency": "daily", "preferred_time": time, "timezone": zone,
+        "enabled": dice.below(12) > 0})
 }
 
 /// Lives through a seed. Answers what was wrong, and what happened.
 fn live(seed: u64, backend: Backend) -> (Vec<String>, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let mut fortune = Fortune::of(seed, backend);
         let differences = fortune.live().await;
@@ -216,7 +242,9 @@ fn seeds_on(backend: Backend) -> Range<u64> {
         return if backend == Backend::Sqlite { on_sqlite } else { on_postgres };
     };
     let bounds = asked.split_once("..").map(|(first, end)| (first.parse(), end.parse()));
-    let Some((Ok(first), Ok(end))) = bounds else { panic!("COHORT_SEEDS: expected two numbers like 0..40, got {asked:?}") };
+    let Some((Ok(first), Ok(end))) = bounds else {
+        panic!("COHORT_SEEDS: expected two numbers like 0..40, got {asked:?}")
+    };
     first..end
 }
 
@@ -238,7 +266,8 @@ fn live_through_seeds(backend: Backend) {
 }
 
 #[test]
-fn whatever_order_agents_and_faults_come_in_each_user_ends_with_one_outcome_and_repeats_have_a_reason() {
+fn whatever_order_agents_and_faults_come_in_each_user_ends_with_one_outcome_and_repeats_have_a_reason()
+ {
     live_through_seeds(Backend::Sqlite);
 }
 
@@ -252,6 +281,10 @@ fn a_seed_lives_the_same_again() {
     for (seed, backend) in [(1, Backend::Sqlite), (2, Backend::Sqlite), (1, Backend::Postgres)] {
         let (once, again) = (live(seed, backend).1, live(seed, backend).1);
         let first_difference = once.lines().zip(again.lines()).find(|(once, again)| once != again);
-        assert_eq!((first_difference, once.len()), (None, again.len()), "seed {seed} on {backend:?}");
+        assert_eq!(
+            (first_difference, once.len()),
+            (None, again.len()),
+            "seed {seed} on {backend:?}"
+        );
     }
 }

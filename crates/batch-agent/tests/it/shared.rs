@@ -16,7 +16,10 @@ async fn two_agents_share_a_run(backend: Backend) {
     stage.assert_each_succeeded_once(3_000, &["2026-12-01T09:00"]).await;
     assert_eq!(stage.handler.calls().len(), 3_000);
     let runs = stage.runs().await;
-    assert_eq!(runs.iter().map(|run| (run.state, run.counts.succeeded)).collect::<Vec<_>>(), [(RunState::Closed, 3_000)]);
+    assert_eq!(
+        runs.iter().map(|run| (run.state, run.counts.succeeded)).collect::<Vec<_>>(),
+        [(RunState::Closed, 3_000)]
+    );
 }
 
 #[tokio::test]

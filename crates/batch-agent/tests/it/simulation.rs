@@ -1,5 +1,6 @@
-//! Seeded lives of users and agents: moves, refusals, deaths, downtimes and outages in any order. At the end each member of
-//! each due occurrence has exactly one outcome (D2, M4), and no user ran twice on one date (M6).
+//! Seeded lives of users and agents: moves, refusals, deaths, downtimes and outages in any order.
+//! At the end each member of each due occurrence has exactly one outcome (D2, M4), and no user ran
+//! twice on one date (M6).
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,8 @@ pub(crate) struct Dice(pub(crate) u64);
 impl Dice {
     pub(crate) fn below(&mut self, sides: u64) -> u64 {
         // Knuth's MMIX generator; its high bits are the good ones.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 
@@ -26,8 +28,14 @@ impl Dice {
         let zone = ["UTC", "Europe/Berlin", "America/New_York"][self.below(3) as usize];
         let time = ["08:00", "09:00", "10:30", "20:00"][self.below(4) as usize];
         match self.below(6) {
-            0 => json!({"frequency": "weekly", "preferred_day": "wednesday", "preferred_time": time, "timezone": zone}),
-            1 => json!({"frequency": "daily", "preferred_time": time, "timezone": zone, "enabled": false}),
+            0 => {
+                json!({"frequency": "weekly", "preferred_day": "wednesday", "preferred_time": time,
+                    "timezone": zone})
+            }
+            1 => {
+                json!({"frequency": "daily", "preferred_time": time, "timezone": zone,
+                    "enabled": false})
+            }
             _ => json!({"frequency": "daily", "preferred_time": time, "timezone": zone}),
         }
     }
@@ -86,17 +94,25 @@ pub(crate) fn expected(stage: &Stage) -> BTreeSet<(String, String, String)> {
         let schedule = Schedule::of(&group);
         let due = schedule.after(from - SignedDuration::from_micros(1));
         let until = stage.now();
-        let of_stay = due.take_while(|occurrence| occurrence.at <= until && to.is_none_or(|to| occurrence.at < to));
-        expected.extend(of_stay.map(|o| (tenant.to_string(), o.nominal.to_string(), group.timezone().name().to_owned())));
+        let of_stay = due.take_while(|occurrence| {
+            occurrence.at <= until && to.is_none_or(|to| occurrence.at < to)
+        });
+        expected.extend(of_stay.map(|o| {
+            (tenant.to_string(), o.nominal.to_string(), group.timezone().name().to_owned())
+        }));
     }
     expected
 }
 
 #[tokio::test]
-async fn whatever_happens_each_member_of_each_occurrence_ends_with_one_outcome_and_runs_once_a_date() {
+async fn whatever_happens_each_member_of_each_occurrence_ends_with_one_outcome_and_runs_once_a_date()
+ {
     for seed in 0..3 {
         let mut dice = Dice(seed);
-        let stage = Stage::at("2026-12-01T00:00:00Z", &json!({"misfire": "all", "catchup_window": "240h", "chunk_size": 7}));
+        let stage = Stage::at(
+            "2026-12-01T00:00:00Z",
+            &json!({"misfire": "all", "catchup_window": "240h", "chunk_size": 7}),
+        );
         drop(stage.agent().await);
         for user in 0..USERS {
             stage.source.set(&format!("u{user}"), dice.wish());
@@ -104,7 +120,10 @@ async fn whatever_happens_each_member_of_each_occurrence_ends_with_one_outcome_a
         live_through(&stage, &mut dice).await;
 
         let outcomes = stage.outcomes().await;
-        let got: BTreeSet<_> = outcomes.iter().map(|o| (o.tenant_id.to_string(), o.nominal.to_string(), o.timezone.clone())).collect();
+        let got: BTreeSet<_> = outcomes
+            .iter()
+            .map(|o| (o.tenant_id.to_string(), o.nominal.to_string(), o.timezone.clone()))
+            .collect();
         let expected = expected(&stage);
         let lacking: Vec<_> = expected.difference(&got).collect();
         let strange: Vec<_> = got.difference(&expected).collect();
@@ -112,11 +131,21 @@ async fn whatever_happens_each_member_of_each_occurrence_ends_with_one_outcome_a
         assert_eq!(outcomes.len(), got.len(), "seed {seed}: nobody twice");
         assert!(outcomes.len() > 100, "seed {seed}: something happened");
         let account = stage.account("2026-12-01T00:00:00Z").await;
-        assert_eq!((account.unaccounted, &account.named), (0, &Vec::new()), "seed {seed}: everything is accounted for (A1)");
-        let ran: Vec<_> =
-            outcomes.iter().filter(|o| json!(o.status) != json!("skipped")).map(|o| (&o.tenant_id, o.nominal.date())).collect();
+        assert_eq!(
+            (account.unaccounted, &account.named),
+            (0, &Vec::new()),
+            "seed {seed}: everything is accounted for (A1)"
+        );
+        let ran: Vec<_> = outcomes
+            .iter()
+            .filter(|o| json!(o.status) != json!("skipped"))
+            .map(|o| (&o.tenant_id, o.nominal.date()))
+            .collect();
         let dates: BTreeSet<_> = ran.iter().collect();
         assert_eq!(ran.len(), dates.len(), "seed {seed}: twice on one date");
-        assert!(stage.runs().await.iter().all(|run| run.closed_at.is_some()), "seed {seed}: everything is closed");
+        assert!(
+            stage.runs().await.iter().all(|run| run.closed_at.is_some()),
+            "seed {seed}: everything is closed"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A Config Database in memory: membership as intervals, a change feed, pages, and faults that a test switches.
+//! A Config Database in memory: membership as intervals, a change feed, pages, and faults that a
+//! test switches.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,9 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cohort_batch_agent::{FeedEvent, HistoryEntry, PreferenceSource, SimulatedClock, SourceError};
 use cohort_preferences::{
-    BatchGetResponse, Change, ChangeKind, ChangePage, Clock, DefaultPreferences, FeatureDefaults, FeatureType, GroupList, GroupSummary,
-    LabelName, Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup,
-    TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone, WholeList, Zone,
+    BatchGetResponse, Change, ChangeKind, ChangePage, Clock, DefaultPreferences, FeatureDefaults,
+    FeatureType, GroupList, GroupSummary, LabelName, Member, MemberLists, MemberListsRequest,
+    MemberPage, MembersRequest, OwnZone, Preference, PreferenceEntry, StatedGroup, TenantId,
+    TenantMemberPage, TenantMembersRequest, TenantTimezone, WholeList, Zone,
 };
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -42,7 +44,8 @@ struct State {
     numbers: HashMap<TenantId, u64>,
     changes: Vec<Change>,
     defaults: Vec<FeatureDefaults>,
-    /// The newest stamp given, or the instant up to which a reader was told that it knows everything.
+    /// The newest stamp given, or the instant up to which a reader was told that it knows
+    /// everything.
     last_stamp: Option<Timestamp>,
     pages: Vec<usize>,
     feed_requests: usize,
@@ -53,7 +56,10 @@ struct State {
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and a test may switch several")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and a test may switch several"
+)]
 pub(crate) struct Faults {
     /// The feed fails, and nothing else.
     pub(crate) feed_away: bool,
@@ -69,7 +75,8 @@ pub(crate) struct Faults {
     pub(crate) count_off: i64,
     /// Member lists come back empty, with the right count.
     pub(crate) lists_nothing: bool,
-    /// There are no groups, nobody is in them, and nobody comes to be in them, as in a database that is another.
+    /// There are no groups, nobody is in them, and nobody comes to be in them, as in a database
+    /// that is another.
     pub(crate) knows_nobody: bool,
     /// Member requests that begin at or behind this user's number never come back.
     pub(crate) hangs_from: Option<u64>,
@@ -124,7 +131,12 @@ impl TestSource {
         self.write(tenant, None, None)
     }
 
-    fn write(&self, tenant: &str, preference: Option<Value>, group: Option<StatedGroup>) -> Timestamp {
+    fn write(
+        &self,
+        tenant: &str,
+        preference: Option<Value>,
+        group: Option<StatedGroup>,
+    ) -> Timestamp {
         let mut state = self.lock();
         let at = state.stamp(self.clock.now());
         let tenant_id: TenantId = tenant.parse().expect("a tenant id");
@@ -132,7 +144,12 @@ impl TestSource {
         let number = state.number_of(&tenant_id, at);
         let user = state.users.get_mut(&number).expect("there, or made just now");
         user.version += 1;
-        let entry = HistoryEntry { at, feature_type: Some(feature()), version: user.version, after: preference.clone() };
+        let entry = HistoryEntry {
+            at,
+            feature_type: Some(feature()),
+            version: user.version,
+            after: preference.clone(),
+        };
         user.history.push(entry);
         user.preference = preference;
         user.stated_since.get_or_insert(at);
@@ -140,7 +157,17 @@ impl TestSource {
         let (version, feature_type) = (user.version, feature());
         let id = (state.changes.len() + 1).to_string();
         let (tenant_id, number) = (Some(tenant_id), Some(number));
-        state.changes.push(Change { id, tenant_id, number, feature_type, version, at, kind, left, joined });
+        state.changes.push(Change {
+            id,
+            tenant_id,
+            number,
+            feature_type,
+            version,
+            at,
+            kind,
+            left,
+            joined,
+        });
         drop(state);
         self.changed.notify_waiters();
         at
@@ -150,8 +177,10 @@ impl TestSource {
     pub(crate) fn erase(&self, tenant: &str) {
         self.write(tenant, None, None);
         let mut state = self.lock();
-        let number = state.numbers.remove(&tenant.parse::<TenantId>().expect("a tenant id")).expect("there");
-        state.users.get_mut(&number).expect("there").tenant_id = format!("erased:{number}").parse().expect("a tenant id");
+        let number =
+            state.numbers.remove(&tenant.parse::<TenantId>().expect("a tenant id")).expect("there");
+        state.users.get_mut(&number).expect("there").tenant_id =
+            format!("erased:{number}").parse().expect("a tenant id");
         for change in state.changes.iter_mut().filter(|change| change.number == Some(number)) {
             change.tenant_id = None;
         }
@@ -166,10 +195,16 @@ impl TestSource {
         let number = state.number_of(&tenant.parse().expect("a tenant id"), at);
         let user = state.users.get_mut(&number).expect("there");
         user.zone = zone.map(|name| name.parse().expect("a zone"));
-        user.history.push(HistoryEntry { at, feature_type: None, version: 1, after: Some(json!({"timezone": zone, "labels": {}})) });
+        user.history.push(HistoryEntry {
+            at,
+            feature_type: None,
+            version: 1,
+            after: Some(json!({"timezone": zone, "labels": {}})),
+        });
     }
 
-    /// Forgets what a user stated before the last so many changes, as a Config Database does after its retention.
+    /// Forgets what a user stated before the last so many changes, as a Config Database does after
+    /// its retention.
     pub(crate) fn keep_last_changes(&self, tenant: &str, kept: usize) {
         let mut state = self.lock();
         let number = state.numbers[&tenant.parse::<TenantId>().expect("a tenant id")];
@@ -185,15 +220,27 @@ impl TestSource {
         state.users.get_mut(&number).expect("there").label = Some(value.to_owned());
     }
 
-    /// Gives the feature other default preferences. Answers the instant from which they are in effect.
+    /// Gives the feature other default preferences. Answers the instant from which they are in
+    /// effect.
     pub(crate) fn register_defaults(&self, defaults: &Value) -> Timestamp {
         let mut state = self.lock();
         let at = state.stamp(self.clock.now());
-        let default_preferences = Some(DefaultPreferences::from_json(defaults, "").expect("valid defaults"));
+        let default_preferences =
+            Some(DefaultPreferences::from_json(defaults, "").expect("valid defaults"));
         state.defaults.push(FeatureDefaults { since: at, default_preferences });
         let (id, version) = ((state.changes.len() + 1).to_string(), state.defaults.len() as u64);
         let (tenant_id, number, left, joined) = (None, None, None, None);
-        let change = Change { id, tenant_id, number, feature_type: feature(), version, at, kind: ChangeKind::Defaults, left, joined };
+        let change = Change {
+            id,
+            tenant_id,
+            number,
+            feature_type: feature(),
+            version,
+            at,
+            kind: ChangeKind::Defaults,
+            left,
+            joined,
+        };
         state.changes.push(change);
         drop(state);
         self.changed.notify_waiters();
@@ -228,8 +275,12 @@ impl TestSource {
     /// Every stay of a user in a group: who, where, from when, until when.
     pub(crate) fn stays(&self) -> Vec<(TenantId, StatedGroup, Timestamp, Option<Timestamp>)> {
         let state = self.lock();
-        let of_user =
-            |user: &User| user.stays.iter().map(|stay| (user.tenant_id.clone(), stay.group.clone(), stay.from, stay.to)).collect();
+        let of_user = |user: &User| {
+            user.stays
+                .iter()
+                .map(|stay| (user.tenant_id.clone(), stay.group.clone(), stay.from, stay.to))
+                .collect()
+        };
         state.users.values().flat_map(|user| -> Vec<_> { of_user(user) }).collect()
     }
 
@@ -248,8 +299,13 @@ impl TestSource {
 
 impl User {
     /// Moves the user's membership; answers the group left and the group joined.
-    fn move_to(&mut self, group: Option<StatedGroup>, at: Timestamp) -> (Option<StatedGroup>, Option<StatedGroup>) {
-        let current = self.stays.last().filter(|stay| stay.to.is_none()).map(|stay| stay.group.clone());
+    fn move_to(
+        &mut self,
+        group: Option<StatedGroup>,
+        at: Timestamp,
+    ) -> (Option<StatedGroup>, Option<StatedGroup>) {
+        let current =
+            self.stays.last().filter(|stay| stay.to.is_none()).map(|stay| stay.group.clone());
         if current == group {
             return (None, None);
         }
@@ -261,7 +317,9 @@ impl User {
     }
 
     fn stay_at(&self, at: Timestamp, groups: &[StatedGroup]) -> Option<&Stay> {
-        self.stays.iter().find(|stay| stay.from <= at && stay.to.is_none_or(|to| at < to) && groups.contains(&stay.group))
+        self.stays.iter().find(|stay| {
+            stay.from <= at && stay.to.is_none_or(|to| at < to) && groups.contains(&stay.group)
+        })
     }
 
     fn raw_preference(&self) -> Option<Box<serde_json::value::RawValue>> {
@@ -272,7 +330,8 @@ impl User {
 impl State {
     /// The instant of a write: later than every one before it.
     fn stamp(&mut self, now: Timestamp) -> Timestamp {
-        let at = self.last_stamp.unwrap_or(Timestamp::MIN).max(now) + SignedDuration::from_micros(1);
+        let at =
+            self.last_stamp.unwrap_or(Timestamp::MIN).max(now) + SignedDuration::from_micros(1);
         self.last_stamp = Some(at);
         at
     }
@@ -299,16 +358,19 @@ impl State {
 
     fn tenants(&self, request: &TenantMembersRequest) -> TenantMemberPage {
         let TenantMembersRequest { filter, as_of, cursor, limit } = request;
-        let after: u64 = cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
+        let after: u64 =
+            cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
         let is_chosen = |user: &User| {
             let zone = OwnZone(user.zone.clone());
             user.created_at <= *as_of
                 && (filter.timezones.is_empty() || filter.timezones.contains(&zone))
                 && (filter.tenant_ids.is_empty() || filter.tenant_ids.contains(&user.tenant_id))
-                && (filter.unstated.is_none() || user.stated_since.is_none_or(|since| since > *as_of))
+                && (filter.unstated.is_none()
+                    || user.stated_since.is_none_or(|since| since > *as_of))
         };
         let chosen: Vec<_> = self.users.iter().filter(|(_, user)| is_chosen(user)).collect();
-        let shown = chosen.iter().filter(|(number, _)| **number > after && !self.faults.lists_nothing);
+        let shown =
+            chosen.iter().filter(|(number, _)| **number > after && !self.faults.lists_nothing);
         let members = shown.take(limit.unwrap_or(usize::MAX)).map(|(number, user)| Member {
             tenant_id: user.tenant_id.clone(),
             number: **number,
@@ -320,7 +382,12 @@ impl State {
         let last = members.last().map(|last| last.number);
         let next = last.filter(|last| chosen.last().is_some_and(|(number, _)| **number > *last));
         let count_as_of = Some((chosen.len() as i64 + self.faults.count_off) as u64);
-        TenantMemberPage { members, count_as_of, position: self.position(), next_cursor: next.map(|number| number.to_string()) }
+        TenantMemberPage {
+            members,
+            count_as_of,
+            position: self.position(),
+            next_cursor: next.map(|number| number.to_string()),
+        }
     }
 
     fn timezones(&self) -> Vec<TenantTimezone> {
@@ -336,7 +403,8 @@ impl State {
         self.changes.len().to_string()
     }
 
-    /// Promises that no later change is stamped at or before the instant answered, also if the clock is set back.
+    /// Promises that no later change is stamped at or before the instant answered, also if the
+    /// clock is set back.
     fn promise_until(&mut self, now: Timestamp) -> Timestamp {
         let until = self.last_stamp.map_or(now, |last| last.max(now));
         *self.last_stamp.insert(until)
@@ -348,7 +416,12 @@ impl State {
         }
         let mut groups: BTreeMap<StatedGroup, GroupSummary> = BTreeMap::new();
         for stay in self.users.values().flat_map(|user| &user.stays) {
-            let new = || GroupSummary { group: stay.group.clone(), count: 0, since: stay.from, empty_since: None };
+            let new = || GroupSummary {
+                group: stay.group.clone(),
+                count: 0,
+                since: stay.from,
+                empty_since: None,
+            };
             let summary = groups.entry(stay.group.clone()).or_insert_with(new);
             summary.since = summary.since.min(stay.from);
             summary.count += u64::from(stay.to.is_none());
@@ -363,10 +436,17 @@ impl State {
 
     fn lists(&self, request: &MemberListsRequest) -> MemberLists {
         let MemberListsRequest { feature_type, lists, as_of, limit } = request;
-        let mut room = limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
+        let mut room =
+            limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
         let list = |groups: &Vec<StatedGroup>| {
             let (feature_type, groups) = (feature_type.clone(), groups.clone());
-            let page = self.page(&MembersRequest { feature_type, groups, as_of: *as_of, cursor: None, limit: Some(room) });
+            let page = self.page(&MembersRequest {
+                feature_type,
+                groups,
+                as_of: *as_of,
+                cursor: None,
+                limit: Some(room),
+            });
             room = room.checked_sub(usize::try_from(page.count_as_of).expect("a count"))?;
             Some(WholeList { members: page.members, count_as_of: page.count_as_of })
         };
@@ -374,29 +454,48 @@ impl State {
     }
 
     fn page(&self, request: &MembersRequest) -> MemberPage {
-        let after: u64 = request.cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
-        let limit = request.limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
-        let all = self
-            .users
-            .iter()
-            .filter(|_| !self.faults.knows_nobody)
-            .filter_map(|(number, user)| Some((*number, user, user.stay_at(request.as_of, &request.groups)?)));
+        let after: u64 = request
+            .cursor
+            .as_deref()
+            .map_or(0, |cursor| cursor.parse().expect("a cursor of this source"));
+        let limit =
+            request.limit.unwrap_or(usize::MAX).min(self.faults.page_limit.unwrap_or(usize::MAX));
+        let all =
+            self.users.iter().filter(|_| !self.faults.knows_nobody).filter_map(|(number, user)| {
+                Some((*number, user, user.stay_at(request.as_of, &request.groups)?))
+            });
         let count = all.clone().count() as i64 + self.faults.count_off;
         let shown = all.filter(|(number, ..)| *number > after && !self.faults.lists_nothing);
-        let mut members: Vec<_> = shown.take(limit + 1).map(|(number, user, stay)| member(number, user, stay)).collect();
-        if self.faults.short_list_of.is_some_and(|zone| request.groups.iter().any(|group| group.timezone_text() == zone)) {
+        let mut members: Vec<_> =
+            shown.take(limit + 1).map(|(number, user, stay)| member(number, user, stay)).collect();
+        if self
+            .faults
+            .short_list_of
+            .is_some_and(|zone| request.groups.iter().any(|group| group.timezone_text() == zone))
+        {
             members.pop();
         }
         let has_more = members.len() > limit;
         members.truncate(limit);
         let next_cursor = members.last().filter(|_| has_more).map(|last| last.number.to_string());
-        MemberPage { members, count_as_of: u64::try_from(count).expect("a count"), position: self.position(), next_cursor }
+        MemberPage {
+            members,
+            count_as_of: u64::try_from(count).expect("a count"),
+            position: self.position(),
+            next_cursor,
+        }
     }
 }
 
 fn member(number: u64, user: &User, stay: &Stay) -> Member {
     let tenant_id = user.tenant_id.clone();
-    Member { tenant_id, number, version: user.version, member_since: stay.from, preference: user.raw_preference() }
+    Member {
+        tenant_id,
+        number,
+        version: user.version,
+        member_since: stay.from,
+        preference: user.raw_preference(),
+    }
 }
 
 fn feature() -> FeatureType {
@@ -419,10 +518,16 @@ impl PreferenceSource for TestSource {
     }
 
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError> {
-        self.hang_if_told(request.cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor"))).await;
+        self.hang_if_told(
+            request.cursor.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor")),
+        )
+        .await;
         let (page, hook) = {
             let mut state = self.reach()?;
-            assert!(request.as_of <= self.clock.now(), "nobody knows the members of an instant to come (M1)");
+            assert!(
+                request.as_of <= self.clock.now(),
+                "nobody knows the members of an instant to come (M1)"
+            );
             let page = state.page(request);
             state.pages.push(page.members.len());
             (page, state.after_page.take())
@@ -440,7 +545,10 @@ impl PreferenceSource for TestSource {
             if state.faults.no_joint_lists {
                 return Err(SourceError::Unavailable("lists are given alone".into()));
             }
-            assert!(request.as_of <= self.clock.now(), "nobody knows the members of an instant to come (M1)");
+            assert!(
+                request.as_of <= self.clock.now(),
+                "nobody knows the members of an instant to come (M1)"
+            );
             let lists = state.lists(request);
             state.pages.push(lists.lists.iter().flatten().map(|list| list.members.len()).sum());
             (lists, state.after_page.take())
@@ -451,7 +559,10 @@ impl PreferenceSource for TestSource {
         Ok(lists)
     }
 
-    async fn tenants(&self, request: &TenantMembersRequest) -> Result<TenantMemberPage, SourceError> {
+    async fn tenants(
+        &self,
+        request: &TenantMembersRequest,
+    ) -> Result<TenantMemberPage, SourceError> {
         Ok(self.reach()?.tenants(request))
     }
 
@@ -459,13 +570,21 @@ impl PreferenceSource for TestSource {
         Ok(self.reach()?.timezones())
     }
 
-    async fn label_values(&self, _label: &LabelName, tenants: &[TenantId]) -> Result<Vec<Option<String>>, SourceError> {
+    async fn label_values(
+        &self,
+        _label: &LabelName,
+        tenants: &[TenantId],
+    ) -> Result<Vec<Option<String>>, SourceError> {
         let state = self.reach()?;
         let value = |tenant: &TenantId| state.users[state.numbers.get(tenant)?].label.clone();
         Ok(tenants.iter().map(value).collect())
     }
 
-    async fn preferences(&self, _feature: &FeatureType, tenants: &[TenantId]) -> Result<BatchGetResponse, SourceError> {
+    async fn preferences(
+        &self,
+        _feature: &FeatureType,
+        tenants: &[TenantId],
+    ) -> Result<BatchGetResponse, SourceError> {
         self.lock().settings_requests += 1;
         let state = self.reach()?;
         let entry = |tenant_id: &TenantId| {
@@ -478,7 +597,10 @@ impl PreferenceSource for TestSource {
                 preference: user.and_then(User::raw_preference),
             }
         };
-        Ok(BatchGetResponse { preferences: tenants.iter().map(entry).collect(), position: state.position() })
+        Ok(BatchGetResponse {
+            preferences: tenants.iter().map(entry).collect(),
+            position: state.position(),
+        })
     }
 
     async fn history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, SourceError> {
@@ -487,7 +609,10 @@ impl PreferenceSource for TestSource {
         Ok(user.map(|user| user.history.iter().rev().cloned().collect()).unwrap_or_default())
     }
 
-    async fn feature_defaults(&self, _feature: &FeatureType) -> Result<Vec<FeatureDefaults>, SourceError> {
+    async fn feature_defaults(
+        &self,
+        _feature: &FeatureType,
+    ) -> Result<Vec<FeatureDefaults>, SourceError> {
         Ok(self.reach()?.defaults.clone())
     }
 
@@ -505,7 +630,11 @@ impl PreferenceSource for TestSource {
             return Err(SourceError::Unavailable("the feed is away".into()));
         }
         // A cursor of another database is one that this one has never given.
-        let from = if since == "now" { state.changes.len() } else { since.parse().map_err(|_not_its_own| SourceError::Gone)? };
+        let from = if since == "now" {
+            state.changes.len()
+        } else {
+            since.parse().map_err(|_not_its_own| SourceError::Gone)?
+        };
         if from < state.faults.forgotten_changes {
             return Err(SourceError::Gone);
         }

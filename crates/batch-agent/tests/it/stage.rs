@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohort_batch_agent::{
-    Account, Accountant, Depth, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerFactory, JobRegistry, Ledger, OutcomeQuery,
-    OutcomeRecord, PostgresLedger, ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
+    Account, Accountant, Depth, DynamicBatchScheduler, EnhancedBatchProcessor, Handler,
+    HandlerFactory, JobRegistry, Ledger, OutcomeQuery, OutcomeRecord, PostgresLedger,
+    ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
 };
 use cohort_database::testing::{TestDatabase, fresh_postgres};
 use cohort_preferences::{BatchConfig, Clock, Job, Purpose};
@@ -52,9 +53,14 @@ pub(crate) struct Agent {
 struct OneHandler(Arc<RecordingHandler>);
 
 impl HandlerFactory for OneHandler {
-    fn make(&self, purpose: &Purpose) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
+    fn make(
+        &self,
+        purpose: &Purpose,
+    ) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
         match purpose {
-            Purpose::Http(http) => Ok(ServedPurpose { handler: self.0.clone(), max_concurrency: http.max_concurrency }),
+            Purpose::Http(http) => {
+                Ok(ServedPurpose { handler: self.0.clone(), max_concurrency: http.max_concurrency })
+            }
             _ => Err("only http is served".into()),
         }
     }
@@ -68,7 +74,8 @@ pub(crate) fn instant(text: &str) -> Timestamp {
 /// The job of the stage, with some of its fields set.
 pub(crate) fn job(fields: &Value) -> Job {
     let mut job = json!({
-        "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts"
+        "job_id": "write_posts", "type": "individual_batch", "purpose_id": "write",
+        "preference_based": true, "feature_type": "posts"
     });
     let fields = fields.as_object().expect("fields").clone();
     job.as_object_mut().expect("an object").extend(fields);
@@ -86,7 +93,8 @@ impl Stage {
         Self::in_folder(TempDir::new().expect("a folder"), start, fields)
     }
 
-    /// The same with a ledger in memory, where the system has files there: for lives so many that the disk would count.
+    /// The same with a ledger in memory, where the system has files there: for lives so many that
+    /// the disk would count.
     pub(crate) fn in_memory_at(start: &str, fields: &Value) -> Self {
         let folder = TempDir::new_in("/dev/shm").or_else(|_none_there| TempDir::new());
         Self::in_folder(folder.expect("a folder"), start, fields)
@@ -108,13 +116,16 @@ impl Stage {
         stage
     }
 
-    /// The same stage with its ledger on another database. What an earlier ledger holds is left behind.
+    /// The same stage with its ledger on another database. What an earlier ledger holds is left
+    /// behind.
     pub(crate) async fn on(mut self, backend: Backend) -> Self {
         self.place = match backend {
             Backend::Sqlite => Place::Sqlite(TempDir::new().expect("a folder")),
             Backend::Postgres => {
                 let database = fresh_postgres();
-                let ledger = PostgresLedger::open(&database.url, database.schema.as_str()).await.expect("a ledger");
+                let ledger = PostgresLedger::open(&database.url, database.schema.as_str())
+                    .await
+                    .expect("a ledger");
                 Place::Postgres(database, ledger.into())
             }
         };
@@ -123,7 +134,9 @@ impl Stage {
 
     pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
         match &self.place {
-            Place::Sqlite(_) => SqliteLedger::open(&self.ledger_file(), false).expect("a ledger").into(),
+            Place::Sqlite(_) => {
+                SqliteLedger::open(&self.ledger_file(), false).expect("a ledger").into()
+            }
             Place::Postgres(_, ledger) => Arc::clone(ledger),
         }
     }
@@ -132,7 +145,12 @@ impl Stage {
     pub(crate) async fn ledger_of_another_process(&self) -> Arc<dyn Ledger> {
         match &self.place {
             Place::Sqlite(_) => self.ledger(),
-            Place::Postgres(database, _) => PostgresLedger::open(&database.url, database.schema.as_str()).await.expect("a ledger").into(),
+            Place::Postgres(database, _) => {
+                PostgresLedger::open(&database.url, database.schema.as_str())
+                    .await
+                    .expect("a ledger")
+                    .into()
+            }
         }
     }
 
@@ -192,7 +210,8 @@ impl Stage {
     pub(crate) async fn run_until_killed(&self) {
         let agent = self.agent().await;
         tokio::select! {
-            () = agent.until("2027-01-01T00:00:00Z") => panic!("the agent finished although something should hang"),
+            () = agent.until("2027-01-01T00:00:00Z") => panic!("the agent finished although \
+                something should hang"),
             () = self.handler.hung.notified() => {}
             () = self.source.hung.notified() => {}
         }
@@ -224,7 +243,12 @@ impl Stage {
 
     /// One user's outcomes, as `2026-12-01T09:00 skipped(disabled)`.
     pub(crate) async fn told_of(&self, tenant: &str) -> Vec<String> {
-        self.outcomes().await.iter().filter(|outcome| outcome.tenant_id.as_str() == tenant).map(told).collect()
+        self.outcomes()
+            .await
+            .iter()
+            .filter(|outcome| outcome.tenant_id.as_str() == tenant)
+            .map(told)
+            .collect()
     }
 
     /// All runs, oldest first.
@@ -240,27 +264,47 @@ impl Stage {
         let told = |run: &Run| {
             let state = json!(run.state);
             let state = state.as_str().expect("a text").to_owned();
-            format!("{} {state} succeeded={} missed={} {}", run.occurrence.nominal, run.counts.succeeded, run.counts.missed, reason(run))
+            format!(
+                "{} {state} succeeded={} missed={} {}",
+                run.occurrence.nominal,
+                run.counts.succeeded,
+                run.counts.missed,
+                reason(run)
+            )
         };
         self.runs().await.iter().map(told).collect()
     }
 
     /// Asserts that each user has exactly one outcome a nominal time, and each of them succeeded.
     pub(crate) async fn assert_each_succeeded_once(&self, users: usize, nominals: &[&str]) {
-        let mut got: Vec<_> = self.outcomes().await.iter().map(|outcome| format!("{} {}", outcome.tenant_id, told(outcome))).collect();
+        let mut got: Vec<_> = self
+            .outcomes()
+            .await
+            .iter()
+            .map(|outcome| format!("{} {}", outcome.tenant_id, told(outcome)))
+            .collect();
         got.sort();
-        let all = (0..users).flat_map(|user| nominals.iter().map(move |nominal| format!("u{user} {nominal} succeeded")));
+        let all = (0..users).flat_map(|user| {
+            nominals.iter().map(move |nominal| format!("u{user} {nominal} succeeded"))
+        });
         let mut expected: Vec<_> = all.collect();
         expected.sort();
         let lacking: Vec<_> = expected.iter().filter(|outcome| !got.contains(outcome)).collect();
         let strange: Vec<_> = got.iter().filter(|outcome| !expected.contains(outcome)).collect();
-        assert_eq!((lacking, strange, got.len()), (Vec::new(), Vec::new(), expected.len()), "lacking, strange, how many");
+        assert_eq!(
+            (lacking, strange, got.len()),
+            (Vec::new(), Vec::new(), expected.len()),
+            "lacking, strange, how many"
+        );
     }
 }
 
 impl Agent {
     pub(crate) async fn until(&self, end: &str) {
-        self.scheduler.run_simulated_until(&self.clock, instant(end)).await.expect("simulated time goes on");
+        self.scheduler
+            .run_simulated_until(&self.clock, instant(end))
+            .await
+            .expect("simulated time goes on");
     }
 }
 

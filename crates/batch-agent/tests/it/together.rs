@@ -20,7 +20,8 @@ fn at_nine(zone: &str) -> Value {
 /// Users `u0`, `u1` …, as many as in all of these groups.
 fn stage_of_groups(sizes: [usize; 4]) -> Stage {
     let stage = Stage::at("2026-12-01T03:00:00Z", &json!({}));
-    let zones = ZONES.into_iter().zip(sizes).flat_map(|(zone, size)| std::iter::repeat_n(zone, size));
+    let zones =
+        ZONES.into_iter().zip(sizes).flat_map(|(zone, size)| std::iter::repeat_n(zone, size));
     for (user, zone) in zones.enumerate() {
         stage.source.set(&format!("u{user}"), at_nine(zone));
     }
@@ -78,8 +79,14 @@ async fn a_short_list_holds_up_its_own_run_and_no_other() {
     stage.source.faults(Faults { short_list_of: Some("Africa/Accra"), ..Faults::default() });
     agent.until("2026-12-01T09:10:00Z").await;
 
-    let open: Vec<_> = stage.runs().await.into_iter().filter(|run| run.state != RunState::Closed).collect();
-    assert_eq!(open.iter().map(|run| (run.group.timezone().name(), run.counts.members)).collect::<Vec<_>>(), [("Africa/Accra", 0)]);
+    let open: Vec<_> =
+        stage.runs().await.into_iter().filter(|run| run.state != RunState::Closed).collect();
+    assert_eq!(
+        open.iter()
+            .map(|run| (run.group.timezone().name(), run.counts.members))
+            .collect::<Vec<_>>(),
+        [("Africa/Accra", 0)]
+    );
     assert_eq!(stage.outcomes().await.len(), 33);
     stage.now_well();
     agent.until("2026-12-01T10:00:00Z").await;
@@ -98,11 +105,16 @@ async fn a_user_who_moves_while_groups_are_read_together_is_in_the_run_of_the_in
     });
     agent.until("2026-12-02T12:00:00Z").await;
 
-    assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 succeeded", "2026-12-02T09:00 succeeded"]);
+    assert_eq!(
+        stage.told_of("u0").await,
+        ["2026-12-01T09:00 succeeded", "2026-12-02T09:00 succeeded"]
+    );
     assert_eq!(stage.outcomes().await.len(), 2 * 12);
     let runs = stage.runs().await;
     let sizes = |day: &str, zone: &str| {
-        let is_it = |run: &&cohort_batch_agent::Run| run.occurrence.at == instant(day) && run.group.timezone().name() == zone;
+        let is_it = |run: &&cohort_batch_agent::Run| {
+            run.occurrence.at == instant(day) && run.group.timezone().name() == zone
+        };
         runs.iter().find(is_it).expect("a run").counts.members
     };
     assert_eq!(ZONES.map(|zone| sizes(NINE, zone)), [3, 3, 3, 3], "M1");
@@ -119,15 +131,40 @@ async fn a_run_that_another_agent_has_read_meanwhile_is_that_agents() {
     stage.source.after_next_page(move || {
         // The ledger answers from threads of its own, so another runtime may wait for it.
         let read = move || {
-            tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
-                let runs = ledger.runs(RunQuery::default()).await.expect("runs");
-                let run = runs.into_iter().find(|run| run.group.timezone().name() == ZONES[1]).expect("opened");
-                let now = cohort_preferences::Clock::now(&clock);
-                let claim = Claim { holder: "other".into(), at: now, lease_until: instant("2026-12-01T09:01:00Z") };
-                let members = [4, 5, 6].map(|number: u64| (number, format!("u{}", number - 1).parse().expect("a tenant"))).into();
-                let page = MembersRead { run: &run, stated: run.stated.clone(), members, next_cursor: None, chunk_size: 25, claim };
-                ledger.add_members(vec![page]).await.expect("added").remove(0).expect("nobody has read it")
-            })
+            tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(
+                async {
+                    let runs = ledger.runs(RunQuery::default()).await.expect("runs");
+                    let run = runs
+                        .into_iter()
+                        .find(|run| run.group.timezone().name() == ZONES[1])
+                        .expect("opened");
+                    let now = cohort_preferences::Clock::now(&clock);
+                    let claim = Claim {
+                        holder: "other".into(),
+                        at: now,
+                        lease_until: instant("2026-12-01T09:01:00Z"),
+                    };
+                    let members = [4, 5, 6]
+                        .map(|number: u64| {
+                            (number, format!("u{}", number - 1).parse().expect("a tenant"))
+                        })
+                        .into();
+                    let page = MembersRead {
+                        run: &run,
+                        stated: run.stated.clone(),
+                        members,
+                        next_cursor: None,
+                        chunk_size: 25,
+                        claim,
+                    };
+                    ledger
+                        .add_members(vec![page])
+                        .await
+                        .expect("added")
+                        .remove(0)
+                        .expect("nobody has read it")
+                },
+            )
         };
         let chunks = std::thread::spawn(read).join().expect("read");
         send.send(chunks).expect("the test waits");

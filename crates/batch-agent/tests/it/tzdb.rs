@@ -1,7 +1,8 @@
 //! Agents with different time zone databases (T11).
 //!
-//! All agents here have the same data under different names. Where a newer database would have placed an occurrence earlier, and
-//! the older one's mark has gone past it, the test takes its run out of the ledger's file: that is what the newer one then finds.
+//! All agents here have the same data under different names. Where a newer database would have
+//! placed an occurrence earlier, and the older one's mark has gone past it, the test takes its run
+//! out of the ledger's file: that is what the newer one then finds.
 
 use cohort_batch_agent::{AgentSign, LedgerError, Mark, Plan, TzdbRelease, TzdbStanding};
 use serde_json::json;
@@ -35,10 +36,14 @@ fn waiting() -> TzdbStanding {
 fn forget_runs(stage: &Stage, nominal: &str) {
     let ledger = rusqlite::Connection::open(stage.ledger_file()).expect("the ledger's file");
     for rest in ["outcome", "chunk"] {
-        let sql = format!("DELETE FROM {rest} WHERE run IN (SELECT id FROM run WHERE nominal = ?1)");
+        let sql =
+            format!("DELETE FROM {rest} WHERE run IN (SELECT id FROM run WHERE nominal = ?1)");
         ledger.execute(&sql, [nominal]).expect("deleted");
     }
-    assert!(ledger.execute("DELETE FROM run WHERE nominal = ?1", [nominal]).expect("deleted") > 0, "{nominal} had a run");
+    assert!(
+        ledger.execute("DELETE FROM run WHERE nominal = ?1", [nominal]).expect("deleted") > 0,
+        "{nominal} had a run"
+    );
 }
 
 async fn end(stage: &Stage, name: &str) {
@@ -60,7 +65,10 @@ async fn an_agent_with_an_older_database_plans_nothing_and_says_so_but_finishes_
 
     assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=1 missed=0 -"]);
     let reason = older.scheduler.unreadiness().await.expect("it is not ready");
-    assert_eq!(reason, "the ledger goes by the time zone database 2026b, this agent has 2026a: it plans nothing");
+    assert_eq!(
+        reason,
+        "the ledger goes by the time zone database 2026b, this agent has 2026a: it plans nothing"
+    );
 }
 
 #[tokio::test]
@@ -101,15 +109,21 @@ async fn an_adopted_database_replans_two_days_by_name_and_doubles_nothing() {
     stage.source.set("hourly", json!({"frequency": "hourly", "timezone": "UTC"}));
     agent(&stage, "older", OLDER).await.until("2026-12-01T10:30:00Z").await;
     end(&stage, "older").await;
-    for lost in ["2026-11-29T09:00", "2026-11-30T09:00", "2026-12-01T09:00", "2026-11-30T10:00", "2026-12-01T08:00+00:00"] {
+    for lost in [
+        "2026-11-29T09:00",
+        "2026-11-30T09:00",
+        "2026-12-01T09:00",
+        "2026-11-30T10:00",
+        "2026-12-01T08:00+00:00",
+    ] {
         forget_runs(&stage, lost);
     }
     let mut expected = stage.told_runs().await;
     let newer = agent(&stage, "newer", NEWER).await;
     newer.until("2026-12-01T10:40:00Z").await;
 
-    // More than two days ago is left as it is, and so is what the hourly user was planned for. Of each group the latest of
-    // those lost is fired.
+    // More than two days ago is left as it is, and so is what the hourly user was planned for. Of
+    // each group the latest of those lost is fired.
     let replanned = [
         "2026-11-30T09:00 closed succeeded=0 missed=1 downtime",
         "2026-11-30T10:00 closed succeeded=1 missed=0 -",
@@ -166,14 +180,26 @@ async fn nothing_is_replanned_from_before_a_job_was_resumed() {
 #[tokio::test]
 async fn an_agent_is_told_how_it_stands_and_listed_until_a_week_after_it_was_seen() {
     let ledger = stage_at("2026-12-01T03:00:00Z").ledger();
-    let renew = async |agent, release, at| ledger.renew_agent(sign(agent, release, at)).await.expect("renewed");
+    let renew = async |agent, release, at| {
+        ledger.renew_agent(sign(agent, release, at)).await.expect("renewed")
+    };
     assert_eq!(renew("a", OLDER, "2026-12-01T09:00:00Z").await, TzdbStanding::InForce);
     assert_eq!(renew("b", NEWER, "2026-12-01T09:01:00Z").await, waiting());
-    assert_eq!(renew("b", NEWER, "2026-12-01T08:59:30Z").await, waiting(), "the clock was set back");
+    assert_eq!(
+        renew("b", NEWER, "2026-12-01T08:59:30Z").await,
+        waiting(),
+        "the clock was set back"
+    );
     assert_eq!(renew("b", NEWER, "2026-12-01T09:01:01Z").await, TzdbStanding::InForce);
-    assert_eq!(renew("a", OLDER, "2026-12-01T09:01:02Z").await, TzdbStanding::Outdated { in_force: NEWER.into() });
+    assert_eq!(
+        renew("a", OLDER, "2026-12-01T09:01:02Z").await,
+        TzdbStanding::Outdated { in_force: NEWER.into() }
+    );
     let agents = ledger.agents().await.expect("agents");
-    assert_eq!(agents, [sign("a", OLDER, "2026-12-01T09:01:02Z"), sign("b", NEWER, "2026-12-01T09:01:01Z")]);
+    assert_eq!(
+        agents,
+        [sign("a", OLDER, "2026-12-01T09:01:02Z"), sign("b", NEWER, "2026-12-01T09:01:01Z")]
+    );
     renew("b", NEWER, "2026-12-08T09:01:03Z").await;
     assert_eq!(ledger.agents().await.expect("agents").len(), 1);
 }
@@ -186,7 +212,11 @@ async fn a_plan_by_another_database_than_the_ledgers_is_refused_and_moves_no_mar
     let mark = ledger.ensure_job(&job, began).await.expect("a mark");
     ledger.renew_agent(sign("b", NEWER, "2026-12-01T03:00:00Z")).await.expect("renewed");
     let later = Mark { planned_until: instant("2026-12-01T09:00:00Z"), ..mark };
-    let plan = |release: &str| Plan { mark: later, runs: Vec::new(), tzdb: Some(TzdbRelease::from(release)) };
+    let plan = |release: &str| Plan {
+        mark: later,
+        runs: Vec::new(),
+        tzdb: Some(TzdbRelease::from(release)),
+    };
     let refused = ledger.open_runs(&job, plan(OLDER), began).await;
     assert!(matches!(refused, Err(LedgerError::OtherTzdb { .. })), "{refused:?}");
     assert_eq!(ledger.ensure_job(&job, began).await.expect("a mark"), mark);

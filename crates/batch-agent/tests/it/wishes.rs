@@ -1,4 +1,5 @@
-//! Wishes as users and defaults state them, and what becomes of them by T12: written down apart from the library's own.
+//! Wishes as users and defaults state them, and what becomes of them by T12: written down apart
+//! from the library's own.
 
 use std::fmt::{self, Display};
 
@@ -51,7 +52,8 @@ pub(crate) struct Asked {
     pub(crate) zone: &'static str,
 }
 
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 impl Frequency {
     fn name(self) -> &'static str {
@@ -95,7 +97,9 @@ impl Stated {
     /// The preference fields, as they are sent.
     pub(crate) fn to_json(&self) -> Map<String, Value> {
         let mut fields = Map::new();
-        let mut put = |name: &str, value: Option<Value>| fields.extend(value.map(|value| (name.to_owned(), value)));
+        let mut put = |name: &str, value: Option<Value>| {
+            fields.extend(value.map(|value| (name.to_owned(), value)))
+        };
         put("frequency", self.frequency.map(|frequency| json!(frequency.name())));
         put("cron", self.frequency.and_then(Frequency::cron).map(|cron| json!(cron)));
         put("preferred_time", self.time.map(|time| json!(clock(time))));
@@ -104,15 +108,21 @@ impl Stated {
         fields
     }
 
-    /// T12: what is not stated comes from the defaults, strongest first; their day only if it was meant for this frequency.
+    /// T12: what is not stated comes from the defaults, strongest first; their day only if it was
+    /// meant for this frequency.
     pub(crate) fn over(&self, defaults: &[Self]) -> Asked {
         let layers = || std::iter::once(self).chain(defaults);
-        let frequency = layers().find_map(|layer| layer.frequency).expect("the job's defaults state a frequency");
+        let frequency = layers()
+            .find_map(|layer| layer.frequency)
+            .expect("the job's defaults state a frequency");
         let of_this = |layer: &&Self| layer.frequency == Some(frequency);
         Asked {
             frequency,
             time: layers().find_map(|layer| layer.time).unwrap_or(9 * 60),
-            day: layers().filter(of_this).find_map(|layer| layer.day).unwrap_or(frequency.usual_day()),
+            day: layers()
+                .filter(of_this)
+                .find_map(|layer| layer.day)
+                .unwrap_or(frequency.usual_day()),
             zone: layers().find_map(|layer| layer.zone).unwrap_or("UTC"),
         }
     }
@@ -129,7 +139,9 @@ impl Day {
 
     fn key(self) -> String {
         match self {
-            Self::Week(days) => days.iter().map(|day| WEEKDAYS[*day as usize]).collect::<Vec<_>>().join(","),
+            Self::Week(days) => {
+                days.iter().map(|day| WEEKDAYS[*day as usize]).collect::<Vec<_>>().join(",")
+            }
             Self::Month(day) => day.to_string(),
             Self::LastOfMonth => "last".into(),
         }
@@ -145,20 +157,31 @@ impl Asked {
             Frequency::Daily => time,
             Frequency::Weekly | Frequency::Monthly => format!("{}:{time}", self.day.key()),
             Frequency::Biweekly => format!("{}:{time}~0", self.day.key()),
-            Frequency::CronWild | Frequency::CronSteps | Frequency::CronFixed => self.frequency.cron().unwrap_or_default().into(),
+            Frequency::CronWild | Frequency::CronSteps | Frequency::CronFixed => {
+                self.frequency.cron().unwrap_or_default().into()
+            }
         };
         format!("{}:{key} {}", self.frequency.name(), self.zone)
     }
 
     /// The same in the oracle's words.
     pub(crate) fn wish(&self) -> Wish {
-        let cron =
-            |minute: i64, hours, days| Wish::Cron(CronWish { minutes: Some(vec![minute]), hours, days, months: None, weekdays: None });
+        let cron = |minute: i64, hours, days| {
+            Wish::Cron(CronWish {
+                minutes: Some(vec![minute]),
+                hours,
+                days,
+                months: None,
+                weekdays: None,
+            })
+        };
         match (self.frequency, self.day) {
             (Frequency::Hourly, _) => Wish::Hourly(self.time % 60),
             (Frequency::Daily, _) => Wish::Daily(self.time),
             (Frequency::Weekly, Day::Week(days)) => Wish::Weekly(days.to_vec(), self.time),
-            (Frequency::Biweekly, Day::Week(days)) => Wish::Biweekly(days.to_vec(), self.time, MONDAY_1970_01_05),
+            (Frequency::Biweekly, Day::Week(days)) => {
+                Wish::Biweekly(days.to_vec(), self.time, MONDAY_1970_01_05)
+            }
             (Frequency::Monthly, Day::Month(day)) => Wish::Monthly(Some(day), self.time),
             (Frequency::Monthly, Day::LastOfMonth) => Wish::Monthly(None, self.time),
             (Frequency::CronWild, _) => cron(15, HoursWish::Wildcard, Some(vec![25])),

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use cohort_batch_agent::{DynamicBatchScheduler, JobRegistry, KeyCheck, SystemClock, VerifiedKeys, agent_api, agent_health, agent_metrics};
+use cohort_batch_agent::{
+    DynamicBatchScheduler, JobRegistry, KeyCheck, SystemClock, VerifiedKeys, agent_api,
+    agent_health, agent_metrics,
+};
 use cohort_config_client::ConfigDatabaseClient;
 
 use crate::agent::{self, GRACE_HELP, Holder, RETENTION_HELP, Working};
@@ -20,17 +23,21 @@ const EXAMPLE: &str = "Example:
   CONFIG_SERVICE_URL=http://config-service:8000/api/v1 CONFIG_SERVICE_API_KEY=cohort_… \\
     cohort agent --ledger-url sqlite:///var/lib/cohort/ledger.db --batch-config batch.json
 
-The key needs the scope agent. The folder of a ledger on SQLite is locked: it has one agent at a time.
+The key needs the scope agent. The folder of a ledger on SQLite is locked: it has one agent at a \
+time.
 Several agents share the work of one ledger on PostgreSQL; give them the same batch config.
 While the Config Database does not answer, the agent waits for it, and /readyz says so.
 SIGTERM or Ctrl-C stops it: calls that are open are finished within the grace, the rest
 is done after the next start. A second signal stops it at once.";
 
-const CONFIG_URL_HELP: &str = "The Config Database, such as http://config-service:8000/api/v1 [default: CONFIG_SERVICE_URL]; its key is \
+const CONFIG_URL_HELP: &str = "The Config Database, such as http://config-service:8000/api/v1 \
+    [default: CONFIG_SERVICE_URL]; its key is \
                                CONFIG_SERVICE_API_KEY";
-const LEDGER_URL_HELP: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: COHORT_LEDGER_URL]";
+const LEDGER_URL_HELP: &str =
+    "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: COHORT_LEDGER_URL]";
 
-const NAME_HELP: &str = "The deployment: in PostgreSQL its ledger has the schema NAME_ledger [default: COHORT_NAME, or cohort]";
+const NAME_HELP: &str = "The deployment: in PostgreSQL its ledger has the schema NAME_ledger \
+    [default: COHORT_NAME, or cohort]";
 
 /// How long to wait before the Config Database is asked again at the start.
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
@@ -52,7 +59,8 @@ pub(crate) struct AgentCommand {
     listen: Option<SocketAddr>,
     /// Jobs and purposes to apply at the start, as `cohort apply` does; may be given more than once
     ///
-    /// The files of the last start again are no act: what was applied since stays. Without this, what is stored is in force.
+    /// The files of the last start again are no act: what was applied since stays. Without this,
+    /// what is stored is in force.
     #[arg(long, value_name = "FILE")]
     batch_config: Vec<PathBuf>,
     #[arg(long, value_name = "DAYS", help = RETENTION_HELP)]
@@ -70,9 +78,11 @@ impl AgentCommand {
         let grace = environment.shutdown_grace(self.shutdown_grace.as_deref())?;
         let database = environment.ledger(self.ledger_url.as_deref(), self.name.as_deref())?;
         let held = hold(&database).await?;
-        let holder = if held.is_some() { Holder::alone(HOLDER) } else { Holder::one_of_several(HOLDER) };
+        let holder =
+            if held.is_some() { Holder::alone(HOLDER) } else { Holder::one_of_several(HOLDER) };
         let ledger = open_ledger_at(&database).await?;
-        let parts = agent::Parts { ledger, clock: Arc::new(SystemClock), holder, environment, retention };
+        let parts =
+            agent::Parts { ledger, clock: Arc::new(SystemClock), holder, environment, retention };
         parts.apply(&self.batch_config).await?;
         let processor = parts.processor(client.clone())?;
         let scheduler = parts.scheduler(&processor).await?;
@@ -80,7 +90,8 @@ impl AgentCommand {
         let address = listening.address;
         let keys: Arc<dyn KeyCheck> = Arc::new(VerifiedKeys::new(client));
         let api = agent_api(JobRegistry::of_agent(&processor), Arc::clone(&keys));
-        let beside = agent_health(Arc::clone(&scheduler)).merge(agent_metrics(processor.clone(), keys));
+        let beside =
+            agent_health(Arc::clone(&scheduler)).merge(agent_metrics(processor.clone(), keys));
         let server = listening.serve(axum::Router::new().nest(BASE, api).merge(beside));
         if let Some(held) = &held {
             held.announce(address)?;
@@ -98,20 +109,32 @@ impl AgentCommand {
 
     fn client(&self, environment: &Environment) -> anyhow::Result<ConfigDatabaseClient> {
         let url = self.url.as_ref().or(environment.config_service_url.as_ref());
-        let url = url.ok_or_else(|| WrongInput("where is the Config Database? Give --url URL, or set CONFIG_SERVICE_URL".into()))?;
+        let url = url.ok_or_else(|| {
+            WrongInput(
+                "where is the Config Database? Give --url URL, or set CONFIG_SERVICE_URL".into(),
+            )
+        })?;
         let key = environment.config_service_api_key.as_ref();
-        let key = key.ok_or_else(|| WrongInput("set CONFIG_SERVICE_API_KEY to a key of the scope agent".into()))?;
-        let client = ConfigDatabaseClient::builder(url).api_key(key).poll_interval(environment.poll_interval()?);
+        let key = key.ok_or_else(|| {
+            WrongInput("set CONFIG_SERVICE_API_KEY to a key of the scope agent".into())
+        })?;
+        let client = ConfigDatabaseClient::builder(url)
+            .api_key(key)
+            .poll_interval(environment.poll_interval()?);
         client.build().map_err(|error| WrongInput(error.to_string()).into())
     }
 }
 
-/// Reads the schedules, and waits for a Config Database that does not answer. A key that it refuses is for people to mend.
+/// Reads the schedules, and waits for a Config Database that does not answer. A key that it refuses
+/// is for people to mend.
 async fn read_schedules(scheduler: &DynamicBatchScheduler) -> anyhow::Result<()> {
     loop {
         match agent::read_schedules(scheduler).await {
             Err(error) if is_away(&error) => {
-                tracing::warn!(error = &*error as &dyn std::error::Error, "the Config Database does not answer yet; it is tried again");
+                tracing::warn!(
+                    error = &*error as &dyn std::error::Error,
+                    "the Config Database does not answer yet; it is tried again"
+                );
                 tokio::time::sleep(BETWEEN_TRIES).await;
             }
             read => return read,
@@ -121,5 +144,7 @@ async fn read_schedules(scheduler: &DynamicBatchScheduler) -> anyhow::Result<()>
 
 /// Whether the same start can succeed later without anybody changing anything.
 fn is_away(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(cohort_batch_agent::SourceError::Unavailable(_))))
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(cohort_batch_agent::SourceError::Unavailable(_)))
+    })
 }

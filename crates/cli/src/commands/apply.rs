@@ -27,8 +27,8 @@ those of `cohort apply`.";
 
 /// Make jobs and purposes what the files say
 ///
-/// What changes gets a new version, and running agents go by it without a restart. Jobs that no file has are removed;
-/// purposes too, if a file speaks of purposes at all.
+/// What changes gets a new version, and running agents go by it without a restart. Jobs that no
+/// file has are removed; purposes too, if a file speaks of purposes at all.
 #[derive(Args)]
 #[command(after_help = APPLY_EXAMPLE)]
 pub(crate) struct Apply {
@@ -55,19 +55,31 @@ struct Files {
 }
 
 impl Apply {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let changes = self.files.send("/batch-config", environment, Access::Change).await?;
         match output {
             Output::Json => changes.iter().try_for_each(print_line),
-            Output::Text => Ok(changes.iter().try_for_each(|change| writeln!(io::stdout(), "{}", headline(change)))?),
+            Output::Text => Ok(changes
+                .iter()
+                .try_for_each(|change| writeln!(io::stdout(), "{}", headline(change)))?),
         }
     }
 }
 
 impl Diff {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
-        let changes = self.files.send("/batch-config?dry_run=true", environment, Access::Look).await?;
-        let changed: Vec<&Value> = changes.iter().filter(|change| change["change"] != "unchanged").collect();
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
+        let changes =
+            self.files.send("/batch-config?dry_run=true", environment, Access::Look).await?;
+        let changed: Vec<&Value> =
+            changes.iter().filter(|change| change["change"] != "unchanged").collect();
         match output {
             Output::Json => changes.iter().try_for_each(print_line)?,
             Output::Text => changed.iter().try_for_each(|change| print_in_full(change))?,
@@ -78,7 +90,12 @@ impl Diff {
 
 impl Files {
     /// Puts the files' documents to the agent, and gives what becomes of each job and purpose.
-    async fn send(&self, path: &str, environment: &Environment, access: Access) -> anyhow::Result<Vec<Value>> {
+    async fn send(
+        &self,
+        path: &str,
+        environment: &Environment,
+        access: Access,
+    ) -> anyhow::Result<Vec<Value>> {
         let documents = read_documents(&self.files)?.to_json();
         let endpoint = self.endpoint.connect_to_agent(environment, access).await?;
         let mut report: Value = endpoint.send_json(Method::PUT, path, &documents).await?;
@@ -87,15 +104,30 @@ impl Files {
 }
 
 fn headline(change: &Value) -> String {
-    let version = if change["change"] == "removed" { String::new() } else { format!(" v{}", change["version"]) };
-    format!("{} {} {}{version}", shown(&change["kind"]), shown(&change["name"]), shown(&change["change"]))
+    let version = if change["change"] == "removed" {
+        String::new()
+    } else {
+        format!(" v{}", change["version"])
+    };
+    format!(
+        "{} {} {}{version}",
+        shown(&change["kind"]),
+        shown(&change["name"]),
+        shown(&change["change"])
+    )
 }
 
 fn print_in_full(change: &Value) -> io::Result<()> {
     writeln!(io::stdout(), "{}", headline(change))?;
     for difference in change["differences"].as_array().into_iter().flatten() {
         let side = |name| difference.get(name).map_or_else(|| "nothing".into(), Value::to_string);
-        writeln!(io::stdout(), "  {}: {} -> {}", shown(&difference["path"]), side("before"), side("after"))?;
+        writeln!(
+            io::stdout(),
+            "  {}: {} -> {}",
+            shown(&difference["path"]),
+            side("before"),
+            side("after")
+        )?;
     }
     Ok(())
 }

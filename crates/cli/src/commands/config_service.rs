@@ -23,8 +23,10 @@ folder is locked as by `cohort up`, and the key is written to admin.key in it.
 Several processes may serve one PostgreSQL schema.
 SIGTERM or Ctrl-C answers what was asked and stops.";
 
-const DATABASE_URL_HELP: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: DATABASE_URL]";
-const NAME_HELP: &str = "The schema in PostgreSQL; deployments with different names share a server [default: COHORT_NAME, or cohort]";
+const DATABASE_URL_HELP: &str =
+    "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: DATABASE_URL]";
+const NAME_HELP: &str = "The schema in PostgreSQL; deployments with different names share a server \
+    [default: COHORT_NAME, or cohort]";
 
 /// Run the Config Database alone, on SQLite or PostgreSQL
 #[derive(Args)]
@@ -48,7 +50,9 @@ impl ConfigServiceCommand {
         let listen = environment.listen(self.listen)?;
         let held = hold(&database).await?;
         let options = ConfigServiceOptions::new(database.clone(), Arc::new(SystemClock));
-        let service = ConfigService::open(options).await.with_context(|| format!("cannot open {database}"))?;
+        let service = ConfigService::open(options)
+            .await
+            .with_context(|| format!("cannot open {database}"))?;
         match &held {
             Some(held) => drop(admin_key(held, &service).await?),
             None => self.give_first_key(&service).await?,
@@ -67,7 +71,11 @@ impl ConfigServiceCommand {
     }
 
     async fn give_first_key(&self, service: &ConfigService) -> anyhow::Result<()> {
-        let Some(key) = service.create_admin_key_if_none("admin").await.context("cannot make the first key")? else { return Ok(()) };
+        let Some(key) =
+            service.create_admin_key_if_none("admin").await.context("cannot make the first key")?
+        else {
+            return Ok(());
+        };
         match &self.admin_key_file {
             Some(path) => write_key_file(path, &key),
             None => {

@@ -58,7 +58,11 @@ struct Step {
 }
 
 impl Explain {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::LookAsAgent).await?;
         let path = format!("/tenants/{}/explain", segment(self.tenant.as_str()));
         let parameters = [("job", Some(self.job.to_string())), ("at", Some(self.at.to_string()))];
@@ -77,6 +81,10 @@ fn print_text(shown: Shown) -> anyhow::Result<()> {
     if let Some(chosen) = shown.chosen {
         writeln!(stdout, "{chosen}\n")?;
     }
-    writeln!(stdout, "{}\n", table(["STEP", "FOUND"], &[], shown.trace.into_iter().map(|step| [step.step, step.text])))?;
+    writeln!(
+        stdout,
+        "{}\n",
+        table(["STEP", "FOUND"], &[], shown.trace.into_iter().map(|step| [step.step, step.text]))
+    )?;
     Ok(writeln!(stdout, "Answer: {}. {}", shown.answer, shown.advice)?)
 }

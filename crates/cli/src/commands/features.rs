@@ -26,7 +26,8 @@ With --json each feature is a line {"feature_type", "version", "registered_at", 
 const SHOW_EXAMPLE: &str = "Example:
   cohort features show instagram_posts --data ./data > instagram_posts.json
 
-Only the definition is printed, as `cohort features put` reads it; with --json a line as of `cohort features list`.";
+Only the definition is printed, as `cohort features put` reads it; with --json a line as of \
+`cohort features list`.";
 
 const PUT_EXAMPLE: &str = r#"Example:
   cohort features put instagram_posts instagram_posts.json --dry-run --data ./data
@@ -81,14 +82,16 @@ pub(crate) struct Put {
     /// Its definition, or - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Store nothing and list the stored preferences that it would not allow; if there are any, the exit code is 1
+    /// Store nothing and list the stored preferences that it would not allow; if there are any, the
+    /// exit code is 1
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     endpoint: EndpointArgs,
 }
 
-/// List the stored preferences that their feature would not allow today; if there are any, the exit code is 1
+/// List the stored preferences that their feature would not allow today; if there are any, the exit
+/// code is 1
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLE)]
 pub(crate) struct Check {
@@ -100,7 +103,11 @@ pub(crate) struct Check {
 }
 
 impl Features {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         match self {
             Self::List(list) => list.run(environment, output).await,
             Self::Show(show) => show.run(environment, output).await,
@@ -117,7 +124,9 @@ impl List {
         let features = list["feature_types"].as_array().map(Vec::as_slice).unwrap_or_default();
         match output {
             Output::Json => features.iter().try_for_each(print_line)?,
-            Output::Text if features.is_empty() => writeln!(io::stdout(), "no feature is registered: preferences for any are taken")?,
+            Output::Text if features.is_empty() => {
+                writeln!(io::stdout(), "no feature is registered: preferences for any are taken")?
+            }
             Output::Text => {
                 let headings = ["FEATURE", "VERSION", "REGISTERED AT", "BY", "DESCRIPTION"];
                 writeln!(io::stdout(), "{}", table(headings, &[1], features.iter().map(row)))?;
@@ -130,7 +139,13 @@ impl List {
 fn row(feature: &Value) -> [String; 5] {
     let text = |field: &str| shown(&feature[field]);
     let description = shown(&feature["definition"]["description"]);
-    [text("feature_type"), text("version"), text("registered_at"), text("registered_by"), description]
+    [
+        text("feature_type"),
+        text("version"),
+        text("registered_at"),
+        text("registered_by"),
+        description,
+    ]
 }
 
 impl Show {
@@ -139,7 +154,11 @@ impl Show {
         let registered: Value = endpoint.get_json(&path(&self.feature)).await?;
         match output {
             Output::Json => print_line(&registered)?,
-            Output::Text => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&registered["definition"])?)?,
+            Output::Text => writeln!(
+                io::stdout(),
+                "{}",
+                serde_json::to_string_pretty(&registered["definition"])?
+            )?,
         }
         Ok(())
     }
@@ -152,24 +171,37 @@ impl Put {
         if self.dry_run {
             return try_out(&endpoint, &self.feature, &definition, output).await;
         }
-        let registered: Value = endpoint.send_json(Method::PUT, &path(&self.feature), &definition).await?;
+        let registered: Value =
+            endpoint.send_json(Method::PUT, &path(&self.feature), &definition).await?;
         match output {
             Output::Json => print_line(&registered)?,
-            Output::Text => writeln!(io::stdout(), "{} is registered, version {}", self.feature, shown(&registered["version"]))?,
+            Output::Text => writeln!(
+                io::stdout(),
+                "{} is registered, version {}",
+                self.feature,
+                shown(&registered["version"])
+            )?,
         }
         Ok(())
     }
 
     fn read(&self) -> anyhow::Result<Value> {
-        let text = if self.file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(&self.file) };
-        let text = text.map_err(|error| WrongInput(format!("cannot read {}: {error}", self.file.display())))?;
-        Ok(serde_json::from_str(&text).map_err(|error| WrongInput(format!("{}: not JSON: {error}", self.file.display())))?)
+        let text = if self.file.as_os_str() == "-" {
+            io::read_to_string(io::stdin())
+        } else {
+            std::fs::read_to_string(&self.file)
+        };
+        let text = text
+            .map_err(|error| WrongInput(format!("cannot read {}: {error}", self.file.display())))?;
+        Ok(serde_json::from_str(&text)
+            .map_err(|error| WrongInput(format!("{}: not JSON: {error}", self.file.display())))?)
     }
 }
 
 impl Check {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
-        // A dry run is a write that is not carried out: a folder that is opened only to look refuses it.
+        // A dry run is a write that is not carried out: a folder that is opened only to look
+        // refuses it.
         let endpoint = self.endpoint.connect(environment, Access::Change).await?;
         let registered: Value = endpoint.get_json(&path(&self.feature)).await?;
         try_out(&endpoint, &self.feature, &registered["definition"], output).await
@@ -177,20 +209,37 @@ impl Check {
 }
 
 /// Shows which stored preferences a definition would not allow; fails if there are any.
-async fn try_out(endpoint: &Endpoint, feature: &FeatureType, definition: &Value, output: Output) -> anyhow::Result<()> {
-    let found: Value = endpoint.send_json(Method::PUT, &format!("{}?dry_run=true", path(feature)), definition).await?;
-    let (looked_at, broken) = (shown(&found["preferences"]), found["broken_count"].as_u64().context("the answer names no count")?);
+async fn try_out(
+    endpoint: &Endpoint,
+    feature: &FeatureType,
+    definition: &Value,
+    output: Output,
+) -> anyhow::Result<()> {
+    let found: Value = endpoint
+        .send_json(Method::PUT, &format!("{}?dry_run=true", path(feature)), definition)
+        .await?;
+    let (looked_at, broken) = (
+        shown(&found["preferences"]),
+        found["broken_count"].as_u64().context("the answer names no count")?,
+    );
     match output {
         Output::Json => print_line(&found)?,
         Output::Text => {
             let rows = found["broken"].as_array().into_iter().flatten().flat_map(broken_rows);
             let rows: Vec<_> = rows.collect();
             if !rows.is_empty() {
-                writeln!(io::stdout(), "{}", table(["TENANT", "VERSION", "FIELD", "WHY"], &[1], rows))?;
+                writeln!(
+                    io::stdout(),
+                    "{}",
+                    table(["TENANT", "VERSION", "FIELD", "WHY"], &[1], rows)
+                )?;
             }
         }
     }
-    anyhow::ensure!(broken == 0, "{broken} of {looked_at} stored preferences for {feature} would not be allowed");
+    anyhow::ensure!(
+        broken == 0,
+        "{broken} of {looked_at} stored preferences for {feature} would not be allowed"
+    );
     if output == Output::Text {
         writeln!(io::stdout(), "all {looked_at} stored preferences for {feature} are allowed")?;
     }
@@ -198,7 +247,14 @@ async fn try_out(endpoint: &Endpoint, feature: &FeatureType, definition: &Value,
 }
 
 fn broken_rows(broken: &Value) -> Vec<[String; 4]> {
-    let row = |error: &Value| [shown(&broken["tenant_id"]), shown(&broken["version"]), shown(&error["pointer"]), shown(&error["detail"])];
+    let row = |error: &Value| {
+        [
+            shown(&broken["tenant_id"]),
+            shown(&broken["version"]),
+            shown(&error["pointer"]),
+            shown(&error["detail"]),
+        ]
+    };
     broken["errors"].as_array().into_iter().flatten().map(row).collect()
 }
 

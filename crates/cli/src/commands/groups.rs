@@ -31,11 +31,16 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let path = format!("/features/{}/frequency-groups", self.feature);
         let list: GroupList = endpoint.get_json(&path).await?;
-        let mut groups: Vec<GroupSummary> = list.groups.into_iter().filter(|group| group.count > 0).collect();
+        let mut groups: Vec<GroupSummary> =
+            list.groups.into_iter().filter(|group| group.count > 0).collect();
         groups.sort_by(|one, other| one.group.cmp(&other.group));
         let mut stdout = io::stdout().lock();
         match output {
@@ -48,7 +53,8 @@ impl Groups {
     fn print_json(&self, stdout: &mut impl Write, groups: &[GroupSummary]) -> io::Result<()> {
         for GroupSummary { group, count, since, .. } in groups {
             let line = json!({
-                "feature_type": self.feature, "frequency": group.frequency_text(), "time_key": group.time_key(),
+                "feature_type": self.feature, "frequency": group.frequency_text(),
+                "time_key": group.time_key(),
                 "timezone": group.timezone_text(), "count": count, "since": since,
             });
             writeln!(stdout, "{line}")?;
@@ -61,10 +67,15 @@ impl Groups {
             return writeln!(stdout, "nobody has stated a preference for {}", self.feature);
         }
         let rows = groups.iter().map(|GroupSummary { group, count, since, .. }| {
-            let (frequency, timezone) = (group.frequency_text().to_owned(), group.timezone_text().to_owned());
+            let (frequency, timezone) =
+                (group.frequency_text().to_owned(), group.timezone_text().to_owned());
             let since = since.strftime("%Y-%m-%d %H:%M UTC").to_string();
             [frequency, group.time_key().to_string(), timezone, count.to_string(), since]
         });
-        writeln!(stdout, "{}", table(["FREQUENCY", "TIME KEY", "TIMEZONE", "USERS", "SINCE"], &[3], rows))
+        writeln!(
+            stdout,
+            "{}",
+            table(["FREQUENCY", "TIME KEY", "TIMEZONE", "USERS", "SINCE"], &[3], rows)
+        )
     }
 }

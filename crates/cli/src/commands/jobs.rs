@@ -80,14 +80,22 @@ struct OneJob {
 }
 
 impl Jobs {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
         let list: Value = endpoint.get_json("/jobs").await?;
         let jobs = list["jobs"].as_array().map(Vec::as_slice).unwrap_or_default();
         match output {
             Output::Json => jobs.iter().try_for_each(print_line)?,
-            Output::Text if jobs.is_empty() => writeln!(io::stdout(), "there is no job; `cohort apply FILE` makes some")?,
-            Output::Text => writeln!(io::stdout(), "{}", table(HEADINGS, &[1, 4, 5], jobs.iter().map(row)))?,
+            Output::Text if jobs.is_empty() => {
+                writeln!(io::stdout(), "there is no job; `cohort apply FILE` makes some")?
+            }
+            Output::Text => {
+                writeln!(io::stdout(), "{}", table(HEADINGS, &[1, 4, 5], jobs.iter().map(row)))?
+            }
         }
         Ok(())
     }
@@ -98,33 +106,66 @@ const HEADINGS: [&str; 7] = ["JOB", "VERSION", "STATE", "FEATURE", "GROUPS", "US
 fn row(job: &Value) -> [String; 7] {
     let text = |field: &str| shown(&job[field]);
     let next = job.get("next_run").filter(|next| !next.is_null());
-    let next = next.map_or_else(|| "-".into(), |next| format!("{} {}", shown(&next["nominal"]), shown(&next["timezone"])));
-    [text("job_id"), text("version"), text("state"), shown(&job["job"]["feature_type"]), text("groups"), text("members"), next]
+    let next = next.map_or_else(
+        || "-".into(),
+        |next| format!("{} {}", shown(&next["nominal"]), shown(&next["timezone"])),
+    );
+    [
+        text("job_id"),
+        text("version"),
+        text("state"),
+        shown(&job["job"]["feature_type"]),
+        text("groups"),
+        text("members"),
+        next,
+    ]
 }
 
 impl Trigger {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let triggered = self.job.act("trigger", environment).await?;
         let runs = triggered["runs"].as_array().map_or(0, Vec::len);
         match output {
             Output::Json => print_line(&triggered),
-            Output::Text => Ok(writeln!(io::stdout(), "{} runs as {}, {runs} groups", self.job.job, shown(&triggered["nominal"]))?),
+            Output::Text => Ok(writeln!(
+                io::stdout(),
+                "{} runs as {}, {runs} groups",
+                self.job.job,
+                shown(&triggered["nominal"])
+            )?),
         }
     }
 }
 
 impl Pause {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let job = self.job.act("pause", environment).await?;
         match output {
             Output::Json => print_line(&job),
-            Output::Text => Ok(writeln!(io::stdout(), "{} is paused since {}", self.job.job, shown(&job["paused_at"]))?),
+            Output::Text => Ok(writeln!(
+                io::stdout(),
+                "{} is paused since {}",
+                self.job.job,
+                shown(&job["paused_at"])
+            )?),
         }
     }
 }
 
 impl Resume {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let job = self.job.act("resume", environment).await?;
         match output {
             Output::Json => print_line(&job),
@@ -137,6 +178,12 @@ impl OneJob {
     /// Acts on the job, and gives what the agent says of it afterwards.
     async fn act(&self, act: &str, environment: &Environment) -> anyhow::Result<Value> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Change).await?;
-        endpoint.send_json(Method::POST, &format!("/jobs/{}/{act}", segment(self.job.as_str())), &Value::Null).await
+        endpoint
+            .send_json(
+                Method::POST,
+                &format!("/jobs/{}/{act}", segment(self.job.as_str())),
+                &Value::Null,
+            )
+            .await
     }
 }

@@ -91,7 +91,11 @@ enum ScopeName {
 }
 
 impl Keys {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         match self {
             Self::List(list) => list.run(environment, output).await,
             Self::Create(create) => create.run(environment, output).await,
@@ -107,25 +111,46 @@ impl List {
         let keys = list["api_keys"].as_array().map(Vec::as_slice).unwrap_or_default();
         match output {
             Output::Json => keys.iter().try_for_each(print_line)?,
-            Output::Text => writeln!(io::stdout(), "{}", table(HEADINGS, &[0, 5], keys.iter().map(row)))?,
+            Output::Text => {
+                writeln!(io::stdout(), "{}", table(HEADINGS, &[0, 5], keys.iter().map(row)))?
+            }
         }
         Ok(())
     }
 }
 
-const HEADINGS: [&str; 7] = ["ID", "NAME", "SCOPES", "GOOD UNTIL", "CREATED BY", "USES", "LAST USED"];
+const HEADINGS: [&str; 7] =
+    ["ID", "NAME", "SCOPES", "GOOD UNTIL", "CREATED BY", "USES", "LAST USED"];
 
 fn row(key: &Value) -> [String; 7] {
-    let scopes = key["scopes"].as_array().map(|scopes| scopes.iter().map(shown).collect::<Vec<_>>().join(" "));
-    let until = if key["revoked_at"].is_null() { shown(&key["expires_at"]) } else { format!("revoked {}", shown(&key["revoked_at"])) };
+    let scopes = key["scopes"]
+        .as_array()
+        .map(|scopes| scopes.iter().map(shown).collect::<Vec<_>>().join(" "));
+    let until = if key["revoked_at"].is_null() {
+        shown(&key["expires_at"])
+    } else {
+        format!("revoked {}", shown(&key["revoked_at"]))
+    };
     let text = |field: &str| shown(&key[field]);
-    [text("id"), text("name"), scopes.unwrap_or_default(), until, text("created_by"), text("uses"), text("last_used_at")]
+    [
+        text("id"),
+        text("name"),
+        scopes.unwrap_or_default(),
+        until,
+        text("created_by"),
+        text("uses"),
+        text("last_used_at"),
+    ]
 }
 
 impl Create {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Change).await?;
-        let scopes: Vec<String> = self.scope.iter().filter_map(|scope| Some(scope.to_possible_value()?.get_name().to_owned())).collect();
+        let scopes: Vec<String> = self
+            .scope
+            .iter()
+            .filter_map(|scope| Some(scope.to_possible_value()?.get_name().to_owned()))
+            .collect();
         let mut request = json!({"name": self.name, "scopes": scopes});
         if let Some(lifetime) = &self.expires_in {
             request["expires_in"] = json!(lifetime);
@@ -148,7 +173,12 @@ impl Revoke {
         let revoked = endpoint.delete(&format!("/api-keys/{}", self.id)).await?;
         match output {
             Output::Json => print_line(&revoked)?,
-            Output::Text => writeln!(io::stdout(), "key {} of {} is refused from now on", self.id, shown(&revoked["name"]))?,
+            Output::Text => writeln!(
+                io::stdout(),
+                "key {} of {} is refused from now on",
+                self.id,
+                shown(&revoked["name"])
+            )?,
         }
         Ok(())
     }

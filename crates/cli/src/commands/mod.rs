@@ -87,7 +87,8 @@ pub(crate) enum Output {
 }
 
 impl Command {
-    /// What is logged where `COHORT_LOG` says nothing: services tell what they do, commands only what goes wrong.
+    /// What is logged where `COHORT_LOG` says nothing: services tell what they do, commands only
+    /// what goes wrong.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
             Self::Up(_) | Self::ConfigService(_) => "info",

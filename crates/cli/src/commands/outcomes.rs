@@ -98,7 +98,11 @@ struct Row {
 }
 
 impl Outcomes {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
         if self.follow {
             return self.follow(&endpoint).await;
@@ -108,10 +112,14 @@ impl Outcomes {
         let mut rows = Vec::new();
         let (mut left, mut cursor) = (limit, None);
         while left > 0 {
-            let page: OutcomePage = endpoint.get_json(&query("/outcomes", self.parameters(left, cursor.take()))).await?;
+            let page: OutcomePage = endpoint
+                .get_json(&query("/outcomes", self.parameters(left, cursor.take())))
+                .await?;
             left -= page.outcomes.len().min(left);
             match output {
-                Output::Json => page.outcomes.iter().try_for_each(|outcome| writeln!(stdout, "{outcome}"))?,
+                Output::Json => {
+                    page.outcomes.iter().try_for_each(|outcome| writeln!(stdout, "{outcome}"))?
+                }
                 Output::Text => rows.extend(page.outcomes),
             }
             cursor = page.next_cursor;
@@ -125,7 +133,8 @@ impl Outcomes {
         Ok(stdout.flush()?)
     }
 
-    /// Prints what is recorded from now on, or from elsewhere, until the feed ends or the user has seen enough.
+    /// Prints what is recorded from now on, or from elsewhere, until the feed ends or the user has
+    /// seen enough.
     async fn follow(&self, endpoint: &Endpoint) -> anyhow::Result<()> {
         let mut cursor = match self.from.as_deref() {
             None => Some("now".to_owned()),
@@ -133,7 +142,10 @@ impl Outcomes {
             Some(cursor) => Some(cursor.to_owned()),
         };
         loop {
-            let path = query("/outcomes/feed", [("cursor", cursor.clone()), ("wait", Some(WAIT.to_string()))]);
+            let path = query(
+                "/outcomes/feed",
+                [("cursor", cursor.clone()), ("wait", Some(WAIT.to_string()))],
+            );
             let page: anyhow::Result<FeedPage> = tokio::select! {
                 page = endpoint.get_json(&path) => page,
                 // Without a way to hear of Ctrl-C it ends the process all the same.
@@ -144,27 +156,40 @@ impl Outcomes {
             };
             let page = page.inspect_err(|_reported| say_where(cursor.as_deref()))?;
             let mut stdout = io::stdout().lock();
-            page.outcomes.iter().filter(|outcome| self.asks_for(outcome)).try_for_each(|outcome| writeln!(stdout, "{outcome}"))?;
+            page.outcomes
+                .iter()
+                .filter(|outcome| self.asks_for(outcome))
+                .try_for_each(|outcome| writeln!(stdout, "{outcome}"))?;
             stdout.flush()?;
             cursor = Some(page.next);
         }
     }
 
     fn asks_for(&self, outcome: &serde_json::Value) -> bool {
-        let is = |field: &str, wanted: Option<&str>| wanted.is_none_or(|wanted| outcome[field] == wanted);
+        let is = |field: &str, wanted: Option<&str>| {
+            wanted.is_none_or(|wanted| outcome[field] == wanted)
+        };
         is("job_id", self.job.as_ref().map(JobId::as_str))
             && is("tenant_id", self.tenant.as_ref().map(TenantId::as_str))
             && is("status", self.status_name().as_deref())
             && is("reason", self.reason.as_deref())
             && self.run.is_none_or(|run| outcome["run_id"] == run)
-            && self.error.as_ref().is_none_or(|part| outcome["detail"].as_str().is_some_and(|detail| detail.contains(part)))
+            && self.error.as_ref().is_none_or(|part| {
+                outcome["detail"].as_str().is_some_and(|detail| detail.contains(part))
+            })
     }
 
     fn status_name(&self) -> Option<String> {
-        self.status.and_then(|status| status.to_possible_value()).map(|value| value.get_name().to_owned())
+        self.status
+            .and_then(|status| status.to_possible_value())
+            .map(|value| value.get_name().to_owned())
     }
 
-    fn parameters(&self, left: usize, cursor: Option<String>) -> [(&'static str, Option<String>); 8] {
+    fn parameters(
+        &self,
+        left: usize,
+        cursor: Option<String>,
+    ) -> [(&'static str, Option<String>); 8] {
         [
             ("job", self.job.as_ref().map(ToString::to_string)),
             ("tenant", self.tenant.as_ref().map(ToString::to_string)),
@@ -185,17 +210,32 @@ fn say_where(cursor: Option<&str>) {
     }
 }
 
-fn print_table(stdout: &mut impl Write, outcomes: Vec<serde_json::Value>, is_cut: bool) -> anyhow::Result<()> {
+fn print_table(
+    stdout: &mut impl Write,
+    outcomes: Vec<serde_json::Value>,
+    is_cut: bool,
+) -> anyhow::Result<()> {
     if outcomes.is_empty() {
         writeln!(stdout, "no such outcomes")?;
         return Ok(());
     }
-    let rows: Vec<Row> = outcomes.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
+    let rows: Vec<Row> =
+        outcomes.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
     let cells = rows.into_iter().map(|row| {
         let why = row.reason.into_iter().chain(row.detail).collect::<Vec<_>>().join(": ");
-        [row.tenant_id, row.nominal, row.timezone, row.job_id, row.status, row.attempts.to_string(), row.chunk.to_string(), why]
+        [
+            row.tenant_id,
+            row.nominal,
+            row.timezone,
+            row.job_id,
+            row.status,
+            row.attempts.to_string(),
+            row.chunk.to_string(),
+            why,
+        ]
     });
-    let headings = ["TENANT", "NOMINAL", "TIMEZONE", "JOB", "STATUS", "ATTEMPTS", "CHUNK", "REASON"];
+    let headings =
+        ["TENANT", "NOMINAL", "TIMEZONE", "JOB", "STATUS", "ATTEMPTS", "CHUNK", "REASON"];
     writeln!(stdout, "{}", table(headings, &[5, 6], cells))?;
     if is_cut {
         writeln!(stdout, "There are more: --limit N shows them, --json all.")?;

@@ -42,7 +42,8 @@ pub(crate) struct Retry {
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
     /// Only those with this reason
-    #[arg(long, value_name = "REASON", value_parser = ["rejected", "retries_exhausted", "poison", "unknown_result"])]
+    #[arg(long, value_name = "REASON",
+        value_parser = ["rejected", "retries_exhausted", "poison", "unknown_result"])]
     reason: Option<String>,
     /// Let the handler see another idempotency key
     #[arg(long)]
@@ -52,7 +53,11 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Change).await?;
         let answer: Value = endpoint.send_json(Method::POST, &self.path(), &self.body()).await?;
         match (output, answer["requeued"].as_u64().unwrap_or_default()) {
@@ -72,7 +77,8 @@ impl Retry {
     }
 
     fn body(&self) -> Value {
-        let mut body = json!({"tenants": self.user, "reason": self.reason, "error": self.error, "new_key": self.new_key});
+        let mut body = json!({"tenants": self.user, "reason": self.reason, "error": self.error,
+            "new_key": self.new_key});
         if let Some(since) = self.since {
             body["since"] = json!(since);
         }

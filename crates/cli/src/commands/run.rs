@@ -56,7 +56,11 @@ struct AttemptPage {
 }
 
 impl Run {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let Self::Show(show) = self;
         let endpoint = show.endpoint.connect_to_agent(environment, Access::Look).await?;
         let run: Value = endpoint.get_json(&format!("/runs/{}", show.run)).await?;
@@ -74,7 +78,9 @@ impl Show {
         let mut cursor = None;
         loop {
             let page = self.attempts(endpoint, cursor, PAGE).await?;
-            page.attempts.iter().try_for_each(|attempt| writeln!(stdout, "{}", json!({ "attempt": attempt })))?;
+            page.attempts
+                .iter()
+                .try_for_each(|attempt| writeln!(stdout, "{}", json!({ "attempt": attempt })))?;
             cursor = page.next_cursor;
             if cursor.is_none() {
                 return Ok(stdout.flush()?);
@@ -85,22 +91,33 @@ impl Show {
     async fn print_tables(&self, endpoint: &Endpoint, run: &Value) -> anyhow::Result<()> {
         let page = self.attempts(endpoint, None, ROWS).await?;
         let mut stdout = io::stdout().lock();
-        let fields = run.as_object().into_iter().flatten().map(|(name, value)| [name.clone(), shown(value)]);
+        let fields =
+            run.as_object().into_iter().flatten().map(|(name, value)| [name.clone(), shown(value)]);
         writeln!(stdout, "{}", table(["FIELD", "VALUE"], &[], fields))?;
         let cells = page.attempts.iter().map(|attempt| {
             let text = |field: &str| attempt.get(field).map(shown).unwrap_or_default();
             [text("tenant_id"), text("attempt"), text("at"), text("status"), text("error")]
         });
-        writeln!(stdout, "\n{}", table(["TENANT", "ATTEMPT", "AT", "STATUS", "ERROR"], &[1], cells))?;
+        writeln!(
+            stdout,
+            "\n{}",
+            table(["TENANT", "ATTEMPT", "AT", "STATUS", "ERROR"], &[1], cells)
+        )?;
         if page.next_cursor.is_some() {
             writeln!(stdout, "There are more: --tenant shows those for one user, --json all.")?;
         }
         Ok(())
     }
 
-    async fn attempts(&self, endpoint: &Endpoint, cursor: Option<String>, limit: usize) -> anyhow::Result<AttemptPage> {
+    async fn attempts(
+        &self,
+        endpoint: &Endpoint,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> anyhow::Result<AttemptPage> {
         let tenant = self.tenant.as_ref().map(ToString::to_string);
-        let parameters = [("tenant", tenant), ("cursor", cursor), ("limit", Some(limit.to_string()))];
+        let parameters =
+            [("tenant", tenant), ("cursor", cursor), ("limit", Some(limit.to_string()))];
         endpoint.get_json(&query(&format!("/runs/{}/attempts", self.run), parameters)).await
     }
 }

@@ -56,13 +56,21 @@ struct Row {
 }
 
 impl Runs {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
         let mut runs = Vec::new();
         let mut before = None;
         while runs.len() < self.limit {
             let limit = (self.limit - runs.len()).min(1_000).to_string();
-            let parameters = [("job", self.job.as_ref().map(ToString::to_string)), ("before", before.take()), ("limit", Some(limit))];
+            let parameters = [
+                ("job", self.job.as_ref().map(ToString::to_string)),
+                ("before", before.take()),
+                ("limit", Some(limit)),
+            ];
             let page: RunPage = endpoint.get_json(&query("/runs", parameters)).await?;
             runs.extend(page.runs);
             match page.next_before {
@@ -97,6 +105,18 @@ fn as_table(runs: Vec<serde_json::Value>) -> anyhow::Result<String> {
             row.missed.to_string(),
         ]
     });
-    let headings = ["RUN", "JOB", "GROUP", "TIMEZONE", "NOMINAL", "STATE", "USERS", "SUCCEEDED", "FAILED", "SKIPPED", "MISSED"];
+    let headings = [
+        "RUN",
+        "JOB",
+        "GROUP",
+        "TIMEZONE",
+        "NOMINAL",
+        "STATE",
+        "USERS",
+        "SUCCEEDED",
+        "FAILED",
+        "SKIPPED",
+        "MISSED",
+    ];
     Ok(table(headings, &[0, 6, 7, 8, 9, 10], cells))
 }

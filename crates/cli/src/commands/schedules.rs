@@ -34,12 +34,18 @@ pub(crate) struct Schedules {
 }
 
 impl Schedules {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let schedules = self.read(environment).await?;
         match output {
             Output::Json => schedules.iter().try_for_each(print_line)?,
             Output::Text if schedules.is_empty() => writeln!(io::stdout(), "nothing is scheduled")?,
-            Output::Text => writeln!(io::stdout(), "{}", table(HEADINGS, &[3], schedules.iter().map(row)))?,
+            Output::Text => {
+                writeln!(io::stdout(), "{}", table(HEADINGS, &[3], schedules.iter().map(row)))?
+            }
         }
         Ok(())
     }
@@ -49,7 +55,11 @@ impl Schedules {
         let (mut schedules, mut cursor) = (Vec::new(), None);
         while schedules.len() < self.limit {
             let limit = (self.limit - schedules.len()).min(1_000).to_string();
-            let parameters = [("job", self.job.as_ref().map(ToString::to_string)), ("cursor", cursor.take()), ("limit", Some(limit))];
+            let parameters = [
+                ("job", self.job.as_ref().map(ToString::to_string)),
+                ("cursor", cursor.take()),
+                ("limit", Some(limit)),
+            ];
             let mut page: Value = endpoint.get_json(&query("/schedules", parameters)).await?;
             let of_page: Vec<Value> = serde_json::from_value(page["schedules"].take())?;
             schedules.extend(of_page);

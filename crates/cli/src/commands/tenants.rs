@@ -136,7 +136,11 @@ pub(crate) struct Link {
 }
 
 impl Tenants {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         match self {
             Self::List(list) => list.run(environment, output).await,
             Self::Show(one) => one.run(environment, output).await,
@@ -158,11 +162,18 @@ struct Pages<'a> {
 
 impl Pages<'_> {
     /// Gives each item, at most so many; says whether there are more.
-    async fn each(&self, most: usize, mut each: impl FnMut(Value) -> anyhow::Result<()>) -> anyhow::Result<bool> {
+    async fn each(
+        &self,
+        most: usize,
+        mut each: impl FnMut(Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<bool> {
         let (mut left, mut cursor) = (most, None);
         while left > 0 {
             let own = [("cursor", cursor), ("limit", Some(left.min(PAGE).to_string()))];
-            let page: Value = self.endpoint.get_json(&query(&self.path, self.parameters.iter().cloned().chain(own))).await?;
+            let page: Value = self
+                .endpoint
+                .get_json(&query(&self.path, self.parameters.iter().cloned().chain(own)))
+                .await?;
             for item in page[self.items].as_array().into_iter().flatten().take(left) {
                 each(item.clone())?;
                 left -= 1;
@@ -206,10 +217,20 @@ impl Pages<'_> {
 impl List {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
-        let parameters = vec![("q", self.q.clone()), ("label", self.label.clone()), ("as_of", self.as_of.clone())];
-        let pages = Pages { endpoint: &endpoint, path: "/tenants".into(), items: "tenants", parameters };
+        let parameters = vec![
+            ("q", self.q.clone()),
+            ("label", self.label.clone()),
+            ("as_of", self.as_of.clone()),
+        ];
+        let pages =
+            Pages { endpoint: &endpoint, path: "/tenants".into(), items: "tenants", parameters };
         let row = |tenant: &Value| {
-            [shown(&tenant["tenant_id"]), shown(&tenant["created_at"]), shown(&tenant["timezone"]), labels(&tenant["labels"])]
+            [
+                shown(&tenant["tenant_id"]),
+                shown(&tenant["created_at"]),
+                shown(&tenant["timezone"]),
+                labels(&tenant["labels"]),
+            ]
         };
         pages.print(output, self.limit, ["TENANT", "SINCE", "TIMEZONE", "LABELS"], row).await
     }
@@ -220,8 +241,10 @@ impl One {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let path = path(&self.tenant);
         let mut tenant: Value = endpoint.get_json(&path).await?;
-        let document: Option<Value> = endpoint.find_json(&format!("{path}/configs/{FEATURE_PREFERENCES}")).await?;
-        tenant["preferences"] = document.map_or_else(|| json!({}), |document| document["config_value"].clone());
+        let document: Option<Value> =
+            endpoint.find_json(&format!("{path}/configs/{FEATURE_PREFERENCES}")).await?;
+        tenant["preferences"] =
+            document.map_or_else(|| json!({}), |document| document["config_value"].clone());
         match output {
             Output::Json => print_line(&tenant)?,
             Output::Text => print_tenant(&tenant)?,
@@ -233,7 +256,12 @@ impl One {
 fn print_tenant(tenant: &Value) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     let (timezone, labels) = (shown(&tenant["timezone"]), labels(&tenant["labels"]));
-    writeln!(stdout, "{}, since {}, timezone {timezone}, labels {labels}", shown(&tenant["tenant_id"]), shown(&tenant["created_at"]))?;
+    writeln!(
+        stdout,
+        "{}, since {}, timezone {timezone}, labels {labels}",
+        shown(&tenant["tenant_id"]),
+        shown(&tenant["created_at"])
+    )?;
     for (feature, preference) in tenant["preferences"].as_object().into_iter().flatten() {
         writeln!(stdout, "{feature}: {preference}")?;
     }
@@ -244,10 +272,25 @@ impl History {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let parameters = vec![("feature_type", self.feature.as_ref().map(ToString::to_string))];
-        let pages = Pages { endpoint: &endpoint, path: format!("{}/history", path(&self.tenant)), items: "history", parameters };
+        let pages = Pages {
+            endpoint: &endpoint,
+            path: format!("{}/history", path(&self.tenant)),
+            items: "history",
+            parameters,
+        };
         let row = |entry: &Value| {
-            let what = if entry["feature_type"].is_null() { "timezone and labels".into() } else { shown(&entry["feature_type"]) };
-            [shown(&entry["at"]), shown(&entry["actor"]), what, shown(&entry["version"]), shown(&entry["after"])]
+            let what = if entry["feature_type"].is_null() {
+                "timezone and labels".into()
+            } else {
+                shown(&entry["feature_type"])
+            };
+            [
+                shown(&entry["at"]),
+                shown(&entry["actor"]),
+                what,
+                shown(&entry["version"]),
+                shown(&entry["after"]),
+            ]
         };
         pages.print(output, self.limit, ["AT", "BY", "WHAT", "VERSION", "THEN"], row).await
     }
@@ -256,7 +299,10 @@ impl History {
 impl Erase {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         if !self.yes {
-            let text = format!("nothing brings {:?} back once erased; --yes does it", self.tenant.as_str());
+            let text = format!(
+                "nothing brings {:?} back once erased; --yes does it",
+                self.tenant.as_str()
+            );
             return Err(WrongInput(text).into());
         }
         let endpoint = self.endpoint.connect(environment, Access::Change).await?;
@@ -265,7 +311,8 @@ impl Erase {
             Output::Json => print_line(&receipt)?,
             Output::Text => writeln!(
                 io::stdout(),
-                "erased at {}: {} preferences, {} entries of the history; the number {} stands where the name stood",
+                "erased at {}: {} preferences, {} entries of the history; the number {} stands \
+                 where the name stood",
                 shown(&receipt["erased_at"]),
                 shown(&receipt["preferences"]),
                 shown(&receipt["history_entries"]),
@@ -281,7 +328,9 @@ impl Link {
         // A link is signed and not stored.
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let request = json!({"expires_in": self.expires_in});
-        let made: Value = endpoint.send_json(Method::POST, &format!("{}/links", path(&self.tenant)), &request).await?;
+        let made: Value = endpoint
+            .send_json(Method::POST, &format!("{}/links", path(&self.tenant)), &request)
+            .await?;
         match output {
             Output::Json => print_line(&made)?,
             Output::Text => {
@@ -294,7 +343,12 @@ impl Link {
 }
 
 fn labels(labels: &Value) -> String {
-    let labels: Vec<_> = labels.as_object().into_iter().flatten().map(|(name, value)| format!("{name}:{}", shown(value))).collect();
+    let labels: Vec<_> = labels
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name}:{}", shown(value)))
+        .collect();
     if labels.is_empty() { "-".into() } else { labels.join(" ") }
 }
 

@@ -38,7 +38,8 @@ pub(crate) struct Up {
     listen: Option<SocketAddr>,
     /// Jobs and purposes to apply at the start, as `cohort apply` does; may be given more than once
     ///
-    /// The files of the last start again are no act: what was applied since stays. Without this, what is stored is in force.
+    /// The files of the last start again are no act: what was applied since stays. Without this,
+    /// what is stored is in force.
     #[arg(long, value_name = "FILE")]
     batch_config: Vec<PathBuf>,
     #[arg(long, value_name = "DAYS", help = RETENTION_HELP)]
@@ -57,18 +58,37 @@ impl Up {
     }
 
     /// Serves a simulated folder as it ended.
-    async fn show(&self, simulated: Simulated, environment: &Environment, signals: &mut Signals) -> anyhow::Result<()> {
+    async fn show(
+        &self,
+        simulated: Simulated,
+        environment: &Environment,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
         if !self.batch_config.is_empty() {
-            let text = format!("--batch-config: nothing runs in {}: {}", self.data.display(), simulated.reason());
+            let text = format!(
+                "--batch-config: nothing runs in {}: {}",
+                self.data.display(),
+                simulated.reason()
+            );
             return Err(WrongInput(text).into());
         }
         let held = DataDir::lock(&self.data).await?;
         let clock: Arc<dyn AgentClock> = Arc::new(SimulatedClock::starting_at(simulated.end));
-        let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, Some(simulated.reason())).await?;
+        let config = open_config_service(
+            held.path(),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Some(simulated.reason()),
+        )
+        .await?;
         let key = admin_key(&held, &config).await?;
-        let registry = registry_without_agent(open_ledger(held.path(), true)?, clock, environment.max_concurrent_items()?);
+        let registry = registry_without_agent(
+            open_ledger(held.path(), true)?,
+            clock,
+            environment.max_concurrent_items()?,
+        );
         let address = Address::take(environment.listen(self.listen)?, &key).await?;
-        let registry = registry.read_only(simulated.reason()).asking(Arc::new(address.client.clone()));
+        let registry =
+            registry.read_only(simulated.reason()).asking(Arc::new(address.client.clone()));
         let server = address.serve(config, registry);
         held.announce(server.address)?;
         self.say_where(server.address);
@@ -84,9 +104,16 @@ impl Up {
         let retention = environment.ledger_retention(self.ledger_retention.as_deref())?;
         let grace = environment.shutdown_grace(self.shutdown_grace.as_deref())?;
         let held = DataDir::lock(&self.data).await?;
-        let config = open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, None).await?;
+        let config =
+            open_config_service(held.path(), Arc::clone(&clock) as Arc<dyn Clock>, None).await?;
         let key = admin_key(&held, &config).await?;
-        let parts = agent::Parts { ledger: open_ledger(held.path(), false)?, clock, holder: Holder::alone(HOLDER), environment, retention };
+        let parts = agent::Parts {
+            ledger: open_ledger(held.path(), false)?,
+            clock,
+            holder: Holder::alone(HOLDER),
+            environment,
+            retention,
+        };
         parts.apply(&self.batch_config).await?;
         let address = Address::take(environment.listen(self.listen)?, &key).await?;
         let processor = parts.processor(address.client.clone())?;
@@ -102,6 +129,9 @@ impl Up {
     }
 
     fn say_where(&self, address: SocketAddr) {
-        println!("Cohort listens on http://{address}/api/v1; its key is in {}.", self.data.join("admin.key").display());
+        println!(
+            "Cohort listens on http://{address}/api/v1; its key is in {}.",
+            self.data.join("admin.key").display()
+        );
     }
 }

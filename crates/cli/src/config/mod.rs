@@ -83,9 +83,15 @@ impl Environment {
         // What cannot be read may hold a password too.
         let masked = |url: &String, schema: &str| {
             let address = url.parse::<DatabaseAddress>();
-            address.map_or_else(|_not_one| "(no address of a database)".to_owned(), |address| address.in_schema(schema).to_string())
+            address.map_or_else(
+                |_not_one| "(no address of a database)".to_owned(),
+                |address| address.in_schema(schema).to_string(),
+            )
         };
-        let database = self.database_url.as_ref().map(|url| masked(url, self.name.as_deref().unwrap_or("cohort")));
+        let database = self
+            .database_url
+            .as_ref()
+            .map(|url| masked(url, self.name.as_deref().unwrap_or("cohort")));
         let ledger = self.ledger_url.as_ref().map(|url| masked(url, &self.ledger_schema(None)));
         vec![
             setting("CONFIG_SERVICE_URL", &self.config_service_url, "-"),
@@ -105,24 +111,45 @@ impl Environment {
     }
 
     /// The database of the Config Database: what a flag says, or else the environment.
-    pub(crate) fn database(&self, url: Option<&str>, name: Option<&str>) -> anyhow::Result<DatabaseAddress> {
-        let (source, url) = named(("--database-url", url), ("DATABASE_URL", self.database_url.as_deref()))
-            .ok_or_else(|| WrongInput("which database? Give --database-url URL, or set DATABASE_URL".into()))?;
+    pub(crate) fn database(
+        &self,
+        url: Option<&str>,
+        name: Option<&str>,
+    ) -> anyhow::Result<DatabaseAddress> {
+        let (source, url) =
+            named(("--database-url", url), ("DATABASE_URL", self.database_url.as_deref()))
+                .ok_or_else(|| {
+                    WrongInput(
+                        "which database? Give --database-url URL, or set DATABASE_URL".into(),
+                    )
+                })?;
         // The text may hold a password, so it is not repeated.
-        let address: DatabaseAddress = url.parse().map_err(|error| WrongInput(format!("{source}: {error}")))?;
+        let address: DatabaseAddress =
+            url.parse().map_err(|error| WrongInput(format!("{source}: {error}")))?;
         Ok(match name.or(self.name.as_deref()) {
             Some(name) => address.in_schema(name),
             None => address,
         })
     }
 
-    /// The database of an agent's ledger: what a flag says, or else the environment. On PostgreSQL it has a schema beside that of the
-    /// Config Database.
-    pub(crate) fn ledger(&self, url: Option<&str>, name: Option<&str>) -> anyhow::Result<DatabaseAddress> {
-        let (source, url) = named(("--ledger-url", url), ("COHORT_LEDGER_URL", self.ledger_url.as_deref()))
-            .ok_or_else(|| WrongInput("where is the ledger? Give --ledger-url URL, or set COHORT_LEDGER_URL".into()))?;
+    /// The database of an agent's ledger: what a flag says, or else the environment. On PostgreSQL
+    /// it has a schema beside that of the Config Database.
+    pub(crate) fn ledger(
+        &self,
+        url: Option<&str>,
+        name: Option<&str>,
+    ) -> anyhow::Result<DatabaseAddress> {
+        let (source, url) =
+            named(("--ledger-url", url), ("COHORT_LEDGER_URL", self.ledger_url.as_deref()))
+                .ok_or_else(|| {
+                    WrongInput(
+                        "where is the ledger? Give --ledger-url URL, or set COHORT_LEDGER_URL"
+                            .into(),
+                    )
+                })?;
         // The text may hold a password, so it is not repeated.
-        let address: DatabaseAddress = url.parse().map_err(|error| WrongInput(format!("{source}: {error}")))?;
+        let address: DatabaseAddress =
+            url.parse().map_err(|error| WrongInput(format!("{source}: {error}")))?;
         Ok(address.in_schema(&self.ledger_schema(name)))
     }
 
@@ -133,45 +160,69 @@ impl Environment {
 
     /// How long closed runs are kept: what a flag says, or else the environment, or else 400 days.
     pub(crate) fn ledger_retention(&self, flag: Option<&str>) -> anyhow::Result<LedgerRetention> {
-        let said = named(("--ledger-retention", flag), ("COHORT_LEDGER_RETENTION", self.ledger_retention.as_deref()));
+        let said = named(
+            ("--ledger-retention", flag),
+            ("COHORT_LEDGER_RETENTION", self.ledger_retention.as_deref()),
+        );
         let Some((source, days)) = said else { return Ok(LedgerRetention::default()) };
         Ok(days.parse().map_err(|error| WrongInput(format!("{source}: {error}, got {days:?}")))?)
     }
 
-    /// How long work in hand may take after SIGTERM: what a flag says, or else the environment, or else 25 s (F6).
+    /// How long work in hand may take after SIGTERM: what a flag says, or else the environment, or
+    /// else 25 s (F6).
     pub(crate) fn shutdown_grace(&self, flag: Option<&str>) -> anyhow::Result<Duration> {
-        let said = named(("--shutdown-grace", flag), ("COHORT_SHUTDOWN_GRACE", self.shutdown_grace.as_deref()));
+        let said = named(
+            ("--shutdown-grace", flag),
+            ("COHORT_SHUTDOWN_GRACE", self.shutdown_grace.as_deref()),
+        );
         let Some((source, text)) = said else { return Ok(DEFAULT_GRACE) };
-        let grace = text.parse::<SignedDuration>().ok().and_then(|grace| Duration::try_from(grace).ok());
-        grace.ok_or_else(|| WrongInput(format!("{source}: expected a duration such as 25s, got {text:?}")).into())
+        let grace =
+            text.parse::<SignedDuration>().ok().and_then(|grace| Duration::try_from(grace).ok());
+        grace.ok_or_else(|| {
+            WrongInput(format!("{source}: expected a duration such as 25s, got {text:?}")).into()
+        })
     }
 
-    /// Where a service listens: what a flag says, or else the environment, or else port 8000 of loopback.
+    /// Where a service listens: what a flag says, or else the environment, or else port 8000 of
+    /// loopback.
     pub(crate) fn listen(&self, flag: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
         let said = self.listen.as_deref().unwrap_or("127.0.0.1:8000");
-        let expected = |_| WrongInput(format!("COHORT_LISTEN: expected an address such as 127.0.0.1:8000, got {said:?}"));
+        let expected = |_| {
+            WrongInput(format!(
+                "COHORT_LISTEN: expected an address such as 127.0.0.1:8000, got {said:?}"
+            ))
+        };
         Ok(flag.map_or_else(|| said.parse().map_err(expected), Ok)?)
     }
 
     /// How often the groups are read in full as a safety net; a minute if not set (F8).
     pub(crate) fn poll_interval(&self) -> anyhow::Result<Duration> {
-        Ok(Duration::from_secs(whole_number("CONFIG_POLL_INTERVAL", self.poll_interval.as_deref())?.unwrap_or(60)))
+        Ok(Duration::from_secs(
+            whole_number("CONFIG_POLL_INTERVAL", self.poll_interval.as_deref())?.unwrap_or(60),
+        ))
     }
 
     /// How many users may be called and not yet answered; 25 if not set (D3).
     pub(crate) fn max_concurrent_items(&self) -> anyhow::Result<usize> {
-        Ok(whole_number("BATCH_MAX_CONCURRENT_ITEMS", self.max_concurrent_items.as_deref())?.unwrap_or(25) as usize)
+        Ok(whole_number("BATCH_MAX_CONCURRENT_ITEMS", self.max_concurrent_items.as_deref())?
+            .unwrap_or(25) as usize)
     }
 
-    /// Attempts after the first for jobs that do not say how many; 3 if not set, and 0 is none (D4).
+    /// Attempts after the first for jobs that do not say how many; 3 if not set, and 0 is none
+    /// (D4).
     pub(crate) fn retry_limit(&self) -> anyhow::Result<u32> {
         let Some(text) = self.retry_limit.as_deref() else { return Ok(3) };
-        text.parse().map_err(|_no_number| WrongInput(format!("BATCH_RETRY_LIMIT: expected a whole number, got {text:?}")).into())
+        text.parse().map_err(|_no_number| {
+            WrongInput(format!("BATCH_RETRY_LIMIT: expected a whole number, got {text:?}")).into()
+        })
     }
 }
 
 /// The first of two sources that says something, with its name.
-fn named<'a>(flag: (&'static str, Option<&'a str>), variable: (&'static str, Option<&'a str>)) -> Option<(&'static str, &'a str)> {
+fn named<'a>(
+    flag: (&'static str, Option<&'a str>),
+    variable: (&'static str, Option<&'a str>),
+) -> Option<(&'static str, &'a str)> {
     [flag, variable].into_iter().find_map(|(name, text)| Some((name, text?)))
 }
 
@@ -186,8 +237,11 @@ pub(crate) fn secret(name: &str) -> Option<String> {
 }
 
 fn whole_number(name: &str, text: Option<&str>) -> anyhow::Result<Option<u64>> {
-    let number = text.map(|text| text.parse().ok().filter(|number| *number > 0).ok_or(text)).transpose();
-    number.map_err(|text| WrongInput(format!("{name}: expected a whole number above 0, got {text:?}")).into())
+    let number =
+        text.map(|text| text.parse().ok().filter(|number| *number > 0).ok_or(text)).transpose();
+    number.map_err(|text| {
+        WrongInput(format!("{name}: expected a whole number above 0, got {text:?}")).into()
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

@@ -12,34 +12,63 @@ use super::{Access, Endpoint, bearer};
 use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::lifecycle::{DataDir, admin_key, read_admin_key};
-use crate::services::{CONFIG_DATABASE, OwnKey, client_at, open_config_service, open_ledger, registry_without_agent, router};
+use crate::services::{
+    CONFIG_DATABASE, OwnKey, client_at, open_config_service, open_ledger, registry_without_agent,
+    router,
+};
 use crate::serving::Listening;
 use crate::simulated::Simulated;
 
 /// A free port that only this machine reaches.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Opens the stores of the folder: read-only to look; to change something locked, and made if they are not there.
-pub(super) async fn open(folder: &Path, access: Access, environment: &Environment) -> anyhow::Result<Endpoint> {
+/// Opens the stores of the folder: read-only to look; to change something locked, and made if they
+/// are not there.
+pub(super) async fn open(
+    folder: &Path,
+    access: Access,
+    environment: &Environment,
+) -> anyhow::Result<Endpoint> {
     match access {
         Access::Look => open_to_look(folder, environment, None).await,
-        Access::LookAsAgent => open_to_look(folder, environment, Some(Listening::at(LOOPBACK).await?)).await,
+        Access::LookAsAgent => {
+            open_to_look(folder, environment, Some(Listening::at(LOOPBACK).await?)).await
+        }
         Access::Change => open_to_change(folder, environment).await,
     }
 }
 
-/// What looks as an agent does speaks HTTP to the Config Database, as an agent does: here at a port of loopback.
-async fn open_to_look(folder: &Path, environment: &Environment, listening: Option<Listening>) -> anyhow::Result<Endpoint> {
+/// What looks as an agent does speaks HTTP to the Config Database, as an agent does: here at a port
+/// of loopback.
+async fn open_to_look(
+    folder: &Path,
+    environment: &Environment,
+    listening: Option<Listening>,
+) -> anyhow::Result<Endpoint> {
     let folder_text = folder.display();
     if !folder.join(CONFIG_DATABASE).exists() {
-        let text = format!("{folder_text} is no data folder: it holds no {CONFIG_DATABASE}; `cohort up --data {folder_text}` makes one");
+        let text = format!(
+            "{folder_text} is no data folder: it holds no {CONFIG_DATABASE}; `cohort up --data \
+             {folder_text}` makes one"
+        );
         return Err(WrongInput(text).into());
     }
     let key = read_admin_key(folder)?;
-    let key = key.with_context(|| format!("{folder_text} holds no admin.key; `cohort up --data {folder_text}` makes one"))?;
+    let key = key.with_context(|| {
+        format!("{folder_text} holds no admin.key; `cohort up --data {folder_text}` makes one")
+    })?;
     let (clock, only_to_look) = (clock_of(folder)?, "opened to look");
-    let config = open_config_service(folder, Arc::clone(&clock) as Arc<dyn Clock>, Some(only_to_look.into())).await?;
-    let registry = registry_without_agent(open_ledger(folder, true)?, clock, environment.max_concurrent_items()?);
+    let config = open_config_service(
+        folder,
+        Arc::clone(&clock) as Arc<dyn Clock>,
+        Some(only_to_look.into()),
+    )
+    .await?;
+    let registry = registry_without_agent(
+        open_ledger(folder, true)?,
+        clock,
+        environment.max_concurrent_items()?,
+    );
     let mut registry = registry.read_only(only_to_look.into());
     let mut serving = None;
     if let Some(listening) = listening {
@@ -65,7 +94,11 @@ async fn open_to_change(folder: &Path, environment: &Environment) -> anyhow::Res
     let held = DataDir::lock(folder).await?;
     let config = open_config_service(folder, Arc::new(SystemClock), None).await?;
     let key = admin_key(&held, &config).await?;
-    let registry = registry_without_agent(open_ledger(folder, false)?, Arc::new(SystemClock), environment.max_concurrent_items()?);
+    let registry = registry_without_agent(
+        open_ledger(folder, false)?,
+        Arc::new(SystemClock),
+        environment.max_concurrent_items()?,
+    );
     let router = router(&config, registry, Arc::new(OwnKey(key.clone())));
     Ok(Endpoint::InProcess { router, key: bearer(&key)?, _held: Some(held), _serving: None })
 }

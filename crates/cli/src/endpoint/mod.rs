@@ -1,4 +1,5 @@
-//! How a command that looks or acts reaches the service: over HTTP, or in this process on the files of a data folder.
+//! How a command that looks or acts reaches the service: over HTTP, or in this process on the files
+//! of a data folder.
 //!
 //! ```text
 //! --url, COHORT_AGENT_URL, CONFIG_SERVICE_URL ─────► HTTP, key from CONFIG_SERVICE_API_KEY
@@ -6,8 +7,8 @@
 //!            └ nobody does ────────────────────────► the services' routers in this process, on the files in DIR
 //! ```
 //!
-//! Either way a request meets the same routes, so that a command has one way to ask. To look, the files are opened
-//! read-only; to change something the folder is locked first, as `cohort up` does.
+//! Either way a request meets the same routes, so that a command has one way to ask. To look, the
+//! files are opened read-only; to change something the folder is locked first, as `cohort up` does.
 
 mod in_process;
 
@@ -34,7 +35,8 @@ use crate::lifecycle::{DataDir, read_admin_key};
 use crate::services::BASE;
 use crate::serving::HttpServer;
 
-const URL_HELP: &str = "The service's address, such as http://127.0.0.1:8000/api/v1 [default: CONFIG_SERVICE_URL; for what an agent knows \
+const URL_HELP: &str = "The service's address, such as http://127.0.0.1:8000/api/v1 [default: \
+    CONFIG_SERVICE_URL; for what an agent knows \
                         COHORT_AGENT_URL before it]; its key is CONFIG_SERVICE_API_KEY";
 
 /// The media type of most bodies.
@@ -83,35 +85,63 @@ pub(crate) enum Endpoint {
 
 impl EndpointArgs {
     /// Finds the Config Database; nothing is asked of it yet.
-    pub(crate) async fn connect(&self, environment: &Environment, access: Access) -> anyhow::Result<Endpoint> {
+    pub(crate) async fn connect(
+        &self,
+        environment: &Environment,
+        access: Access,
+    ) -> anyhow::Result<Endpoint> {
         let url = self.url.as_ref().or(environment.config_service_url.as_ref());
         self.reach(url, "CONFIG_SERVICE_URL", environment, access).await
     }
 
     /// Finds the agent, which may be where the Config Database is; nothing is asked of it yet.
-    pub(crate) async fn connect_to_agent(&self, environment: &Environment, access: Access) -> anyhow::Result<Endpoint> {
-        let url = self.url.as_ref().or(environment.agent_url.as_ref()).or(environment.config_service_url.as_ref());
+    pub(crate) async fn connect_to_agent(
+        &self,
+        environment: &Environment,
+        access: Access,
+    ) -> anyhow::Result<Endpoint> {
+        let url = self
+            .url
+            .as_ref()
+            .or(environment.agent_url.as_ref())
+            .or(environment.config_service_url.as_ref());
         self.reach(url, "COHORT_AGENT_URL", environment, access).await
     }
 
-    async fn reach(&self, url: Option<&String>, variable: &str, environment: &Environment, access: Access) -> anyhow::Result<Endpoint> {
+    async fn reach(
+        &self,
+        url: Option<&String>,
+        variable: &str,
+        environment: &Environment,
+        access: Access,
+    ) -> anyhow::Result<Endpoint> {
         if let Some(data) = &self.data {
             return connect_to_folder(data, access, environment).await;
         }
         let Some(url) = url else {
-            return Err(WrongInput(format!("where is the service? Give --data DIR or --url URL, or set {variable}")).into());
+            return Err(WrongInput(format!(
+                "where is the service? Give --data DIR or --url URL, or set {variable}"
+            ))
+            .into());
         };
         Endpoint::http(url, environment.config_service_api_key.as_deref())
     }
 }
 
-async fn connect_to_folder(data: &Path, access: Access, environment: &Environment) -> anyhow::Result<Endpoint> {
+async fn connect_to_folder(
+    data: &Path,
+    access: Access,
+    environment: &Environment,
+) -> anyhow::Result<Endpoint> {
     match DataDir::holder(data)? {
         Some(holder) => {
             let pid = holder.pid;
-            let address = holder
-                .address
-                .with_context(|| format!("{} is in use by process {pid}, which does not listen: try again", data.display()))?;
+            let address = holder.address.with_context(|| {
+                format!(
+                    "{} is in use by process {pid}, which does not listen: try again",
+                    data.display()
+                )
+            })?;
             let key = read_admin_key(data)?;
             Endpoint::http(&format!("http://{address}{BASE}"), key.as_deref())
         }
@@ -124,9 +154,11 @@ impl Endpoint {
     pub(crate) fn http(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
         // The first who installs a provider wins; whichever it is, it serves.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let mut http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         if url.starts_with("http://") {
-            // Without TLS no certificates are needed, and a container without any must not fail for it.
+            // Without TLS no certificates are needed, and a container without any must not fail for
+            // it.
             http = http.tls_certs_only([]);
         }
         Ok(Self::Http {
@@ -143,7 +175,10 @@ impl Endpoint {
     }
 
     /// The answer to a GET; `None` if there is no such thing, or there is no longer.
-    pub(crate) async fn find_json<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
+    pub(crate) async fn find_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> anyhow::Result<Option<T>> {
         let act = format!("GET {path}");
         let response = self.ask(Method::GET, path, JSON, Body::empty()).await?;
         match response.status() {
@@ -154,7 +189,12 @@ impl Endpoint {
     }
 
     /// The answer to a request with a body of JSON.
-    pub(crate) async fn send_json<T: DeserializeOwned>(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<T> {
+    pub(crate) async fn send_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<T> {
         let act = format!("{method} {path}");
         read_json(&act, self.send(method, path, JSON, Body::from(body.to_string())).await?).await
     }
@@ -162,12 +202,17 @@ impl Endpoint {
     /// The answer to a DELETE; null if it has no body.
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
         let response = self.send(Method::DELETE, path, JSON, Body::empty()).await?;
-        let body = read_whole(response).await.with_context(|| format!("DELETE {path}: the answer broke off"))?;
+        let body = read_whole(response)
+            .await
+            .with_context(|| format!("DELETE {path}: the answer broke off"))?;
         Ok(serde_json::from_slice(&body).unwrap_or_default())
     }
 
     /// The lines of the answer to a GET, as they come.
-    pub(crate) async fn get_lines(&self, path: &str) -> anyhow::Result<Lines<impl AsyncBufRead + Unpin + use<>>> {
+    pub(crate) async fn get_lines(
+        &self,
+        path: &str,
+    ) -> anyhow::Result<Lines<impl AsyncBufRead + Unpin + use<>>> {
         Ok(lines_of(self.send(Method::GET, path, JSON, Body::empty()).await?))
     }
 
@@ -186,7 +231,13 @@ impl Endpoint {
     }
 
     /// The head of an answer that says 2xx; another answer is the error that it describes.
-    async fn send(&self, method: Method, path: &str, kind: &'static str, body: Body) -> anyhow::Result<Response<Body>> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &'static str,
+        body: Body,
+    ) -> anyhow::Result<Response<Body>> {
         let act = format!("{method} {path}");
         let response = self.ask(method, path, kind, body).await?;
         if response.status().is_success() {
@@ -196,14 +247,30 @@ impl Endpoint {
     }
 
     /// The head of an answer, whatever it says.
-    async fn ask(&self, method: Method, path: &str, kind: &'static str, body: Body) -> anyhow::Result<Response<Body>> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &'static str,
+        body: Body,
+    ) -> anyhow::Result<Response<Body>> {
         Ok(match self {
             Self::Http { http, base, key } => {
                 let request = request(method, format!("{base}{path}"), key.as_ref(), kind, body)?;
-                let request = request.map(|body| reqwest::Body::wrap_stream(body.into_data_stream()));
-                let sent = http.execute(request.try_into().context("cannot make the request")?).await;
-                let hint = || format!("cannot reach the service at {base}: is it running? `cohort up --data DIR` starts one");
-                Response::<reqwest::Body>::from(sent.map_err(reqwest::Error::without_url).with_context(hint)?).map(Body::new)
+                let request =
+                    request.map(|body| reqwest::Body::wrap_stream(body.into_data_stream()));
+                let sent =
+                    http.execute(request.try_into().context("cannot make the request")?).await;
+                let hint = || {
+                    format!(
+                        "cannot reach the service at {base}: is it running? `cohort up --data DIR` \
+                         starts one"
+                    )
+                };
+                Response::<reqwest::Body>::from(
+                    sent.map_err(reqwest::Error::without_url).with_context(hint)?,
+                )
+                .map(Body::new)
             }
             Self::InProcess { router, key, .. } => {
                 let request = request(method, format!("{BASE}{path}"), Some(key), kind, body)?;
@@ -214,7 +281,10 @@ impl Endpoint {
 }
 
 /// A path with those of these query parameters that have a value, percent-encoded.
-pub(crate) fn query(path: &str, parameters: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
+pub(crate) fn query(
+    path: &str,
+    parameters: impl IntoIterator<Item = (&'static str, Option<String>)>,
+) -> String {
     let encoded = parameters.into_iter().filter_map(|(name, value)| {
         let value = value?;
         Some(format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)))
@@ -234,12 +304,20 @@ fn bearer(key: &str) -> anyhow::Result<HeaderValue> {
     Ok(value)
 }
 
-fn request(method: Method, uri: String, key: Option<&HeaderValue>, kind: &'static str, body: Body) -> anyhow::Result<Request<Body>> {
+fn request(
+    method: Method,
+    uri: String,
+    key: Option<&HeaderValue>,
+    kind: &'static str,
+    body: Body,
+) -> anyhow::Result<Request<Body>> {
     let mut request = Request::builder().method(method).uri(&uri).header(CONTENT_TYPE, kind);
     if let Some(key) = key {
         request = request.header(AUTHORIZATION, key);
     }
-    Ok(request.body(body).map_err(|error| WrongInput(format!("{uri} is no address of a service: {error}")))?)
+    Ok(request
+        .body(body)
+        .map_err(|error| WrongInput(format!("{uri} is no address of a service: {error}")))?)
 }
 
 fn lines_of(response: Response<Body>) -> Lines<impl AsyncBufRead + Unpin> {
@@ -248,8 +326,10 @@ fn lines_of(response: Response<Body>) -> Lines<impl AsyncBufRead + Unpin> {
 }
 
 async fn read_json<T: DeserializeOwned>(act: &str, response: Response<Body>) -> anyhow::Result<T> {
-    let body = read_whole(response).await.with_context(|| format!("{act}: the answer broke off"))?;
-    serde_json::from_slice(&body).with_context(|| format!("{act}: the answer is not what was asked for"))
+    let body =
+        read_whole(response).await.with_context(|| format!("{act}: the answer broke off"))?;
+    serde_json::from_slice(&body)
+        .with_context(|| format!("{act}: the answer is not what was asked for"))
 }
 
 async fn read_whole(response: Response<Body>) -> Result<Bytes, axum::Error> {
@@ -261,11 +341,17 @@ async fn refusal(act: &str, response: Response<Body>) -> anyhow::Error {
     let status = response.status();
     // A body that breaks off explains nothing; the status code stands.
     let body = read_whole(response).await.unwrap_or_default();
-    let told = Problem::from_json(status, &body).map_or_else(|| status.to_string(), |problem| problem.to_string());
+    let told = Problem::from_json(status, &body)
+        .map_or_else(|| status.to_string(), |problem| problem.to_string());
     match status {
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => WrongInput(format!("{act}: {told}")).into(),
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+            WrongInput(format!("{act}: {told}")).into()
+        }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            anyhow::anyhow!("{act}: {told}; set CONFIG_SERVICE_API_KEY, or give --data DIR to use the key in DIR/admin.key")
+            anyhow::anyhow!(
+                "{act}: {told}; set CONFIG_SERVICE_API_KEY, or give --data DIR to use the key in \
+                 DIR/admin.key"
+            )
         }
         _ => anyhow::anyhow!("{act}: {told}"),
     }

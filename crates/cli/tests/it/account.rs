@@ -1,4 +1,5 @@
-//! What was due, held against what is on record (A1): by `cohort doctor`, and by `/metrics` of a running agent.
+//! What was due, held against what is on record (A1): by `cohort doctor`, and by `/metrics` of a
+//! running agent.
 
 use std::path::Path;
 use std::time::Instant;
@@ -16,7 +17,10 @@ fn doctor(data: &Path, arguments: &[&str]) -> Ended {
 fn the_doctor_holds_what_was_due_against_the_record_and_names_what_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("demo");
-    let made = cohort(&["demo", "--dir", data.to_str().expect("text"), "--from", "2026-12-01", "--days", "2"], "");
+    let made = cohort(
+        &["demo", "--dir", data.to_str().expect("text"), "--from", "2026-12-01", "--days", "2"],
+        "",
+    );
     assert_eq!(made.code, 0, "{}", made.stderr);
     let well = doctor(&data, &["--since", "48h", "--json"]);
     assert_eq!(well.code, 0, "{}", well.stdout);
@@ -31,7 +35,9 @@ fn the_doctor_holds_what_was_due_against_the_record_and_names_what_is_gone() {
     drop(ledger);
     let ill = doctor(&data, &[]);
     assert_eq!(ill.code, 1);
-    let has = |words: &[&str]| ill.stdout.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    let has = |words: &[&str]| {
+        ill.stdout.lines().any(|line| words.iter().all(|word| line.contains(word)))
+    };
     assert!(has(&["occurrences", "FAILED", "1 of "]), "{}", ill.stdout);
     assert!(has(&["daily:09:00 UTC", "2026-12-02T09:00", "no_run"]), "{}", ill.stdout);
 }
@@ -42,13 +48,21 @@ async fn one_address_tells_the_metrics_of_both_services_to_who_has_a_key() {
     let (data, config) = (folder.path().join("data"), folder.path().join("batch.json"));
     std::fs::write(folder.path().join("post.txt"), "for {{ tenant_id }}").expect("written");
     let job = json!({
-        "job_id": "briefs", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts",
+        "job_id": "briefs", "type": "individual_batch", "purpose_id": "write",
+        "preference_based": true, "feature_type": "posts",
         "default_preferences": {"frequency": "daily"}
     });
-    let purpose = json!({"handler": "template", "template_file": "post.txt", "output_dir": "posts"});
-    std::fs::write(&config, json!({"batch_processing_jobs": [job], "purposes": {"write": purpose}}).to_string()).expect("written");
+    let purpose =
+        json!({"handler": "template", "template_file": "post.txt", "output_dir": "posts"});
+    std::fs::write(
+        &config,
+        json!({"batch_processing_jobs": [job], "purposes": {"write": purpose}}).to_string(),
+    )
+    .expect("written");
     let up = Up::start(&data, &["--batch-config", config.to_str().expect("text")], &[]);
-    up.rest().put("/tenants/zoe/preferences/posts", json!({"preferred_time": "10:00"}).to_string()).await;
+    up.rest()
+        .put("/tenants/zoe/preferences/posts", json!({"preferred_time": "10:00"}).to_string())
+        .await;
     assert_eq!(up.rest().post("/jobs/briefs/trigger", Value::Null).await.status, 200);
 
     let url = format!("http://{}/metrics", up.address());
@@ -64,13 +78,25 @@ async fn one_address_tells_the_metrics_of_both_services_to_who_has_a_key() {
     ];
     // The counters follow the record, which nobody can wait for from outside.
     let text = loop {
-        let text = crate::serving::http().get(&url).bearer_auth(&key).send().await.expect("answered").text().await.expect("text");
+        let text = crate::serving::http()
+            .get(&url)
+            .bearer_auth(&key)
+            .send()
+            .await
+            .expect("answered")
+            .text()
+            .await
+            .expect("text");
         if expected.iter().all(|line| text.lines().any(|told| told == *line)) {
             break text;
         }
         assert!(asked.elapsed() < PATIENCE, "{text}");
     };
-    for part in ["cohort_config_requests_total{", "cohort_handler_call_seconds_count{purpose=\"write\"} 1", "cohort_chunk_claims_total 1"] {
+    for part in [
+        "cohort_config_requests_total{",
+        "cohort_handler_call_seconds_count{purpose=\"write\"} 1",
+        "cohort_chunk_claims_total 1",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("zoe"), "{text}");

@@ -1,4 +1,5 @@
-//! `cohort cancel`, `retry`, `outcomes --follow` and `export --outcomes`, on a running `cohort up` whose handler is the test's own.
+//! `cohort cancel`, `retry`, `outcomes --follow` and `export --outcomes`, on a running `cohort up`
+//! whose handler is the test's own.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -27,7 +28,11 @@ struct Endpoint {
 impl Endpoint {
     /// Serves it, and says where.
     async fn start() -> (Self, String) {
-        let endpoint = Self { refused: Arc::default(), answers: Arc::new(Semaphore::new(0)), called: watch::Sender::new(0) };
+        let endpoint = Self {
+            refused: Arc::default(),
+            answers: Arc::new(Semaphore::new(0)),
+            called: watch::Sender::new(0),
+        };
         let router = Router::new().route("/work", post(Self::work)).with_state(endpoint.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/work", listener.local_addr().expect("bound"));
@@ -40,7 +45,9 @@ impl Endpoint {
         endpoint.answers.acquire().await.expect("never closed").forget();
         let refused = endpoint.refused.lock().expect("no panic").clone();
         let result = |user: &Value| match &user["tenant_id"] {
-            Value::String(name) if refused.contains(name) => json!({"tenant_id": name, "status": "failed", "error": "no such account"}),
+            Value::String(name) if refused.contains(name) => {
+                json!({"tenant_id": name, "status": "failed", "error": "no such account"})
+            }
             name => json!({"tenant_id": name, "status": "succeeded"}),
         };
         let users = event["data"]["users"].as_array().expect("users");
@@ -54,7 +61,10 @@ impl Endpoint {
     async fn until_called(&self, calls: usize) {
         let mut called = self.called.subscribe();
         let reached = called.wait_for(|called| *called >= calls);
-        tokio::time::timeout(PATIENCE, reached).await.expect("it is called").expect("the sender lives");
+        tokio::time::timeout(PATIENCE, reached)
+            .await
+            .expect("it is called")
+            .expect("the sender lives");
     }
 }
 
@@ -69,15 +79,24 @@ impl Served {
     async fn with_users(names: &[String]) -> Self {
         let (endpoint, url) = Endpoint::start().await;
         let folder = tempfile::tempdir().expect("a folder");
-        let job =
-            json!({"job_id": "a", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts"});
-        let batch = json!({"batch_processing_jobs": [job], "purposes": {"write": {"handler": "http", "url": url}}});
+        let job = json!({"job_id": "a", "type": "individual_batch", "purpose_id": "write",
+            "preference_based": true, "feature_type": "posts"});
+        let batch = json!({"batch_processing_jobs": [job],
+            "purposes": {"write": {"handler": "http", "url": url}}});
         let file = folder.path().join("batch.json");
         std::fs::write(&file, batch.to_string()).expect("written");
-        let up = Up::start(&folder.path().join("data"), &["--batch-config", file.to_str().expect("text")], &[]);
+        let up = Up::start(
+            &folder.path().join("data"),
+            &["--batch-config", file.to_str().expect("text")],
+            &[],
+        );
         for name in names {
-            let preference = json!({"frequency": "monthly", "preferred_day": 1, "preferred_time": "00:00", "timezone": "UTC"});
-            let put = up.rest().put(&format!("/tenants/{name}/preferences/posts"), preference.to_string()).await;
+            let preference = json!({"frequency": "monthly", "preferred_day": 1,
+                "preferred_time": "00:00", "timezone": "UTC"});
+            let put = up
+                .rest()
+                .put(&format!("/tenants/{name}/preferences/posts"), preference.to_string())
+                .await;
             assert_eq!(put.status, 201, "{}", put.text);
         }
         Self { up, endpoint, folder }
@@ -95,7 +114,13 @@ impl Served {
     #[track_caller]
     fn line(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
-        assert_eq!((ended.code, ended.stdout.lines().count()), (0, 1), "{} {}", ended.stdout, ended.stderr);
+        assert_eq!(
+            (ended.code, ended.stdout.lines().count()),
+            (0, 1),
+            "{} {}",
+            ended.stdout,
+            ended.stderr
+        );
         ended.stdout.trim_end().to_owned()
     }
 
@@ -103,14 +128,20 @@ impl Served {
         self.up.rest()
     }
 
-    /// Waits until so many more outcomes are in the feed, and says what they are and where the feed then stands.
+    /// Waits until so many more outcomes are in the feed, and says what they are and where the feed
+    /// then stands.
     async fn follow(&self, cursor: Option<&str>, outcomes: usize) -> (Vec<String>, String) {
         let (mut told, mut cursor) = (Vec::new(), cursor.map(str::to_owned));
         while told.len() < outcomes {
             let place = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
             let page = self.rest().get(&format!("/outcomes/feed?wait=30{place}")).await.json();
-            let of =
-                |outcome: &Value| format!("{} {}", outcome["tenant_id"].as_str().expect("text"), outcome["status"].as_str().expect("text"));
+            let of = |outcome: &Value| {
+                format!(
+                    "{} {}",
+                    outcome["tenant_id"].as_str().expect("text"),
+                    outcome["status"].as_str().expect("text")
+                )
+            };
             told.extend(page["outcomes"].as_array().expect("a list").iter().map(of));
             cursor = page["next"].as_str().map(str::to_owned);
         }
@@ -132,32 +163,66 @@ async fn a_dead_letter_is_seen_tried_again_by_error_and_followed_to_its_end() {
     let (told, place) = served.follow(None, 2).await;
     assert_eq!(told, ["ann succeeded", "bob failed"]);
     let failed = served.run(&["outcomes", "--status", "failed"]).stdout;
-    assert!(failed.contains("bob") && failed.contains("rejected: no such account") && !failed.contains("ann"), "{failed}");
+    assert!(
+        failed.contains("bob")
+            && failed.contains("rejected: no such account")
+            && !failed.contains("ann"),
+        "{failed}"
+    );
 
     let named = served.run(&["retry", "1", "--user", "ann", "--user", "bob"]);
-    assert!(named.code == 1 && named.stderr.contains("not failed as asked for: ann (succeeded)"), "{}", named.stderr);
+    assert!(
+        named.code == 1 && named.stderr.contains("not failed as asked for: ann (succeeded)"),
+        "{}",
+        named.stderr
+    );
     assert_eq!(served.line(&["retry", "1", "--error", "timeout"]), "nobody has failed so");
     served.endpoint.refuse(&[]);
-    assert_eq!(served.line(&["retry", "--job", "a", "--since", "2020-01-01T00:00:00Z", "--error", "no such"]), "1 user is tried again");
+    assert_eq!(
+        served.line(&[
+            "retry",
+            "--job",
+            "a",
+            "--since",
+            "2020-01-01T00:00:00Z",
+            "--error",
+            "no such"
+        ]),
+        "1 user is tried again"
+    );
     assert_eq!(served.follow(Some(&place), 1).await.0, ["bob succeeded"]);
 
     let attempts = served.rest().get("/runs/1/attempts?tenant=bob").await.json();
-    let told: Vec<_> = attempts["attempts"].as_array().expect("a list").iter().map(|attempt| attempt["status"].clone()).collect();
+    let told: Vec<_> = attempts["attempts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|attempt| attempt["status"].clone())
+        .collect();
     assert_eq!(told, ["failed", "succeeded"]);
     let shown = served.run(&["run", "show", "1", "--tenant", "bob"]).stdout;
-    assert!(shown.contains("bob") && shown.contains("no such account") && !shown.contains("ann"), "{shown}");
+    assert!(
+        shown.contains("bob") && shown.contains("no such account") && !shown.contains("ann"),
+        "{shown}"
+    );
     let lines = served.run(&["run", "show", "1", "--json"]).stdout;
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!((&lines[0]["run"]["state"], lines.len()), (&json!("closed"), 1 + 3));
     let ended = served.run(&["cancel", "1"]);
     assert!(ended.code == 1 && ended.stderr.contains("run 1 was closed at 20"), "{}", ended.stderr);
     let unknown = served.run(&["cancel", "99"]);
-    assert!(unknown.code == 1 && unknown.stderr.contains("there is no run 99"), "{}", unknown.stderr);
+    assert!(
+        unknown.code == 1 && unknown.stderr.contains("there is no run 99"),
+        "{}",
+        unknown.stderr
+    );
 
     let record = served.path("record.jsonl");
     assert_eq!(served.line(&["export", &record, "--outcomes"]), "1 runs, 2 outcomes");
     let lines = std::fs::read_to_string(record).expect("written");
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.iter().filter(|line| line["run"]["state"] == "closed").count(), 1);
     assert_eq!(lines.iter().filter(|line| line["outcome"]["status"] == "succeeded").count(), 2);
 }
@@ -170,14 +235,20 @@ async fn a_canceled_run_lets_open_calls_end_and_makes_no_more() {
     // As many as may be called at once.
     served.endpoint.until_called(25).await;
     assert!(served.line(&["cancel", "1"]).starts_with("run 1 is canceled since 20"));
-    assert!(served.line(&["cancel", "1"]).starts_with("run 1 is canceled since 20"), "once more is no fault");
+    assert!(
+        served.line(&["cancel", "1"]).starts_with("run 1 is canceled since 20"),
+        "once more is no fault"
+    );
     served.endpoint.answers.add_permits(100);
     let (told, _place) = served.follow(None, 40).await;
     assert_eq!(told.iter().filter(|outcome| outcome.ends_with(" succeeded")).count(), 25);
     assert_eq!(told.iter().filter(|outcome| outcome.ends_with(" skipped")).count(), 15);
     assert_eq!(*served.endpoint.called.borrow(), 25);
     let run = served.rest().get("/runs/1").await.json();
-    assert_eq!((&run["state"], &run["succeeded"], &run["skipped"]), (&json!("closed"), &json!(25), &json!(15)));
+    assert_eq!(
+        (&run["state"], &run["succeeded"], &run["skipped"]),
+        (&json!("closed"), &json!(25), &json!(15))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +265,12 @@ async fn outcomes_are_followed_as_lines_from_the_oldest_on() {
     served.line(&["trigger", "a"]);
     let stdout = follower.stdout.take().expect("piped");
     let line = tokio::task::spawn_blocking(move || BufReader::new(stdout).lines().next());
-    let line = tokio::time::timeout(PATIENCE, line).await.expect("it tells").expect("no panic").expect("a line").expect("text");
+    let line = tokio::time::timeout(PATIENCE, line)
+        .await
+        .expect("it tells")
+        .expect("no panic")
+        .expect("a line")
+        .expect("text");
     let outcome: Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!((&outcome["tenant_id"], &outcome["status"]), (&json!("ann"), &json!("succeeded")));
     follower.kill().expect("it runs");
@@ -204,7 +280,9 @@ async fn outcomes_are_followed_as_lines_from_the_oldest_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_that_waits_ends_when_the_service_does() {
     let served = Served::with_users(&[]).await;
-    let poll = crate::serving::http().get(format!("{}/outcomes/feed?cursor=now&wait=30", served.up.base())).bearer_auth(served.up.key());
+    let poll = crate::serving::http()
+        .get(format!("{}/outcomes/feed?cursor=now&wait=30", served.up.base()))
+        .bearer_auth(served.up.key());
     let poll = tokio::spawn(async move { poll.send().await?.text().await });
     // Another request that was sent after it has been answered.
     served.rest().get("/jobs").await;
@@ -227,11 +305,22 @@ async fn reading_keys_follow_and_do_not_act_and_wrong_requests_are_told_so() {
     assert_eq!(reader.get("/outcomes/feed").await.status, 200);
     for path in ["/runs/1/cancel", "/runs/1/retry", "/jobs/a/retry"] {
         let refused = reader.post(path, json!({})).await;
-        assert_eq!((refused.status, refused.kind.as_str()), (403, "application/problem+json"), "{path}");
+        assert_eq!(
+            (refused.status, refused.kind.as_str()),
+            (403, "application/problem+json"),
+            "{path}"
+        );
     }
     let gone = reader.get("/outcomes/feed?cursor=00000000-0-1").await;
-    assert_eq!((gone.status, gone.kind.as_str()), (410, "application/problem+json"), "{}", gone.text);
-    for path in ["/outcomes/feed?cursor=yesterday", "/outcomes/feed?wait=31", "/outcomes/feed?colour=red"] {
+    assert_eq!(
+        (gone.status, gone.kind.as_str()),
+        (410, "application/problem+json"),
+        "{}",
+        gone.text
+    );
+    for path in
+        ["/outcomes/feed?cursor=yesterday", "/outcomes/feed?wait=31", "/outcomes/feed?colour=red"]
+    {
         assert_eq!(reader.get(path).await.status, 422, "{path}");
     }
     assert_eq!(reader.get("/runs/1/attempts").await.status, 404);
@@ -239,7 +328,10 @@ async fn reading_keys_follow_and_do_not_act_and_wrong_requests_are_told_so() {
     assert_eq!(admin.post("/runs/1/retry", json!({})).await.status, 404);
     assert_eq!(admin.post("/jobs/lost/retry", json!({})).await.status, 404);
     assert_eq!(admin.post("/jobs/a/retry", json!({"colour": "red"})).await.status, 422);
-    assert_eq!(admin.post("/runs/1/retry", json!({"since": "2020-01-01T00:00:00Z"})).await.status, 422);
+    assert_eq!(
+        admin.post("/runs/1/retry", json!({"since": "2020-01-01T00:00:00Z"})).await.status,
+        422
+    );
     assert_eq!(admin.post("/jobs/a/retry", json!({"reason": "mood"})).await.status, 422);
     assert_eq!(admin.post("/jobs/a/retry", json!({})).await.json(), json!({"requeued": 0}));
 }
@@ -248,8 +340,13 @@ async fn reading_keys_follow_and_do_not_act_and_wrong_requests_are_told_so() {
 fn a_retention_that_is_too_short_is_wrong_usage() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
-    let ended = cohort(&["up", "--data", data.to_str().expect("text"), "--ledger-retention", "39d"], "");
+    let ended =
+        cohort(&["up", "--data", data.to_str().expect("text"), "--ledger-retention", "39d"], "");
     assert_eq!(ended.code, 2);
-    assert!(ended.stderr.contains("--ledger-retention: expected at least 40 days"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("--ledger-retention: expected at least 40 days"),
+        "{}",
+        ended.stderr
+    );
     assert!(!data.exists());
 }

@@ -1,10 +1,12 @@
-//! The Config Database and the agent as processes of their own, and what happens when one of them goes away.
+//! The Config Database and the agent as processes of their own, and what happens when one of them
+//! goes away.
 //!
-//! Between them stands a proxy that keeps its address, so that a Config Database that was restarted, at another free port, is
-//! found again. The agent calls an endpoint of the test's own, which notes each key.
+//! Between them stands a proxy that keeps its address, so that a Config Database that was
+//! restarted, at another free port, is found again. The agent calls an endpoint of the test's own,
+//! which notes each key.
 //!
-//! Planted, and red: a run whose members cannot be read is given up at once; a stream of changes outlives the key that opened it; a lease is
-//! too short.
+//! Planted, and red: a run whose members cannot be read is given up at once; a stream of changes
+//! outlives the key that opened it; a lease is too short.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -48,12 +50,14 @@ impl Apart {
         for part in ["config", "agent"] {
             std::fs::create_dir(folder.path().join(part)).expect("made");
         }
-        let job = json!({"job_id": "posts_job", "type": "individual_batch", "purpose_id": "posting", "preference_based": true, "feature_type": "instagram_posts"});
+        let job = json!({"job_id": "posts_job", "type": "individual_batch", "purpose_id": "posting",
+            "preference_based": true, "feature_type": "instagram_posts"});
         let purposes = json!({"posting": {"handler": "http", "url": endpoint}});
         let batch = json!({"batch_processing_jobs": [job], "purposes": purposes});
         std::fs::write(folder.path().join("batch.json"), batch.to_string()).expect("written");
         let config = start_config(folder.path());
-        let proxy = FaultProxy::before(config.address().parse().expect("an address")).expect("a free port");
+        let proxy =
+            FaultProxy::before(config.address().parse().expect("an address")).expect("a free port");
         Self { folder, config: Some(config), proxy }
     }
 
@@ -92,12 +96,19 @@ impl Apart {
 
     /// Makes a key of the scope that agents need, and says which it is.
     async fn agent_key(&self) -> (u64, String) {
-        let made = self.rest().post("/api-keys", json!({"name": "agent", "scopes": ["agent"]})).await.json();
+        let made = self
+            .rest()
+            .post("/api-keys", json!({"name": "agent", "scopes": ["agent"]}))
+            .await
+            .json();
         (made["id"].as_u64().expect("a number"), made["key"].as_str().expect("its text").to_owned())
     }
 
     async fn set(&self, tenant: &str, preference: &Value) {
-        let put = self.rest().put(&format!("/tenants/{tenant}/preferences/instagram_posts"), preference.to_string()).await;
+        let put = self
+            .rest()
+            .put(&format!("/tenants/{tenant}/preferences/instagram_posts"), preference.to_string())
+            .await;
         assert_eq!(put.status, 201, "{}", put.text);
     }
 
@@ -112,7 +123,11 @@ impl Apart {
 fn start_config(folder: &Path) -> Up {
     let data = folder.join("config");
     let database = format!("sqlite://{}", data.join("config.db").display());
-    Up::start_command(&data, &["config-service", "--database-url", &database].map(AsRef::as_ref), &[])
+    Up::start_command(
+        &data,
+        &["config-service", "--database-url", &database].map(AsRef::as_ref),
+        &[],
+    )
 }
 
 /// The keys that an endpoint was called with, and how often.
@@ -166,7 +181,8 @@ async fn until_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut
 
 /// What the agent says of itself: its status, and why.
 async fn readiness(agent: &Up) -> (u16, String) {
-    let answer = http().get(format!("http://{}/readyz", agent.address())).send().await.expect("it answers");
+    let answer =
+        http().get(format!("http://{}/readyz", agent.address())).send().await.expect("it answers");
     (answer.status().as_u16(), answer.text().await.expect("text"))
 }
 
@@ -178,18 +194,26 @@ async fn until_ready(agent: &Up) {
 async fn schedules(rest: &Rest) -> BTreeMap<String, u64> {
     let page = rest.get("/schedules").await.json();
     let listed = page["schedules"].as_array().expect("a list").iter();
-    let sizes = listed.map(|group| (group["time_key"].as_str().expect("text").to_owned(), group["members"].as_u64().expect("a number")));
+    let sizes = listed.map(|group| {
+        (
+            group["time_key"].as_str().expect("text").to_owned(),
+            group["members"].as_u64().expect("a number"),
+        )
+    });
     sizes.filter(|(_, members)| *members > 0).collect()
 }
 
 async fn until_scheduled(agent: &Rest, wanted: &[(&str, u64)]) {
-    let wanted: BTreeMap<_, _> = wanted.iter().map(|(time_key, members)| ((*time_key).to_owned(), *members)).collect();
-    until(&format!("the agent schedules {wanted:?}"), async || schedules(agent).await == wanted).await;
+    let wanted: BTreeMap<_, _> =
+        wanted.iter().map(|(time_key, members)| ((*time_key).to_owned(), *members)).collect();
+    until(&format!("the agent schedules {wanted:?}"), async || schedules(agent).await == wanted)
+        .await;
 }
 
 /// Scenario 2 of the original specification.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_changes_from_daily_to_weekly_leaves_one_schedule_of_the_agent_and_joins_the_other() {
+async fn a_user_who_changes_from_daily_to_weekly_leaves_one_schedule_of_the_agent_and_joins_the_other()
+ {
     let (_calls, endpoint) = Calls::endpoint().await;
     let apart = Apart::with_endpoint(&endpoint);
     let agent = apart.agent(&apart.agent_key().await.1);
@@ -200,9 +224,14 @@ async fn a_user_who_changes_from_daily_to_weekly_leaves_one_schedule_of_the_agen
     let rest = agent.rest();
     until_scheduled(&rest, &[("09:00", 2)]).await;
 
-    let weekly = json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"});
-    let document = json!({"tenant_id": "user123", "config_key": "feature_preferences", "config_value": {"instagram_posts": weekly}});
-    let put = apart.rest().put("/tenants/user123/configs/feature_preferences", document.to_string()).await;
+    let weekly =
+        json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"});
+    let document = json!({"tenant_id": "user123", "config_key": "feature_preferences",
+        "config_value": {"instagram_posts": weekly}});
+    let put = apart
+        .rest()
+        .put("/tenants/user123/configs/feature_preferences", document.to_string())
+        .await;
     assert_eq!(put.status, 200, "{}", put.text);
     until_scheduled(&rest, &[("09:00", 1), ("monday:10:00", 1)]).await;
     let (ended, _) = agent.terminate();
@@ -226,7 +255,10 @@ async fn outlive_a_due_instant(stop: Stop) {
     let rest = agent.rest();
     let due = next_full_minute_from(SystemClock.now() + PREPARATION);
     subscribe(&apart, due).await;
-    until("the agent knows all users", async || schedules(&rest).await.values().sum::<u64>() == USERS).await;
+    until("the agent knows all users", async || {
+        schedules(&rest).await.values().sum::<u64>() == USERS
+    })
+    .await;
     assert!(SystemClock.now() < due, "prepared in time");
     let config = apart.config.take().expect("it runs");
     match stop {
@@ -244,31 +276,36 @@ async fn outlive_a_due_instant(stop: Stop) {
     until("every user has an outcome", async || rest.outcomes().await.len() as u64 == USERS).await;
     let outcomes = rest.outcomes().await;
     assert!(outcomes.iter().all(|outcome| outcome["status"] == "succeeded"), "{outcomes:?}");
-    let keys = outcomes.iter().map(|outcome| (outcome["key"].as_str().expect("text").to_owned(), 1)).collect();
+    let keys = outcomes
+        .iter()
+        .map(|outcome| (outcome["key"].as_str().expect("text").to_owned(), 1))
+        .collect();
     assert_eq!(calls.times(), keys, "each key is called once");
     assert_eq!(keys.len() as u64, USERS);
 }
 
 fn next_full_minute_from(instant: Timestamp) -> Timestamp {
-    instant.round((Unit::Minute, 1)).map_or(
-        instant,
-        |rounded| {
-            if rounded < instant { rounded + SignedDuration::from_mins(1) } else { rounded }
-        },
-    )
+    instant.round((Unit::Minute, 1)).map_or(instant, |rounded| {
+        if rounded < instant { rounded + SignedDuration::from_mins(1) } else { rounded }
+    })
 }
 
 async fn subscribe(apart: &Apart, due: Timestamp) {
-    let in_zone = |zone: &str| TimeZone::get(zone).expect("known").to_datetime(due).strftime("%H:%M").to_string();
-    let hourly = json!({"frequency": "hourly", "preferred_time": in_zone("UTC"), "timezone": "UTC"});
-    let daily = json!({"frequency": "daily", "preferred_time": in_zone("Asia/Kolkata"), "timezone": "Asia/Kolkata"});
+    let in_zone = |zone: &str| {
+        TimeZone::get(zone).expect("known").to_datetime(due).strftime("%H:%M").to_string()
+    };
+    let hourly =
+        json!({"frequency": "hourly", "preferred_time": in_zone("UTC"), "timezone": "UTC"});
+    let daily = json!({"frequency": "daily", "preferred_time": in_zone("Asia/Kolkata"),
+        "timezone": "Asia/Kolkata"});
     for number in 0..USERS {
         apart.set(&format!("user-{number}"), if number % 2 == 0 { &hourly } else { &daily }).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_config_database_that_is_stopped_or_killed_for_the_due_instant_costs_no_run_and_doubles_none() {
+async fn a_config_database_that_is_stopped_or_killed_for_the_due_instant_costs_no_run_and_doubles_none()
+ {
     tokio::join!(outlive_a_due_instant(Stop::Asked), outlive_a_due_instant(Stop::Killed));
 }
 
@@ -308,7 +345,12 @@ async fn two_agents_share_one_ledger_on_postgres_and_one_that_stops_leaves_its_w
     // With `_ledger` behind it the whole name would be too long for a schema.
     let (key, name) = (apart.agent_key().await.1, &database.schema.as_str()[..30]);
     for number in 0..SHARED {
-        apart.set(&format!("user-{number}"), &json!({"frequency": "daily", "preferred_time": "09:00"})).await;
+        apart
+            .set(
+                &format!("user-{number}"),
+                &json!({"frequency": "daily", "preferred_time": "09:00"}),
+            )
+            .await;
     }
     let [one, other] = [(); 2].map(|()| apart.agent_on(&database.url, name, &key));
     until_scheduled(&one.rest(), &[("09:00", SHARED)]).await;
@@ -321,7 +363,11 @@ async fn two_agents_share_one_ledger_on_postgres_and_one_that_stops_leaves_its_w
     let rest = other.rest();
     until("every user has an outcome", async || rest.outcomes().await.len() as u64 == SHARED).await;
     assert!(rest.outcomes().await.iter().all(|outcome| outcome["status"] == "succeeded"));
-    assert_eq!((calls.times().len() as u64, calls.times().values().max()), (SHARED, Some(&1)), "each key is called once");
+    assert_eq!(
+        (calls.times().len() as u64, calls.times().values().max()),
+        (SHARED, Some(&1)),
+        "each key is called once"
+    );
 }
 
 /// What is left of a lease at least, since it is renewed in time (F3).
@@ -330,24 +376,34 @@ const LEAST_LEFT: Duration = Duration::from_secs(30);
 /// The lease of a claim, and as much again.
 const LEASE_AND_MORE: Duration = Duration::from_mins(2);
 
-/// All of what it had in hand is still claimed when it dies: nobody else touches that before the lease has run out.
+/// All of what it had in hand is still claimed when it dies: nobody else touches that before the
+/// lease has run out.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_on_postgres_that_is_killed_leaves_its_work_to_the_other_once_its_lease_has_run_out() {
+async fn an_agent_on_postgres_that_is_killed_leaves_its_work_to_the_other_once_its_lease_has_run_out()
+ {
     let (calls, endpoint) = Calls::endpoint_that_answers(100).await;
     let (apart, database) = (Apart::with_endpoint(&endpoint), fresh_postgres());
     let (key, name) = (apart.agent_key().await.1, &database.schema.as_str()[..30]);
     for number in 0..SHARED {
-        apart.set(&format!("user-{number}"), &json!({"frequency": "daily", "preferred_time": "09:00"})).await;
+        apart
+            .set(
+                &format!("user-{number}"),
+                &json!({"frequency": "daily", "preferred_time": "09:00"}),
+            )
+            .await;
     }
     let one = apart.agent_on(&database.url, name, &key);
     until_scheduled(&one.rest(), &[("09:00", SHARED)]).await;
     let triggered = one.rest().post("/jobs/posts_job/trigger", json!({})).await;
     assert_eq!(triggered.status, 200, "{}", triggered.text);
-    until("some of it is done, and as much in hand as goes", async || calls.times().len() == 125).await;
+    until("some of it is done, and as much in hand as goes", async || calls.times().len() == 125)
+        .await;
     let other = apart.agent_on(&database.url, name, &key);
     until_ready(&other).await;
     let rest = other.rest();
-    let keys = |outcomes: &[Value]| -> Vec<String> { outcomes.iter().map(|outcome| text(outcome, "key")).collect() };
+    let keys = |outcomes: &[Value]| -> Vec<String> {
+        outcomes.iter().map(|outcome| text(outcome, "key")).collect()
+    };
     let recorded = keys(&rest.outcomes().await);
     let killed_at = Instant::now();
     one.kill();
@@ -355,11 +411,19 @@ async fn an_agent_on_postgres_that_is_killed_leaves_its_work_to_the_other_once_i
 
     let all = async || rest.outcomes().await.len() as u64 == SHARED;
     until_within(LEASE_AND_MORE, "every user has an outcome", all).await;
-    println!("the rest of {SHARED} was done {:?} after the kill, {} before", killed_at.elapsed(), recorded.len());
+    println!(
+        "the rest of {SHARED} was done {:?} after the kill, {} before",
+        killed_at.elapsed(),
+        recorded.len()
+    );
     assert!(killed_at.elapsed() > LEAST_LEFT, "nobody else touches what is claimed");
     let outcomes = rest.outcomes().await;
     assert!(outcomes.iter().all(|outcome| outcome["status"] == "succeeded"));
-    assert_eq!(keys(&outcomes).into_iter().collect::<BTreeSet<_>>(), calls.times().into_keys().collect(), "one outcome each");
+    assert_eq!(
+        keys(&outcomes).into_iter().collect::<BTreeSet<_>>(),
+        calls.times().into_keys().collect(),
+        "one outcome each"
+    );
     let times = calls.times();
     assert!(recorded.iter().all(|key| times[key] == 1), "what was recorded is not done again");
     assert!(times.values().all(|times| *times <= 2), "what was cut off is done once more");

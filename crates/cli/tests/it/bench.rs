@@ -29,9 +29,22 @@ fn an_import_is_measured_against_the_bare_driver() {
 
 #[test]
 fn reads_are_measured_against_a_bare_server_and_in_the_clients_cache() {
-    let arguments = ["bench", "read", "--users", "1500", "--requests", "500", "--connections", "4", "--runs", "2"];
+    let arguments = [
+        "bench",
+        "read",
+        "--users",
+        "1500",
+        "--requests",
+        "500",
+        "--connections",
+        "4",
+        "--runs",
+        "2",
+    ];
     let figures = figures(&arguments, "sqlite");
-    for metric in ["service_rate", "bare_server_rate", "ratio_to_bare_server", "client_cached", "client_cold"] {
+    for metric in
+        ["service_rate", "bare_server_rate", "ratio_to_bare_server", "client_cached", "client_cold"]
+    {
         assert_eq!(figures[metric]["workload"], "read");
     }
 }
@@ -39,8 +52,20 @@ fn reads_are_measured_against_a_bare_server_and_in_the_clients_cache() {
 #[test]
 fn both_are_measured_on_postgresql_too() {
     let database = cohort_database::testing::fresh_postgres();
-    let postgres = ["--runs", "2", "--users", "1500", "--backend", "postgres", "--database-url", &database.url];
-    assert!(figures(&[&["bench", "import"], &postgres[..]].concat(), "postgres").contains_key("bare_driver_rate"));
+    let postgres = [
+        "--runs",
+        "2",
+        "--users",
+        "1500",
+        "--backend",
+        "postgres",
+        "--database-url",
+        &database.url,
+    ];
+    assert!(
+        figures(&[&["bench", "import"], &postgres[..]].concat(), "postgres")
+            .contains_key("bare_driver_rate")
+    );
     let read = ["bench", "read", "--requests", "500", "--connections", "4"];
     assert!(figures(&[&read, &postgres[..]].concat(), "postgres").contains_key("service_rate"));
 }

@@ -1,4 +1,5 @@
-//! The client of the Config Database against the real service, on loopback: both sides mean the same.
+//! The client of the Config Database against the real service, on loopback: both sides mean the
+//! same.
 
 use std::collections::BTreeSet;
 use std::future::IntoFuture;
@@ -8,7 +9,10 @@ use std::time::{Duration, Instant};
 use cohort_batch_agent::SystemClock;
 use cohort_config_client::{ClientError, ConfigDatabaseClient, ImportStatus};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
-use cohort_preferences::{ChangeKind, Clock, FeatureType, Frequency, MembersRequest, NextRun, NoNextRun, StatedGroup, TenantId};
+use cohort_preferences::{
+    ChangeKind, Clock, FeatureType, Frequency, MembersRequest, NextRun, NoNextRun, StatedGroup,
+    TenantId,
+};
 use futures_util::TryStreamExt;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -27,7 +31,8 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = ConfigServiceOptions::sqlite(folder.path().join("config.db"), Arc::new(SystemClock));
+        let options =
+            ConfigServiceOptions::sqlite(folder.path().join("config.db"), Arc::new(SystemClock));
         let service = ConfigService::open(options).await.expect("opened");
         let key = service.create_key("contract", Scope::Admin).await.expect("made");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -44,7 +49,11 @@ impl Fixture {
     /// The groups of the feature that have members, with the number of these.
     async fn groups(&self) -> Vec<(StatedGroup, u64)> {
         let list = self.client.get_frequency_groups("posts").await.expect("listed");
-        list.groups.into_iter().filter(|group| group.count > 0).map(|group| (group.group, group.count)).collect()
+        list.groups
+            .into_iter()
+            .filter(|group| group.count > 0)
+            .map(|group| (group.group, group.count))
+            .collect()
     }
 }
 
@@ -65,14 +74,21 @@ fn posts() -> FeatureType {
 }
 
 fn members_request(groups: Vec<StatedGroup>) -> MembersRequest {
-    MembersRequest { feature_type: posts(), groups, as_of: SystemClock.now(), cursor: None, limit: None }
+    MembersRequest {
+        feature_type: posts(),
+        groups,
+        as_of: SystemClock.now(),
+        cursor: None,
+        limit: None,
+    }
 }
 
 fn refusal(error: &ClientError) -> (u16, Vec<&str>) {
     match error {
-        ClientError::Refused { problem, .. } => {
-            (problem.status.as_u16(), problem.errors.iter().map(|error| error.pointer.as_str()).collect())
-        }
+        ClientError::Refused { problem, .. } => (
+            problem.status.as_u16(),
+            problem.errors.iter().map(|error| error.pointer.as_str()).collect(),
+        ),
         other => panic!("{other:?}"),
     }
 }
@@ -85,7 +101,11 @@ async fn a_document_reads_back_as_it_was_stored_and_is_gone_when_deleted() {
     assert_eq!(refusal(&unknown).0, 404);
 
     let mut features = Map::new();
-    features.insert("posts".into(), json!({"frequency": "daily", "preferred_time": "09:00", "template_overrides": {"tone": "dry"}}));
+    features.insert(
+        "posts".into(),
+        json!({"frequency": "daily", "preferred_time": "09:00",
+            "template_overrides": {"tone": "dry"}}),
+    );
     features.insert("stories".into(), json!({"enabled": false, "frequency": "weekly"}));
     let receipt = client.set_user_preferences("ann", &features).await.expect("stored");
     assert_eq!(receipt.features.len(), 2);
@@ -119,7 +139,9 @@ async fn names_with_every_kind_of_character_are_the_same_on_both_sides() {
 #[tokio::test]
 async fn a_write_says_its_version_and_when_it_runs_next() {
     let fixture = Fixture::new().await;
-    let set = async |preference: Value| fixture.client.set_feature_preference("ann", "posts", &preference).await.expect("stored");
+    let set = async |preference: Value| {
+        fixture.client.set_feature_preference("ann", "posts", &preference).await.expect("stored")
+    };
     let first = set(daily("09:00")).await;
     let NextRun::At { next_run } = &first.next_run else { panic!("{first:?}") };
     assert_eq!((first.version, next_run.timezone.as_str()), (1, "UTC"));
@@ -128,7 +150,10 @@ async fn a_write_says_its_version_and_when_it_runs_next() {
     let disabled = set(json!({"enabled": false, "frequency": "daily"})).await;
     assert_eq!((disabled.version, disabled.next_run), (2, NextRun::unknown(NoNextRun::Disabled)));
     let unstated = set(json!({"frequency": "daily"})).await;
-    assert_eq!((unstated.version, unstated.next_run), (3, NextRun::unknown(NoNextRun::DependsOnJob)));
+    assert_eq!(
+        (unstated.version, unstated.next_run),
+        (3, NextRun::unknown(NoNextRun::DependsOnJob))
+    );
     let deleted = fixture.client.delete_feature_preference("ann", "posts").await.expect("deleted");
     assert_eq!(deleted.version, 4);
     assert_eq!(set(daily("09:00")).await.version, 5, "a version survives the deletion");
@@ -137,8 +162,10 @@ async fn a_write_says_its_version_and_when_it_runs_next() {
 #[tokio::test]
 async fn a_refusal_names_each_wrong_field() {
     let fixture = Fixture::new().await;
-    let wrong = json!({"frequency": "daily", "preferred_time": "25:00", "timezone": "Europe/Atlantis"});
-    let error = fixture.client.set_feature_preference("ann", "posts", &wrong).await.expect_err("refused");
+    let wrong =
+        json!({"frequency": "daily", "preferred_time": "25:00", "timezone": "Europe/Atlantis"});
+    let error =
+        fixture.client.set_feature_preference("ann", "posts", &wrong).await.expect_err("refused");
     let (status, pointers) = refusal(&error);
     assert_eq!((status, pointers), (422, vec!["/preferred_time", "/timezone"]));
     assert!(!error.is_transient());
@@ -152,10 +179,20 @@ async fn groups_are_what_users_stated_with_their_counts() {
     for tenant in ["ann", "bob"] {
         fixture.set(tenant, &daily("09:00")).await;
     }
-    fixture.set("eve", &json!({"frequency": "weekly", "preferred_day": ["thursday", "monday"]})).await;
+    fixture
+        .set("eve", &json!({"frequency": "weekly", "preferred_day": ["thursday", "monday"]}))
+        .await;
     fixture.set("off", &json!({"enabled": false, "frequency": "daily"})).await;
-    let groups: Vec<(String, u64)> = fixture.groups().await.into_iter().map(|(group, count)| (group.to_string(), count)).collect();
-    assert_eq!(groups, [("daily:09:00 UTC".to_owned(), 2), ("weekly:monday,thursday:- -".to_owned(), 1)]);
+    let groups: Vec<(String, u64)> = fixture
+        .groups()
+        .await
+        .into_iter()
+        .map(|(group, count)| (group.to_string(), count))
+        .collect();
+    assert_eq!(
+        groups,
+        [("daily:09:00 UTC".to_owned(), 2), ("weekly:monday,thursday:- -".to_owned(), 1)]
+    );
 }
 
 #[tokio::test]
@@ -165,7 +202,8 @@ async fn members_come_page_by_page_each_once_and_as_of_one_instant() {
     for (number, name) in names.iter().enumerate() {
         fixture.set(name, &daily(if number % 2 == 0 { "09:00" } else { "10:00" })).await;
     }
-    let groups: Vec<StatedGroup> = fixture.groups().await.into_iter().map(|(group, _)| group).collect();
+    let groups: Vec<StatedGroup> =
+        fixture.groups().await.into_iter().map(|(group, _)| group).collect();
     assert_eq!(groups.len(), 2);
     let mut request = MembersRequest { limit: Some(5), ..members_request(groups) };
     let mut sizes = Vec::new();
@@ -210,12 +248,19 @@ async fn users_asked_for_come_in_the_order_asked_known_or_not() {
     fixture.client.delete_feature_preference("ann", "posts").await.expect("deleted");
     let asked = tenants(&["nobody", "bob", "ann", "nobody-either"]);
     let batch = fixture.client.get_preferences(&posts(), &asked).await.expect("answered");
-    let told: Vec<(&str, u64, bool)> =
-        batch.preferences.iter().map(|entry| (entry.tenant_id.as_str(), entry.version, entry.preference.is_some())).collect();
-    assert_eq!(told, [("nobody", 0, false), ("bob", 2, true), ("ann", 2, false), ("nobody-either", 0, false)]);
+    let told: Vec<(&str, u64, bool)> = batch
+        .preferences
+        .iter()
+        .map(|entry| (entry.tenant_id.as_str(), entry.version, entry.preference.is_some()))
+        .collect();
+    assert_eq!(
+        told,
+        [("nobody", 0, false), ("bob", 2, true), ("ann", 2, false), ("nobody-either", 0, false)]
+    );
 
     // More than one request holds.
-    let many: Vec<TenantId> = (0..2_101).map(|number| format!("user-{number}").parse().expect("a name")).collect();
+    let many: Vec<TenantId> =
+        (0..2_101).map(|number| format!("user-{number}").parse().expect("a name")).collect();
     let batch = fixture.client.get_preferences(&posts(), &many).await.expect("answered");
     assert_eq!(batch.preferences.len(), 2_101);
     assert!(batch.preferences.iter().all(|entry| entry.version == 0 && entry.preference.is_none()));
@@ -227,28 +272,43 @@ async fn users_asked_for_come_in_the_order_asked_known_or_not() {
 async fn a_waiting_reader_of_the_feed_is_woken_by_a_change() {
     let fixture = Fixture::new().await;
     fixture.set("ann", &daily("09:00")).await;
-    let start = fixture.client.get_preference_changes(Some("now"), Duration::ZERO).await.expect("answered");
+    let start =
+        fixture.client.get_preference_changes(Some("now"), Duration::ZERO).await.expect("answered");
     assert!(start.changes.is_empty());
     let began = Instant::now();
     let waiting = tokio::spawn({
         let (client, since) = (fixture.client.clone(), start.next.clone());
         async move { client.get_preference_changes(Some(&since), Duration::from_secs(30)).await }
     });
-    fixture.set("ann", &json!({"frequency": "weekly", "preferred_day": "monday", "timezone": "UTC"})).await;
+    fixture
+        .set("ann", &json!({"frequency": "weekly", "preferred_day": "monday", "timezone": "UTC"}))
+        .await;
     let page = waiting.await.expect("no panic").expect("answered");
     assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     let [change] = page.changes.as_slice() else { panic!("{page:?}") };
-    assert_eq!((change.tenant_id.as_ref().map(TenantId::as_str), change.version, change.kind), (Some("ann"), 2, ChangeKind::Set));
+    assert_eq!(
+        (change.tenant_id.as_ref().map(TenantId::as_str), change.version, change.kind),
+        (Some("ann"), 2, ChangeKind::Set)
+    );
     assert_eq!(change.left.as_ref().and_then(StatedGroup::frequency), Some(Frequency::Daily));
     assert_eq!(change.joined.as_ref().and_then(StatedGroup::frequency), Some(Frequency::Weekly));
     // The page itself may have been read while the commit was ending.
-    let after = fixture.client.get_preference_changes(Some(&page.next), Duration::ZERO).await.expect("answered");
+    let after = fixture
+        .client
+        .get_preference_changes(Some(&page.next), Duration::ZERO)
+        .await
+        .expect("answered");
     assert!(after.changes.is_empty() && after.complete_until >= change.at);
 
-    let from_the_oldest = fixture.client.get_preference_changes(None, Duration::ZERO).await.expect("answered");
+    let from_the_oldest =
+        fixture.client.get_preference_changes(None, Duration::ZERO).await.expect("answered");
     assert_eq!(from_the_oldest.changes.len(), 2);
     fixture.client.delete_feature_preference("ann", "posts").await.expect("deleted");
-    let last = fixture.client.get_preference_changes(Some(&page.next), Duration::ZERO).await.expect("answered");
+    let last = fixture
+        .client
+        .get_preference_changes(Some(&page.next), Duration::ZERO)
+        .await
+        .expect("answered");
     assert_eq!(last.changes[0].kind, ChangeKind::Deleted);
 }
 
@@ -256,13 +316,23 @@ async fn a_waiting_reader_of_the_feed_is_woken_by_a_change() {
 async fn a_change_by_another_client_leaves_the_cache_once_the_feed_has_named_it() {
     let fixture = Fixture::new().await;
     fixture.set("ann", &daily("09:00")).await;
-    let start = fixture.client.get_preference_changes(Some("now"), Duration::ZERO).await.expect("answered");
-    let time = async || fixture.client.get_user_preferences("ann").await.expect("there").feature_as_json("posts").cloned();
+    let start =
+        fixture.client.get_preference_changes(Some("now"), Duration::ZERO).await.expect("answered");
+    let time = async || {
+        fixture
+            .client
+            .get_user_preferences("ann")
+            .await
+            .expect("there")
+            .feature_as_json("posts")
+            .cloned()
+    };
     assert_eq!(time().await, Some(daily("09:00")));
     let other = client(&fixture.base, &fixture.key);
     other.set_feature_preference("ann", "posts", &daily("10:00")).await.expect("stored");
     assert_eq!(time().await, Some(daily("09:00")), "from the cache");
-    let page = fixture.client.get_preference_changes(Some(&start.next), AT_ONCE).await.expect("answered");
+    let page =
+        fixture.client.get_preference_changes(Some(&start.next), AT_ONCE).await.expect("answered");
     assert_eq!(page.changes.len(), 1);
     assert_eq!(time().await, Some(daily("10:00")));
 }
@@ -270,10 +340,23 @@ async fn a_change_by_another_client_leaves_the_cache_once_the_feed_has_named_it(
 #[tokio::test]
 async fn a_cursor_of_another_database_is_gone() {
     let (one, other) = (Fixture::new().await, Fixture::new().await);
-    let foreign = other.client.get_preference_changes(Some("now"), Duration::ZERO).await.expect("answered").next;
-    let error = one.client.get_preference_changes(Some(&foreign), Duration::from_secs(30)).await.expect_err("foreign");
+    let foreign = other
+        .client
+        .get_preference_changes(Some("now"), Duration::ZERO)
+        .await
+        .expect("answered")
+        .next;
+    let error = one
+        .client
+        .get_preference_changes(Some(&foreign), Duration::from_secs(30))
+        .await
+        .expect_err("foreign");
     assert!(matches!(error, ClientError::Gone { .. }), "{error:?}");
-    let nonsense = one.client.get_preference_changes(Some("nonsense"), Duration::ZERO).await.expect_err("no cursor");
+    let nonsense = one
+        .client
+        .get_preference_changes(Some("nonsense"), Duration::ZERO)
+        .await
+        .expect_err("no cursor");
     assert_eq!(nonsense.status().map(|status| status.as_u16()), Some(400));
 }
 
@@ -281,15 +364,28 @@ async fn a_cursor_of_another_database_is_gone() {
 async fn an_import_answers_a_result_a_line_and_stores_the_good_ones() {
     let fixture = Fixture::new().await;
     let lines = [
-        json!({"tenant_id": "ann", "feature_type": "posts", "preference": daily("09:00")}).to_string(),
-        json!({"tenant_id": "bob", "config_key": "feature_preferences", "config_value": {"posts": daily("09:00")}}).to_string(),
-        json!({"tenant_id": "eve", "feature_type": "posts", "preference": daily("25:00")}).to_string(),
+        json!({"tenant_id": "ann", "feature_type": "posts",
+            "preference": daily("09:00")})
+        .to_string(),
+        json!({"tenant_id": "bob", "config_key": "feature_preferences",
+            "config_value": {"posts": daily("09:00")}})
+        .to_string(),
+        json!({"tenant_id": "eve", "feature_type": "posts",
+            "preference": daily("25:00")})
+        .to_string(),
         "not json".into(),
-        json!({"tenant_id": "ann", "feature_type": "posts", "preference": daily("09:00")}).to_string(),
+        json!({"tenant_id": "ann", "feature_type": "posts",
+            "preference": daily("09:00")})
+        .to_string(),
     ];
-    let results = fixture.client.import(std::io::Cursor::new(lines.join("\n").into_bytes())).await.expect("taken");
+    let results = fixture
+        .client
+        .import(std::io::Cursor::new(lines.join("\n").into_bytes()))
+        .await
+        .expect("taken");
     let results: Vec<_> = results.try_collect().await.expect("answered");
-    let told: Vec<(u64, ImportStatus)> = results.iter().map(|line| (line.line, line.status)).collect();
+    let told: Vec<(u64, ImportStatus)> =
+        results.iter().map(|line| (line.line, line.status)).collect();
     assert_eq!(
         told,
         [
@@ -312,7 +408,10 @@ async fn an_import_answers_a_result_a_line_and_stores_the_good_ones() {
 async fn a_key_is_known_by_name_and_scopes_and_a_wrong_one_opens_nothing() {
     let fixture = Fixture::new().await;
     let info = fixture.client.verify_key(&fixture.key).await.expect("answered").expect("known");
-    assert_eq!((info.name.as_str(), info.scopes.as_slice()), ("contract", ["admin".to_owned()].as_slice()));
+    assert_eq!(
+        (info.name.as_str(), info.scopes.as_slice()),
+        ("contract", ["admin".to_owned()].as_slice())
+    );
     for wrong in ["hunter2", "", "two words", &fixture.key[1..]] {
         assert_eq!(fixture.client.verify_key(wrong).await.expect("answered"), None, "{wrong:?}");
     }
@@ -327,7 +426,11 @@ async fn a_poll_that_waits_while_the_service_ends_is_answered_without_changes() 
     let fixture = Fixture::new().await;
     fixture.service.shutdown();
     let began = Instant::now();
-    let page = fixture.client.get_preference_changes(Some("now"), Duration::from_secs(30)).await.expect("answered");
+    let page = fixture
+        .client
+        .get_preference_changes(Some("now"), Duration::from_secs(30))
+        .await
+        .expect("answered");
     assert!(page.changes.is_empty());
     assert!(began.elapsed() < AT_ONCE);
 }

@@ -10,15 +10,30 @@ use crate::serving::Up;
 /// A job for the feature `posts` that runs daily at 09:00 where users say nothing else.
 fn batch_config() -> Value {
     let job = json!({
-        "job_id": "briefs", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts",
+        "job_id": "briefs", "type": "individual_batch", "purpose_id": "write",
+        "preference_based": true, "feature_type": "posts",
         "default_preferences": {"frequency": "daily"}
     });
-    let purpose = json!({"handler": "template", "template_file": "post.txt", "output_dir": "posts"});
+    let purpose =
+        json!({"handler": "template", "template_file": "post.txt", "output_dir": "posts"});
     json!({"batch_processing_jobs": [job], "purposes": {"write": purpose}})
 }
 
 fn explain(data: &Path, tenant: &str, job: &str, at: &str) -> Ended {
-    cohort(&["explain", tenant, "--job", job, "--at", at, "--json", "--data", data.to_str().expect("text")], "")
+    cohort(
+        &[
+            "explain",
+            tenant,
+            "--job",
+            job,
+            "--at",
+            at,
+            "--json",
+            "--data",
+            data.to_str().expect("text"),
+        ],
+        "",
+    )
 }
 
 /// The answer and the first line of an explanation that has to be given.
@@ -31,18 +46,27 @@ fn answer(data: &Path, tenant: &str, at: &str) -> (String, String) {
     (text("answer"), text("sentence"))
 }
 
-/// What is asked while the service runs, and again of its files: users with a preference each, of which one is off.
+/// What is asked while the service runs, and again of its files: users with a preference each, of
+/// which one is off.
 #[track_caller]
 fn assert_explained(data: &Path) {
     let (off, sentence) = answer(data, "off", "2099-12-07");
     assert_eq!(off, "disabled");
-    assert!(sentence.starts_with("off will not be run on Monday 7 December 2099 at 09:00 Europe/Berlin: switched off on "), "{sentence}");
+    assert!(
+        sentence.starts_with(
+            "off will not be run on Monday 7 December 2099 at 09:00 Europe/Berlin: switched off on "
+        ),
+        "{sentence}"
+    );
     assert_eq!(answer(data, "on", "2099-12-07").0, "not_yet_due");
     assert_eq!(answer(data, "on", "2099-12-07T10:00").0, "not_due");
     assert_eq!(answer(data, "on", "1999-12-07").0, "job_not_yet_applied");
     assert_eq!(
         answer(data, "nobody", "2099-12-07"),
-        ("unknown_user".into(), "there is no user nobody: there never was, or the person has been erased".into())
+        (
+            "unknown_user".into(),
+            "there is no user nobody: there never was, or the person has been erased".into()
+        )
     );
     let no_job = explain(data, "on", "brief", "2099-12-07");
     assert_eq!(no_job.code, 0, "{}", no_job.stderr);
@@ -57,19 +81,49 @@ async fn why_a_user_gets_nothing_is_said_by_the_service_and_from_its_files_alike
     std::fs::write(&config, batch_config().to_string()).expect("written");
     let up = Up::start(&data, &["--batch-config", config.to_str().expect("text")], &[]);
     for (tenant, enabled) in [("on", true), ("off", false)] {
-        let preference = json!({"preferred_time": "09:00", "timezone": "Europe/Berlin", "enabled": enabled});
-        assert_eq!(up.rest().put(&format!("/tenants/{tenant}/preferences/posts"), preference.to_string()).await.status, 201);
+        let preference =
+            json!({"preferred_time": "09:00", "timezone": "Europe/Berlin", "enabled": enabled});
+        assert_eq!(
+            up.rest()
+                .put(&format!("/tenants/{tenant}/preferences/posts"), preference.to_string())
+                .await
+                .status,
+            201
+        );
     }
     assert_explained(&data);
-    for wrong in ["/tenants/on/explain?job=briefs&at=monday", "/tenants/on/explain?job=briefs", "/tenants/on/explain?at=2099-12-07"] {
+    for wrong in [
+        "/tenants/on/explain?job=briefs&at=monday",
+        "/tenants/on/explain?job=briefs",
+        "/tenants/on/explain?at=2099-12-07",
+    ] {
         assert_eq!(up.rest().get(wrong).await.status, 422, "{wrong}");
     }
     up.terminate();
     assert_explained(&data);
 
-    let text = cohort(&["explain", "on", "--job", "briefs", "--at", "2099-12-07", "--data", data.to_str().expect("text")], "").stdout;
+    let text = cohort(
+        &[
+            "explain",
+            "on",
+            "--job",
+            "briefs",
+            "--at",
+            "2099-12-07",
+            "--data",
+            data.to_str().expect("text"),
+        ],
+        "",
+    )
+    .stdout;
     let mut lines = text.lines();
-    assert!(lines.next().is_some_and(|first| first.starts_with("on will be run on Monday 7 December 2099 at 09:00 Europe/Berlin: in ")));
-    assert!(text.contains("STEP        FOUND") && text.trim_end().ends_with("Answer: not_yet_due. Wait."), "{text}");
+    assert!(lines.next().is_some_and(|first| {
+        first.starts_with("on will be run on Monday 7 December 2099 at 09:00 Europe/Berlin: in ")
+    }));
+    assert!(
+        text.contains("STEP        FOUND")
+            && text.trim_end().ends_with("Answer: not_yet_due. Wait."),
+        "{text}"
+    );
     assert_eq!(explain(&data, "on", "briefs", "monday").code, 2);
 }

@@ -24,8 +24,10 @@ pub(crate) fn groups(stdout: &str) -> Vec<Value> {
 
 pub(crate) fn groups_of_lines() -> Vec<Value> {
     vec![
-        json!({"feature_type": "posts", "frequency": "daily", "time_key": "09:00", "timezone": "UTC", "count": 2}),
-        json!({"feature_type": "posts", "frequency": "weekly", "time_key": "-:-", "timezone": "-", "count": 1}),
+        json!({"feature_type": "posts", "frequency": "daily", "time_key": "09:00",
+            "timezone": "UTC", "count": 2}),
+        json!({"feature_type": "posts", "frequency": "weekly", "time_key": "-:-", "timezone": "-",
+            "count": 1}),
     ]
 }
 
@@ -60,7 +62,11 @@ fn groups_are_a_plain_table() {
     cohort(&["import", "-", "--data", data], LINES);
     let listed = cohort(&["groups", "--feature", "posts", "--data", data], "");
     let lines: Vec<&str> = listed.stdout.lines().collect();
-    assert!(lines[0].starts_with("FREQUENCY  TIME KEY  TIMEZONE  USERS  SINCE"), "{}", listed.stdout);
+    assert!(
+        lines[0].starts_with("FREQUENCY  TIME KEY  TIMEZONE  USERS  SINCE"),
+        "{}",
+        listed.stdout
+    );
     assert!(lines[1].starts_with("daily      09:00     UTC           2  20"), "{}", listed.stdout);
     assert!(!listed.stdout.contains('\u{1b}'), "no colours");
     let none = cohort(&["groups", "--feature", "others", "--data", data], "");
@@ -71,7 +77,8 @@ fn groups_are_a_plain_table() {
 fn a_folder_without_data_is_wrong_input_and_stays_as_it_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("typo");
-    let ended = cohort(&["groups", "--feature", "posts", "--data", data.to_str().expect("text")], "");
+    let ended =
+        cohort(&["groups", "--feature", "posts", "--data", data.to_str().expect("text")], "");
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("is no data folder"), "{}", ended.stderr);
     assert!(!data.exists());

@@ -1,4 +1,5 @@
-//! `cohort apply`, `diff`, `jobs`, `schedules`, `pause` and `resume`, on a running `cohort up` and on the files of a folder.
+//! `cohort apply`, `diff`, `jobs`, `schedules`, `pause` and `resume`, on a running `cohort up` and
+//! on the files of a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +14,18 @@ struct Folder(TempDir);
 
 fn job(id: &str) -> Value {
     json!({
-        "job_id": id, "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": "posts",
-        "priority": "medium", "default_preferences": {"frequency": "daily", "preferred_time": "09:00"}
+        "job_id": id, "type": "individual_batch", "purpose_id": "write", "preference_based": true,
+        "feature_type": "posts",
+        "priority": "medium",
+        "default_preferences": {"frequency": "daily", "preferred_time": "09:00"}
     })
 }
 
 fn config(jobs: &[Value]) -> Value {
     json!({
         "batch_processing_jobs": jobs,
-        "purposes": {"write": {"handler": "template", "template_file": "post.txt", "output_dir": "posts"}}
+        "purposes": {"write": {"handler": "template", "template_file": "post.txt",
+            "output_dir": "posts"}}
     })
 }
 
@@ -57,7 +61,10 @@ impl Folder {
 
     #[track_caller]
     fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        self.lines(&[arguments, &["--json"]].concat()).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        self.lines(&[arguments, &["--json"]].concat())
+            .iter()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
     }
 }
 
@@ -72,18 +79,30 @@ fn walk_through_all_acts(folder: &Folder) {
     changed["priority"] = json!("high");
     let second = folder.write("second.json", &config(&[changed]));
 
-    assert_eq!(folder.lines(&["apply", &first]), ["job a created v1", "job b created v1", "purpose write created v1"]);
-    assert_eq!(folder.lines(&["apply", &first]), ["job a unchanged v1", "job b unchanged v1", "purpose write unchanged v1"]);
+    assert_eq!(
+        folder.lines(&["apply", &first]),
+        ["job a created v1", "job b created v1", "purpose write created v1"]
+    );
+    assert_eq!(
+        folder.lines(&["apply", &first]),
+        ["job a unchanged v1", "job b unchanged v1", "purpose write unchanged v1"]
+    );
     assert_eq!(folder.lines(&["diff", &first]), Vec::<String>::new());
     let differs = folder.run(&["diff", &second]);
     assert_eq!((differs.code, differs.stderr.as_str()), (1, ""), "{}", differs.stdout);
-    assert_eq!(differs.stdout, "job a updated v2\n  /priority: \"medium\" -> \"high\"\njob b removed\n");
+    assert_eq!(
+        differs.stdout,
+        "job a updated v2\n  /priority: \"medium\" -> \"high\"\njob b removed\n"
+    );
     assert_eq!(folder.lines(&["diff", &first]), Vec::<String>::new(), "a diff changes nothing");
     assert_eq!(folder.run(&["diff", &second, "--json"]).stdout.lines().count(), 3);
     assert_eq!(folder.json(&["apply", &second])[0]["differences"][0]["path"], "/priority");
 
     let job = folder.json(&["jobs"]).remove(0);
-    assert_eq!((&job["job_id"], &job["version"], &job["state"]), (&json!("a"), &json!(2), &json!("active")));
+    assert_eq!(
+        (&job["job_id"], &job["version"], &job["state"]),
+        (&json!("a"), &json!(2), &json!("active"))
+    );
     assert_eq!(job["applied_by"], "admin");
     assert!(folder.lines(&["pause", "a"])[0].starts_with("a is paused since 20"));
     assert_eq!(folder.json(&["jobs"])[0]["state"], "paused");
@@ -98,7 +117,11 @@ fn jobs_are_applied_compared_and_paused_on_a_folder_that_nobody_serves() {
     let folder = Folder::new();
     walk_through_all_acts(&folder);
     for without_agent in [folder.run(&["schedules"]), folder.run(&["trigger", "a"])] {
-        assert!(without_agent.code == 1 && without_agent.stderr.contains("no agent runs"), "{}", without_agent.stderr);
+        assert!(
+            without_agent.code == 1 && without_agent.stderr.contains("no agent runs"),
+            "{}",
+            without_agent.stderr
+        );
     }
 }
 
@@ -107,10 +130,18 @@ async fn jobs_are_applied_compared_and_paused_on_a_running_agent_and_are_in_forc
     let folder = Folder::new();
     let up = Up::start(&folder.data(), &[], &[]);
     assert_eq!(folder.lines(&["jobs"]), ["there is no job; `cohort apply FILE` makes some"]);
-    up.rest().put("/tenants/ann/preferences/posts", json!({"preferred_time": "10:00", "timezone": "UTC"}).to_string()).await;
+    up.rest()
+        .put(
+            "/tenants/ann/preferences/posts",
+            json!({"preferred_time": "10:00", "timezone": "UTC"}).to_string(),
+        )
+        .await;
     walk_through_all_acts(&folder);
     let schedules = folder.json(&["schedules", "--job", "a"]);
-    assert_eq!((schedules.len(), &schedules[0]["time_key"], &schedules[0]["members"]), (1, &json!("10:00"), &json!(1)));
+    assert_eq!(
+        (schedules.len(), &schedules[0]["time_key"], &schedules[0]["members"]),
+        (1, &json!("10:00"), &json!(1))
+    );
     let job = folder.json(&["jobs"]).remove(0);
     assert_eq!((&job["groups"], &job["next_run"]["timezone"]), (&json!(1), &json!("UTC")));
     let triggered = folder.json(&["trigger", "a"]).remove(0);
@@ -119,7 +150,10 @@ async fn jobs_are_applied_compared_and_paused_on_a_running_agent_and_are_in_forc
             break outcome;
         }
     };
-    assert_eq!((&outcome["nominal"], &outcome["status"]), (&triggered["nominal"], &json!("succeeded")));
+    assert_eq!(
+        (&outcome["nominal"], &outcome["status"]),
+        (&triggered["nominal"], &json!("succeeded"))
+    );
     // Without the flag, the next start goes by what is stored.
     up.terminate();
     let _up = Up::start(&folder.data(), &[], &[]);
@@ -133,8 +167,11 @@ async fn an_apply_that_cannot_be_served_is_refused_whole_with_the_name_of_what_c
     lost["purposes"]["write"]["template_file"] = json!("lost.txt");
     let lost = folder.write("lost.json", &lost);
     let nobody = folder.write("nobody.json", &json!([job("a")]));
-    let command =
-        folder.write("command.json", &json!({"batch_processing_jobs": [], "purposes": {"run": {"handler": "command", "argv": []}}}));
+    let command = folder.write(
+        "command.json",
+        &json!({"batch_processing_jobs": [],
+                "purposes": {"run": {"handler": "command", "argv": []}}}),
+    );
     let refused = |file: &str, parts: &[&str]| {
         let ended = folder.run(&["apply", file]);
         assert_eq!(ended.code, 2, "{}", ended.stderr);
@@ -169,7 +206,11 @@ async fn a_key_that_only_reads_sees_the_jobs_and_does_not_act_on_them() {
         reader.post("/jobs/a/resume", Value::Null).await,
         reader.post("/jobs/a/trigger", Value::Null).await,
     ] {
-        assert_eq!((refused.status, refused.kind.as_str()), (403, "application/problem+json"), "{refused:?}");
+        assert_eq!(
+            (refused.status, refused.kind.as_str()),
+            (403, "application/problem+json"),
+            "{refused:?}"
+        );
     }
     assert_eq!(up.rest().post("/jobs/lost/pause", Value::Null).await.status, 404);
     assert_eq!(up.rest().get("/schedules?cursor=yesterday").await.status, 422);
@@ -186,7 +227,15 @@ fn a_restart_with_the_old_file_does_not_take_back_what_was_applied_since() {
     assert!(ended.stderr.contains("applied since: those stay"), "{}", ended.stderr);
     assert_eq!(folder.json(&["jobs"]).len(), 2);
     // Another file than at the last start is an act.
-    let (ended, _took) = Up::start(&folder.data(), &["--batch-config", &folder.write("third.json", &config(&[job("b")]))], &[]).terminate();
+    let (ended, _took) = Up::start(
+        &folder.data(),
+        &["--batch-config", &folder.write("third.json", &config(&[job("b")]))],
+        &[],
+    )
+    .terminate();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert_eq!(folder.json(&["jobs"]).iter().map(|job| job["job_id"].clone()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(
+        folder.json(&["jobs"]).iter().map(|job| job["job_id"].clone()).collect::<Vec<_>>(),
+        ["b"]
+    );
 }

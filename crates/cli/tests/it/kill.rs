@@ -1,7 +1,8 @@
 //! kill -9 in the middle of a run leaves one outcome per user and occurrence (D1, D2, D3).
 //!
-//! The occurrence is due at the start: users and job are stored as of an hour before it, so that the service catches up
-//! (F1). A life is the time from one start of the service to its end; the endpoint knows in which life it was called.
+//! The occurrence is due at the start: users and job are stored as of an hour before it, so that
+//! the service catches up (F1). A life is the time from one start of the service to its end; the
+//! endpoint knows in which life it was called.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
 use cohort_batch_agent::{
-    Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, SqliteLedger, SystemClock, idempotency_key,
+    Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, SqliteLedger,
+    SystemClock, idempotency_key,
 };
 use cohort_config_client::{ConfigDatabaseClient, ImportStatus};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
@@ -62,7 +64,8 @@ struct Call {
 
 impl Default for Life {
     fn default() -> Self {
-        let (calls, arrived, answers) = (Mutex::default(), watch::Sender::new(0), Semaphore::new(0));
+        let (calls, arrived, answers) =
+            (Mutex::default(), watch::Sender::new(0), Semaphore::new(0));
         Self { calls, arrived, answers, open: AtomicUsize::new(0), most_open: AtomicUsize::new(0) }
     }
 }
@@ -89,7 +92,8 @@ impl Endpoint {
 impl Life {
     async fn until_called(&self, times: usize) {
         let mut arrived = self.arrived.subscribe();
-        let called = tokio::time::timeout(PATIENCE, arrived.wait_for(|calls| *calls >= times)).await;
+        let called =
+            tokio::time::timeout(PATIENCE, arrived.wait_for(|calls| *calls >= times)).await;
         assert!(called.is_ok(), "only {} of {times} calls have arrived", *self.arrived.borrow());
     }
 
@@ -124,16 +128,28 @@ impl Drop for Open {
     }
 }
 
-async fn answer(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, Json(event): Json<Value>) -> Json<Value> {
+async fn answer(
+    State(endpoint): State<Arc<Endpoint>>,
+    headers: HeaderMap,
+    Json(event): Json<Value>,
+) -> Json<Value> {
     let life = Arc::clone(&endpoint.life.lock().expect("no panic holds it"));
-    let users: Vec<(String, String)> = event["data"]["users"].as_array().expect("users").iter().map(tenant_and_key).collect();
+    let users: Vec<(String, String)> =
+        event["data"]["users"].as_array().expect("users").iter().map(tenant_and_key).collect();
     let open = Open::of(&life, users.len());
     let idempotency_key = headers["idempotency-key"].to_str().expect("text").to_owned();
-    life.calls.lock().expect("no panic holds it").push(Call { idempotency_key, kind: text(&event, "type"), users: users.clone() });
+    life.calls.lock().expect("no panic holds it").push(Call {
+        idempotency_key,
+        kind: text(&event, "type"),
+        users: users.clone(),
+    });
     life.arrived.send_modify(|calls| *calls += 1);
     life.answers.acquire().await.expect("never closed").forget();
     drop(open);
-    let results: Vec<Value> = users.iter().map(|(tenant, _)| json!({"tenant_id": tenant, "status": "succeeded"})).collect();
+    let results: Vec<Value> = users
+        .iter()
+        .map(|(tenant, _)| json!({"tenant_id": tenant, "status": "succeeded"}))
+        .collect();
     Json(json!({"results": results}))
 }
 
@@ -154,7 +170,8 @@ impl Clock for Standing {
     }
 }
 
-/// A data folder with users whose occurrence has just passed, and with a job that knows them since an hour before it.
+/// A data folder with users whose occurrence has just passed, and with a job that knows them since
+/// an hour before it.
 pub(crate) struct Folder {
     folder: TempDir,
     /// The key of each user's work.
@@ -168,9 +185,11 @@ impl Folder {
         let due = Timestamp::from_second(now.as_second() / 60 * 60 - 300).expect("in range");
         let before = due - SignedDuration::from_hours(1);
         store_users(&folder.path().join("data"), before, due, count).await;
-        let ledger = SqliteLedger::open(&folder.path().join("data/ledger.db"), false).expect("opens");
+        let ledger =
+            SqliteLedger::open(&folder.path().join("data/ledger.db"), false).expect("opens");
         ledger.store_definitions(applied(job_type, before)).await.expect("stored");
-        std::fs::write(folder.path().join("batch.json"), batch_config(job_type, url)).expect("written");
+        std::fs::write(folder.path().join("batch.json"), batch_config(job_type, url))
+            .expect("written");
         let expected = (0..count).map(|number| (tenant(number), key(number, due))).collect();
         Self { folder, expected }
     }
@@ -182,7 +201,8 @@ impl Folder {
 
     /// Gives the purpose another handler from the next start on.
     pub(crate) fn set_purpose(&self, purpose: &Value) {
-        let config = json!({"batch_processing_jobs": [job("individual_batch")], "purposes": {"posting": purpose}});
+        let config = json!({"batch_processing_jobs": [job("individual_batch")],
+            "purposes": {"posting": purpose}});
         std::fs::write(self.folder.path().join("batch.json"), config.to_string()).expect("written");
     }
 
@@ -195,15 +215,22 @@ impl Folder {
     }
 
     fn start_with(&self, environment: &[(&str, &str)]) -> Up {
-        Up::start(&self.data(), &["--batch-config", self.folder.path().join("batch.json").to_str().expect("text")], environment)
+        Up::start(
+            &self.data(),
+            &["--batch-config", self.folder.path().join("batch.json").to_str().expect("text")],
+            environment,
+        )
     }
 
     /// The keys of the recorded outcomes by user, from the files of a folder that nobody serves.
     pub(crate) fn recorded(&self) -> BTreeSet<String> {
-        let listed = cohort(&["outcomes", "--data", self.data().to_str().expect("text"), "--json"], "");
+        let listed =
+            cohort(&["outcomes", "--data", self.data().to_str().expect("text"), "--json"], "");
         assert_eq!(listed.code, 0, "{}", listed.stderr);
-        let outcomes: Vec<Value> = listed.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-        let tenants: BTreeSet<String> = outcomes.iter().map(|outcome| text(outcome, "tenant_id")).collect();
+        let outcomes: Vec<Value> =
+            listed.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let tenants: BTreeSet<String> =
+            outcomes.iter().map(|outcome| text(outcome, "tenant_id")).collect();
         assert_eq!(tenants.len(), outcomes.len(), "one outcome a user");
         tenants
     }
@@ -220,7 +247,8 @@ fn local(number: usize, due: Timestamp) -> (&'static str, DateTime) {
 
 fn key(number: usize, due: Timestamp) -> String {
     let (zone, local) = local(number, due);
-    let nominal: NominalTime = local.strftime("%Y-%m-%dT%H:%M").to_string().parse().expect("a nominal time");
+    let nominal: NominalTime =
+        local.strftime("%Y-%m-%dT%H:%M").to_string().parse().expect("a nominal time");
     let tenant: TenantId = tenant(number).parse().expect("a name");
     idempotency_key(&JOB.parse().expect("a name"), &tenant, nominal, zone)
 }
@@ -231,10 +259,19 @@ async fn store_users(data: &Path, before: Timestamp, due: Timestamp, count: usiz
     let service = ConfigService::open(options).await.expect("opened");
     let secret = service.create_key("test", Scope::Admin).await.expect("made");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let client = ConfigDatabaseClient::builder(format!("http://{}/api/v1", listener.local_addr().expect("bound"))).api_key(secret);
+    let client = ConfigDatabaseClient::builder(format!(
+        "http://{}/api/v1",
+        listener.local_addr().expect("bound")
+    ))
+    .api_key(secret);
     let serving = tokio::spawn(axum::serve(listener, service.router()).into_future());
     let lines: String = (0..count).map(|number| line(number, due)).collect();
-    let results = client.build().expect("a client").import(std::io::Cursor::new(lines.into_bytes())).await.expect("taken");
+    let results = client
+        .build()
+        .expect("a client")
+        .import(std::io::Cursor::new(lines.into_bytes()))
+        .await
+        .expect("taken");
     assert_eq!(results.try_collect::<Vec<_>>().await.expect("answered").len(), count);
     serving.abort();
 }
@@ -243,22 +280,29 @@ fn line(number: usize, due: Timestamp) -> String {
     let (zone, local) = local(number, due);
     let time = local.strftime("%H:%M").to_string();
     let preference = json!({"frequency": "daily", "preferred_time": time, "timezone": zone});
-    format!("{}\n", json!({"tenant_id": tenant(number), "feature_type": "posts", "preference": preference}))
+    format!(
+        "{}\n",
+        json!({"tenant_id": tenant(number), "feature_type": "posts", "preference": preference})
+    )
 }
 
 fn job(job_type: &str) -> Value {
-    json!({"job_id": JOB, "type": job_type, "purpose_id": "posting", "preference_based": true, "feature_type": "posts"})
+    json!({"job_id": JOB, "type": job_type, "purpose_id": "posting", "preference_based": true,
+        "feature_type": "posts"})
 }
 
 /// The job as it was applied at an instant: from then on it has something to catch up on.
 fn applied(job_type: &str, at: Timestamp) -> DefinitionEdit {
     let (kind, name, document) = (DefinitionKind::Job, JOB.to_owned(), Some(job(job_type)));
-    let definition = Definition { kind, name, version: 1, document, applied_at: at, applied_by: "test".into() };
+    let definition =
+        Definition { kind, name, version: 1, document, applied_at: at, applied_by: "test".into() };
     DefinitionEdit { based_on: 0, versions: vec![(Alteration::Created, definition)], start: None }
 }
 
 fn batch_config(job_type: &str, url: &str) -> String {
-    json!({"batch_processing_jobs": [job(job_type)], "purposes": {"posting": {"handler": "http", "url": url}}}).to_string()
+    json!({"batch_processing_jobs": [job(job_type)],
+        "purposes": {"posting": {"handler": "http", "url": url}}})
+    .to_string()
 }
 
 /// Waits until every user has an outcome; then they are what they should be.
@@ -273,7 +317,8 @@ async fn finish(folder: &Folder, up: Up) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let outcomes = tokio::time::timeout(PATIENCE, all).await.expect("every user has an outcome in the end");
+    let outcomes =
+        tokio::time::timeout(PATIENCE, all).await.expect("every user has an outcome in the end");
     let mut keys = BTreeMap::new();
     let mut chunks: BTreeMap<i64, usize> = BTreeMap::new();
     for outcome in &outcomes {
@@ -312,12 +357,16 @@ fn kill(folder: &Folder, up: Up, life: Arc<Life>) -> Killed {
 fn check_calls(folder: &Folder, killed: &[Killed], last: &Life) {
     let mut done = BTreeSet::new();
     let mut called_before = BTreeSet::new();
-    let lives = killed.iter().map(|killed| (&*killed.life, Some(&killed.recorded))).chain([(last, None)]);
+    let lives =
+        killed.iter().map(|killed| (&*killed.life, Some(&killed.recorded))).chain([(last, None)]);
     for (life, recorded) in lives {
         check_life(folder, life);
         for (tenant, times) in life.times_called() {
             assert_eq!(times, 1, "{tenant} was called twice in one life");
-            assert!(!done.contains(&tenant), "{tenant} was called although the outcome was recorded before the start");
+            assert!(
+                !done.contains(&tenant),
+                "{tenant} was called although the outcome was recorded before the start"
+            );
             called_before.insert(tenant);
         }
         if let Some(recorded) = recorded {
@@ -420,17 +469,32 @@ async fn a_user_who_disabled_while_the_service_was_dead_is_not_called_again() {
 
     let called = killed.life.calls()[0].users[0].0.clone();
     let times = killed.life.times_called();
-    let waiting = folder.expected.keys().find(|tenant| !times.contains_key(*tenant)).expect("35 of them").clone();
-    let line = |tenant| json!({"tenant_id": tenant, "feature_type": "posts", "preference": {"enabled": false}}).to_string();
+    let waiting = folder
+        .expected
+        .keys()
+        .find(|tenant| !times.contains_key(*tenant))
+        .expect("35 of them")
+        .clone();
+    let line = |tenant| {
+        json!({"tenant_id": tenant, "feature_type": "posts", "preference": {"enabled": false}})
+            .to_string()
+    };
     let lines = [&called, &waiting].map(line).join("\n");
-    assert_eq!(cohort(&["import", "-", "--data", folder.data().to_str().expect("text")], &lines).code, 0);
+    assert_eq!(
+        cohort(&["import", "-", "--data", folder.data().to_str().expect("text")], &lines).code,
+        0
+    );
 
     let last = endpoint.begin(Semaphore::MAX_PERMITS);
     let up = folder.start();
     let rest = up.rest();
     for tenant in [called, waiting] {
         let outcomes = until_listed(&rest, &format!("/outcomes?tenant={tenant}"), 1).await;
-        assert_eq!((&outcomes[0]["status"], &outcomes[0]["reason"]), (&json!("skipped"), &json!("disabled")), "{outcomes:?}");
+        assert_eq!(
+            (&outcomes[0]["status"], &outcomes[0]["reason"]),
+            (&json!("skipped"), &json!("disabled")),
+            "{outcomes:?}"
+        );
         assert!(!last.times_called().contains_key(&tenant), "{tenant} was called");
         folder.expected.remove(&tenant);
     }
@@ -443,14 +507,17 @@ async fn a_user_who_disabled_while_the_service_was_dead_is_not_called_again() {
 async fn until_listed(rest: &Rest, path: &str, count: usize) -> Vec<Value> {
     let listed = async {
         loop {
-            let outcomes = rest.get(path).await.json()["outcomes"].as_array().expect("a list").clone();
+            let outcomes =
+                rest.get(path).await.json()["outcomes"].as_array().expect("a list").clone();
             if outcomes.len() >= count {
                 return outcomes;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, listed).await.unwrap_or_else(|_| panic!("{path} does not list {count} outcomes"))
+    tokio::time::timeout(PATIENCE, listed)
+        .await
+        .unwrap_or_else(|_| panic!("{path} does not list {count} outcomes"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -467,7 +534,11 @@ async fn a_service_that_is_asked_to_end_finishes_what_it_has_called_and_repeats_
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let recorded = folder.recorded();
     assert!(recorded.len() >= AT_ONCE);
-    assert_eq!(life.times_called().into_keys().collect::<BTreeSet<_>>(), recorded, "each call has its outcome");
+    assert_eq!(
+        life.times_called().into_keys().collect::<BTreeSet<_>>(),
+        recorded,
+        "each call has its outcome"
+    );
     let last = endpoint.begin(Semaphore::MAX_PERMITS);
     finish(&folder, folder.start()).await;
     check_calls(&folder, &[Killed { life, recorded }], &last);
@@ -519,7 +590,9 @@ async fn every_line_of_an_import_that_was_called_stored_outlives_the_kill() {
     let up = Up::start(folder.path(), &[], &[]);
     let due = SystemClock.now();
     let lines: String = (0..LINES).map(|number| line(number, due)).collect();
-    let mut results = Box::pin(up.client().import(std::io::Cursor::new(lines.clone().into_bytes())).await.expect("taken"));
+    let mut results = Box::pin(
+        up.client().import(std::io::Cursor::new(lines.clone().into_bytes())).await.expect("taken"),
+    );
     let mut stored = 0;
     while stored < 700 {
         let result = results.try_next().await.expect("it is alive").expect("there are more");
@@ -534,9 +607,13 @@ async fn every_line_of_an_import_that_was_called_stored_outlives_the_kill() {
     let up = Up::start(folder.path(), &[], &[]);
     let again = up.client().import(std::io::Cursor::new(lines.into_bytes())).await.expect("taken");
     let again: Vec<_> = again.try_collect().await.expect("answered");
-    let unchanged = again.iter().take_while(|result| result.status == ImportStatus::Unchanged).count();
+    let unchanged =
+        again.iter().take_while(|result| result.status == ImportStatus::Unchanged).count();
     assert!(unchanged >= stored, "{stored} were called stored, {unchanged} are there");
-    assert!(again[unchanged..].iter().all(|result| result.status == ImportStatus::Stored), "nothing behind a gap");
+    assert!(
+        again[unchanged..].iter().all(|result| result.status == ImportStatus::Stored),
+        "nothing behind a gap"
+    );
     let groups = up.client().get_frequency_groups("posts").await.expect("listed");
     assert_eq!(groups.groups.iter().map(|group| group.count).sum::<u64>(), LINES as u64);
 }

@@ -5,7 +5,8 @@ use crate::program::cohort;
 #[test]
 fn next_answers_the_example_of_its_help() {
     let help = cohort(&["next", "--help"], "");
-    let line = help.stdout.split('\'').find(|part| part.starts_with("{\"id\"")).expect("an example");
+    let line =
+        help.stdout.split('\'').find(|part| part.starts_with("{\"id\"")).expect("an example");
     let ended = cohort(&["next", "--count", "2"], line);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(help.stdout.contains(ended.stdout.trim()), "{}", ended.stdout);
@@ -18,7 +19,11 @@ fn next_names_line_and_pointer_of_what_is_wrong_and_answers_the_rest() {
     let bad = r#"{"id":2,"pref":{"frequency":"daily","timezone":"Europe/Atlantis"},"after":"2026-12-01T00:00:00Z"}"#;
     let ended = cohort(&["next", "--count", "1"], &format!("{good}\n{bad}\n{good}\n"));
     assert_eq!(ended.code, 2);
-    assert!(ended.stderr.contains("line 2: /pref/timezone: expected an IANA time zone"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("line 2: /pref/timezone: expected an IANA time zone"),
+        "{}",
+        ended.stderr
+    );
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[0], r#"{"id":1,"got":["2026-12-01T09:00:00Z"]}"#);
@@ -47,7 +52,9 @@ fn every_command_shows_an_example_in_its_help() {
 
 #[test]
 fn wrong_usage_ends_with_2() {
-    for arguments in [&["nothing"][..], &["next", "--count", "0"], &["next", "--after", "yesterday"]] {
+    for arguments in
+        [&["nothing"][..], &["next", "--count", "0"], &["next", "--after", "yesterday"]]
+    {
         let ended = cohort(arguments, "");
         assert_eq!(ended.code, 2, "{arguments:?}");
         assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);

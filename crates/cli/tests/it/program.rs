@@ -9,13 +9,18 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// Runs the binary with these arguments and this standard input, in an environment that says nothing about Cohort.
+/// Runs the binary with these arguments and this standard input, in an environment that says
+/// nothing about Cohort.
 pub(crate) fn cohort(arguments: &[&str], input: &str) -> Ended {
     cohort_with(arguments, &[], input)
 }
 
 /// The same with these environment variables.
-pub(crate) fn cohort_with(arguments: &[&str], environment: &[(String, String)], input: &str) -> Ended {
+pub(crate) fn cohort_with(
+    arguments: &[&str],
+    environment: &[(String, String)],
+    input: &str,
+) -> Ended {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cohort"))
         .args(arguments)
         .env_clear()
@@ -32,7 +37,9 @@ pub(crate) fn cohort_with(arguments: &[&str], environment: &[(String, String)], 
     // A program that refuses its arguments does not read; only its answer counts.
     drop(writing.join().expect("no panic"));
     Ended {
-        code: output.status.code().unwrap_or_else(|| panic!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))),
+        code: output.status.code().unwrap_or_else(|| {
+            panic!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))
+        }),
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
     }

@@ -35,7 +35,8 @@ async fn serve(folder: &Path) -> (String, String) {
 async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &'static str) -> Ended {
     let own = |text: &&str| (*text).to_owned();
     let arguments: Vec<String> = arguments.iter().map(own).collect();
-    let environment: Vec<(String, String)> = environment.iter().map(|(name, value)| (own(name), own(value))).collect();
+    let environment: Vec<(String, String)> =
+        environment.iter().map(|(name, value)| (own(name), own(value))).collect();
     let ended = tokio::task::spawn_blocking(move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         cohort_with(&arguments, &environment, input)
@@ -48,9 +49,14 @@ async fn the_environment_of_the_specification_names_service_and_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let (address, key) = serve(folder.path()).await;
     let url = format!("http://{address}/api/v1");
-    let environment = [("CONFIG_SERVICE_URL", url.as_str()), ("CONFIG_SERVICE_API_KEY", key.as_str())];
+    let environment =
+        [("CONFIG_SERVICE_URL", url.as_str()), ("CONFIG_SERVICE_API_KEY", key.as_str())];
     let imported = run(&["import", "-", "--json"], &environment, LINES).await;
-    assert_eq!(imported.stdout, "{\"lines\":4,\"stored\":3,\"unchanged\":0,\"refused\":1}\n", "{}", imported.stderr);
+    assert_eq!(
+        imported.stdout, "{\"lines\":4,\"stored\":3,\"unchanged\":0,\"refused\":1}\n",
+        "{}",
+        imported.stderr
+    );
     let listed = run(&["groups", "--feature", "posts", "--json"], &environment, "").await;
     assert_eq!(groups(&listed.stdout), groups_of_lines());
 }
@@ -62,11 +68,19 @@ async fn a_folder_in_use_is_reached_through_its_holder() {
     let (address, key) = serve(data).await;
     let lock = File::create(data.join("lock")).expect("made");
     lock.try_lock().expect("free");
-    std::fs::write(data.join("lock"), json!({"pid": std::process::id(), "address": address}).to_string()).expect("written");
+    std::fs::write(
+        data.join("lock"),
+        json!({"pid": std::process::id(), "address": address}).to_string(),
+    )
+    .expect("written");
     std::fs::write(data.join("admin.key"), key).expect("written");
     let data = data.to_str().expect("text");
     let imported = run(&["import", "-", "--data", data], &[], LINES).await;
-    assert_eq!(imported.stdout, "4 lines: 3 stored, 0 unchanged, 1 refused\n", "{}", imported.stderr);
+    assert_eq!(
+        imported.stdout, "4 lines: 3 stored, 0 unchanged, 1 refused\n",
+        "{}",
+        imported.stderr
+    );
     let listed = run(&["groups", "--feature", "posts", "--data", data, "--json"], &[], "").await;
     assert_eq!(groups(&listed.stdout), groups_of_lines());
 }
@@ -76,11 +90,17 @@ async fn a_refused_key_and_a_service_that_is_away_say_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let (address, _key) = serve(folder.path()).await;
     let url = format!("http://{address}/api/v1");
-    let refused = run(&["groups", "--feature", "posts", "--url", &url], &[("CONFIG_SERVICE_API_KEY", "hunter2")], "").await;
+    let refused = run(
+        &["groups", "--feature", "posts", "--url", &url],
+        &[("CONFIG_SERVICE_API_KEY", "hunter2")],
+        "",
+    )
+    .await;
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("set CONFIG_SERVICE_API_KEY"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("hunter2"));
-    let away = run(&["groups", "--feature", "posts", "--url", "http://127.0.0.1:1/api/v1"], &[], "").await;
+    let away =
+        run(&["groups", "--feature", "posts", "--url", "http://127.0.0.1:1/api/v1"], &[], "").await;
     assert_eq!(away.code, 1);
     assert!(away.stderr.contains("is it running?"), "{}", away.stderr);
 }

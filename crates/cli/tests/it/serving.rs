@@ -32,11 +32,20 @@ impl Up {
     /// Starts it on the folder and a free port, and waits until it says where it listens.
     pub(crate) fn start(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let data_of_up = ["up".as_ref(), "--data".as_ref(), data.as_os_str()];
-        Self::start_command(data, &data_of_up.into_iter().chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>(), environment)
+        Self::start_command(
+            data,
+            &data_of_up.into_iter().chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>(),
+            environment,
+        )
     }
 
-    /// Starts a command that serves, at a free port, and waits until it says where it listens. `data` has its admin key.
-    pub(crate) fn start_command(data: &Path, arguments: &[&OsStr], environment: &[(&str, &str)]) -> Self {
+    /// Starts a command that serves, at a free port, and waits until it says where it listens.
+    /// `data` has its admin key.
+    pub(crate) fn start_command(
+        data: &Path,
+        arguments: &[&OsStr],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cohort"))
             .args(arguments)
             .args(["--listen", "127.0.0.1:0"])
@@ -69,7 +78,11 @@ impl Up {
             if line.contains(part) {
                 return;
             }
-            assert!(asked.elapsed() < PATIENCE, "it logs all sorts of things, but not {part:?}: {}", self.stderr);
+            assert!(
+                asked.elapsed() < PATIENCE,
+                "it logs all sorts of things, but not {part:?}: {}",
+                self.stderr
+            );
         }
         panic!("it ended without {part:?}: {}", self.stderr);
     }
@@ -96,7 +109,10 @@ impl Up {
 
     /// The folder's admin key.
     pub(crate) fn key(&self) -> String {
-        std::fs::read_to_string(self.data.join("admin.key")).expect("written before it listens").trim().to_owned()
+        std::fs::read_to_string(self.data.join("admin.key"))
+            .expect("written before it listens")
+            .trim()
+            .to_owned()
     }
 
     /// A client that knows address and key.
@@ -123,7 +139,10 @@ impl Up {
 
     /// Sends SIGTERM.
     pub(crate) fn ask_to_end(&self) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid())]).status().expect("sh is there");
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.pid())])
+            .status()
+            .expect("sh is there");
         assert!(sent.success());
     }
 
@@ -174,7 +193,12 @@ fn next(lines: &Receiver<String>, said: &mut String) -> Option<String> {
 pub(crate) fn http() -> reqwest::Client {
     // The first who installs a provider wins; whichever it is, it serves.
     drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build().expect("a client")
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .timeout(PATIENCE)
+        .build()
+        .expect("a client")
 }
 
 /// Requests to a running `cohort up` with its admin key.
@@ -210,13 +234,19 @@ impl Rest {
     }
 
     pub(crate) async fn put(&self, path: &str, body: impl Into<String>) -> Answer {
-        let request = self.http.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let request = self
+            .http
+            .put(format!("{}{path}", self.base))
+            .header("content-type", "application/json");
         self.send(request.body(body.into())).await
     }
 
     /// The same, but `None` if the answer does not come whole.
     pub(crate) async fn try_put(&self, path: &str, body: impl Into<String>) -> Option<Answer> {
-        let request = self.http.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let request = self
+            .http
+            .put(format!("{}{path}", self.base))
+            .header("content-type", "application/json");
         let response = request.body(body.into()).bearer_auth(&self.key).send().await.ok()?;
         let status = response.status().as_u16();
         Some(Answer { status, kind: String::new(), text: response.text().await.ok()? })
@@ -232,8 +262,15 @@ impl Rest {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.bearer_auth(&self.key).send().await.expect("it answers");
-        let kind = response.headers().get("content-type").map(|kind| kind.to_str().expect("text").to_owned());
-        Answer { status: response.status().as_u16(), kind: kind.unwrap_or_default(), text: response.text().await.expect("a whole answer") }
+        let kind = response
+            .headers()
+            .get("content-type")
+            .map(|kind| kind.to_str().expect("text").to_owned());
+        Answer {
+            status: response.status().as_u16(),
+            kind: kind.unwrap_or_default(),
+            text: response.text().await.expect("a whole answer"),
+        }
     }
 
     /// Every outcome, page by page.

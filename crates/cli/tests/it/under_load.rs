@@ -1,12 +1,14 @@
-//! kill -9 again and again while a handler fails, hangs, asks for patience and kills who calls it (D2, D3, D4, D5).
+//! kill -9 again and again while a handler fails, hangs, asks for patience and kills who calls it
+//! (D2, D3, D4, D5).
 //!
-//! The endpoint fails one call in twenty, hangs in one of a hundred, half of them past the timeout, and answers 429 with
-//! `Retry-After` in bursts. The service is killed after so many calls of a life as a seed says. `COHORT_KILLS=200` has 2,000 users, who
-//! are more than the suite's, and kills more often; `COHORT_KILLS=200:7` at other moments. Besides, whoever calls for one of two users is
-//! killed each time.
+//! The endpoint fails one call in twenty, hangs in one of a hundred, half of them past the timeout,
+//! and answers 429 with `Retry-After` in bursts. The service is killed after so many calls of a
+//! life as a seed says. `COHORT_KILLS=200` has 2,000 users, who are more than the suite's, and
+//! kills more often; `COHORT_KILLS=200:7` at other moments. Besides, whoever calls for one of two
+//! users is killed each time.
 //!
-//! Planted, and red: `Retry-After` slows only the user who was answered so; a chunk is split and a user sentenced after five deaths
-//! and not after three.
+//! Planted, and red: `Retry-After` slows only the user who was answered so; a chunk is split and a
+//! user sentenced after five deaths and not after three.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +39,8 @@ const AT_ONCE: usize = 25;
 /// What a 429 asks for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Calls that still come after a 429 was given, at most: those that are on their way, and those that are begun before it is read.
+/// Calls that still come after a 429 was given, at most: those that are on their way, and those
+/// that are begun before it is read.
 const MOST_ON_THE_WAY: usize = 2 * AT_ONCE;
 
 /// Longer than the purpose's timeout.
@@ -150,7 +153,10 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, Json(event): Json<Value>)
     let call = &mut endpoint.calls.lock().expect("no panic holds it")[place];
     (call.said, call.said_at) = (said, Some(Instant::now()));
     match said {
-        Said::Wait => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", RETRY_AFTER.as_secs().to_string())]).into_response(),
+        Said::Wait => {
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", RETRY_AFTER.as_secs().to_string())])
+                .into_response()
+        }
         Said::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => StatusCode::NO_CONTENT.into_response(),
     }
@@ -166,9 +172,15 @@ struct Load {
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how long")]
 fn load() -> Load {
-    let Ok(asked) = std::env::var("COHORT_KILLS") else { return Load { users: 500, kills: 4, seed: 1 } };
+    let Ok(asked) = std::env::var("COHORT_KILLS") else {
+        return Load { users: 500, kills: 4, seed: 1 };
+    };
     let (kills, seed) = asked.split_once(':').unwrap_or((&asked, "1"));
-    Load { users: 2_000, kills: kills.parse().expect("a number of kills"), seed: seed.parse().expect("a seed") }
+    Load {
+        users: 2_000,
+        kills: kills.parse().expect("a number of kills"),
+        seed: seed.parse().expect("a seed"),
+    }
 }
 
 /// How a life of the service ended.
@@ -180,7 +192,8 @@ enum End {
     WorkDone,
 }
 
-/// Waits until a life is to end: with poison, after so many calls, or, without a number, when everything is done.
+/// Waits until a life is to end: with poison, after so many calls, or, without a number, when
+/// everything is done.
 async fn until_end(endpoint: &Endpoint, up: &Up, calls: Option<usize>, users: usize) -> End {
     let of_itself = async {
         let Some(calls) = calls else {
@@ -244,11 +257,16 @@ async fn under_load_and_kills_each_user_ends_with_one_outcome_and_nobody_is_call
     check_calls(&endpoint, &done_before);
     check_pauses(&endpoint);
     let calls = endpoint.calls.lock().expect("no panic holds it").len();
-    println!("{kills} kills, seed {seed}, {} by poison: {calls} calls in {:?}", ends.len() - kills, began.elapsed());
+    println!(
+        "{kills} kills, seed {seed}, {} by poison: {calls} calls in {:?}",
+        ends.len() - kills,
+        began.elapsed()
+    );
 }
 
 fn check_record(folder: &Folder, outcomes: &[Value], runs: &Value) {
-    let keys: BTreeMap<_, _> = outcomes.iter().map(|outcome| (text(outcome, "tenant_id"), text(outcome, "key"))).collect();
+    let keys: BTreeMap<_, _> =
+        outcomes.iter().map(|outcome| (text(outcome, "tenant_id"), text(outcome, "key"))).collect();
     assert_eq!(outcomes.len(), keys.len());
     assert_eq!(&keys, folder.expected());
     let mut chunks: BTreeMap<i64, usize> = BTreeMap::new();
@@ -256,8 +274,16 @@ fn check_record(folder: &Folder, outcomes: &[Value], runs: &Value) {
         *chunks.entry(outcome["chunk"].as_i64().expect("a number")).or_default() += 1;
     }
     assert!(chunks.values().all(|users| *users <= 25), "{chunks:?}");
-    let sum = |count: &str| runs["runs"].as_array().expect("a list").iter().map(|run| run[count].as_u64().expect("a count")).sum::<u64>();
-    let of_status = |status: &str| outcomes.iter().filter(|outcome| outcome["status"] == status).count() as u64;
+    let sum = |count: &str| {
+        runs["runs"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|run| run[count].as_u64().expect("a count"))
+            .sum::<u64>()
+    };
+    let of_status =
+        |status: &str| outcomes.iter().filter(|outcome| outcome["status"] == status).count() as u64;
     assert_eq!((sum("succeeded"), sum("failed")), (of_status("succeeded"), of_status("failed")));
     assert!(of_status("succeeded") > outcomes.len() as u64 * 9 / 10, "{runs}");
 }
@@ -266,11 +292,14 @@ fn deaths_by_poison(ends: &[End]) -> usize {
     ends.iter().filter(|end| **end == End::ByPoison).count()
 }
 
-/// Users who are poison fail alone. Somebody else is at most twice near one of them and shares their fate only by a death at random,
-/// which meets one suspect at most.
+/// Users who are poison fail alone. Somebody else is at most twice near one of them and shares
+/// their fate only by a death at random, which meets one suspect at most.
 fn check_poison(outcomes: &[Value], ends: &[End]) {
-    let condemned: BTreeSet<_> =
-        outcomes.iter().filter(|outcome| outcome["reason"] == "poison").map(|outcome| text(outcome, "tenant_id")).collect();
+    let condemned: BTreeSet<_> = outcomes
+        .iter()
+        .filter(|outcome| outcome["reason"] == "poison")
+        .map(|outcome| text(outcome, "tenant_id"))
+        .collect();
     assert!(POISON.iter().all(|user| condemned.contains(*user)), "{condemned:?}, {ends:?}");
     let at_random = ends.len() - deaths_by_poison(ends);
     assert!(condemned.len() - POISON.len() <= at_random, "{condemned:?}, {ends:?}");
@@ -281,9 +310,21 @@ fn check_calls(endpoint: &Endpoint, done_before: &[BTreeSet<String>]) {
     let calls = endpoint.calls.lock().expect("no panic holds it");
     let mut last: BTreeMap<&str, &Call> = BTreeMap::new();
     for call in &*calls {
-        assert!(!done_before[call.life].contains(&call.user), "{} was called although the outcome was recorded", call.user);
-        let Some(earlier) = last.insert(&call.user, call).filter(|earlier| earlier.life == call.life) else { continue };
-        assert!(earlier.said != Said::Done || earlier.said_at.is_none(), "{} was called again after success", call.user);
+        assert!(
+            !done_before[call.life].contains(&call.user),
+            "{} was called although the outcome was recorded",
+            call.user
+        );
+        let Some(earlier) =
+            last.insert(&call.user, call).filter(|earlier| earlier.life == call.life)
+        else {
+            continue;
+        };
+        assert!(
+            earlier.said != Said::Done || earlier.said_at.is_none(),
+            "{} was called again after success",
+            call.user
+        );
         if earlier.said == Said::Wait {
             let waited = call.at.duration_since(earlier.said_at.expect("said"));
             assert!(waited >= RETRY_AFTER, "{} was called after {waited:?}", call.user);
@@ -297,9 +338,14 @@ fn check_pauses(endpoint: &Endpoint) {
     let mut most = 0;
     for asked in calls.iter().filter(|call| call.said == Said::Wait) {
         let said_at = asked.said_at.expect("said");
-        let comes_early = |call: &&Call| call.life == asked.life && call.at > said_at && call.at < said_at + RETRY_AFTER;
+        let comes_early = |call: &&Call| {
+            call.life == asked.life && call.at > said_at && call.at < said_at + RETRY_AFTER
+        };
         most = most.max(calls.iter().filter(comes_early).count());
     }
     println!("at most {most} calls on the way");
-    assert!(most <= MOST_ON_THE_WAY, "{most} calls came within {RETRY_AFTER:?} after one was answered 429");
+    assert!(
+        most <= MOST_ON_THE_WAY,
+        "{most} calls came within {RETRY_AFTER:?} after one was answered 429"
+    );
 }

@@ -1,8 +1,9 @@
 //! The README's walk, executed as it stands there.
 //!
-//! A fenced block whose info string says `walk=NAME` is part of it: a name with a dot is a file, a block of `sh` is a
-//! step, and another block shows what the step or the service of that name says. Only the addresses are replaced, by
-//! free ones. What is printed has to be what the README shows, but for instants.
+//! A fenced block whose info string says `walk=NAME` is part of it: a name with a dot is a file, a
+//! block of `sh` is a step, and another block shows what the step or the service of that name says.
+//! Only the addresses are replaced, by free ones. What is printed has to be what the README shows,
+//! but for instants.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -45,7 +46,8 @@ impl Walk {
     fn start(handler: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let readme = include_str!("../../../../README.md");
-        let blocks = blocks(&readme.replace(SERVICE, &free_address().to_string()).replace(HANDLER, handler));
+        let blocks =
+            blocks(&readme.replace(SERVICE, &free_address().to_string()).replace(HANDLER, handler));
         for file in blocks.iter().filter(|block| block.name.contains('.')) {
             std::fs::write(folder.path().join(&file.name), &file.text).expect("written");
         }
@@ -68,11 +70,20 @@ impl Walk {
     }
 
     fn shell(&self, script: &str) -> Command {
-        let binary = Path::new(env!("CARGO_BIN_EXE_cohort")).parent().expect("a file is in a folder").to_owned();
+        let binary = Path::new(env!("CARGO_BIN_EXE_cohort"))
+            .parent()
+            .expect("a file is in a folder")
+            .to_owned();
         let inherited = std::env::var_os("PATH").expect("there is a PATH");
-        let path = std::env::join_paths([binary].into_iter().chain(std::env::split_paths(&inherited))).expect("a path");
+        let path =
+            std::env::join_paths([binary].into_iter().chain(std::env::split_paths(&inherited)))
+                .expect("a path");
         let mut shell = Command::new("sh");
-        shell.args(["-e", "-c", script]).current_dir(self.folder.path()).env_clear().env("PATH", path);
+        shell
+            .args(["-e", "-c", script])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", path);
         shell.stdin(Stdio::null()).stdout(Stdio::piped());
         shell
     }
@@ -97,10 +108,12 @@ impl Walk {
 
     /// Runs a step that ends, and gives what it printed.
     fn run(&self, step: &str) -> String {
-        let child = self.shell(self.step(step)).stderr(Stdio::piped()).spawn().expect("sh is there");
+        let child =
+            self.shell(self.step(step)).stderr(Stdio::piped()).spawn().expect("sh is there");
         let (ended, end) = channel();
         std::thread::spawn(move || ended.send(child.wait_with_output()));
-        let Output { status, stdout, stderr } = within_patience(&end, step).expect("it can be waited for");
+        let Output { status, stdout, stderr } =
+            within_patience(&end, step).expect("it can be waited for");
         assert!(status.success(), "{step}: {status}: {}", String::from_utf8_lossy(&stderr));
         String::from_utf8(stdout).expect("text")
     }
@@ -126,7 +139,11 @@ fn blocks(readme: &str) -> Vec<Block> {
     let mut lines = readme.lines();
     while let Some(line) = lines.next() {
         let Some(info) = line.strip_prefix("```") else { continue };
-        let text: String = lines.by_ref().take_while(|line| *line != "```").flat_map(|line| [line, "\n"]).collect();
+        let text: String = lines
+            .by_ref()
+            .take_while(|line| *line != "```")
+            .flat_map(|line| [line, "\n"])
+            .collect();
         if let Some((language, name)) = info.split_once(" walk=") {
             blocks.push(Block { is_step: language == "sh", name: name.into(), text });
         }
@@ -136,9 +153,17 @@ fn blocks(readme: &str) -> Vec<Block> {
 
 /// The words of a text, with the same word for every instant and nominal time.
 fn without_instants(text: &str) -> Vec<&str> {
-    let words = text.split(|c: char| c.is_whitespace() || matches!(c, '"' | ',')).filter(|word| !word.is_empty());
-    let is_date = |word: &str| word.get(..10).is_some_and(|start| start.parse::<jiff::civil::Date>().is_ok());
-    let is_time = |word: &str| word.len() == 5 && word.is_char_boundary(2) && &word[2..3] == ":" && word[..2].parse::<u8>().is_ok();
+    let words = text
+        .split(|c: char| c.is_whitespace() || matches!(c, '"' | ','))
+        .filter(|word| !word.is_empty());
+    let is_date =
+        |word: &str| word.get(..10).is_some_and(|start| start.parse::<jiff::civil::Date>().is_ok());
+    let is_time = |word: &str| {
+        word.len() == 5
+            && word.is_char_boundary(2)
+            && &word[2..3] == ":"
+            && word[..2].parse::<u8>().is_ok()
+    };
     let mut after_date = false;
     words
         .map(|word| {
@@ -155,16 +180,22 @@ fn within_patience<T>(receiver: &Receiver<T>, step: &str) -> T {
 
 /// An address that nobody listens on now.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
 }
 
 /// The names of all fields, with their places.
 fn fields(value: &Value, place: &str) -> Vec<String> {
     match value {
-        Value::Object(object) => {
-            object.iter().flat_map(|(name, value)| fields(value, &format!("{place}/{name}"))).chain([place.to_owned()]).collect()
+        Value::Object(object) => object
+            .iter()
+            .flat_map(|(name, value)| fields(value, &format!("{place}/{name}")))
+            .chain([place.to_owned()])
+            .collect(),
+        Value::Array(list) => {
+            list.iter().flat_map(|value| fields(value, &format!("{place}/-"))).collect()
         }
-        Value::Array(list) => list.iter().flat_map(|value| fields(value, &format!("{place}/-"))).collect(),
         _ => vec![place.to_owned()],
     }
 }
@@ -189,11 +220,14 @@ async fn a_service_called_as_the_readme_shows_answers_as_the_readme_shows() {
         let _ended = received.send((headers, body));
         answer
     });
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/posts", handler)).await });
+    tokio::spawn(
+        async move { axum::serve(listener, Router::new().route("/posts", handler)).await },
+    );
 
     walk.serve("http");
     walk.run("import");
-    let request = tokio::time::timeout(PATIENCE, requests.recv()).await.expect("called within a minute");
+    let request =
+        tokio::time::timeout(PATIENCE, requests.recv()).await.expect("called within a minute");
     let (headers, body) = request.expect("the service runs");
     for header in ["idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"] {
         assert!(headers.contains_key(header), "{header}");
@@ -201,6 +235,9 @@ async fn a_service_called_as_the_readme_shows_answers_as_the_readme_shows() {
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let (got, shown) = (read(&body), read(walk.shown("request")));
     assert_eq!(fields(&got, ""), fields(&shown, ""));
-    assert_eq!(got["data"]["users"][0]["template_overrides"], shown["data"]["users"][0]["template_overrides"]);
+    assert_eq!(
+        got["data"]["users"][0]["template_overrides"],
+        shown["data"]["users"][0]["template_overrides"]
+    );
     assert!(walk.run("result").contains("p-17"));
 }

@@ -1,4 +1,5 @@
-//! The feed as server-sent events: changes, a position behind each page of them, and positions as heartbeats.
+//! The feed as server-sent events: changes, a position behind each page of them, and positions as
+//! heartbeats.
 
 use std::io;
 use std::mem;
@@ -26,7 +27,8 @@ use crate::transport::{Request, header_text};
 /// The most bytes of one page: several times a thousand changes.
 const LONGEST_PAGE: usize = 16 * 1024 * 1024;
 
-/// How soon the first page must come: the Config Database sends one at once. Where none comes, a proxy keeps it back.
+/// How soon the first page must come: the Config Database sends one at once. Where none comes, a
+/// proxy keeps it back.
 const FIRST_PAGE: Duration = Duration::from_secs(10);
 
 /// When to come back if the Config Database does not say.
@@ -63,29 +65,53 @@ struct Position {
 }
 
 impl ConfigDatabaseClient {
-    /// Asks for the events behind a cursor; `is_resumed` if the cursor is the id of an event that came.
-    pub(super) async fn open_events(&self, since: &str, is_resumed: bool) -> Result<Events, ClientError> {
+    /// Asks for the events behind a cursor; `is_resumed` if the cursor is the id of an event that
+    /// came.
+    pub(super) async fn open_events(
+        &self,
+        since: &str,
+        is_resumed: bool,
+    ) -> Result<Events, ClientError> {
         let request = Request::new(Method::GET, "/preferences/changes/stream");
         let request = request.query("since_id", since).events(is_resumed.then_some(since));
         let (act, longest_silence) = (request.act(), self.feed.longest_silence);
         let waited = longest_silence.min(FIRST_PAGE);
         let opened = timeout(waited, self.transport.stream(&request, None)).await;
-        let response = opened.map_err(|_elapsed| ClientError::Silent { act: act.clone(), waited })??;
+        let response =
+            opened.map_err(|_elapsed| ClientError::Silent { act: act.clone(), waited })??;
         let kind = header_text(&response, CONTENT_TYPE).unwrap_or_default();
         if !kind.starts_with("text/event-stream") {
-            return Err(ClientError::Garbage { act, what: format!("expected a stream of events, got {kind:?}") });
+            return Err(ClientError::Garbage {
+                act,
+                what: format!("expected a stream of events, got {kind:?}"),
+            });
         }
         let unread = Arc::new(AtomicUsize::new(0));
         let pushed = SseByteStream::new(bounded(response, Arc::clone(&unread))).boxed();
-        Ok(Events { act, pushed, unread, since: since.to_owned(), has_begun: false, longest_silence, come_back: COME_BACK })
+        Ok(Events {
+            act,
+            pushed,
+            unread,
+            since: since.to_owned(),
+            has_begun: false,
+            longest_silence,
+            come_back: COME_BACK,
+        })
     }
 }
 
 /// The bytes of the answer, until there are too many for a page.
-fn bounded(response: Response, unread: Arc<AtomicUsize>) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+fn bounded(
+    response: Response,
+    unread: Arc<AtomicUsize>,
+) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
     response.bytes_stream().map_err(io::Error::other).and_then(move |piece| {
         let so_far = unread.fetch_add(piece.len(), Ordering::Relaxed) + piece.len();
-        std::future::ready(if so_far > LONGEST_PAGE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(piece) })
+        std::future::ready(if so_far > LONGEST_PAGE {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(piece)
+        })
     })
 }
 
@@ -105,7 +131,11 @@ impl Events {
         let mut changes = Vec::new();
         loop {
             let Some(event) = self.next_event().await? else {
-                return if changes.is_empty() { Ok(None) } else { Err(self.broken_off(io::ErrorKind::UnexpectedEof.into())) };
+                return if changes.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(self.broken_off(io::ErrorKind::UnexpectedEof.into()))
+                };
             };
             match event.event.as_deref() {
                 Some("change") => changes.push(self.read::<Change>(event)?),
@@ -121,18 +151,26 @@ impl Events {
     }
 
     async fn next_event(&mut self) -> Result<Option<Sse>, ClientError> {
-        let waited = if self.has_begun { self.longest_silence } else { self.longest_silence.min(FIRST_PAGE) };
+        let waited = if self.has_begun {
+            self.longest_silence
+        } else {
+            self.longest_silence.min(FIRST_PAGE)
+        };
         match timeout(waited, self.pushed.next()).await {
             Err(_elapsed) => Err(ClientError::Silent { act: self.act.clone(), waited }),
             Ok(None) => Ok(None),
             Ok(Some(Ok(event))) => {
-                self.come_back = event.retry.map_or(self.come_back, |millis| Duration::from_millis(millis).min(LONGEST_COME_BACK));
+                self.come_back = event.retry.map_or(self.come_back, |millis| {
+                    Duration::from_millis(millis).min(LONGEST_COME_BACK)
+                });
                 Ok(Some(event))
             }
             Ok(Some(Err(_))) if self.unread.load(Ordering::Relaxed) > LONGEST_PAGE => {
                 Err(self.garbage(format!("more than {LONGEST_PAGE} bytes came without a position")))
             }
-            Ok(Some(Err(sse_stream::Error::Body(source)))) => Err(self.broken_off(io::Error::other(source))),
+            Ok(Some(Err(sse_stream::Error::Body(source)))) => {
+                Err(self.broken_off(io::Error::other(source)))
+            }
             Ok(Some(Err(error))) => Err(self.garbage(format!("an event cannot be read: {error}"))),
         }
     }
@@ -147,8 +185,12 @@ impl Events {
 
     fn read<T: DeserializeOwned>(&self, event: Sse) -> Result<T, ClientError> {
         let data = event.data.unwrap_or_default();
-        serde_json::from_str(&data)
-            .map_err(|error| self.garbage(format!("the event {:?} is not what was asked for: {error}", event.event.unwrap_or_default())))
+        serde_json::from_str(&data).map_err(|error| {
+            self.garbage(format!(
+                "the event {:?} is not what was asked for: {error}",
+                event.event.unwrap_or_default()
+            ))
+        })
     }
 
     /// The error of a stream that ended before it began.

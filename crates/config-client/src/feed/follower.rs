@@ -96,7 +96,8 @@ impl Follower {
                 Some(Ok(self.pass_on(event).await))
             }
             Ok(None) if events.has_begun() => {
-                self.state = State::Pausing { until: Instant::now() + full_jitter(events.come_back()) };
+                self.state =
+                    State::Pausing { until: Instant::now() + full_jitter(events.come_back()) };
                 None
             }
             Ok(None) => self.fall_back(events.without_a_page()),
@@ -126,7 +127,11 @@ impl Follower {
         let since = self.since.clone().unwrap_or_else(|| NOW.to_owned());
         match self.client.get_preference_changes(Some(&since), Duration::ZERO).await {
             Ok(page) => {
-                self.state = if page.changes.is_empty() { self.until_the_next_poll() } else { State::Polling };
+                self.state = if page.changes.is_empty() {
+                    self.until_the_next_poll()
+                } else {
+                    State::Polling
+                };
                 Some(Ok(self.pass_on(FeedEvent::Page { since, page }).await))
             }
             Err(ClientError::Gone { .. }) => self.forget_cursor(),
@@ -136,7 +141,8 @@ impl Follower {
 
     /// While polling works it is done at the poll interval, counted from attempt to attempt.
     fn until_the_next_poll(&self) -> State {
-        let span = doubled(FIRST_PAUSE, self.failures.saturating_sub(1), self.client.feed.poll_interval);
+        let span =
+            doubled(FIRST_PAUSE, self.failures.saturating_sub(1), self.client.feed.poll_interval);
         State::Pausing { until: self.attempt_began + span }
     }
 
@@ -153,7 +159,10 @@ impl Follower {
         match self.client.get_preference_changes(Some(NOW), Duration::ZERO).await {
             Ok(start) => {
                 self.state = State::Connecting;
-                let event = FeedEvent::Resynchronise { next: start.next, complete_until: start.complete_until };
+                let event = FeedEvent::Resynchronise {
+                    next: start.next,
+                    complete_until: start.complete_until,
+                };
                 Some(Ok(self.pass_on(event).await))
             }
             Err(error) => Some(self.interrupted(error)),
@@ -167,7 +176,9 @@ impl Follower {
         }
         let cap = LONGEST_PAUSE.min(self.client.feed.poll_interval);
         let span = doubled(FIRST_PAUSE, self.failures.saturating_sub(1), cap);
-        self.state = State::Pausing { until: Instant::now() + full_jitter(span).max(error.retry_after().unwrap_or_default()) };
+        self.state = State::Pausing {
+            until: Instant::now() + full_jitter(span).max(error.retry_after().unwrap_or_default()),
+        };
         Ok(FeedEvent::Interrupted(error))
     }
 

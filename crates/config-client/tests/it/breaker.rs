@@ -16,11 +16,16 @@ async fn a_service_that_keeps_failing_is_left_alone_until_it_has_had_time() {
         _ => ok(&document("user123", "09:00")),
     })
     .await;
-    let client = ConfigDatabaseClient::builder(&server.url).breaker_wait(Duration::from_secs(2)).build().expect("valid");
-    let opened = async || match client.get_user_preferences("user123").await.expect_err("the service fails") {
-        error @ ClientError::CircuitOpen { .. } => Some(error),
-        _ => None,
-    };
+    let client = ConfigDatabaseClient::builder(&server.url)
+        .breaker_wait(Duration::from_secs(2))
+        .build()
+        .expect("valid");
+    let opened =
+        async || match client.get_user_preferences("user123").await.expect_err("the service fails")
+        {
+            error @ ClientError::CircuitOpen { .. } => Some(error),
+            _ => None,
+        };
     let error = eventually(opened).await;
     assert!(error.is_transient() && error.to_string().contains("not sent"), "{error}");
     assert_eq!(server.seen().len(), 11);

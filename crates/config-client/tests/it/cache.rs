@@ -49,14 +49,20 @@ async fn a_hundred_calls_at_once_make_one_request() {
 #[tokio::test]
 async fn a_document_older_than_the_ttl_is_asked_for_again() {
     let server = counting().await;
-    let client = ConfigDatabaseClient::builder(&server.url).cache_ttl(Duration::from_millis(1)).build().expect("valid");
+    let client = ConfigDatabaseClient::builder(&server.url)
+        .cache_ttl(Duration::from_millis(1))
+        .build()
+        .expect("valid");
     eventually(async || (time_of(&client).await != "09:00").then_some(())).await;
 }
 
 #[tokio::test]
 async fn a_ttl_of_zero_keeps_nothing() {
     let server = counting().await;
-    let client = ConfigDatabaseClient::builder(&server.url).cache_ttl(Duration::ZERO).build().expect("valid");
+    let client = ConfigDatabaseClient::builder(&server.url)
+        .cache_ttl(Duration::ZERO)
+        .build()
+        .expect("valid");
     assert_eq!(time_of(&client).await, "09:00");
     assert_eq!(time_of(&client).await, "09:01");
 }

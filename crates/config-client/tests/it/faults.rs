@@ -34,7 +34,8 @@ async fn a_fault_that_passes_is_not_seen_by_the_caller() {
 
 #[tokio::test]
 async fn a_fault_that_stays_is_transient_after_three_attempts() {
-    let (error, attempts) = error_of(|| problem(StatusCode::INTERNAL_SERVER_ERROR, "disk full", &json!([]))).await;
+    let (error, attempts) =
+        error_of(|| problem(StatusCode::INTERNAL_SERVER_ERROR, "disk full", &json!([]))).await;
     assert!(error.is_transient());
     assert!(error.to_string().contains("disk full"), "{error}");
     assert_eq!(attempts, 3);
@@ -42,7 +43,9 @@ async fn a_fault_that_stays_is_transient_after_three_attempts() {
 
 #[tokio::test]
 async fn a_long_retry_after_is_left_to_the_caller() {
-    let (error, attempts) = error_of(|| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "120")]).into_response()).await;
+    let (error, attempts) =
+        error_of(|| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "120")]).into_response())
+            .await;
     assert_eq!(error.retry_after(), Some(Duration::from_mins(2)));
     assert_eq!(attempts, 1);
 }
@@ -55,7 +58,11 @@ async fn a_refusal_is_final_and_names_the_fields() {
     })
     .await;
     let preference = json!({"frequency": "daily", "preferred_time": "25:00"});
-    let error = server.client().set_feature_preference("user123", "instagram_posts", &preference).await.expect_err("wrong");
+    let error = server
+        .client()
+        .set_feature_preference("user123", "instagram_posts", &preference)
+        .await
+        .expect_err("wrong");
     assert_eq!(server.seen().len(), 1);
     assert!(!error.is_transient());
     let ClientError::Refused { problem, .. } = error else { panic!("{error:?}") };
@@ -74,7 +81,8 @@ async fn a_put_is_tried_again_and_a_delete_is_not() {
 
 #[tokio::test]
 async fn a_refused_key_is_named_by_its_variable_and_never_shown() {
-    let (error, attempts) = error_of(|| problem(StatusCode::UNAUTHORIZED, "unknown key", &json!([]))).await;
+    let (error, attempts) =
+        error_of(|| problem(StatusCode::UNAUTHORIZED, "unknown key", &json!([]))).await;
     assert!(error.to_string().contains("CONFIG_SERVICE_API_KEY"), "{error}");
     assert!(!text_of(&error).contains("hunter2"));
     assert_eq!(attempts, 1);
@@ -91,7 +99,8 @@ async fn a_call_without_a_key_is_told_so() {
 #[tokio::test]
 async fn what_is_no_answer_of_a_config_database_is_named() {
     let page = || ([("content-type", "text/html")], "<html>Welcome</html>").into_response();
-    let cut = || ([("content-type", "application/json")], r#"{"tenant_id":"user123","#).into_response();
+    let cut =
+        || ([("content-type", "application/json")], r#"{"tenant_id":"user123","#).into_response();
     let other = || ok(&document("somebody-else", "09:00"));
     let answers = [
         (page as fn() -> Response, "no JSON"),
@@ -111,7 +120,9 @@ async fn what_is_no_answer_of_a_config_database_is_named() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let (error, attempts) = error_of(|| (StatusCode::FOUND, [("location", "http://127.0.0.1:1/")]).into_response()).await;
+    let (error, attempts) =
+        error_of(|| (StatusCode::FOUND, [("location", "http://127.0.0.1:1/")]).into_response())
+            .await;
     assert!(matches!(error, ClientError::Garbage { .. }), "{error:?}");
     assert_eq!(attempts, 1);
 }

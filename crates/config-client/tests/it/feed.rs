@@ -1,4 +1,5 @@
-//! The feed is followed through every fault: nothing is lost, nothing comes out of order, and nobody who says no is asked again.
+//! The feed is followed through every fault: nothing is lost, nothing comes out of order, and
+//! nobody who says no is asked again.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -33,7 +34,11 @@ impl Reader {
     async fn next(&mut self) -> Option<Result<FeedEvent, ClientError>> {
         let next = tokio::time::timeout(LONG, self.events.next()).await.expect("something comes");
         if let Some(Ok(FeedEvent::Page { page, .. })) = &next {
-            self.seen.extend(page.changes.iter().map(|change| change.tenant_id.as_ref().expect("named").to_string()));
+            self.seen.extend(
+                page.changes
+                    .iter()
+                    .map(|change| change.tenant_id.as_ref().expect("named").to_string()),
+            );
         }
         next
     }
@@ -84,7 +89,10 @@ async fn a_change_is_pushed_and_its_tenant_dropped_from_the_cache() {
     database.set("ann", "10:00").await;
     assert_eq!(reader.tenants(1).await, ["ann"]);
     let document = client.get_user_preferences("ann").await.expect("there");
-    let time = document.feature("instagram_posts").and_then(|preference| preference.preferred_time).expect("stated");
+    let time = document
+        .feature("instagram_posts")
+        .and_then(|preference| preference.preferred_time)
+        .expect("stated");
     assert_eq!(time.to_string(), "10:00");
 }
 
@@ -111,7 +119,12 @@ async fn connections_cut_anywhere_lose_no_change_and_repeat_none() {
 #[tokio::test]
 async fn a_connection_that_stands_and_carries_nothing_is_noticed() {
     let database = ConfigDatabase::new().await;
-    let client = database.builder().poll_interval(NEVER).longest_silence(Duration::from_millis(300)).build().expect("valid");
+    let client = database
+        .builder()
+        .poll_interval(NEVER)
+        .longest_silence(Duration::from_millis(300))
+        .build()
+        .expect("valid");
     let mut reader = Reader::of(&client, "now");
     reader.begin().await;
     database.proxy.set(Fault::Silence).await;
@@ -144,7 +157,8 @@ async fn a_page_that_is_no_feed_is_not_taken_for_one() {
     database.proxy.reset_open_connections();
     database.set("ann", "09:00").await;
     // A connection that was open may fail in its own way first.
-    let page_met = async { while !matches!(reader.interruption().await, ClientError::Garbage { .. }) {} };
+    let page_met =
+        async { while !matches!(reader.interruption().await, ClientError::Garbage { .. }) {} };
     tokio::time::timeout(LONG, page_met).await.expect("it is met by whoever connects anew");
     database.proxy.set(Fault::None).await;
     assert_eq!(reader.tenants(1).await, ["ann"]);
@@ -156,18 +170,28 @@ async fn a_cursor_that_is_gone_leads_to_a_new_one_and_to_reading_everything_anew
     database.set("ann", "09:00").await;
     let client = impatient(&database);
     let mut reader = Reader::of(&client, "00000000-1");
-    let FeedEvent::Resynchronise { next, .. } = reader.event().await else { panic!("told at once") };
-    assert_eq!(next, client.get_frequency_groups("instagram_posts").await.expect("listed").position);
+    let FeedEvent::Resynchronise { next, .. } = reader.event().await else {
+        panic!("told at once")
+    };
+    assert_eq!(
+        next,
+        client.get_frequency_groups("instagram_posts").await.expect("listed").position
+    );
     database.set("bob", "09:00").await;
     assert_eq!(reader.tenants(1).await, ["bob"]);
 }
 
 #[tokio::test]
 async fn a_refused_key_ends_it_after_one_request() {
-    let server = Server::answering(|_| problem(StatusCode::UNAUTHORIZED, "unknown key", &json!([]))).await;
+    let server =
+        Server::answering(|_| problem(StatusCode::UNAUTHORIZED, "unknown key", &json!([]))).await;
     let mut reader = Reader::of(&server.client(), "now");
     let error = reader.next().await.expect("an answer").expect_err("refused");
-    assert!(matches!(error, ClientError::Denied { .. }) && error.to_string().contains("CONFIG_SERVICE_API_KEY"), "{error}");
+    assert!(
+        matches!(error, ClientError::Denied { .. })
+            && error.to_string().contains("CONFIG_SERVICE_API_KEY"),
+        "{error}"
+    );
     assert!(reader.next().await.is_none());
     assert_eq!(server.seen().len(), 1);
 }
@@ -204,10 +228,13 @@ async fn where_events_do_not_get_through_it_is_polled_until_they_do() {
     let html = || ([("content-type", "text/html")], "<html>").into_response();
     let held_back = || events_that_stay_open(&[]);
     let missing = || StatusCode::NOT_FOUND.into_response();
-    for (number, obstacle) in [html as fn() -> Response, held_back, missing].into_iter().enumerate() {
+    for (number, obstacle) in [html as fn() -> Response, held_back, missing].into_iter().enumerate()
+    {
         let server = Server::answering(move |seen| match (is_stream(&seen), seen.before) {
             (true, before) if before < 6 => obstacle(),
-            (true, _) => events_that_stay_open(&[event("change", &change("8", "pushed")), position("8")]),
+            (true, _) => {
+                events_that_stay_open(&[event("change", &change("8", "pushed")), position("8")])
+            }
             (false, before) if before < 2 => ok(&page(&[change("7", "polled")], "7")),
             (false, _) => ok(&page(&[], "7")),
         })
@@ -263,7 +290,9 @@ async fn a_stream_that_says_gone_leads_to_a_new_cursor() {
     .await;
     let mut reader = Reader::of(&server.client(), "6");
     reader.begin().await;
-    let FeedEvent::Resynchronise { next, .. } = reader.event().await else { panic!("told at once") };
+    let FeedEvent::Resynchronise { next, .. } = reader.event().await else {
+        panic!("told at once")
+    };
     assert_eq!(next, "20");
     assert!(server.lines()[1].ends_with("since_id=now"));
 }
@@ -271,7 +300,11 @@ async fn a_stream_that_says_gone_leads_to_a_new_cursor() {
 #[tokio::test]
 async fn a_page_that_runs_backwards_is_refused_by_a_poll_too() {
     let server = Server::answering(|_| ok(&change_of("user123"))).await;
-    let error = server.client().get_preference_changes(Some("9"), Duration::ZERO).await.expect_err("it says 7");
+    let error = server
+        .client()
+        .get_preference_changes(Some("9"), Duration::ZERO)
+        .await
+        .expect_err("it says 7");
     assert!(error.to_string().contains("backwards"), "{error}");
 }
 
@@ -304,5 +337,9 @@ fn events(events: &[String]) -> Response {
 
 fn events_that_stay_open(events: &[String]) -> Response {
     let begun = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(events.concat())]);
-    ([("content-type", "text/event-stream")], Body::from_stream(begun.chain(futures_util::stream::pending()))).into_response()
+    (
+        [("content-type", "text/event-stream")],
+        Body::from_stream(begun.chain(futures_util::stream::pending())),
+    )
+        .into_response()
 }

@@ -1,5 +1,5 @@
-//! The client against a server of the test's own, which answers as each test says, and against a real Config Database
-//! behind a proxy that cuts, silences and garbles.
+//! The client against a server of the test's own, which answers as each test says, and against a
+//! real Config Database behind a proxy that cuts, silences and garbles.
 
 mod breaker;
 mod cache;

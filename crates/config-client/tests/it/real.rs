@@ -39,13 +39,17 @@ impl ConfigDatabase {
         let address = listener.local_addr().expect("bound");
         tokio::spawn(axum::serve(listener, service.router()).into_future());
         let proxy = FaultProxy::before(address).expect("a free port");
-        let direct = ConfigDatabaseClient::builder(format!("http://{address}/api/v1")).api_key(&key).build().expect("valid");
+        let direct = ConfigDatabaseClient::builder(format!("http://{address}/api/v1"))
+            .api_key(&key)
+            .build()
+            .expect("valid");
         Self { proxy, direct, key, _folder: folder }
     }
 
     /// A client that reaches it through the proxy.
     pub(crate) fn builder(&self) -> ClientBuilder {
-        ConfigDatabaseClient::builder(format!("http://{}/api/v1", self.proxy.address())).api_key(&self.key)
+        ConfigDatabaseClient::builder(format!("http://{}/api/v1", self.proxy.address()))
+            .api_key(&self.key)
     }
 
     /// A client that no fault can touch.
@@ -56,20 +60,31 @@ impl ConfigDatabase {
     /// Stores a preference, past the proxy.
     pub(crate) async fn set(&self, tenant: &str, time: &str) {
         let preference = json!({"frequency": "daily", "preferred_time": time, "timezone": "UTC"});
-        self.direct.set_feature_preference(tenant, "instagram_posts", &preference).await.expect("stored");
+        self.direct
+            .set_feature_preference(tenant, "instagram_posts", &preference)
+            .await
+            .expect("stored");
     }
 }
 
 /// An answer that no Config Database gives, as a login page of a proxy is.
 pub(crate) fn a_login_page() -> Fault {
     let page = "<html>Please log in</html>";
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", page.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: \
+         close\r\n\r\n",
+        page.len()
+    );
     Fault::Garbage(format!("{head}{page}").into_bytes())
 }
 
 /// An answer of JSON that ends in the middle.
 pub(crate) fn cut_json() -> Fault {
     let page = r#"{"tenant_id":"ann","config_key":"feature_preferences","config_value":{"#;
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", page.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: \
+         close\r\n\r\n",
+        page.len()
+    );
     Fault::Garbage(format!("{head}{page}").into_bytes())
 }

@@ -32,18 +32,24 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn answering(answer: impl Fn(Seen) -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn answering(
+        answer: impl Fn(Seen) -> Response + Send + Sync + 'static,
+    ) -> Self {
         Self::answering_later(move |seen| std::future::ready(answer(seen))).await
     }
 
-    pub(crate) async fn answering_later<F>(answer: impl Fn(Seen) -> F + Send + Sync + 'static) -> Self
+    pub(crate) async fn answering_later<F>(
+        answer: impl Fn(Seen) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Response> + Send + 'static,
     {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let answering: Answering = Arc::new(move |seen| Box::pin(answer(seen)));
         let log = Arc::clone(&seen);
-        let router = Router::new().fallback(move |request: Request| respond(request, Arc::clone(&log), Arc::clone(&answering)));
+        let router = Router::new().fallback(move |request: Request| {
+            respond(request, Arc::clone(&log), Arc::clone(&answering))
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/api/v1", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -83,7 +89,12 @@ async fn respond(request: Request, log: Arc<Mutex<Vec<Seen>>>, answering: Answer
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole request");
     let seen = {
         let mut log = log.lock().expect("no panic holds it");
-        let seen = Seen { line: format!("{} {}", head.method, head.uri), headers: head.headers, body, before: log.len() };
+        let seen = Seen {
+            line: format!("{} {}", head.method, head.uri),
+            headers: head.headers,
+            body,
+            before: log.len(),
+        };
         log.push(seen.clone());
         seen
     };
@@ -95,7 +106,8 @@ pub(crate) fn ok(value: &Value) -> Response {
 }
 
 pub(crate) fn problem(status: StatusCode, detail: &str, errors: &Value) -> Response {
-    let body = json!({"type": "about:blank", "title": "no", "status": status.as_u16(), "detail": detail, "errors": errors});
+    let body = json!({"type": "about:blank", "title": "no", "status": status.as_u16(),
+        "detail": detail, "errors": errors});
     json_answer(status, "application/problem+json", &body)
 }
 
@@ -109,19 +121,22 @@ pub(crate) fn document(tenant: &str, time: &str) -> Value {
         "tenant_id": tenant,
         "config_key": "feature_preferences",
         "config_value": {"instagram_posts": {
-            "enabled": true, "frequency": "daily", "preferred_time": time, "template_overrides": {"tone": "professional"}
+            "enabled": true, "frequency": "daily", "preferred_time": time,
+            "template_overrides": {"tone": "professional"}
         }}
     })
 }
 
 pub(crate) fn receipt() -> Value {
-    json!({"version": 3, "takes_effect_at": "2026-12-01T00:00:00Z", "next_run": null, "reason": "disabled"})
+    json!({"version": 3, "takes_effect_at": "2026-12-01T00:00:00Z", "next_run": null,
+        "reason": "disabled"})
 }
 
 pub(crate) fn change_of(tenant: &str) -> Value {
     json!({
         "changes": [{
-            "id": "7", "tenant_id": tenant, "feature_type": "instagram_posts", "version": 2, "at": "2026-12-01T00:00:00Z",
+            "id": "7", "tenant_id": tenant, "feature_type": "instagram_posts", "version": 2,
+            "at": "2026-12-01T00:00:00Z",
             "kind": "set", "left": null, "joined": null
         }],
         "next": "7", "complete_until": "2026-12-01T00:00:00Z"

@@ -1,4 +1,5 @@
-//! Documents older than the TTL: confirmed by their `ETag`, and given out as stale while nobody confirms them.
+//! Documents older than the TTL: confirmed by their `ETag`, and given out as stale while nobody
+//! confirms them.
 
 use std::time::Duration;
 
@@ -14,11 +15,20 @@ use crate::server::{Server, change_of, document, eventually, ok, problem};
 /// Documents are out of date as soon as they are there.
 fn out_of_date(builder: ClientBuilder) -> ConfigDatabaseClient {
     let soon = Duration::from_millis(1);
-    builder.cache_ttl(soon).breaker_wait(soon).request_timeout(Duration::from_millis(300)).build().expect("valid")
+    builder
+        .cache_ttl(soon)
+        .breaker_wait(soon)
+        .request_timeout(Duration::from_millis(300))
+        .build()
+        .expect("valid")
 }
 
 fn time_of(document: &UserPreferences) -> String {
-    document.feature("instagram_posts").and_then(|preference| preference.preferred_time).expect("stated").to_string()
+    document
+        .feature("instagram_posts")
+        .and_then(|preference| preference.preferred_time)
+        .expect("stated")
+        .to_string()
 }
 
 async fn get(client: &ConfigDatabaseClient) -> UserPreferences {
@@ -33,15 +43,21 @@ async fn get_stale(client: &ConfigDatabaseClient) -> UserPreferences {
 #[tokio::test]
 async fn an_expired_document_is_confirmed_by_its_etag_and_kept() {
     let server = Server::answering(|seen| match seen.headers.get("if-none-match") {
-        Some(etag) if etag == "\"3\"" => (StatusCode::NOT_MODIFIED, [("etag", "\"3\"")]).into_response(),
+        Some(etag) if etag == "\"3\"" => {
+            (StatusCode::NOT_MODIFIED, [("etag", "\"3\"")]).into_response()
+        }
         Some(other) => panic!("{other:?}"),
-        None => ([("etag", "\"3\"")], ok(&document("ann", &format!("09:{:02}", seen.before)))).into_response(),
+        None => ([("etag", "\"3\"")], ok(&document("ann", &format!("09:{:02}", seen.before))))
+            .into_response(),
     })
     .await;
     let client = out_of_date(ConfigDatabaseClient::builder(&server.url));
     eventually(async || {
         let document = get(&client).await;
-        assert_eq!((time_of(&document).as_str(), document.is_stale(), document.etag()), ("09:00", false, Some("\"3\"")));
+        assert_eq!(
+            (time_of(&document).as_str(), document.is_stale(), document.etag()),
+            ("09:00", false, Some("\"3\""))
+        );
         (server.seen().len() >= 3).then_some(())
     })
     .await;
@@ -58,12 +74,14 @@ async fn an_expired_document_that_has_changed_is_replaced() {
 }
 
 #[tokio::test]
-async fn while_the_service_is_away_or_talks_nonsense_the_last_known_document_is_given_out_and_marked() {
+async fn while_the_service_is_away_or_talks_nonsense_the_last_known_document_is_given_out_and_marked()
+ {
     let database = ConfigDatabase::new().await;
     let client = out_of_date(database.builder());
     database.set("ann", "09:00").await;
     assert!(!get(&client).await.is_stale());
-    for fault in [Fault::Refuse, Fault::ResetAfter(20), a_login_page(), cut_json(), Fault::Silence] {
+    for fault in [Fault::Refuse, Fault::ResetAfter(20), a_login_page(), cut_json(), Fault::Silence]
+    {
         database.proxy.set(fault.clone()).await;
         let document = get_stale(&client).await;
         assert_eq!(time_of(&document), "09:00", "{fault:?}");
@@ -75,7 +93,10 @@ async fn while_the_service_is_away_or_talks_nonsense_the_last_known_document_is_
 
 #[tokio::test]
 async fn another_tenants_document_never_replaces_what_is_known() {
-    let server = Server::answering(|seen| ok(&document(if seen.before == 0 { "ann" } else { "bob" }, "09:00"))).await;
+    let server = Server::answering(|seen| {
+        ok(&document(if seen.before == 0 { "ann" } else { "bob" }, "09:00"))
+    })
+    .await;
     let client = out_of_date(ConfigDatabaseClient::builder(&server.url));
     assert_eq!(get(&client).await.tenant_id().as_str(), "ann");
     assert_eq!(get_stale(&client).await.tenant_id().as_str(), "ann");
@@ -88,7 +109,8 @@ async fn staleness_has_an_end() {
         _ => StatusCode::BAD_GATEWAY.into_response(),
     })
     .await;
-    let client = out_of_date(ConfigDatabaseClient::builder(&server.url).max_stale(Duration::from_millis(1)));
+    let client =
+        out_of_date(ConfigDatabaseClient::builder(&server.url).max_stale(Duration::from_millis(1)));
     get(&client).await;
     eventually(async || client.get_user_preferences("ann").await.err()).await;
 }
@@ -151,7 +173,8 @@ async fn documents_beyond_the_bound_of_memory_go() {
     })
     .await;
     // A document weighs more than 512 bytes, so that at most a hundred fit.
-    let client = ConfigDatabaseClient::builder(&server.url).cache_bytes(50 * 1024).build().expect("valid");
+    let client =
+        ConfigDatabaseClient::builder(&server.url).cache_bytes(50 * 1024).build().expect("valid");
     for _ in 0..2 {
         for number in 0..DOCUMENTS {
             client.get_user_preferences(&format!("u{number}")).await.expect("answered");

@@ -19,7 +19,10 @@ async fn a_tenant_is_encoded_in_the_path_and_the_key_goes_as_bearer() {
     let server = Server::answering(|_| ok(&document("user/ü ../x?", "09:00"))).await;
     server.client().get_user_preferences("user/ü ../x?").await.expect("answered");
     let seen = server.seen().remove(0);
-    assert_eq!(seen.line, "GET /api/v1/tenants/user%2F%C3%BC%20..%2Fx%3F/configs/feature_preferences");
+    assert_eq!(
+        seen.line,
+        "GET /api/v1/tenants/user%2F%C3%BC%20..%2Fx%3F/configs/feature_preferences"
+    );
     assert_eq!(seen.headers["authorization"], "Bearer hunter2");
 }
 
@@ -27,8 +30,10 @@ async fn a_tenant_is_encoded_in_the_path_and_the_key_goes_as_bearer() {
 async fn groups_are_read_with_their_position() {
     let server = Server::answering(|_| {
         ok(&json!({
-            "feature_type": "instagram_posts", "position": "9", "complete_until": "2026-12-01T00:00:00Z",
-            "groups": [{"frequency": "weekly", "time_key": "monday:10:00", "timezone": "-", "count": 100, "since": "2026-11-01T00:00:00Z"}]
+            "feature_type": "instagram_posts", "position": "9",
+            "complete_until": "2026-12-01T00:00:00Z",
+            "groups": [{"frequency": "weekly", "time_key": "monday:10:00", "timezone": "-",
+                "count": 100, "since": "2026-11-01T00:00:00Z"}]
         }))
     })
     .await;
@@ -42,7 +47,8 @@ async fn groups_are_read_with_their_position() {
 async fn members_are_asked_for_by_groups_and_instant() {
     let server = Server::answering(|_| {
         ok(&json!({
-            "members": [{"tenant_id": "u1", "number": 4, "version": 2, "member_since": "2026-11-01T00:00:00Z",
+            "members": [{"tenant_id": "u1", "number": 4, "version": 2,
+                "member_since": "2026-11-01T00:00:00Z",
                          "preference": {"frequency": "daily"}}],
             "count_as_of": 1, "position": "9", "next_cursor": null
         }))
@@ -56,21 +62,31 @@ async fn members_are_asked_for_by_groups_and_instant() {
         limit: Some(500),
     };
     let page = server.client().get_frequency_group_members(&request).await.expect("answered");
-    assert_eq!(page.members[0].preference.as_ref().expect("set").get(), r#"{"frequency": "daily"}"#.replace(' ', ""));
+    assert_eq!(
+        page.members[0].preference.as_ref().expect("set").get(),
+        r#"{"frequency": "daily"}"#.replace(' ', "")
+    );
     let seen = server.seen().remove(0);
     assert_eq!(seen.line, "POST /api/v1/preferences/groups/members");
-    assert_eq!(body_of(&seen)["groups"], json!([{"frequency": "daily", "time_key": "09:00", "timezone": "UTC"}]));
+    assert_eq!(
+        body_of(&seen)["groups"],
+        json!([{"frequency": "daily", "time_key": "09:00", "timezone": "UTC"}])
+    );
 }
 
 #[tokio::test]
 async fn preferences_of_many_users_are_asked_for_in_thousands() {
     let server = Server::answering(|seen| {
         let asked = body_of(&seen)["tenant_ids"].as_array().expect("a list").clone();
-        let entries: Vec<Value> = asked.iter().map(|tenant| json!({"tenant_id": tenant, "version": 1, "preference": null})).collect();
+        let entries: Vec<Value> = asked
+            .iter()
+            .map(|tenant| json!({"tenant_id": tenant, "version": 1, "preference": null}))
+            .collect();
         ok(&json!({"preferences": entries, "position": seen.before.to_string()}))
     })
     .await;
-    let tenants: Vec<TenantId> = (0..2500).map(|number| format!("u{number}").parse().expect("valid")).collect();
+    let tenants: Vec<TenantId> =
+        (0..2500).map(|number| format!("u{number}").parse().expect("valid")).collect();
     let feature = "instagram_posts".parse().expect("valid");
     let all = server.client().get_preferences(&feature, &tenants).await.expect("answered");
     assert!(all.preferences.iter().map(|entry| &entry.tenant_id).eq(&tenants));
@@ -90,18 +106,29 @@ async fn settings_of_other_users_than_those_asked_for_are_refused() {
 async fn changes_are_asked_for_since_a_cursor_and_waited_for() {
     let server = Server::answering(|_| ok(&change_of("user123"))).await;
     let client = server.client();
-    let page = client.get_preference_changes(Some("6"), Duration::from_mins(5)).await.expect("answered");
+    let page =
+        client.get_preference_changes(Some("6"), Duration::from_mins(5)).await.expect("answered");
     assert_eq!((page.next.as_str(), page.changes.len()), ("7", 1));
     client.get_preference_changes(None, Duration::ZERO).await.expect("answered");
-    assert_eq!(server.lines(), ["GET /api/v1/preferences/changes?wait=30&since_id=6", "GET /api/v1/preferences/changes?wait=0"]);
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /api/v1/preferences/changes?wait=30&since_id=6",
+            "GET /api/v1/preferences/changes?wait=0"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn a_document_is_put_as_the_specification_writes_it() {
-    let server = Server::answering(|_| ok(&json!({"version": 5, "features": {"instagram_posts": receipt()}}))).await;
+    let server = Server::answering(|_| {
+        ok(&json!({"version": 5, "features": {"instagram_posts": receipt()}}))
+    })
+    .await;
     let sent = document("user123", "09:00");
     let config_value = sent["config_value"].as_object().expect("an object");
-    let stored = server.client().set_user_preferences("user123", config_value).await.expect("stored");
+    let stored =
+        server.client().set_user_preferences("user123", config_value).await.expect("stored");
     assert_eq!((stored.version, stored.features.len()), (5, 1));
     let seen = server.seen().remove(0);
     assert_eq!(seen.line, "PUT /api/v1/tenants/user123/configs/feature_preferences");
@@ -120,7 +147,10 @@ async fn a_presented_key_is_verified_as_itself() {
     .await;
     let client = server.client();
     let known = client.verify_key("theirs").await.expect("answered").expect("known");
-    assert_eq!((known.name.as_str(), known.scopes.as_slice()), ("dashboard", ["read".to_owned()].as_slice()));
+    assert_eq!(
+        (known.name.as_str(), known.scopes.as_slice()),
+        ("dashboard", ["read".to_owned()].as_slice())
+    );
     assert_eq!(client.verify_key("wrong").await.expect("answered"), None);
     assert_eq!(client.verify_key("no token").await.expect("nothing sent"), None);
     assert_eq!(server.seen().len(), 2);
@@ -132,7 +162,8 @@ async fn an_import_gives_a_result_for_each_line() {
         assert_eq!(seen.body, "one\ntwo\n");
         let stored = json!({"line": 1, "status": "stored", "tenant_id": "u1"});
         let errors = json!([{"pointer": "/config_value", "detail": "missing"}]);
-        let refused = json!({"line": 2, "status": "refused", "tenant_id": null, "detail": "1 field is wrong", "errors": errors});
+        let refused = json!({"line": 2, "status": "refused", "tenant_id": null,
+            "detail": "1 field is wrong", "errors": errors});
         axum::response::Response::new(format!("{stored}\n{refused}\n").into())
     })
     .await;

@@ -3,10 +3,12 @@
 //! * `read` looks at everything but keys and histories, which name who wrote.
 //! * `support` looks at histories too, and makes links.
 //! * `write` writes preferences and tenants, and reverts.
-//! * `agent` has what an agent asks for: groups, members, changes, preferences, tenants, features, and histories to explain by.
+//! * `agent` has what an agent asks for: groups, members, changes, preferences, tenants, features,
+//!   and histories to explain by.
 //! * `admin` may do all; the registry, keys, erasure and repair are its alone.
 //!
-//! A signed link has no scope: it opens routes of its own tenant, and those that show nothing of anybody.
+//! A signed link has no scope: it opens routes of its own tenant, and those that show nothing of
+//! anybody.
 
 use crate::key::Scope::{self, Admin, Agent, Read, Support, Write};
 
@@ -58,7 +60,11 @@ const TABLE: &[Access] = &[
     keys("POST", "/preferences/groups/check", GOVERN),
     keys("GET", "/features/{feature_type}/frequency-groups", LOOK_AS_AGENT),
     keys("GET", "/features/{feature_type}/frequency-groups/users", LOOK_AS_AGENT),
-    keys("GET", "/features/{feature_type}/frequency-groups/{frequency}/{time_key}/users", LOOK_AS_AGENT),
+    keys(
+        "GET",
+        "/features/{feature_type}/frequency-groups/{frequency}/{time_key}/users",
+        LOOK_AS_AGENT,
+    ),
     keys("GET", "/features/{feature_type}/unstated", LOOK_AS_AGENT),
     keys_and_links("GET", "/feature-types", LOOK_AS_AGENT),
     keys("GET", "/feature-types/{feature_type}", LOOK_AS_AGENT),
@@ -74,7 +80,11 @@ const fn keys(method: &'static str, path: &'static str, scopes: &'static [Scope]
     Access { method, path, scopes, is_open_to_links: false }
 }
 
-const fn keys_and_links(method: &'static str, path: &'static str, scopes: &'static [Scope]) -> Access {
+const fn keys_and_links(
+    method: &'static str,
+    path: &'static str,
+    scopes: &'static [Scope],
+) -> Access {
     Access { is_open_to_links: true, ..keys(method, path, scopes) }
 }
 

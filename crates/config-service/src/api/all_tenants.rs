@@ -1,4 +1,5 @@
-//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13), and what work is shared out by (D7).
+//! Tenants as members of static jobs and of enrolments, whatever they prefer (T13), and what work
+//! is shared out by (D7).
 
 use axum::Json;
 use axum::extract::State;
@@ -12,17 +13,21 @@ use crate::store::list::ChosenTenant;
 
 /// Lists tenants as of an instant
 ///
-/// Those of a filter, or those that never stated a preference for a feature. Labels and zones are those of now.
-#[utoipa::path(post, path = "/all-tenants/members", tag = "Tenants", operation_id = "list_tenants_as_members",
+/// Those of a filter, or those that never stated a preference for a feature. Labels and zones are
+/// those of now.
+#[utoipa::path(post, path = "/all-tenants/members", tag = "Tenants",
+    operation_id = "list_tenants_as_members",
     request_body = ref("#/components/schemas/TenantMembersRequest"),
-    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/TenantMemberPage")),
+    responses((status = 200, description = "A stretch of the list",
+        body = ref("#/components/schemas/TenantMemberPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn members(
     State(service): State<ConfigService>,
     TypedBody(asked): TypedBody<TenantMembersRequest>,
 ) -> Result<Json<Value>, ApiError> {
     let TenantMembersRequest { filter, as_of, cursor, limit } = asked;
-    let ChosenAnswer { page, next_cursor, .. } = service.chosen(filter, Some(as_of), cursor, limit).await?;
+    let ChosenAnswer { page, next_cursor, .. } =
+        service.chosen(filter, Some(as_of), cursor, limit).await?;
     Ok(Json(json!({
         "members": page.tenants.iter().map(member).collect::<Vec<_>>(),
         "count_as_of": page.count_as_of,
@@ -35,25 +40,32 @@ pub(super) async fn members(
 fn member(tenant: &ChosenTenant) -> Value {
     let preference = if tenant.is_erased { Value::Null } else { json!({}) };
     json!({
-        "tenant_id": tenant.tenant_id, "number": tenant.number, "version": 0, "member_since": tenant.since, "preference": preference,
+        "tenant_id": tenant.tenant_id, "number": tenant.number, "version": 0,
+        "member_since": tenant.since, "preference": preference,
     })
 }
 
 /// Lists the time zones that tenants call their own
 ///
 /// `-` stands for those who name none.
-#[utoipa::path(get, path = "/all-tenants/timezones", tag = "Tenants", operation_id = "list_tenant_timezones",
-    responses((status = 200, description = "Each zone once", body = ref("#/components/schemas/TenantTimezones"))))]
-pub(super) async fn timezones(State(service): State<ConfigService>) -> Result<Json<TenantTimezones>, ApiError> {
+#[utoipa::path(get, path = "/all-tenants/timezones", tag = "Tenants",
+    operation_id = "list_tenant_timezones",
+    responses((status = 200, description = "Each zone once",
+        body = ref("#/components/schemas/TenantTimezones"))))]
+pub(super) async fn timezones(
+    State(service): State<ConfigService>,
+) -> Result<Json<TenantTimezones>, ApiError> {
     Ok(Json(TenantTimezones { timezones: service.timezones().await? }))
 }
 
 /// Reads one label of many tenants
 ///
 /// In the order asked; null for a tenant who does not carry the label.
-#[utoipa::path(post, path = "/all-tenants/label-values", tag = "Tenants", operation_id = "read_label_values",
+#[utoipa::path(post, path = "/all-tenants/label-values", tag = "Tenants",
+    operation_id = "read_label_values",
     request_body = ref("#/components/schemas/LabelValuesRequest"),
-    responses((status = 200, description = "One value a tenant", body = ref("#/components/schemas/LabelValues"))))]
+    responses((status = 200, description = "One value a tenant",
+        body = ref("#/components/schemas/LabelValues"))))]
 pub(super) async fn label_values(
     State(service): State<ConfigService>,
     TypedBody(asked): TypedBody<LabelValuesRequest>,

@@ -1,4 +1,5 @@
-//! Who is asking (W4). No route of the API is reached without a key that may use it, or a signed link that does.
+//! Who is asking (W4). No route of the API is reached without a key that may use it, or a signed
+//! link that does.
 //!
 //! ```text
 //! Authorization ─► who (401) ─► how often (429) ─► the table of routes (403) ─► handler ─► record of refusals and admin acts
@@ -43,7 +44,12 @@ pub(super) struct KeyHolder(pub(super) ApiKey);
 pub(super) struct Writer(pub(super) String);
 
 /// Counts a request that is answered, and how long that took.
-pub(super) async fn count(State(service): State<ConfigService>, path: MatchedPath, request: Request, next: Next) -> Response {
+pub(super) async fn count(
+    State(service): State<ConfigService>,
+    path: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Response {
     let (method, began) = (request.method().clone(), Instant::now());
     let response = next.run(request).await;
     service.answered(method.as_str(), route_of(&path), response.status().as_u16(), began.elapsed());
@@ -78,7 +84,8 @@ pub(super) async fn admit(
     };
     let access = Access::to(method.as_str(), &route);
     let tenant = parameters.iter().find(|(name, _)| *name == "tenant_id").map(|(_, value)| value);
-    let admitted = service.count_request(&caller.asker()).and_then(|()| caller.check(access, tenant));
+    let admitted =
+        service.count_request(&caller.asker()).and_then(|()| caller.check(access, tenant));
     let who = caller.name_on_record();
     let response = match admitted {
         Ok(()) => {
@@ -87,7 +94,8 @@ pub(super) async fn admit(
         }
         Err(error) => ApiError::from(error).into_response(),
     };
-    let is_refused = matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+    let is_refused =
+        matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
     if is_refused || access.is_some_and(Access::is_govern) {
         record(&who, &method, &route, response.status());
     }
@@ -95,7 +103,10 @@ pub(super) async fn admit(
 }
 
 /// Lets whoever asks look, at a route outside the table, if their key may look at anything.
-pub(super) async fn let_look(service: &ConfigService, headers: &HeaderMap) -> Result<(), ConfigServiceError> {
+pub(super) async fn let_look(
+    service: &ConfigService,
+    headers: &HeaderMap,
+) -> Result<(), ConfigServiceError> {
     let caller = Caller::of(service, headers).await?;
     caller.check(Access::to("GET", "/preferences/changes"), None)
 }
@@ -121,7 +132,11 @@ impl Caller {
     }
 
     /// Whether they may use a route, whose path names this tenant.
-    fn check(&self, access: Option<&Access>, tenant: Option<&str>) -> Result<(), ConfigServiceError> {
+    fn check(
+        &self,
+        access: Option<&Access>,
+        tenant: Option<&str>,
+    ) -> Result<(), ConfigServiceError> {
         let (may, who) = match self {
             Self::Key(key) => {
                 let may = access.is_some_and(|access| key.scopes.hold_any(access.scopes));
@@ -151,7 +166,8 @@ impl Caller {
     }
 }
 
-/// The key of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110, section 11.1).
+/// The key of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110, section
+/// 11.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
@@ -180,7 +196,10 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyHolder {
 impl FromRequestParts<ConfigService> for Writer {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, service: &ConfigService) -> Result<Self, ApiError> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        service: &ConfigService,
+    ) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, service).await?;
         service.refuse_if_read_only()?;
         Ok(Self(caller.actor()))

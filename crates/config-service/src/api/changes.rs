@@ -32,19 +32,31 @@ pub(super) struct Parameters {
 
 /// Reads the change feed
 ///
-/// The changes behind a cursor, from the oldest kept without one, from here with `now`. If there are none, waits up to `wait`
-/// seconds for one. A cursor that is gone answers 410: list again, then follow from the list's position.
-#[utoipa::path(get, path = "/preferences/changes", tag = "Changes", operation_id = "read_changes", params(Parameters),
-    responses((status = 200, description = "A stretch of the feed", body = ref("#/components/schemas/ChangePage")),
-        (status = 410, description = "The cursor is past what is kept, or of another incarnation of the database")))]
+/// The changes behind a cursor, from the oldest kept without one, from here with `now`. If there
+/// are none, waits up to `wait` seconds for one. A cursor that is gone answers 410: list again,
+/// then follow from the list's position.
+#[utoipa::path(get, path = "/preferences/changes", tag = "Changes", operation_id = "read_changes",
+    params(Parameters),
+    responses((status = 200, description = "A stretch of the feed",
+        body = ref("#/components/schemas/ChangePage")),
+        (status = 410,
+            description = "The cursor is past what is kept, or of another incarnation of the \
+                database")))]
 pub(super) async fn page(
     State(service): State<ConfigService>,
     QueryOf(parameters): QueryOf<Parameters>,
 ) -> Result<Json<ChangePage>, ApiError> {
     let wait = parameters.wait.unwrap_or(0);
     if wait > LONGEST_WAIT {
-        return Err(ConfigServiceError::Parameter(format!("wait: expected 0 to {LONGEST_WAIT} seconds, got {wait}")).into());
+        return Err(ConfigServiceError::Parameter(format!(
+            "wait: expected 0 to {LONGEST_WAIT} seconds, got {wait}"
+        ))
+        .into());
     }
-    let request = ChangesRequest { since: parameters.since_id, wait: Duration::from_secs(wait), limit: parameters.limit };
+    let request = ChangesRequest {
+        since: parameters.since_id,
+        wait: Duration::from_secs(wait),
+        limit: parameters.limit,
+    };
     Ok(Json(service.changes(request).await?))
 }

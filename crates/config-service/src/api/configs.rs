@@ -31,7 +31,8 @@ impl<S: Send + Sync> FromRequestParts<S> for DocumentOf {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let PathText((tenant, key)) = PathText::<(String, String)>::from_request_parts(parts, state).await?;
+        let PathText((tenant, key)) =
+            PathText::<(String, String)>::from_request_parts(parts, state).await?;
         check_key(&key)?;
         Ok(Self(tenant_of_path(&tenant)?))
     }
@@ -41,7 +42,9 @@ fn check_key(key: &str) -> Result<(), ConfigServiceError> {
     if key == FEATURE_PREFERENCES {
         return Ok(());
     }
-    Err(ConfigServiceError::NotFound(format!("config_key {key:?}: the only one is {FEATURE_PREFERENCES}")))
+    Err(ConfigServiceError::NotFound(format!(
+        "config_key {key:?}: the only one is {FEATURE_PREFERENCES}"
+    )))
 }
 
 #[derive(Serialize)]
@@ -61,8 +64,10 @@ struct Answer {
 /// Shows a user's document
 ///
 /// All preferences of the user, as they were stated.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/configs/{config_key}", tag = "Preferences", operation_id = "show_document",
-    responses((status = 200, description = "The document", body = ref("#/components/schemas/Document")),
+#[utoipa::path(get, path = "/tenants/{tenant_id}/configs/{config_key}", tag = "Preferences",
+    operation_id = "show_document",
+    responses((status = 200, description = "The document",
+        body = ref("#/components/schemas/Document")),
         (status = 304, description = "The reader has it already"),
         (status = 404, description = "The user has no preferences, or there is no such document")))]
 pub(super) async fn show(
@@ -75,14 +80,21 @@ pub(super) async fn show(
     if precondition.is_none_match_broken(Some(revision)) {
         return Ok(not_modified(revision));
     }
-    let document = Document { tenant_id: &tenant, config_key: FEATURE_PREFERENCES, config_value: raw_preferences(&found)? };
+    let document = Document {
+        tenant_id: &tenant,
+        config_key: FEATURE_PREFERENCES,
+        config_value: raw_preferences(&found)?,
+    };
     Ok(([etag(revision)], Json(document)).into_response())
 }
 
 /// The preferences of a tenant that are there, as they were stated.
-pub(super) fn raw_preferences(tenant: &Tenant) -> Result<BTreeMap<&str, &RawValue>, ConfigServiceError> {
+pub(super) fn raw_preferences(
+    tenant: &Tenant,
+) -> Result<BTreeMap<&str, &RawValue>, ConfigServiceError> {
     let raw = tenant.live().map(|(feature, _, json)| {
-        let raw = serde_json::from_str(json).map_err(|error| ConfigServiceError::Unreadable(format!("a preference: {error}")))?;
+        let raw = serde_json::from_str(json)
+            .map_err(|error| ConfigServiceError::Unreadable(format!("a preference: {error}")))?;
         Ok((feature.as_str(), raw))
     });
     raw.collect()
@@ -91,10 +103,13 @@ pub(super) fn raw_preferences(tenant: &Tenant) -> Result<BTreeMap<&str, &RawValu
 /// Replaces a user's document
 ///
 /// Features that it omits are deleted, those that differ are written, all in one transaction.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/configs/{config_key}", tag = "Preferences", operation_id = "put_document",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/configs/{config_key}", tag = "Preferences",
+    operation_id = "put_document",
     request_body = ref("#/components/schemas/DocumentBody"),
-    responses((status = 200, description = "It is replaced", body = ref("#/components/schemas/DocumentReceipt")),
-        (status = 201, description = "It is there now", body = ref("#/components/schemas/DocumentReceipt")),
+    responses((status = 200, description = "It is replaced",
+        body = ref("#/components/schemas/DocumentReceipt")),
+        (status = 201, description = "It is there now",
+            body = ref("#/components/schemas/DocumentReceipt")),
         (status = 404, description = "There is no such document"),
         (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn put(
@@ -112,8 +127,10 @@ pub(super) async fn put(
 /// Deletes a user's document
 ///
 /// All preferences of the user are deleted; the user stays.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/configs/{config_key}", tag = "Preferences", operation_id = "delete_document",
-    responses((status = 200, description = "It is deleted", body = ref("#/components/schemas/DocumentReceipt")),
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/configs/{config_key}", tag = "Preferences",
+    operation_id = "delete_document",
+    responses((status = 200, description = "It is deleted",
+        body = ref("#/components/schemas/DocumentReceipt")),
         (status = 404, description = "The user has no preferences, or there is no such document"),
         (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn delete(
@@ -132,7 +149,9 @@ pub(super) fn answer(written: Written) -> Response {
     let features = written.receipts.into_iter();
     let answer = Answer {
         version: written.version,
-        features: features.map(|(feature, receipt): (FeatureType, _)| (feature.to_string(), receipt)).collect(),
+        features: features
+            .map(|(feature, receipt): (FeatureType, _)| (feature.to_string(), receipt))
+            .collect(),
     };
     (status, [etag(written.version)], Json(answer)).into_response()
 }
@@ -142,14 +161,20 @@ const TENANTS_A_PAGE: usize = 1_000;
 
 /// Lists the documents of all users
 ///
-/// One document a line, ascending by the users' numbers, streamed. A user without preferences has no line. It is no
-/// snapshot: what is written meanwhile may be in it or not.
-#[utoipa::path(get, path = "/configs/{config_key}/all-tenants", tag = "Preferences", operation_id = "list_documents",
-    responses((status = 200, description = "JSON Lines", content_type = "application/x-ndjson", body = String),
+/// One document a line, ascending by the users' numbers, streamed. A user without preferences has
+/// no line. It is no snapshot: what is written meanwhile may be in it or not.
+#[utoipa::path(get, path = "/configs/{config_key}/all-tenants", tag = "Preferences",
+    operation_id = "list_documents",
+    responses((status = 200, description = "JSON Lines", content_type = "application/x-ndjson",
+        body = String),
         (status = 404, description = "There is no such document")))]
-pub(super) async fn all(State(service): State<ConfigService>, PathText(key): PathText<String>) -> Result<Response, ApiError> {
+pub(super) async fn all(
+    State(service): State<ConfigService>,
+    PathText(key): PathText<String>,
+) -> Result<Response, ApiError> {
     check_key(&key)?;
-    // The first page is read before the answer begins, so that a database that fails is an error and not an empty list.
+    // The first page is read before the answer begins, so that a database that fails is an error
+    // and not an empty list.
     let first = service.documents(0, TENANTS_A_PAGE).await?;
     let pages = stream::try_unfold(Some(first), move |page| {
         let service = service.clone();
@@ -163,13 +188,25 @@ pub(super) async fn all(State(service): State<ConfigService>, PathText(key): Pat
         }
     });
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-    Ok((kind, Body::from_stream(pages.inspect_err(|error| tracing::error!(%error, "a list of documents was cut off")))).into_response())
+    Ok((
+        kind,
+        Body::from_stream(
+            pages.inspect_err(|error| tracing::error!(%error, "a list of documents was cut off")),
+        ),
+    )
+        .into_response())
 }
 
 fn lines(tenants: &[StoredTenant]) -> Result<String, ConfigServiceError> {
     let mut text = String::new();
-    for StoredTenant { tenant_id, tenant } in tenants.iter().filter(|stored| stored.tenant.live().next().is_some()) {
-        let document = Document { tenant_id, config_key: FEATURE_PREFERENCES, config_value: raw_preferences(tenant)? };
+    for StoredTenant { tenant_id, tenant } in
+        tenants.iter().filter(|stored| stored.tenant.live().next().is_some())
+    {
+        let document = Document {
+            tenant_id,
+            config_key: FEATURE_PREFERENCES,
+            config_value: raw_preferences(tenant)?,
+        };
         text.push_str(&serde_json::to_string(&document).expect("a document is always JSON"));
         text.push('\n');
     }

@@ -1,5 +1,5 @@
-//! The reference page at `/docs`: the `OpenAPI` document as a person reads it, rendered here. It asks nothing of the network,
-//! runs no script, and the browser is told to allow neither.
+//! The reference page at `/docs`: the `OpenAPI` document as a person reads it, rendered here. It
+//! asks nothing of the network, runs no script, and the browser is told to allow neither.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,8 @@ use super::access::Access;
 use crate::key::Scope;
 
 /// What the browser may load: the page's own style.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
 
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let document: Value = serde_json::from_str(&super::DOCUMENT).expect("the document is JSON");
@@ -67,7 +68,10 @@ struct Shape {
 
 /// The reference page.
 pub(super) async fn page() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)];
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+    ];
     (headers, PAGE.as_str()).into_response()
 }
 
@@ -79,7 +83,9 @@ pub(super) async fn style() -> Response {
 fn render(document: &Value) -> String {
     let mut pages = Environment::new();
     // The name's ending makes it escape what it is given.
-    pages.add_template("docs.html", include_str!("docs.html")).expect("the template is part of the program");
+    pages
+        .add_template("docs.html", include_str!("docs.html"))
+        .expect("the template is part of the program");
     let page = pages.get_template("docs.html").expect("added just above");
     let values = context! {
         info => Serde(&document["info"]),
@@ -112,9 +118,19 @@ fn operation(document: &Value, path: &str, method: &str, operation: &Value) -> O
         id: text(&operation["operationId"]),
         summary: text(&operation["summary"]),
         description: text(&operation["description"]),
-        scopes: access.into_iter().flat_map(|access| access.scopes).copied().map(Scope::as_str).collect(),
+        scopes: access
+            .into_iter()
+            .flat_map(|access| access.scopes)
+            .copied()
+            .map(Scope::as_str)
+            .collect(),
         is_open_to_links: access.is_some_and(|access| access.is_open_to_links),
-        parameters: operation["parameters"].as_array().into_iter().flatten().map(parameter).collect(),
+        parameters: operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(parameter)
+            .collect(),
         body: shape_of_content(&operation["requestBody"]),
         answers: operation["responses"]
             .as_object()
@@ -138,8 +154,15 @@ fn parameter(parameter: &Value) -> Parameter {
 }
 
 fn answer(document: &Value, status: &str, answer: &Value) -> Answer {
-    let answer = answer["$ref"].as_str().and_then(|reference| document.pointer(reference.trim_start_matches('#'))).unwrap_or(answer);
-    Answer { status: status.to_owned(), description: text(&answer["description"]), shape: shape_of_content(answer) }
+    let answer = answer["$ref"]
+        .as_str()
+        .and_then(|reference| document.pointer(reference.trim_start_matches('#')))
+        .unwrap_or(answer);
+    Answer {
+        status: status.to_owned(),
+        description: text(&answer["description"]),
+        shape: shape_of_content(answer),
+    }
 }
 
 /// What the first kind of a body or answer looks like.
@@ -158,7 +181,9 @@ fn name_of_shape(schema: &Value) -> String {
 
 fn shapes(document: &Value) -> Vec<Shape> {
     let shapes = document["components"]["schemas"].as_object().into_iter().flatten();
-    shapes.map(|(name, schema)| Shape { name: name.clone(), schema: format!("{schema:#}") }).collect()
+    shapes
+        .map(|(name, schema)| Shape { name: name.clone(), schema: format!("{schema:#}") })
+        .collect()
 }
 
 fn text(value: &Value) -> String {
@@ -173,15 +198,24 @@ mod tests {
     fn the_page_names_every_operation_and_loads_nothing_foreign() {
         for (method, path) in Access::routes() {
             let shown = path.replace('/', "&#x2f;");
-            assert!(PAGE.contains(&format!("<span class=\"method\">{method}</span> <code>{shown}</code>")), "{method} {path}");
+            assert!(
+                PAGE.contains(&format!(
+                    "<span class=\"method\">{method}</span> <code>{shown}</code>"
+                )),
+                "{method} {path}"
+            );
         }
-        assert!(!PAGE.contains("http://") && !PAGE.contains("https://") && !PAGE.contains("<script"), "nothing foreign, no script");
+        assert!(
+            !PAGE.contains("http://") && !PAGE.contains("https://") && !PAGE.contains("<script"),
+            "nothing foreign, no script"
+        );
     }
 
     #[test]
     fn every_shape_that_is_named_stands_on_the_page() {
         let targets = PAGE.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next());
-        let missing: Vec<_> = targets.filter(|target| !PAGE.contains(&format!("id=\"{target}\""))).collect();
+        let missing: Vec<_> =
+            targets.filter(|target| !PAGE.contains(&format!("id=\"{target}\""))).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
 }

@@ -1,7 +1,9 @@
 //! Every error as problem+json (RFC 9457): the only place that knows status codes of errors.
 
 use axum::Json;
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection, RawPathParamsRejection};
+use axum::extract::rejection::{
+    BytesRejection, PathRejection, QueryRejection, RawPathParamsRejection,
+};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cohort_preferences::{FieldError, Invalid};
@@ -55,7 +57,9 @@ impl Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 
@@ -82,16 +86,27 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self {
             Self::Service(error) => service_error(&error),
-            Self::Syntax(error) => Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")).into_response(),
-            Self::Body(rejection) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
+            Self::Syntax(error) => {
+                Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
+                    .into_response()
+            }
+            Self::Body(rejection) => {
+                Problem::new(rejection.status(), rejection.body_text()).into_response()
+            }
             Self::MediaType(expected) => {
                 let detail = format!("expected a body of type {expected}");
                 Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response()
             }
             Self::Header(detail) => Problem::new(StatusCode::BAD_REQUEST, detail).into_response(),
-            Self::Path(rejection) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
-            Self::RawPath(rejection) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
-            Self::Query(rejection) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
+            Self::Path(rejection) => {
+                Problem::new(rejection.status(), rejection.body_text()).into_response()
+            }
+            Self::RawPath(rejection) => {
+                Problem::new(rejection.status(), rejection.body_text()).into_response()
+            }
+            Self::Query(rejection) => {
+                Problem::new(rejection.status(), rejection.body_text()).into_response()
+            }
         }
     }
 }
@@ -101,7 +116,9 @@ fn service_error(error: &ConfigServiceError) -> Response {
     let detail = error.to_string();
     match error {
         E::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, detail).into_response(),
-        E::PreconditionFailed(_) => Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response(),
+        E::PreconditionFailed(_) => {
+            Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response()
+        }
         E::Invalid(Invalid(errors)) => {
             let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
             problem.errors.clone_from(errors);
@@ -109,16 +126,15 @@ fn service_error(error: &ConfigServiceError) -> Response {
         }
         E::Parameter(_) => Problem::new(StatusCode::BAD_REQUEST, detail).into_response(),
         E::CursorGone => Problem::new(StatusCode::GONE, detail).into_response(),
-        E::NotSettled { retry_after } => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_header(header::RETRY_AFTER, retry_after.as_secs())
+        E::NotSettled { retry_after } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with_header(header::RETRY_AFTER, retry_after.as_secs()),
+        E::TooManyRequests { retry_after } => Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+            .with_header(header::RETRY_AFTER, retry_after.as_secs()),
+        E::ReadOnly(_) | E::Conflict(_) => {
+            Problem::new(StatusCode::CONFLICT, detail).into_response()
         }
-        E::TooManyRequests { retry_after } => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with_header(header::RETRY_AFTER, retry_after.as_secs())
-        }
-        E::ReadOnly(_) | E::Conflict(_) => Problem::new(StatusCode::CONFLICT, detail).into_response(),
-        E::Unauthorized => {
-            Problem::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-        }
+        E::Unauthorized => Problem::new(StatusCode::UNAUTHORIZED, detail)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         E::Forbidden { .. } => Problem::new(StatusCode::FORBIDDEN, detail).into_response(),
         E::ShuttingDown => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response(),
         E::Database(_) | E::Unreadable(_) => {
@@ -130,7 +146,8 @@ fn service_error(error: &ConfigServiceError) -> Response {
 
 /// The answer where no route is: a fallback for the outermost router.
 pub async fn unknown_route(method: Method, uri: Uri) -> Response {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is no route {method} {}", uri.path())).into_response()
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no route {method} {}", uri.path()))
+        .into_response()
 }
 
 /// The answer where the route does not know the method.

@@ -47,7 +47,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantFeature {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let PathText((tenant, feature)) = PathText::<(String, String)>::from_request_parts(parts, state).await?;
+        let PathText((tenant, feature)) =
+            PathText::<(String, String)>::from_request_parts(parts, state).await?;
         Ok(Self(tenant_of_path(&tenant)?, parameter("feature_type", &feature)?))
     }
 }
@@ -59,7 +60,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantOf {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let PathText(parameters) = PathText::<HashMap<String, String>>::from_request_parts(parts, state).await?;
+        let PathText(parameters) =
+            PathText::<HashMap<String, String>>::from_request_parts(parts, state).await?;
         Ok(Self(tenant_of_path(parameters.get("tenant_id").map_or("", String::as_str))?))
     }
 }
@@ -79,12 +81,16 @@ impl<S: Send + Sync> FromRequestParts<S> for FeatureOf {
 /// A tenant id that a path may name.
 pub(super) fn tenant_of_path(text: &str) -> Result<TenantId, ConfigServiceError> {
     let tenant = parameter("tenant_id", text)?;
-    check_tenant(&tenant).map_err(|why| ConfigServiceError::Parameter(format!("tenant_id: {why}")))?;
+    check_tenant(&tenant)
+        .map_err(|why| ConfigServiceError::Parameter(format!("tenant_id: {why}")))?;
     Ok(tenant)
 }
 
 /// A parameter's text as what it means.
-pub(super) fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, ConfigServiceError> {
+pub(super) fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: &str,
+) -> Result<T, ConfigServiceError> {
     text.parse().map_err(|error| ConfigServiceError::Parameter(format!("{name}: {error}")))
 }
 
@@ -102,7 +108,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-/// A body of JSON that is an object of known fields; the first wrong one is named by its pointer (W1).
+/// A body of JSON that is an object of known fields; the first wrong one is named by its pointer
+/// (W1).
 pub(super) struct TypedBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for TypedBody<T> {
@@ -133,7 +140,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let unreadable = ApiError::Header("If-Match and If-None-Match: expected * or a list of entity tags such as \"3\"");
+        let unreadable = ApiError::Header(
+            "If-Match and If-None-Match: expected * or a list of entity tags such as \"3\"",
+        );
         let read = |name| tags(&parts.headers, name);
         match (read(header::IF_MATCH), read(header::IF_NONE_MATCH)) {
             (Some(if_match), Some(if_none_match)) => Ok(Self { if_match, if_none_match }),
@@ -152,6 +161,8 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Option<Option<Tags>> {
 }
 
 /// Reads a field that may be left out but not be null (W1).
-pub(super) fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

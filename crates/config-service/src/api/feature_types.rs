@@ -23,10 +23,12 @@ const MOST_NAMED: usize = 100;
 
 /// Lists the registered features
 #[utoipa::path(get, path = "/feature-types", tag = "Features", operation_id = "list_feature_types",
-    responses((status = 200, description = "All of them, by name", body = ref("#/components/schemas/FeatureTypeList"))))]
+    responses((status = 200, description = "All of them, by name",
+        body = ref("#/components/schemas/FeatureTypeList"))))]
 pub(super) async fn list(State(service): State<ConfigService>) -> Result<Json<Value>, ApiError> {
     let registry = service.registry().await?;
-    let features: Vec<_> = registry.all().map(|registered| definition_json(&registered.definition)).collect();
+    let features: Vec<_> =
+        registry.all().map(|registered| definition_json(&registered.definition)).collect();
     Ok(Json(json!({"feature_types": features})))
 }
 
@@ -41,8 +43,10 @@ fn definition_json(definition: &Definition) -> Value {
 }
 
 /// Shows a registered feature
-#[utoipa::path(get, path = "/feature-types/{feature_type}", tag = "Features", operation_id = "show_feature_type",
-    responses((status = 200, description = "Its newest definition", body = ref("#/components/schemas/RegisteredFeature")),
+#[utoipa::path(get, path = "/feature-types/{feature_type}", tag = "Features",
+    operation_id = "show_feature_type",
+    responses((status = 200, description = "Its newest definition",
+        body = ref("#/components/schemas/RegisteredFeature")),
         (status = 304, description = "The reader has it already"),
         (status = 404, description = "It is not registered")))]
 pub(super) async fn show(
@@ -69,13 +73,16 @@ pub(super) struct Put {
 
 /// Registers a feature
 ///
-/// As its next version. Stored preferences stay valid under the version that they passed; `dry_run` tells which of them the
-/// new one would not allow: how many, and the first hundred. Once any feature is registered, others are refused.
-#[utoipa::path(put, path = "/feature-types/{feature_type}", tag = "Features", operation_id = "put_feature_type", params(Put),
+/// As its next version. Stored preferences stay valid under the version that they passed; `dry_run`
+/// tells which of them the new one would not allow: how many, and the first hundred. Once any
+/// feature is registered, others are refused.
+#[utoipa::path(put, path = "/feature-types/{feature_type}", tag = "Features",
+    operation_id = "put_feature_type", params(Put),
     request_body = ref("#/components/schemas/FeatureDefinition"),
     responses((status = 200, description = "It is registered anew, or what the dry run found",
             body = ref("#/components/schemas/RegisteredOrTrial")),
-        (status = 201, description = "It is registered", body = ref("#/components/schemas/RegisteredFeature")),
+        (status = 201, description = "It is registered",
+            body = ref("#/components/schemas/RegisteredFeature")),
         (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn put(
     State(service): State<ConfigService>,
@@ -93,7 +100,11 @@ pub(super) async fn put(
     Ok((status, [etag(stored.version)], Json(definition_json(&stored))).into_response())
 }
 
-async fn try_out(service: &ConfigService, feature: FeatureType, definition: &Value) -> Result<Value, ApiError> {
+async fn try_out(
+    service: &ConfigService,
+    feature: FeatureType,
+    definition: &Value,
+) -> Result<Value, ApiError> {
     let trial = ConfigService::trial(feature, definition)?;
     let (mut looked_at, mut broken_count, mut broken) = (0, 0, Vec::new());
     let mut after = Some(0);
@@ -103,7 +114,10 @@ async fn try_out(service: &ConfigService, feature: FeatureType, definition: &Val
         broken_count += page.broken.len();
         let room = MOST_NAMED - broken.len();
         let named = page.broken.iter().take(room);
-        broken.extend(named.map(|broken| json!({"tenant_id": broken.tenant_id, "version": broken.version, "errors": broken.errors})));
+        broken.extend(named.map(|broken| {
+            json!({"tenant_id": broken.tenant_id,
+            "version": broken.version, "errors": broken.errors})
+        }));
         after = page.next;
     }
     Ok(json!({"preferences": looked_at, "broken_count": broken_count, "broken": broken}))
@@ -127,8 +141,10 @@ pub(super) struct Page {
 /// Lists tenants that never stated a preference for a feature
 ///
 /// One that was deleted was stated: who deletes is not listed.
-#[utoipa::path(get, path = "/features/{feature_type}/unstated", tag = "Features", operation_id = "list_unstated", params(Page),
-    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/UnstatedPage")),
+#[utoipa::path(get, path = "/features/{feature_type}/unstated", tag = "Features",
+    operation_id = "list_unstated", params(Page),
+    responses((status = 200, description = "A stretch of the list",
+        body = ref("#/components/schemas/UnstatedPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn unstated(
     State(service): State<ConfigService>,
@@ -137,8 +153,12 @@ pub(super) async fn unstated(
 ) -> Result<Json<Value>, ApiError> {
     let filter = TenantFilter { unstated: Some(feature), ..TenantFilter::default() };
     let answer = service.chosen(filter, as_of, cursor, limit).await?;
-    let tenants: Vec<_> =
-        answer.page.tenants.iter().map(|tenant| json!({"tenant_id": tenant.tenant_id, "number": tenant.number})).collect();
+    let tenants: Vec<_> = answer
+        .page
+        .tenants
+        .iter()
+        .map(|tenant| json!({"tenant_id": tenant.tenant_id, "number": tenant.number}))
+        .collect();
     Ok(Json(json!({
         "tenants": tenants,
         "as_of": answer.as_of,

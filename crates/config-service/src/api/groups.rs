@@ -6,7 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use cohort_preferences::{FeatureType, GroupError, GroupList, Invalid, MemberListsRequest, StatedGroup};
+use cohort_preferences::{
+    FeatureType, GroupError, GroupList, Invalid, MemberListsRequest, StatedGroup,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -46,8 +48,10 @@ pub(super) struct GroupsPage {
 }
 
 /// Lists a feature's groups, named in the query
-#[utoipa::path(get, path = "/preferences/groups", tag = "Groups", operation_id = "list_groups_by_query", params(OfFeature),
-    responses((status = 200, description = "Groups that have users, or had some not long ago", body = ref("#/components/schemas/GroupList")),
+#[utoipa::path(get, path = "/preferences/groups", tag = "Groups",
+    operation_id = "list_groups_by_query", params(OfFeature),
+    responses((status = 200, description = "Groups that have users, or had some not long ago",
+        body = ref("#/components/schemas/GroupList")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn list_by_query(
     State(service): State<ConfigService>,
@@ -57,8 +61,10 @@ pub(super) async fn list_by_query(
 }
 
 /// Lists a feature's groups
-#[utoipa::path(get, path = "/features/{feature_type}/frequency-groups", tag = "Groups", operation_id = "list_groups", params(GroupsPage),
-    responses((status = 200, description = "Groups that have users, or had some not long ago", body = ref("#/components/schemas/GroupList")),
+#[utoipa::path(get, path = "/features/{feature_type}/frequency-groups", tag = "Groups",
+    operation_id = "list_groups", params(GroupsPage),
+    responses((status = 200, description = "Groups that have users, or had some not long ago",
+        body = ref("#/components/schemas/GroupList")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn list(
     State(service): State<ConfigService>,
@@ -88,9 +94,11 @@ pub(super) struct Page {
 /// Lists the members of a group
 ///
 /// As of an instant. `count_as_of` is counted apart from the list.
-#[utoipa::path(get, path = "/features/{feature_type}/frequency-groups/{frequency}/{time_key}/users", tag = "Groups",
+#[utoipa::path(get, path = "/features/{feature_type}/frequency-groups/{frequency}/{time_key}/users",
+    tag = "Groups",
     operation_id = "list_members", params(Page),
-    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/MemberPage")),
+    responses((status = 200, description = "A stretch of the list",
+        body = ref("#/components/schemas/MemberPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn users(
     State(service): State<ConfigService>,
@@ -126,14 +134,20 @@ pub(super) struct GroupPage {
 /// For those whose time key does not go into a path.
 #[utoipa::path(get, path = "/features/{feature_type}/frequency-groups/users", tag = "Groups",
     operation_id = "list_members_by_query", params(GroupPage),
-    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/MemberPage")),
+    responses((status = 200, description = "A stretch of the list",
+        body = ref("#/components/schemas/MemberPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn users_by_query(
     State(service): State<ConfigService>,
     FeatureOf(feature): FeatureOf,
     QueryOf(group): QueryOf<GroupPage>,
 ) -> Result<Response, ApiError> {
-    let page = Page { timezone: group.timezone, as_of: group.as_of, cursor: group.cursor, limit: group.limit };
+    let page = Page {
+        timezone: group.timezone,
+        as_of: group.as_of,
+        cursor: group.cursor,
+        limit: group.limit,
+    };
     members_of(&service, feature, (&group.frequency, &group.time_key), page).await
 }
 
@@ -155,7 +169,8 @@ async fn members_of(
     Ok(page_body(&service.members(request).await?))
 }
 
-/// [`cohort_preferences::MembersRequest`], or what became of such a list since a position of the feed.
+/// [`cohort_preferences::MembersRequest`], or what became of such a list since a position of the
+/// feed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MembersBody {
@@ -193,12 +208,15 @@ impl TryFrom<Parts> for Named {
 
 /// Lists the members of many groups as one list
 ///
-/// With `changed_since`, a position of the feed, only those whose preference has changed since: `members` are those who are
-/// members as of the instant, `gone` the numbers of those who are not.
-#[utoipa::path(post, path = "/preferences/groups/members", tag = "Groups", operation_id = "list_members_of_groups",
+/// With `changed_since`, a position of the feed, only those whose preference has changed since:
+/// `members` are those who are members as of the instant, `gone` the numbers of those who are not.
+#[utoipa::path(post, path = "/preferences/groups/members", tag = "Groups",
+    operation_id = "list_members_of_groups",
     request_body = ref("#/components/schemas/MembersRequest"),
-    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/MovedPage")),
-        (status = 410, description = "The cursor is gone, or too much has changed since: list all of them")))]
+    responses((status = 200, description = "A stretch of the list",
+        body = ref("#/components/schemas/MovedPage")),
+        (status = 410,
+            description = "The cursor is gone, or too much has changed since: list all of them")))]
 pub(super) async fn members(
     State(service): State<ConfigService>,
     TypedBody(request): TypedBody<MembersBody>,
@@ -211,8 +229,13 @@ pub(super) async fn members(
         let moved = service.moved(request.feature_type, groups, Some(request.as_of), since).await?;
         return Ok(moved_body(moved));
     }
-    let request =
-        ListRequest { feature: request.feature_type, groups, as_of: Some(request.as_of), cursor: request.cursor, limit: request.limit };
+    let request = ListRequest {
+        feature: request.feature_type,
+        groups,
+        as_of: Some(request.as_of),
+        cursor: request.cursor,
+        limit: request.limit,
+    };
     Ok(page_body(&service.members(request).await?))
 }
 
@@ -229,18 +252,22 @@ pub(super) struct ListsBody {
 
 /// Lists the members of many lists of groups, each list by itself
 ///
-/// As of one instant, each list whole and with its own count, as long as all of them together have at most `limit` members. A
-/// list for which there is no room is `null`; `POST /preferences/groups/members` gives it in pages.
-#[utoipa::path(post, path = "/preferences/groups/member-lists", tag = "Groups", operation_id = "list_members_of_many_lists",
+/// As of one instant, each list whole and with its own count, as long as all of them together have
+/// at most `limit` members. A list for which there is no room is `null`; `POST
+/// /preferences/groups/members` gives it in pages.
+#[utoipa::path(post, path = "/preferences/groups/member-lists", tag = "Groups",
+    operation_id = "list_members_of_many_lists",
     request_body = ref("#/components/schemas/MemberListsRequest"),
-    responses((status = 200, description = "The lists, in the order asked", body = ref("#/components/schemas/MemberLists"))))]
+    responses((status = 200, description = "The lists, in the order asked",
+        body = ref("#/components/schemas/MemberLists"))))]
 pub(super) async fn member_lists(
     State(service): State<ConfigService>,
     TypedBody(ListsBody { feature_type, lists, as_of, limit }): TypedBody<ListsBody>,
 ) -> Result<Response, ApiError> {
     let groups = |list: Vec<Named>| list.into_iter().map(|Named(group)| group).collect();
     let lists = lists.into_iter().map(groups).collect();
-    let lists = service.member_lists(MemberListsRequest { feature_type, lists, as_of, limit }).await?;
+    let lists =
+        service.member_lists(MemberListsRequest { feature_type, lists, as_of, limit }).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], render_lists(&lists)).into_response())
 }
 
@@ -257,18 +284,24 @@ pub(super) struct Check {
 /// Checks the groups
 ///
 /// Computes them from all preferences and compares; takes as long as reading everything does.
-#[utoipa::path(post, path = "/preferences/groups/check", tag = "Groups", operation_id = "check_groups", params(Check),
-    responses((status = 200, description = "What was found", body = ref("#/components/schemas/Drift"))))]
+#[utoipa::path(post, path = "/preferences/groups/check", tag = "Groups",
+    operation_id = "check_groups", params(Check),
+    responses((status = 200, description = "What was found",
+        body = ref("#/components/schemas/Drift"))))]
 pub(super) async fn check(
     State(service): State<ConfigService>,
     QueryOf(Check { repair }): QueryOf<Check>,
 ) -> Result<Json<Value>, ApiError> {
     let drift = service.drift(repair).await?;
-    let misplaced: Vec<_> = drift.misplaced.iter().map(|(feature, tenant)| json!({"feature_type": feature, "tenant_id": tenant})).collect();
-    let miscounted = drift
-        .miscounted
+    let misplaced: Vec<_> = drift
+        .misplaced
         .iter()
-        .map(|(feature, group, kept, counted)| json!({"feature_type": feature, "group": group, "count": kept, "members": counted}));
+        .map(|(feature, tenant)| json!({"feature_type": feature, "tenant_id": tenant}))
+        .collect();
+    let miscounted = drift.miscounted.iter().map(|(feature, group, kept, counted)| {
+        json!({"feature_type": feature, "group": group, "count": kept,
+                "members": counted})
+    });
     Ok(Json(json!({
         "preferences": drift.preferences,
         "groups": drift.groups,
@@ -286,15 +319,20 @@ fn page_body(answer: &MembersAnswer) -> Response {
 
 fn moved_body(moved: MovedList) -> Response {
     let gone = serde_json::to_string(&moved.gone).expect("numbers are always JSON");
-    let list = MemberList { members: moved.members, count_as_of: moved.count_as_of, position: moved.position, has_more: false };
+    let list = MemberList {
+        members: moved.members,
+        count_as_of: moved.count_as_of,
+        position: moved.position,
+        has_more: false,
+    };
     let mut page = render(&MembersAnswer { list, next_cursor: None });
     page.truncate(page.len() - 1);
     push(&mut page, format_args!(",\"gone\":{gone}}}"));
     ([(header::CONTENT_TYPE, "application/json")], page).into_response()
 }
 
-/// A [`cohort_preferences::MemberPage`] as JSON. The stored text goes out as it is: it was JSON when it was stored, and
-/// reading it again would cost more than all the rest of the page.
+/// A [`cohort_preferences::MemberPage`] as JSON. The stored text goes out as it is: it was JSON
+/// when it was stored, and reading it again would cost more than all the rest of the page.
 fn render(answer: &MembersAnswer) -> String {
     let list = &answer.list;
     let mut page = String::with_capacity(200 + room(&list.members));
@@ -302,7 +340,10 @@ fn render(answer: &MembersAnswer) -> String {
     render_members(&mut page, &list.members, &mut Since::default());
     let cursor = answer.next_cursor.as_deref().map_or("null".into(), quoted);
     let (count, position) = (list.count_as_of, quoted(&list.position));
-    push(&mut page, format_args!(",\"count_as_of\":{count},\"position\":{position},\"next_cursor\":{cursor}}}"));
+    push(
+        &mut page,
+        format_args!(",\"count_as_of\":{count},\"position\":{position},\"next_cursor\":{cursor}}}"),
+    );
     page
 }
 
@@ -401,10 +442,18 @@ mod tests {
 
     #[test]
     fn a_rendered_page_reads_as_a_member_page() {
-        let members =
-            vec![member("a\"b\\c/ü", 1_000_001, Some("{\"enabled\":false}")), member("d", 1_000_001, None), member("e", 2, Some("{}"))];
+        let members = vec![
+            member("a\"b\\c/ü", 1_000_001, Some("{\"enabled\":false}")),
+            member("d", 1_000_001, None),
+            member("e", 2, Some("{}")),
+        ];
         let answer = MembersAnswer {
-            list: MemberList { members: members.clone(), count_as_of: 9, position: "0000000a-1".into(), has_more: true },
+            list: MemberList {
+                members: members.clone(),
+                count_as_of: 9,
+                position: "0000000a-1".into(),
+                has_more: true,
+            },
             next_cursor: Some("0000000a-1-7".into()),
         };
         let page: MemberPage = serde_json::from_str(&render(&answer)).expect("a member page");
@@ -430,10 +479,14 @@ mod tests {
             count_as_of: names.len() as u64,
         };
         let lists = vec![Some(list(&["a", "b"])), None, Some(list(&[])), Some(list(&["c"]))];
-        let text = render_lists(&WholeLists { lists: lists.clone(), position: "0000000a-1".into() });
+        let text =
+            render_lists(&WholeLists { lists: lists.clone(), position: "0000000a-1".into() });
         let read: MemberLists = serde_json::from_str(&text).expect("member lists");
         assert_eq!(read.position, "0000000a-1");
-        let whole = |list: WholeList| StoredList { members: stored(list.members), count_as_of: list.count_as_of };
+        let whole = |list: WholeList| StoredList {
+            members: stored(list.members),
+            count_as_of: list.count_as_of,
+        };
         assert_eq!(read.lists.into_iter().map(|list| list.map(whole)).collect::<Vec<_>>(), lists);
     }
 }

@@ -26,8 +26,12 @@ pub(super) async fn readyz(State(service): State<ConfigService>) -> Result<Json<
     Ok(Json(json!({"status": "ready"})))
 }
 
-/// `GET /metrics`: what this process counts, in the Prometheus text format, for a key that may look (W4).
-pub(super) async fn metrics(State(service): State<ConfigService>, headers: HeaderMap) -> Result<Response, ApiError> {
+/// `GET /metrics`: what this process counts, in the Prometheus text format, for a key that may look
+/// (W4).
+pub(super) async fn metrics(
+    State(service): State<ConfigService>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let_look(&service, &headers).await?;
     let text = service.metrics().await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())

@@ -40,16 +40,20 @@ pub(super) struct History {
 
 /// Lists a tenant's changes
 ///
-/// Newest first. An entry without `feature_type` is a change of timezone and labels. A tenant that never wrote has none.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/history", tag = "Tenants", operation_id = "list_history", params(Search),
-    responses((status = 200, description = "A stretch of the history", body = ref("#/components/schemas/History")),
+/// Newest first. An entry without `feature_type` is a change of timezone and labels. A tenant that
+/// never wrote has none.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/history", tag = "Tenants",
+    operation_id = "list_history", params(Search),
+    responses((status = 200, description = "A stretch of the history",
+        body = ref("#/components/schemas/History")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn list(
     State(service): State<ConfigService>,
     TenantOf(tenant): TenantOf,
     QueryOf(Search { feature_type, cursor, limit }): QueryOf<Search>,
 ) -> Result<Json<History>, ApiError> {
-    let (entries, next_cursor) = service.history(&tenant, feature_type, cursor.as_deref(), limit).await?;
+    let (entries, next_cursor) =
+        service.history(&tenant, feature_type, cursor.as_deref(), limit).await?;
     let history = entries.iter().map(entry_json).collect::<Result<_, _>>()?;
     Ok(Json(History { history, next_cursor }))
 }
@@ -82,12 +86,15 @@ pub(super) struct Revert {
 
 /// Reverts a preference
 ///
-/// Writes it as an earlier version stood, as a new version; a version that was a deletion deletes it. It must pass the rules
-/// of now.
-#[utoipa::path(post, path = "/tenants/{tenant_id}/revert", tag = "Tenants", operation_id = "revert_preference",
+/// Writes it as an earlier version stood, as a new version; a version that was a deletion deletes
+/// it. It must pass the rules of now.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/revert", tag = "Tenants",
+    operation_id = "revert_preference",
     request_body = ref("#/components/schemas/Revert"),
-    responses((status = 200, description = "It is as it was", body = ref("#/components/schemas/Receipt")),
-        (status = 201, description = "It is there again", body = ref("#/components/schemas/Receipt")),
+    responses((status = 200, description = "It is as it was",
+        body = ref("#/components/schemas/Receipt")),
+        (status = 201, description = "It is there again",
+            body = ref("#/components/schemas/Receipt")),
         (status = 404, description = "There is no such version, or it is no longer kept"),
         (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn revert(

@@ -5,10 +5,12 @@
 //!                                                  next batch        this      the one before
 //! ```
 //!
-//! A batch is one transaction, read while the one before is written. Memory is bounded by batches, not by the import. A
-//! stream that pauses is written as far as it has come, so that a slow sender sees its results.
+//! A batch is one transaction, read while the one before is written. Memory is bounded by batches,
+//! not by the import. A stream that pauses is written as far as it has come, so that a slow sender
+//! sees its results.
 //!
-//! The header of CSV is read before the answer begins: if it is wrong, so would be every line, and the answer is a 422.
+//! The header of CSV is read before the answer begins: if it is wrong, so would be every line, and
+//! the answer is a 422.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -41,19 +43,23 @@ const BYTES_A_BATCH: usize = 8 << 20;
 /// How long a stream may pause before what has come is written.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the rest of a refused body is read: a sender that is cut off while it sends may never see the answer.
+/// How long the rest of a refused body is read: a sender that is cut off while it sends may never
+/// see the answer.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Imports preferences
 ///
-/// JSON Lines in: `{"tenant_id", "feature_type", "preference"}`, or a document with its `tenant_id`, which leaves the features
-/// that it does not name alone. Or CSV (`text/csv`) with a first line that names some of the columns `tenant_id`,
-/// `feature_type`, `enabled`, `frequency`, `preferred_time`, `preferred_day` (several weekdays as `monday|friday`), `timezone`,
-/// `template_overrides` (JSON); an empty cell states nothing. A result per line out, streamed: good lines are stored, bad ones
-/// are refused with the cause.
-#[utoipa::path(post, path = "/preferences/import", tag = "Preferences", operation_id = "import_preferences",
+/// JSON Lines in: `{"tenant_id", "feature_type", "preference"}`, or a document with its
+/// `tenant_id`, which leaves the features that it does not name alone. Or CSV (`text/csv`) with a
+/// first line that names some of the columns `tenant_id`, `feature_type`, `enabled`, `frequency`,
+/// `preferred_time`, `preferred_day` (several weekdays as `monday|friday`), `timezone`,
+/// `template_overrides` (JSON); an empty cell states nothing. A result per line out, streamed: good
+/// lines are stored, bad ones are refused with the cause.
+#[utoipa::path(post, path = "/preferences/import", tag = "Preferences",
+    operation_id = "import_preferences",
     request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),
-    responses((status = 200, description = "JSON Lines", content_type = "application/x-ndjson", body = String)))]
+    responses((status = 200, description = "JSON Lines", content_type = "application/x-ndjson",
+        body = String)))]
 pub(super) async fn import(
     State(service): State<ConfigService>,
     Writer(actor): Writer,
@@ -73,9 +79,11 @@ pub(super) async fn import(
     Ok((kind, Body::from_stream(lines)).into_response())
 }
 
-/// Whether the body is CSV (RFC 7111); everything else is read as JSON Lines, whose media type nobody agrees on.
+/// Whether the body is CSV (RFC 7111); everything else is read as JSON Lines, whose media type
+/// nobody agrees on.
 fn is_csv(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/csv"))
 }
 
@@ -121,12 +129,18 @@ impl Pending {
 impl Upload {
     fn json_lines(body: Body) -> Self {
         let cutter = Cutter::Lines(Lines::default());
-        Self { body: body.into_data_stream(), cutter, shape: Shape::JsonLines, pending: Pending::default() }
+        Self {
+            body: body.into_data_stream(),
+            cutter,
+            shape: Shape::JsonLines,
+            pending: Pending::default(),
+        }
     }
 
     /// Reads the header, and refuses the whole if it is wrong.
     async fn csv(body: Body) -> Result<Self, ApiError> {
-        let (mut body, mut records, mut pending) = (body.into_data_stream(), Records::default(), Pending::default());
+        let (mut body, mut records, mut pending) =
+            (body.into_data_stream(), Records::default(), Pending::default());
         while pending.entries.is_empty() {
             let Some(Ok(bytes)) = body.next().await else {
                 std::mem::take(&mut records).finish(|line, entry| pending.add(line, entry));
@@ -135,10 +149,19 @@ impl Upload {
             records.feed(&bytes, |line, entry| pending.add(line, entry));
         }
         let Some(header) = (!pending.entries.is_empty()).then(|| pending.entries.remove(0)) else {
-            return Err(Invalid::one("", "there is nothing: expected a first line of column names").into());
+            return Err(Invalid::one(
+                "",
+                "there is nothing: expected a first line of column names",
+            )
+            .into());
         };
         match Columns::read(&header.1) {
-            Ok(columns) => Ok(Self { body, cutter: Cutter::Records(Box::new(records)), shape: Shape::Csv(Arc::new(columns)), pending }),
+            Ok(columns) => Ok(Self {
+                body,
+                cutter: Cutter::Records(Box::new(records)),
+                shape: Shape::Csv(Arc::new(columns)),
+                pending,
+            }),
             Err(invalid) => {
                 tokio::spawn(timeout(LINGER, body.for_each(|_unread| std::future::ready(()))));
                 Err(invalid.into())
@@ -146,13 +169,17 @@ impl Upload {
         }
     }
 
-    /// Reads the body into batches; ends with the body, with its failure, or when nobody wants the batches any more.
+    /// Reads the body into batches; ends with the body, with its failure, or when nobody wants the
+    /// batches any more.
     async fn read(mut self, service: ConfigService, batches: mpsc::Sender<Admitted>) {
         loop {
             match timeout(PAUSE, self.body.next()).await {
-                Ok(Some(Ok(bytes))) => self.cutter.feed(&bytes, |line, entry| self.pending.add(line, entry)),
+                Ok(Some(Ok(bytes))) => {
+                    self.cutter.feed(&bytes, |line, entry| self.pending.add(line, entry))
+                }
                 Ok(Some(Err(error))) => {
-                    tracing::info!(%error, "an import was cut off; the lines that had come are written");
+                    tracing::info!(%error,
+                        "an import was cut off; the lines that had come are written");
                     break;
                 }
                 Ok(None) => {
@@ -171,7 +198,11 @@ impl Upload {
     }
 
     /// Reads and admits what has come, and passes it on; fails if nobody wants it any more.
-    async fn send(&mut self, service: &ConfigService, batches: &mpsc::Sender<Admitted>) -> Result<(), mpsc::error::SendError<Admitted>> {
+    async fn send(
+        &mut self,
+        service: &ConfigService,
+        batches: &mpsc::Sender<Admitted>,
+    ) -> Result<(), mpsc::error::SendError<Admitted>> {
         let entries = self.pending.take();
         if entries.is_empty() {
             return Ok(());
@@ -188,8 +219,14 @@ async fn admit(service: &ConfigService, mut batch: Batch) -> Admitted {
     (batch, rows)
 }
 
-/// Writes batches and passes on what became of them. If the sender has gone, what has come is written all the same.
-async fn write(service: ConfigService, actor: String, mut batches: mpsc::Receiver<Admitted>, results: mpsc::Sender<Written>) {
+/// Writes batches and passes on what became of them. If the sender has gone, what has come is
+/// written all the same.
+async fn write(
+    service: ConfigService,
+    actor: String,
+    mut batches: mpsc::Receiver<Admitted>,
+    results: mpsc::Sender<Written>,
+) {
     while let Some((batch, rows)) = batches.recv().await {
         let written = match rows {
             Ok(rows) if rows.is_empty() => Ok(Vec::new()),
@@ -197,7 +234,10 @@ async fn write(service: ConfigService, actor: String, mut batches: mpsc::Receive
             Err(error) => Err(error),
         };
         if let Err(error) = &written {
-            tracing::error!(error = error as &dyn std::error::Error, "a batch of an import was not stored");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "a batch of an import was not stored"
+            );
         }
         let _gone = results.send((batch, written)).await;
     }

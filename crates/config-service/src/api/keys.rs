@@ -79,7 +79,8 @@ impl From<ApiKey> for Listed {
 ///
 /// Revoked and expired ones too. Uses are noted about once a second.
 #[utoipa::path(get, path = "/api-keys", tag = "Keys", operation_id = "list_keys",
-    responses((status = 200, description = "All keys, by id", body = ref("#/components/schemas/KeyList"))))]
+    responses((status = 200, description = "All keys, by id",
+        body = ref("#/components/schemas/KeyList"))))]
 pub(super) async fn list(State(service): State<ConfigService>) -> Result<Json<KeyList>, ApiError> {
     let keys = service.keys().await?;
     Ok(Json(KeyList { api_keys: keys.into_iter().map(Listed::from).collect() }))
@@ -87,11 +88,12 @@ pub(super) async fn list(State(service): State<ConfigService>) -> Result<Json<Ke
 
 /// Makes a key
 ///
-/// The answer is the only place where its text is ever shown. Without `expires_in` or `expires_at` it is good until it is
-/// revoked.
+/// The answer is the only place where its text is ever shown. Without `expires_in` or `expires_at`
+/// it is good until it is revoked.
 #[utoipa::path(post, path = "/api-keys", tag = "Keys", operation_id = "create_key",
     request_body = ref("#/components/schemas/NewKey"),
-    responses((status = 201, description = "The key and its text", body = ref("#/components/schemas/MadeKey"))))]
+    responses((status = 201, description = "The key and its text",
+        body = ref("#/components/schemas/MadeKey"))))]
 pub(super) async fn create(
     State(service): State<ConfigService>,
     Writer(actor): Writer,
@@ -111,7 +113,9 @@ impl TryFrom<NewKey> for KeyRequest {
             (None, None) => Expiry::Never,
             (Some(lifetime), None) => Expiry::In(lifetime),
             (None, Some(at)) => Expiry::At(at),
-            (Some(_), Some(_)) => return Err(invalid("/expires_at", "expected expires_in or expires_at, not both")),
+            (Some(_), Some(_)) => {
+                return Err(invalid("/expires_at", "expected expires_in or expires_at, not both"));
+            }
         };
         if wanted.scopes.is_empty() {
             return Err(invalid("/scopes", "expected at least one scope"));
@@ -126,9 +130,11 @@ fn invalid(pointer: &str, detail: &str) -> ConfigServiceError {
 
 /// Revokes a key
 ///
-/// It is refused from now on; one that is revoked already stays as it is. The key of this request cannot be revoked by it.
+/// It is refused from now on; one that is revoked already stays as it is. The key of this request
+/// cannot be revoked by it.
 #[utoipa::path(delete, path = "/api-keys/{id}", tag = "Keys", operation_id = "revoke_key",
-    responses((status = 200, description = "The key as it is now", body = ref("#/components/schemas/Key")),
+    responses((status = 200, description = "The key as it is now",
+        body = ref("#/components/schemas/Key")),
         (status = 404, description = "NotFound")))]
 pub(super) async fn revoke(
     State(service): State<ConfigService>,
@@ -144,7 +150,8 @@ pub(super) async fn revoke(
 ///
 /// An agent asks with the keys that are shown to it.
 #[utoipa::path(post, path = "/api-keys/verify", tag = "Keys", operation_id = "verify_key",
-    responses((status = 200, description = "Its name and scopes", body = ref("#/components/schemas/VerifiedKey"))))]
+    responses((status = 200, description = "Its name and scopes",
+        body = ref("#/components/schemas/VerifiedKey"))))]
 pub(super) async fn verify(KeyHolder(key): KeyHolder) -> Json<Verified> {
     Json(Verified { scopes: key.scopes.names().collect(), name: key.name })
 }

@@ -26,16 +26,24 @@ struct Made {
 
 /// Makes a link to a user's own preferences
 ///
-/// The token goes as `Authorization: Bearer …`. It opens the preferences of this tenant and nothing else, until it
-/// expires or the tenant is erased; nothing is stored of it. A tenant who never wrote is there from now on.
-#[utoipa::path(post, path = "/tenants/{tenant_id}/links", tag = "Tenants", operation_id = "create_link",
+/// The token goes as `Authorization: Bearer …`. It opens the preferences of this tenant and nothing
+/// else, until it expires or the tenant is erased; nothing is stored of it. A tenant who never
+/// wrote is there from now on.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/links", tag = "Tenants",
+    operation_id = "create_link",
     request_body = ref("#/components/schemas/NewLink"),
-    responses((status = 201, description = "The token", body = ref("#/components/schemas/MadeLink"))))]
+    responses((status = 201, description = "The token",
+        body = ref("#/components/schemas/MadeLink"))))]
 pub(super) async fn create(
     State(service): State<ConfigService>,
     TenantOf(tenant): TenantOf,
     TypedBody(wanted): TypedBody<NewLink>,
 ) -> Result<Response, ApiError> {
     let (token, expires_at) = service.create_link(tenant, wanted.expires_in).await?;
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(Made { token, expires_at })).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(header::CACHE_CONTROL, "no-store")],
+        Json(Made { token, expires_at }),
+    )
+        .into_response())
 }

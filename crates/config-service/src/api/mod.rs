@@ -1,9 +1,10 @@
 //! The REST API: reads requests, asks the service, writes answers.
 //!
-//! Every route of [`ConfigService::api_router`] but the description of the API asks for a key (W4): the layer stands on the
-//! routes themselves, so that a route cannot be added without it and the router can be merged with another that has its own.
-//! Who may use a route stands in [`access`]. Errors are problem+json (RFC 9457), each made in [`error`]. The `OpenAPI` document
-//! is made from the routes as they are mounted ([`openapi`]).
+//! Every route of [`ConfigService::api_router`] but the description of the API asks for a key (W4):
+//! the layer stands on the routes themselves, so that a route cannot be added without it and the
+//! router can be merged with another that has its own. Who may use a route stands in [`access`].
+//! Errors are problem+json (RFC 9457), each made in [`error`]. The `OpenAPI` document is made from
+//! the routes as they are mounted ([`openapi`]).
 
 mod access;
 mod all_tenants;
@@ -57,7 +58,12 @@ fn routes() -> OpenApiRouter<ConfigService> {
         .routes(routes!(history::revert))
         .routes(routes!(links::create))
         .routes(routes!(configs::show, configs::put, configs::delete))
-        .routes(routes!(preferences::show, preferences::put, preferences::patch, preferences::delete))
+        .routes(routes!(
+            preferences::show,
+            preferences::put,
+            preferences::patch,
+            preferences::delete
+        ))
         .routes(routes!(configs::all))
         .routes(routes!(preferences::batch_get))
         .routes(routes!(import::import).layer(DefaultBodyLimit::disable()))
@@ -83,12 +89,16 @@ impl ConfigService {
     /// Everything this service serves: `/api/v1/…`, `/docs`, `/healthz`, `/readyz` and `/metrics`.
     pub fn router(&self) -> Router {
         let beside = self.health_router().merge(Self::docs_router());
-        Router::new().nest(auth::BASE, self.api_router()).merge(beside).fallback(error::unknown_route)
+        Router::new()
+            .nest(auth::BASE, self.api_router())
+            .merge(beside)
+            .fallback(error::unknown_route)
     }
 
     /// The reference page, which needs no key.
     pub fn docs_router() -> Router {
-        let page = Router::new().route("/docs", get(docs::page)).route("/docs.css", get(docs::style));
+        let page =
+            Router::new().route("/docs", get(docs::page)).route("/docs.css", get(docs::style));
         page.method_not_allowed_fallback(error::method_not_allowed)
     }
 
@@ -99,7 +109,10 @@ impl ConfigService {
             .route_layer(middleware::from_fn_with_state(self.clone(), auth::admit))
             .route_layer(middleware::from_fn_with_state(self.clone(), auth::count))
             // What the API is like is no secret.
-            .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())))
+            .route(
+                "/openapi.json",
+                get(async || ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())),
+            )
             .method_not_allowed_fallback(error::method_not_allowed)
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .with_state(self.clone())
@@ -132,7 +145,8 @@ mod tests {
             let methods = item.as_object().expect("a path item").keys();
             methods.map(|method| (method.to_uppercase(), path.clone())).collect::<Vec<_>>()
         });
-        let known = access::Access::routes().map(|(method, path)| (method.to_owned(), path.to_owned()));
+        let known =
+            access::Access::routes().map(|(method, path)| (method.to_owned(), path.to_owned()));
         assert_eq!(operations.collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
     }
 
@@ -142,7 +156,10 @@ mod tests {
     fn the_committed_document_is_that_of_the_code() {
         let committed = std::fs::read_to_string(COMMITTED).expect("openapi.json is committed");
         let same = committed == *DOCUMENT;
-        assert!(same, "write it anew: cargo test -p cohort-config-service --lib -- --ignored write_openapi");
+        assert!(
+            same,
+            "write it anew: cargo test -p cohort-config-service --lib -- --ignored write_openapi"
+        );
     }
 
     #[test]

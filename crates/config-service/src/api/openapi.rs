@@ -1,8 +1,9 @@
 //! The `OpenAPI` 3.1 document, made from the routes as they are mounted.
 //!
-//! What an operation says of itself stands at its handler. What all say alike is added here: the path's parameters by their
-//! names, the answers that any request may get, and what W2 makes of an operation: one that may answer 304 or 412 carries
-//! versions, so it answers with an `ETag` and reads `If-None-Match`, and with 412 `If-Match` too.
+//! What an operation says of itself stands at its handler. What all say alike is added here: the
+//! path's parameters by their names, the answers that any request may get, and what W2 makes of an
+//! operation: one that may answer 304 or 412 carries versions, so it answers with an `ETag` and
+//! reads `If-None-Match`, and with 412 `If-Match` too.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
@@ -41,11 +42,18 @@ const ANY: [(u16, &str); 6] = [
     (403, "Whoever asks may not do this"),
     (429, "Too many requests: Retry-After says when to ask again"),
     (500, "The database failed"),
-    (503, "Not now: the service ends, or the instant asked for is not settled; Retry-After says when to ask again"),
+    (
+        503,
+        "Not now: the service ends, or the instant asked for is not settled; Retry-After says when \
+         to ask again",
+    ),
 ];
 
 /// Answers that requests with a body may get.
-const WITH_BODY: [(u16, &str); 2] = [(413, "The body is too large"), (422, "The body breaks the rules: each field that does is named")];
+const WITH_BODY: [(u16, &str); 2] = [
+    (413, "The body is too large"),
+    (422, "The body breaks the rules: each field that does is named"),
+];
 
 /// The document, pretty, with a line end at the end.
 pub(super) fn document(routes: OpenApi) -> String {
@@ -53,7 +61,8 @@ pub(super) fn document(routes: OpenApi) -> String {
     document["info"] = json!({
         "title": "Cohort Config Database",
         "version": env!("CARGO_PKG_VERSION"),
-        "description": "What users prefer, in which groups that puts them, and who was in a group at any instant.",
+        "description": "What users prefer, in which groups that puts them, and who was in a group \
+            at any instant.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     });
     document["servers"] = json!([{"url": super::auth::BASE}]);
@@ -61,10 +70,16 @@ pub(super) fn document(routes: OpenApi) -> String {
     document["components"] = json!({
         "schemas": schemas(),
         "responses": responses(),
-        "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key; on some routes a signed link."}},
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer",
+            "description": "An API key; on some routes a signed link."}},
     });
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
-        for (method, operation) in item.as_object_mut().into_iter().flatten().filter(|(method, _)| METHODS.contains(&method.as_str())) {
+        for (method, operation) in item
+            .as_object_mut()
+            .into_iter()
+            .flatten()
+            .filter(|(method, _)| METHODS.contains(&method.as_str()))
+        {
             complete(path, method, operation);
         }
     }
@@ -72,13 +87,15 @@ pub(super) fn document(routes: OpenApi) -> String {
 }
 
 fn responses() -> Value {
-    let named = ANY.iter().chain(&WITH_BODY).chain(&[(409, CONFLICT)]).map(|(status, description)| {
-        let mut problem = problem(description);
-        if matches!(status, 429 | 503) {
-            problem["headers"] = json!({"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}});
-        }
-        (format!("Problem{status}"), problem)
-    });
+    let named =
+        ANY.iter().chain(&WITH_BODY).chain(&[(409, CONFLICT)]).map(|(status, description)| {
+            let mut problem = problem(description);
+            if matches!(status, 429 | 503) {
+                problem["headers"] = json!({"Retry-After": {"description": "Seconds.",
+                "schema": {"type": "integer", "minimum": 0}}});
+            }
+            (format!("Problem{status}"), problem)
+        });
     Value::Object(named.collect())
 }
 
@@ -86,17 +103,23 @@ fn responses() -> Value {
 const CONFLICT: &str = "The database takes no writes, or what is asked contradicts what is there";
 
 fn problem(description: &str) -> Value {
-    json!({"description": description, "content": {"application/problem+json": {"schema": shape("Problem")}}})
+    json!({"description": description,
+        "content": {"application/problem+json": {"schema": shape("Problem")}}})
 }
 
 fn complete(path: &str, method: &str, operation: &mut Value) {
     let has_body = operation.get("requestBody").is_some();
-    if let Some(body) = operation.get_mut("requestBody").filter(|body| body["content"].get("application/x-ndjson").is_some()) {
-        // Each line has its own result: nothing that is sent is wrong as a whole, and no lines are lines, too.
+    if let Some(body) = operation
+        .get_mut("requestBody")
+        .filter(|body| body["content"].get("application/x-ndjson").is_some())
+    {
+        // Each line has its own result: nothing that is sent is wrong as a whole, and no lines are
+        // lines, too.
         body["required"] = false.into();
         body["content"]["application/x-ndjson"]["schema"] = json!({});
     }
-    let answers = operation["responses"].as_object_mut().expect("every handler says what it answers");
+    let answers =
+        operation["responses"].as_object_mut().expect("every handler says what it answers");
     let (is_read, is_written) = (answers.contains_key("304"), answers.contains_key("412"));
     for (status, answer) in answers.iter_mut() {
         if status.as_str() >= "400" {
@@ -136,13 +159,20 @@ fn with_shape(mut parameter: Value) -> Value {
     let Some((_, named, says)) = PARAMETERS.iter().find(|(known, ..)| *known == name) else {
         unreachable!("the parameter {name} has no shape: give it one");
     };
-    let fields: &mut Map<String, Value> = parameter.as_object_mut().expect("a parameter is an object");
+    let fields: &mut Map<String, Value> =
+        parameter.as_object_mut().expect("a parameter is an object");
     if !named.is_empty() {
         fields.insert("schema".into(), shape(named));
         fields.entry("description").or_insert_with(|| (*says).into());
-    } else if let Some(kind) = fields.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.get_mut("type")) {
+    } else if let Some(kind) = fields
+        .get_mut("schema")
+        .and_then(Value::as_object_mut)
+        .and_then(|schema| schema.get_mut("type"))
+    {
         // A query has no null: what is not said is left out.
-        if let Some(first) = kind.as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned() {
+        if let Some(first) =
+            kind.as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned()
+        {
             *kind = first;
         }
     }

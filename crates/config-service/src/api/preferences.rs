@@ -29,8 +29,10 @@ pub(super) fn not_modified(version: u64) -> Response {
 /// Shows one preference
 ///
 /// As it was stated.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "show_preference",
-    responses((status = 200, description = "The preference", body = ref("#/components/schemas/Preference")),
+#[utoipa::path(get, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences",
+    operation_id = "show_preference",
+    responses((status = 200, description = "The preference",
+        body = ref("#/components/schemas/Preference")),
         (status = 304, description = "The reader has it already"),
         (status = 404, description = "There is no such preference")))]
 pub(super) async fn show(
@@ -48,9 +50,11 @@ pub(super) async fn show(
 /// Replaces one preference
 ///
 /// The answer says which version it is, from when on it counts, and when it runs next.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "put_preference",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences",
+    operation_id = "put_preference",
     request_body = ref("#/components/schemas/Preference"),
-    responses((status = 200, description = "It is replaced", body = ref("#/components/schemas/Receipt")),
+    responses((status = 200, description = "It is replaced",
+        body = ref("#/components/schemas/Receipt")),
         (status = 201, description = "It is there now", body = ref("#/components/schemas/Receipt")),
         (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn put(
@@ -60,16 +64,20 @@ pub(super) async fn put(
     precondition: Precondition,
     JsonBody(preference): JsonBody,
 ) -> Result<Response, ApiError> {
-    let written = service.put_preference((tenant, feature), &preference, precondition, actor).await?;
+    let written =
+        service.put_preference((tenant, feature), &preference, precondition, actor).await?;
     Ok(answer(written))
 }
 
 /// Changes one preference
 ///
 /// By a JSON Merge Patch (RFC 7396). Fields that a new frequency does not use are dropped.
-#[utoipa::path(patch, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "patch_preference",
-    request_body(content = ref("#/components/schemas/PreferencePatch"), content_type = "application/merge-patch+json"),
-    responses((status = 200, description = "It is changed", body = ref("#/components/schemas/Receipt")),
+#[utoipa::path(patch, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences",
+    operation_id = "patch_preference",
+    request_body(content = ref("#/components/schemas/PreferencePatch"),
+        content_type = "application/merge-patch+json"),
+    responses((status = 200, description = "It is changed",
+        body = ref("#/components/schemas/Receipt")),
         (status = 404, description = "There is no such preference"),
         (status = 412, description = "The precondition does not hold"),
         (status = 415, description = "The body is of a kind that is not read here")))]
@@ -91,14 +99,17 @@ pub(super) async fn patch(
 fn is_patch_type(headers: &HeaderMap) -> bool {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = sent.and_then(|sent| sent.split(';').next()).map(str::trim);
-    essence.is_some_and(|essence| PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)))
+    essence
+        .is_some_and(|essence| PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)))
 }
 
 /// Deletes one preference
 ///
 /// Its version lives on: when it is stated again, it goes on from there.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/preferences/{feature_type}", tag = "Preferences", operation_id = "delete_preference",
-    responses((status = 200, description = "It is deleted", body = ref("#/components/schemas/Receipt")),
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/preferences/{feature_type}",
+    tag = "Preferences", operation_id = "delete_preference",
+    responses((status = 200, description = "It is deleted",
+        body = ref("#/components/schemas/Receipt")),
         (status = 404, description = "There is no such preference"),
         (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn delete(
@@ -121,9 +132,11 @@ pub(super) fn answer(written: Written) -> Response {
 /// Reads many users' preferences for one feature
 ///
 /// Up to 1,000 users, answered in the order asked.
-#[utoipa::path(post, path = "/preferences/batch-get", tag = "Preferences", operation_id = "get_preferences",
+#[utoipa::path(post, path = "/preferences/batch-get", tag = "Preferences",
+    operation_id = "get_preferences",
     request_body = ref("#/components/schemas/BatchGet"),
-    responses((status = 200, description = "One entry a user asked for", body = ref("#/components/schemas/BatchGetAnswer"))))]
+    responses((status = 200, description = "One entry a user asked for",
+        body = ref("#/components/schemas/BatchGetAnswer"))))]
 pub(super) async fn batch_get(
     State(service): State<ConfigService>,
     TypedBody(request): TypedBody<BatchGetRequest>,

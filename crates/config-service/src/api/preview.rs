@@ -34,17 +34,19 @@ pub(super) struct Answer {
 
 /// Tells when a preference would run
 ///
-/// Nothing is stored. `feature_type` names the feature whose defaults fill what the preference leaves open, `timezone` the
-/// zone of a user whose preference states none.
+/// Nothing is stored. `feature_type` names the feature whose defaults fill what the preference
+/// leaves open, `timezone` the zone of a user whose preference states none.
 #[utoipa::path(post, path = "/preview", tag = "Preferences", operation_id = "preview_preference",
     request_body = ref("#/components/schemas/PreviewRequest"),
-    responses((status = 200, description = "The next runs, or why none can be named", body = ref("#/components/schemas/Preview"))))]
+    responses((status = 200, description = "The next runs, or why none can be named",
+        body = ref("#/components/schemas/Preview"))))]
 pub(super) async fn preview(
     State(service): State<ConfigService>,
     TypedBody(request): TypedBody<Request>,
 ) -> Result<Json<Answer>, ApiError> {
     let timezone = request.timezone.as_deref().map(str::parse::<Zone>).transpose();
-    let timezone = timezone.map_err(|error| cohort_preferences::Invalid::one("/timezone", error.to_string()))?;
+    let timezone = timezone
+        .map_err(|error| cohort_preferences::Invalid::one("/timezone", error.to_string()))?;
     let request = PreviewRequest {
         preference: &request.preference,
         feature: request.feature_type,

@@ -6,10 +6,11 @@
 //! gone                          data: why                           the cursor is gone: list again; the stream ends
 //! ```
 //!
-//! Each event carries the position behind it, so that a reader who comes back with `Last-Event-ID` misses nothing and sees
-//! nothing twice. A stream ends after [`LIFE`], so that readers spread over servers that come and go, and when the service
-//! closes; the reader comes back by itself after [`COME_BACK`]. It also ends with the reader's key: nothing is sent that was
-//! read after the key had been revoked or had expired (W4).
+//! Each event carries the position behind it, so that a reader who comes back with `Last-Event-ID`
+//! misses nothing and sees nothing twice. A stream ends after [`LIFE`], so that readers spread over
+//! servers that come and go, and when the service closes; the reader comes back by itself after
+//! [`COME_BACK`]. It also ends with the reader's key: nothing is sent that was read after the key
+//! had been revoked or had expired (W4).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -70,12 +71,17 @@ struct Reader {
 
 /// Streams the change feed
 ///
-/// Server-sent events: `change` with the position as its id, `position` with `next` and `complete_until` after each page and
-/// every 15 seconds while nothing happens, `gone` if the cursor is no longer kept. The stream ends after ten minutes; a reader
-/// comes back with `Last-Event-ID`, which goes before `since_id`.
-#[utoipa::path(get, path = "/preferences/changes/stream", tag = "Changes", operation_id = "stream_changes", params(Parameters),
-    responses((status = 200, description = "Events", content_type = "text/event-stream", body = String),
-        (status = 410, description = "The cursor is past what is kept, or of another incarnation of the database")))]
+/// Server-sent events: `change` with the position as its id, `position` with `next` and
+/// `complete_until` after each page and every 15 seconds while nothing happens, `gone` if the
+/// cursor is no longer kept. The stream ends after ten minutes; a reader comes back with
+/// `Last-Event-ID`, which goes before `since_id`.
+#[utoipa::path(get, path = "/preferences/changes/stream", tag = "Changes",
+    operation_id = "stream_changes", params(Parameters),
+    responses((status = 200, description = "Events", content_type = "text/event-stream",
+        body = String),
+        (status = 410,
+            description = "The cursor is past what is kept, or of another incarnation of the \
+                database")))]
 pub(super) async fn stream(
     State(service): State<ConfigService>,
     QueryOf(parameters): QueryOf<Parameters>,
@@ -93,12 +99,20 @@ pub(super) async fn stream(
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else { return Ok(None) };
-    let text = value.to_str().map_err(|_not_text| ApiError::Header("Last-Event-ID: expected the id of an event"))?;
+    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_not_text| ApiError::Header("Last-Event-ID: expected the id of an event"))?;
     Ok(Some(text.to_owned()))
 }
 
-async fn page(service: &ConfigService, since: Option<String>, wait: Duration) -> Result<ChangePage, ConfigServiceError> {
+async fn page(
+    service: &ConfigService,
+    since: Option<String>,
+    wait: Duration,
+) -> Result<ChangePage, ConfigServiceError> {
     service.changes(ChangesRequest { since, wait, limit: None }).await
 }
 
@@ -127,10 +141,15 @@ impl Reader {
         let page = match page(&self.service, Some(position), wait).await {
             Ok(page) => page,
             Err(ConfigServiceError::CursorGone) => {
-                return Err(vec![Event::default().event("gone").data(ConfigServiceError::CursorGone.to_string())]);
+                return Err(vec![
+                    Event::default().event("gone").data(ConfigServiceError::CursorGone.to_string()),
+                ]);
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a stream of changes ends");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a stream of changes ends"
+                );
                 return Err(vec![farewell()]);
             }
         };
@@ -142,11 +161,16 @@ impl Reader {
 }
 
 fn events_of(page: &ChangePage) -> Vec<Event> {
-    let mut events: Vec<_> = page.changes.iter().map(|change| named("change", &change.id, &json!(change))).collect();
+    let mut events: Vec<_> =
+        page.changes.iter().map(|change| named("change", &change.id, &json!(change))).collect();
     if events.is_empty() {
         events.push(Event::default().comment("nothing new"));
     }
-    events.push(named("position", &page.next, &json!({"next": page.next, "complete_until": page.complete_until})));
+    events.push(named(
+        "position",
+        &page.next,
+        &json!({"next": page.next, "complete_until": page.complete_until}),
+    ));
     events
 }
 

@@ -51,19 +51,30 @@ pub(super) struct TenantList {
 }
 
 /// Lists tenants
-#[utoipa::path(get, path = "/tenants", tag = "Tenants", operation_id = "list_tenants", params(Search),
-    responses((status = 200, description = "A stretch of the list", body = ref("#/components/schemas/TenantList")),
+#[utoipa::path(get, path = "/tenants", tag = "Tenants", operation_id = "list_tenants",
+    params(Search),
+    responses((status = 200, description = "A stretch of the list",
+        body = ref("#/components/schemas/TenantList")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
-pub(super) async fn list(State(service): State<ConfigService>, QueryOf(search): QueryOf<Search>) -> Result<Json<TenantList>, ApiError> {
+pub(super) async fn list(
+    State(service): State<ConfigService>,
+    QueryOf(search): QueryOf<Search>,
+) -> Result<Json<TenantList>, ApiError> {
     let label = search.label.map(|label| parameter::<LabelFilter>("label", &label)).transpose()?;
     let Search { q, as_of, cursor, limit, .. } = search;
-    let (tenants, next_cursor) = service.tenants(TenantsRequest { q, label, as_of, cursor, limit }).await?;
-    let tenants = tenants.iter().map(|tenant| profile_json(&tenant.tenant_id, Some(tenant.created_at), &tenant.profile));
+    let (tenants, next_cursor) =
+        service.tenants(TenantsRequest { q, label, as_of, cursor, limit }).await?;
+    let tenants = tenants
+        .iter()
+        .map(|tenant| profile_json(&tenant.tenant_id, Some(tenant.created_at), &tenant.profile));
     Ok(Json(TenantList { tenants: tenants.collect(), next_cursor }))
 }
 
 fn profile_json(tenant: &TenantId, created_at: Option<Timestamp>, profile: &Profile) -> Value {
-    let mut fields = Map::from_iter([("tenant_id".into(), json!(tenant)), ("created_at".into(), json!(created_at))]);
+    let mut fields = Map::from_iter([
+        ("tenant_id".into(), json!(tenant)),
+        ("created_at".into(), json!(created_at)),
+    ]);
     if let Value::Object(more) = profile.to_json() {
         fields.extend(more);
     }
@@ -72,7 +83,8 @@ fn profile_json(tenant: &TenantId, created_at: Option<Timestamp>, profile: &Prof
 
 /// Shows a tenant
 #[utoipa::path(get, path = "/tenants/{tenant_id}", tag = "Tenants", operation_id = "show_tenant",
-    responses((status = 200, description = "Timezone and labels", body = ref("#/components/schemas/Tenant")),
+    responses((status = 200, description = "Timezone and labels",
+        body = ref("#/components/schemas/Tenant")),
         (status = 304, description = "The reader has it already"),
         (status = 404, description = "There is no such tenant")))]
 pub(super) async fn show(
@@ -90,11 +102,14 @@ pub(super) async fn show(
 
 /// Replaces a tenant's timezone and labels
 ///
-/// Another timezone moves the user in all features whose preference states none: the answer has a receipt for each.
+/// Another timezone moves the user in all features whose preference states none: the answer has a
+/// receipt for each.
 #[utoipa::path(put, path = "/tenants/{tenant_id}", tag = "Tenants", operation_id = "put_tenant",
     request_body = ref("#/components/schemas/Profile"),
-    responses((status = 200, description = "They are replaced", body = ref("#/components/schemas/DocumentReceipt")),
-        (status = 201, description = "The tenant is there now", body = ref("#/components/schemas/DocumentReceipt")),
+    responses((status = 200, description = "They are replaced",
+        body = ref("#/components/schemas/DocumentReceipt")),
+        (status = 201, description = "The tenant is there now",
+            body = ref("#/components/schemas/DocumentReceipt")),
         (status = 412, description = "The precondition does not hold")))]
 pub(super) async fn put(
     State(service): State<ConfigService>,
@@ -108,9 +123,12 @@ pub(super) async fn put(
 
 /// Erases a tenant
 ///
-/// Takes the person out of documents, history and lists of the past; counts stay. The answer is the receipt.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}", tag = "Tenants", operation_id = "erase_tenant",
-    responses((status = 200, description = "The receipt", body = ref("#/components/schemas/ErasureReceipt")),
+/// Takes the person out of documents, history and lists of the past; counts stay. The answer is the
+/// receipt.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}", tag = "Tenants",
+    operation_id = "erase_tenant",
+    responses((status = 200, description = "The receipt",
+        body = ref("#/components/schemas/ErasureReceipt")),
         (status = 404, description = "There is no such tenant")))]
 pub(super) async fn erase(
     State(service): State<ConfigService>,
@@ -136,11 +154,16 @@ struct Export<'a> {
 
 /// Exports everything of a tenant
 ///
-/// Profile, preferences and the whole history, with the version of the feature's definition that each passed.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/export", tag = "Tenants", operation_id = "export_tenant",
+/// Profile, preferences and the whole history, with the version of the feature's definition that
+/// each passed.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/export", tag = "Tenants",
+    operation_id = "export_tenant",
     responses((status = 200, description = "Everything", body = ref("#/components/schemas/Export")),
         (status = 404, description = "There is no such tenant")))]
-pub(super) async fn export(State(service): State<ConfigService>, TenantOf(tenant): TenantOf) -> Result<Response, ApiError> {
+pub(super) async fn export(
+    State(service): State<ConfigService>,
+    TenantOf(tenant): TenantOf,
+) -> Result<Response, ApiError> {
     let found = service.profile(&tenant).await?;
     let export = Export {
         profile: profile_json(&tenant, found.created_at, &found.profile),
@@ -150,11 +173,16 @@ pub(super) async fn export(State(service): State<ConfigService>, TenantOf(tenant
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(export)).into_response())
 }
 
-async fn whole_history(service: &ConfigService, tenant: &TenantId, found: &Tenant) -> Result<Vec<Value>, ConfigServiceError> {
+async fn whole_history(
+    service: &ConfigService,
+    tenant: &TenantId,
+    found: &Tenant,
+) -> Result<Vec<Value>, ConfigServiceError> {
     let mut history = Vec::with_capacity(found.revision() as usize);
     let mut cursor = None;
     loop {
-        let (entries, next) = service.history(tenant, None, cursor.as_deref(), Some(ENTRIES_A_PAGE)).await?;
+        let (entries, next) =
+            service.history(tenant, None, cursor.as_deref(), Some(ENTRIES_A_PAGE)).await?;
         for entry in &entries {
             history.push(entry_json(entry)?);
         }

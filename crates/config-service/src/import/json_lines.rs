@@ -1,9 +1,12 @@
-//! JSON Lines: a line is `{"tenant_id","feature_type","preference"}`, or the specification's document with its `tenant_id`.
+//! JSON Lines: a line is `{"tenant_id","feature_type","preference"}`, or the specification's
+//! document with its `tenant_id`.
 //!
-//! Unlike a PUT, a document line writes the features that it names and leaves the tenant's others alone: an export of one
-//! feature must not delete the rest.
+//! Unlike a PUT, a document line writes the features that it names and leaves the tenant's others
+//! alone: an export of one feature must not delete the rest.
 
-use cohort_preferences::{FeatureType, FieldError, Invalid, Preference, PreferenceDocument, TenantId};
+use cohort_preferences::{
+    FeatureType, FieldError, Invalid, Preference, PreferenceDocument, TenantId,
+};
 use serde_json::{Map, Value};
 
 use super::{Entry, LONGEST_ENTRY, Place, Refusal, Row, note, reachable};
@@ -48,17 +51,26 @@ impl Lines {
     fn end(&mut self, each: &mut impl FnMut(u64, Entry)) {
         self.ended += 1;
         let text = std::mem::take(&mut self.open);
-        each(self.ended, if std::mem::take(&mut self.is_too_long) { Entry::TooLong } else { Entry::Line(text) });
+        each(
+            self.ended,
+            if std::mem::take(&mut self.is_too_long) { Entry::TooLong } else { Entry::Line(text) },
+        );
     }
 }
 
 /// Reads a line; whose it is stays in `tenant_id` even if the rest is wrong.
-pub(super) fn read(text: &[u8], tenant_id: &mut Option<TenantId>) -> Result<Vec<(Place, Row)>, Refusal> {
-    let value: Value = serde_json::from_slice(text).map_err(|error| Refusal::Unreadable(format!("not JSON: {error}")))?;
+pub(super) fn read(
+    text: &[u8],
+    tenant_id: &mut Option<TenantId>,
+) -> Result<Vec<(Place, Row)>, Refusal> {
+    let value: Value = serde_json::from_slice(text)
+        .map_err(|error| Refusal::Unreadable(format!("not JSON: {error}")))?;
     check_depth(&value)?;
     *tenant_id = value.get("tenant_id").and_then(Value::as_str).and_then(|text| text.parse().ok());
     match value {
-        Value::Object(fields) if fields.contains_key("feature_type") || fields.contains_key("preference") => {
+        Value::Object(fields)
+            if fields.contains_key("feature_type") || fields.contains_key("preference") =>
+        {
             Ok(vec![(Place::Row, read_row(&fields)?)])
         }
         value => read_document(&value),
@@ -68,7 +80,9 @@ pub(super) fn read(text: &[u8], tenant_id: &mut Option<TenantId>) -> Result<Vec<
 fn read_document(value: &Value) -> Result<Vec<(Place, Row)>, Refusal> {
     check_document(value)?;
     let document = PreferenceDocument::from_json(value)?;
-    let tenant = document.tenant_id.ok_or_else(|| Invalid::one("/tenant_id", "missing: a document in an import says whose it is"))?;
+    let tenant = document.tenant_id.ok_or_else(|| {
+        Invalid::one("/tenant_id", "missing: a document in an import says whose it is")
+    })?;
     let tenant = reachable(tenant)?;
     let rows = document.features.into_iter().map(|(feature, (value, preference))| {
         let (stated, place) = (Stated::new(&value, preference), Place::Document(feature.clone()));
@@ -90,10 +104,14 @@ fn read_row(fields: &Map<String, Value>) -> Result<Row, Refusal> {
     let feature = read_name::<FeatureType>(fields, "feature_type", &mut errors);
     let stated = match fields.get("preference") {
         Some(value) => note(read_preference(value), &mut errors),
-        None => note(Err(Invalid::one("/preference", "missing: expected a preference")), &mut errors),
+        None => {
+            note(Err(Invalid::one("/preference", "missing: expected a preference")), &mut errors)
+        }
     };
     match (tenant, feature, stated) {
-        (Some(tenant), Some(feature), Some(stated)) if errors.is_empty() => Ok(Row { tenant, feature, stated }),
+        (Some(tenant), Some(feature), Some(stated)) if errors.is_empty() => {
+            Ok(Row { tenant, feature, stated })
+        }
         _ => Err(Invalid(errors).into()),
     }
 }
@@ -142,7 +160,8 @@ mod tests {
                 lines.feed(bytes, |number, line| seen.push((number, line)));
             }
             lines.finish(|number, line| seen.push((number, line)));
-            let expected = [(1, "one"), (2, ""), (3, "two"), (4, "three")].map(|(number, text)| (number, Entry::Line(text.into())));
+            let expected = [(1, "one"), (2, ""), (3, "two"), (4, "three")]
+                .map(|(number, text)| (number, Entry::Line(text.into())));
             assert_eq!(seen, expected, "in pieces of {piece}");
         }
     }
@@ -158,12 +177,24 @@ mod tests {
 
     #[test]
     fn each_wrong_field_of_a_line_is_named_by_its_pointer() {
-        assert_eq!(pointers(r#"{"tenant_id":"a","feature_type":"f","preference":{"frequency":"never"}}"#), ["/preference/frequency"]);
-        assert_eq!(pointers(r#"{"tenant_id":"","feature_type":7,"x/y":1}"#), ["/x~1y", "/tenant_id", "/feature_type", "/preference"]);
+        assert_eq!(
+            pointers(r#"{"tenant_id":"a","feature_type":"f","preference":{"frequency":"never"}}"#),
+            ["/preference/frequency"]
+        );
+        assert_eq!(
+            pointers(r#"{"tenant_id":"","feature_type":7,"x/y":1}"#),
+            ["/x~1y", "/tenant_id", "/feature_type", "/preference"]
+        );
         assert_eq!(pointers(r#"{"config_value":{}}"#), ["/tenant_id"]);
-        assert_eq!(pointers(r#"{"tenant_id":"a","config_value":{"f":{"enabled":1}}}"#), ["/config_value/f/enabled"]);
+        assert_eq!(
+            pointers(r#"{"tenant_id":"a","config_value":{"f":{"enabled":1}}}"#),
+            ["/config_value/f/enabled"]
+        );
         assert_eq!(pointers("[]"), [""]);
-        assert_eq!(pointers(r#"{"tenant_id":"..","feature_type":"f","preference":{}}"#), ["/tenant_id"]);
+        assert_eq!(
+            pointers(r#"{"tenant_id":"..","feature_type":"f","preference":{}}"#),
+            ["/tenant_id"]
+        );
         assert_eq!(pointers(r#"{"tenant_id":".","config_value":{}}"#), ["/tenant_id"]);
     }
 
@@ -171,12 +202,18 @@ mod tests {
     fn a_line_that_is_no_json_is_refused_with_its_place() {
         assert!(refused("{\"tenant_id\":").detail.expect("a detail").contains("line 1 column"));
         assert!(refused(&"[".repeat(200)).detail.expect("a detail").contains("recursion"));
-        assert_eq!(refused(r#"{"tenant_id":"ann","oops":1}"#).tenant_id.map(|id| id.to_string()), Some("ann".into()));
+        assert_eq!(
+            refused(r#"{"tenant_id":"ann","oops":1}"#).tenant_id.map(|id| id.to_string()),
+            Some("ann".into())
+        );
     }
 
     #[test]
     fn a_line_that_breaks_the_rules_of_one_feature_is_refused_as_a_whole() {
-        let lines = [r#"{"tenant_id":"a","config_value":{"f":{},"g":{}}}"#, r#"{"tenant_id":"b","feature_type":"g","preference":{}}"#];
+        let lines = [
+            r#"{"tenant_id":"a","config_value":{"f":{},"g":{}}}"#,
+            r#"{"tenant_id":"b","feature_type":"g","preference":{}}"#,
+        ];
         let lines = [(1, Entry::Line(lines[0].into())), (2, Entry::Line(lines[1].into()))];
         let mut batch = Batch::read(&Shape::JsonLines, &lines);
         let mut rows = batch.take_rows().into_iter();
@@ -184,7 +221,10 @@ mod tests {
         let admitted = vec![kept(), Err(Invalid::one("/frequency", "not allowed")), kept()];
         assert_eq!(batch.keep_admitted(admitted).len(), 1);
         let results = batch.finish(Ok(vec![true]));
-        assert_eq!((results[0].status, results[0].errors[0].pointer.as_str()), (LineStatus::Refused, "/config_value/g/frequency"));
+        assert_eq!(
+            (results[0].status, results[0].errors[0].pointer.as_str()),
+            (LineStatus::Refused, "/config_value/g/frequency")
+        );
         assert_eq!(results[1].status, LineStatus::Stored);
     }
 

@@ -1,12 +1,13 @@
-//! Import: one line of JSON or one record of CSV in, one result out (W1). A bad one is refused and the good ones are stored.
+//! Import: one line of JSON or one record of CSV in, one result out (W1). A bad one is refused and
+//! the good ones are stored.
 //!
 //! ```text
 //! bytes ─► json_lines::Lines ─┐                                   ┌ rows ─► the store
 //! bytes ─► csv::Records ──────┴─► entries ─► Batch::read (Shape) ─┴ results
 //! ```
 //!
-//! Cutting holds one entry at a time and needs no more than the bytes; what an entry means is read for a whole batch. An
-//! entry is named by the number of the line that it begins on.
+//! Cutting holds one entry at a time and needs no more than the bytes; what an entry means is read
+//! for a whole batch. An entry is named by the number of the line that it begins on.
 
 pub(crate) mod csv;
 pub(crate) mod json_lines;
@@ -109,7 +110,11 @@ pub(crate) struct Row {
 impl Row {
     /// Lets it pass under this version of the feature's definition.
     pub(crate) fn admitted(self, rules: u64) -> ImportRow {
-        ImportRow { tenant: self.tenant, feature: self.feature, stated: self.stated.admitted(rules) }
+        ImportRow {
+            tenant: self.tenant,
+            feature: self.feature,
+            stated: self.stated.admitted(rules),
+        }
     }
 }
 
@@ -145,7 +150,8 @@ impl Place {
 }
 
 impl Cutter {
-    /// Takes the next bytes and gives each entry that they complete, with the number of its first line.
+    /// Takes the next bytes and gives each entry that they complete, with the number of its first
+    /// line.
     pub(crate) fn feed(&mut self, bytes: &[u8], each: impl FnMut(u64, Entry)) {
         match self {
             Self::Lines(lines) => lines.feed(bytes, each),
@@ -193,7 +199,13 @@ impl Batch {
     }
 
     fn add(&mut self, shape: &Shape, line: u64, entry: &Entry) {
-        let mut result = LineResult { line, status: LineStatus::Unchanged, tenant_id: None, detail: None, errors: Vec::new() };
+        let mut result = LineResult {
+            line,
+            status: LineStatus::Unchanged,
+            tenant_id: None,
+            detail: None,
+            errors: Vec::new(),
+        };
         match read_entry(shape, entry, &mut result.tenant_id) {
             Ok(rows) => {
                 for (place, row) in rows {
@@ -214,15 +226,20 @@ impl Batch {
         std::mem::take(&mut self.rows)
     }
 
-    /// Takes back what the rules of the features say of each row, and gives those to write: a line of which one row is refused
-    /// is refused as a whole.
-    pub(crate) fn keep_admitted(&mut self, admitted: Vec<Result<ImportRow, Invalid>>) -> Vec<ImportRow> {
+    /// Takes back what the rules of the features say of each row, and gives those to write: a line
+    /// of which one row is refused is refused as a whole.
+    pub(crate) fn keep_admitted(
+        &mut self,
+        admitted: Vec<Result<ImportRow, Invalid>>,
+    ) -> Vec<ImportRow> {
         let origins = std::mem::take(&mut self.origins);
         let mut kept = Vec::with_capacity(origins.len());
         for (origin, admitted) in origins.into_iter().zip(admitted) {
             match admitted {
                 Ok(row) => kept.push((origin, row)),
-                Err(invalid) => self.results[origin.result].refuse(&origin.place.pointer(), invalid),
+                Err(invalid) => {
+                    self.results[origin.result].refuse(&origin.place.pointer(), invalid)
+                }
             }
         }
         kept.retain(|(origin, _)| self.results[origin.result].status != LineStatus::Refused);
@@ -232,7 +249,10 @@ impl Batch {
     }
 
     /// The result of each line, once its rows are written or not.
-    pub(crate) fn finish(mut self, written: Result<Vec<bool>, ConfigServiceError>) -> Vec<LineResult> {
+    pub(crate) fn finish(
+        mut self,
+        written: Result<Vec<bool>, ConfigServiceError>,
+    ) -> Vec<LineResult> {
         match written {
             Ok(changed) => {
                 let stored = self.origins.iter().zip(changed).filter(|(_, changed)| *changed);
@@ -255,7 +275,12 @@ impl LineResult {
     /// Refuses it for what is wrong with the preference at `pointer`.
     fn refuse(&mut self, pointer: &str, invalid: Invalid) {
         self.status = LineStatus::Refused;
-        self.errors.extend(invalid.0.into_iter().map(|error| FieldError { pointer: format!("{pointer}{}", error.pointer), ..error }));
+        self.errors.extend(
+            invalid.0.into_iter().map(|error| FieldError {
+                pointer: format!("{pointer}{}", error.pointer),
+                ..error
+            }),
+        );
         self.detail = Some(Invalid(self.errors.clone()).to_string());
     }
 }
@@ -284,15 +309,25 @@ impl From<Invalid> for Refusal {
 }
 
 /// Reads an entry; whose it is stays in `tenant_id` even if the rest is wrong.
-fn read_entry(shape: &Shape, entry: &Entry, tenant_id: &mut Option<TenantId>) -> Result<Vec<(Place, Row)>, Refusal> {
+fn read_entry(
+    shape: &Shape,
+    entry: &Entry,
+    tenant_id: &mut Option<TenantId>,
+) -> Result<Vec<(Place, Row)>, Refusal> {
     match (shape, entry) {
         (Shape::JsonLines, Entry::Line(text)) => json_lines::read(text, tenant_id),
-        (Shape::Csv(columns), Entry::Record(record)) => Ok(vec![(Place::Record, columns.read_row(record, tenant_id)?)]),
-        (Shape::Csv(_), Entry::TooLong) => {
-            Err(Refusal::Unreadable(format!("longer than {LONGEST_ENTRY} bytes; is there a quote that does not end?")))
+        (Shape::Csv(columns), Entry::Record(record)) => {
+            Ok(vec![(Place::Record, columns.read_row(record, tenant_id)?)])
         }
-        (Shape::JsonLines, Entry::TooLong) => Err(Refusal::Unreadable(format!("longer than {LONGEST_ENTRY} bytes"))),
-        (Shape::JsonLines, Entry::Record(_)) | (Shape::Csv(_), Entry::Line(_)) => unreachable!("a stream is cut as it is read"),
+        (Shape::Csv(_), Entry::TooLong) => Err(Refusal::Unreadable(format!(
+            "longer than {LONGEST_ENTRY} bytes; is there a quote that does not end?"
+        ))),
+        (Shape::JsonLines, Entry::TooLong) => {
+            Err(Refusal::Unreadable(format!("longer than {LONGEST_ENTRY} bytes")))
+        }
+        (Shape::JsonLines, Entry::Record(_)) | (Shape::Csv(_), Entry::Line(_)) => {
+            unreachable!("a stream is cut as it is read")
+        }
     }
 }
 

@@ -23,7 +23,8 @@ pub(crate) struct ChangesRequest {
 }
 
 impl ConfigService {
-    /// A page of the feed; waits for a change if there is none, until the wait is over or the service closes.
+    /// A page of the feed; waits for a change if there is none, until the wait is over or the
+    /// service closes.
     pub(crate) async fn changes(&self, request: ChangesRequest) -> Result<ChangePage> {
         let limit = bounded("limit", request.limit, MOST_CHANGES, MOST_CHANGES)?;
         let store = &*self.0.store;
@@ -35,7 +36,10 @@ impl ConfigService {
         loop {
             commits.mark_unchanged();
             let page = store.changes(start, limit).await?;
-            if !page.changes.is_empty() || *closing.borrow_and_update() || Instant::now() >= deadline {
+            if !page.changes.is_empty()
+                || *closing.borrow_and_update()
+                || Instant::now() >= deadline
+            {
                 return Ok(page);
             }
             tokio::select! {
@@ -46,7 +50,8 @@ impl ConfigService {
         }
     }
 
-    /// What this process counts of itself, with how late the feed is (F7), in the Prometheus text format.
+    /// What this process counts of itself, with how late the feed is (F7), in the Prometheus text
+    /// format.
     pub(crate) async fn metrics(&self) -> Result<String> {
         Ok(self.0.metrics.render(self.0.store.feed_lag().await?))
     }

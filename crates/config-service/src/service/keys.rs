@@ -1,11 +1,12 @@
 //! API keys (W4): who is let in, who is let in no more, and how often each key was used.
 //!
-//! Keys that were asked for are kept in memory, so that a request costs no read of the database. Whenever the store says
-//! that keys may have changed, here or in another process, all of them are forgotten: a revoked key is refused at once.
-//! Whether a key has expired is asked of the clock at each request.
+//! Keys that were asked for are kept in memory, so that a request costs no read of the database.
+//! Whenever the store says that keys may have changed, here or in another process, all of them are
+//! forgotten: a revoked key is refused at once. Whether a key has expired is asked of the clock at
+//! each request.
 //!
-//! Uses are counted in memory and written together, at most once a second and when the service closes; no request waits
-//! for that. A process that is killed loses the counts of its last second.
+//! Uses are counted in memory and written together, at most once a second and when the service
+//! closes; no request waits for that. A process that is killed loses the counts of its last second.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -72,8 +73,16 @@ pub(crate) enum Expiry {
 }
 
 impl Admission {
-    pub(super) fn new(changes: watch::Receiver<u64>, requests_per_second: Option<NonZeroU32>) -> Self {
-        Self { changes, known: Mutex::default(), uses: Mutex::default(), rate: RequestRate::of(requests_per_second) }
+    pub(super) fn new(
+        changes: watch::Receiver<u64>,
+        requests_per_second: Option<NonZeroU32>,
+    ) -> Self {
+        Self {
+            changes,
+            known: Mutex::default(),
+            uses: Mutex::default(),
+            rate: RequestRate::of(requests_per_second),
+        }
     }
 
     /// The keys known as of the last change, and which change that was.
@@ -107,8 +116,12 @@ impl Admission {
 }
 
 impl ConfigService {
-    /// Makes a key of scope admin if the database never had a key; its text is given this once (W4).
-    pub async fn create_admin_key_if_none(&self, name: &str) -> Result<Option<String>, ConfigServiceError> {
+    /// Makes a key of scope admin if the database never had a key; its text is given this once
+    /// (W4).
+    pub async fn create_admin_key_if_none(
+        &self,
+        name: &str,
+    ) -> Result<Option<String>, ConfigServiceError> {
         self.refuse_if_read_only()?;
         let secret = Secret::random();
         let key = NewKey {
@@ -123,19 +136,38 @@ impl ConfigService {
 
     /// Makes a key that does not expire; its text is given this once (W4).
     pub async fn create_key(&self, name: &str, scope: Scope) -> Result<String, ConfigServiceError> {
-        let request = KeyRequest { name: name.to_owned(), scopes: Scopes::from_iter([scope]), expires: Expiry::Never };
+        let request = KeyRequest {
+            name: name.to_owned(),
+            scopes: Scopes::from_iter([scope]),
+            expires: Expiry::Never,
+        };
         let (_, text) = self.add_key(request, name.to_owned()).await?;
         Ok(text)
     }
 
     /// Makes a key; its text is given this once (W4).
-    pub(crate) async fn add_key(&self, request: KeyRequest, created_by: String) -> Result<(ApiKey, String)> {
+    pub(crate) async fn add_key(
+        &self,
+        request: KeyRequest,
+        created_by: String,
+    ) -> Result<(ApiKey, String)> {
         self.refuse_if_read_only()?;
         check_name(&request.name)?;
         let expires_at = self.end_of(request.expires)?;
         let secret = Secret::random();
-        let key = NewKey { hash: secret.hash(), name: request.name, scopes: request.scopes, created_by, expires_at };
-        let stored = self.0.store.add_key(key, false).await?.expect("a key that need not be the first is always stored");
+        let key = NewKey {
+            hash: secret.hash(),
+            name: request.name,
+            scopes: request.scopes,
+            created_by,
+            expires_at,
+        };
+        let stored = self
+            .0
+            .store
+            .add_key(key, false)
+            .await?
+            .expect("a key that need not be the first is always stored");
         Ok((stored, secret.reveal()))
     }
 
@@ -146,7 +178,10 @@ impl ConfigService {
             Expiry::In(lifetime) if lifetime <= LONGEST => Ok(Some(lifetime.end(now))),
             Expiry::In(_) => Err(Invalid::one("/expires_in", "expected at most 3650d").into()),
             Expiry::At(at) if now < at => Ok(Some(at)),
-            Expiry::At(at) => Err(Invalid::one("/expires_at", format!("expected an instant to come, got {at}")).into()),
+            Expiry::At(at) => {
+                Err(Invalid::one("/expires_at", format!("expected an instant to come, got {at}"))
+                    .into())
+            }
         }
     }
 
@@ -155,11 +190,13 @@ impl ConfigService {
         self.0.store.keys().await
     }
 
-    /// Revokes a key: it is refused from now on. The key that asks cannot be the one, so that whoever may make keys does
-    /// not lock everybody out.
+    /// Revokes a key: it is refused from now on. The key that asks cannot be the one, so that
+    /// whoever may make keys does not lock everybody out.
     pub(crate) async fn revoke_key(&self, id: u64, asking: u64) -> Result<ApiKey> {
         if id == asking {
-            return Err(ConfigServiceError::Conflict("a key cannot revoke itself: ask with another".into()));
+            return Err(ConfigServiceError::Conflict(
+                "a key cannot revoke itself: ask with another".into(),
+            ));
         }
         let revoked = self.0.store.revoke_key(id).await?;
         revoked.ok_or_else(|| ConfigServiceError::NotFound(format!("key {id}")))
@@ -177,7 +214,8 @@ impl ConfigService {
         let key = match known {
             Some(known) => known,
             None => {
-                let found = self.0.store.key(hash).await?.ok_or(ConfigServiceError::Unauthorized)?;
+                let found =
+                    self.0.store.key(hash).await?.ok_or(ConfigServiceError::Unauthorized)?;
                 admission.keep(as_of, hash, &found);
                 found
             }
@@ -203,14 +241,18 @@ impl ConfigService {
             return;
         }
         if let Err(error) = self.0.store.note_key_uses(uses).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the use of keys was not noted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the use of keys was not noted"
+            );
         }
     }
 }
 
 async fn note_uses(service: Weak<Inner>, mut closing: watch::Receiver<bool>) {
     loop {
-        // The first wait ends early when the service closes; requests that are answered after that are noted as ever.
+        // The first wait ends early when the service closes; requests that are answered after that
+        // are noted as ever.
         tokio::select! {
             () = sleep(BETWEEN_NOTES) => {}
             Ok(()) = closing.changed() => {}
@@ -224,5 +266,8 @@ fn check_name(name: &str) -> Result<(), Invalid> {
     if (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(char::is_control) {
         return Ok(());
     }
-    Err(Invalid::one("/name", format!("expected 1 to {LONGEST_NAME} bytes without control characters")))
+    Err(Invalid::one(
+        "/name",
+        format!("expected 1 to {LONGEST_NAME} bytes without control characters"),
+    ))
 }

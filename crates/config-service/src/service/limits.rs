@@ -38,10 +38,13 @@ pub(crate) enum Asker {
 impl RequestRate {
     /// So many requests in each second, and as many at once; without a number, any.
     pub(super) fn of(requests_per_second: Option<NonZeroU32>) -> Self {
-        Self(
-            requests_per_second
-                .map(|most| RateLimiter::new(Quota::per_second(most), HashMapStateStore::new(HashMap::new()), DefaultClock::default())),
-        )
+        Self(requests_per_second.map(|most| {
+            RateLimiter::new(
+                Quota::per_second(most),
+                HashMapStateStore::new(HashMap::new()),
+                DefaultClock::default(),
+            )
+        }))
     }
 
     /// Counts a request, or refuses it and says when the next is allowed.
@@ -49,7 +52,9 @@ impl RequestRate {
         let Some(limiter) = &self.0 else { return Ok(()) };
         limiter.check_key(asker).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            ConfigServiceError::TooManyRequests { retry_after: Duration::from_secs(wait.as_secs() + 1) }
+            ConfigServiceError::TooManyRequests {
+                retry_after: Duration::from_secs(wait.as_secs() + 1),
+            }
         })
     }
 
@@ -73,9 +78,13 @@ pub(crate) fn check_depth(body: &Value) -> Result<(), Invalid> {
     match too_deep(body, DEEPEST) {
         None => Ok(()),
         Some(path) => {
-            let escaped = path.iter().rev().map(|token| token.replace('~', "~0").replace('/', "~1"));
+            let escaped =
+                path.iter().rev().map(|token| token.replace('~', "~0").replace('/', "~1"));
             let pointer: String = escaped.flat_map(|token| ["/".to_owned(), token]).collect();
-            Err(Invalid::one(pointer, format!("expected at most {DEEPEST} objects and lists in each other")))
+            Err(Invalid::one(
+                pointer,
+                format!("expected at most {DEEPEST} objects and lists in each other"),
+            ))
         }
     }
 }
@@ -93,7 +102,9 @@ fn too_deep(value: &Value, left: usize) -> Option<Vec<String>> {
     };
     match value {
         Value::Object(fields) => fields.iter().find_map(|(name, value)| below(name.clone(), value)),
-        Value::Array(items) => items.iter().enumerate().find_map(|(index, value)| below(index.to_string(), value)),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, value)| below(index.to_string(), value))
+        }
         _ => None,
     }
 }
@@ -103,11 +114,14 @@ pub(crate) fn check_preference(json: &str, pointer: &str) -> Result<(), Invalid>
     if json.len() <= LARGEST_PREFERENCE {
         return Ok(());
     }
-    Err(Invalid::one(pointer, format!("expected a preference of at most {LARGEST_PREFERENCE} bytes, got {}", json.len())))
+    Err(Invalid::one(
+        pointer,
+        format!("expected a preference of at most {LARGEST_PREFERENCE} bytes, got {}", json.len()),
+    ))
 }
 
-/// Refuses an id that no path can name: clients and proxies take `.` and `..` for the folder and the one above, so that
-/// the tenant could be written and never again be reached.
+/// Refuses an id that no path can name: clients and proxies take `.` and `..` for the folder and
+/// the one above, so that the tenant could be written and never again be reached.
 pub(crate) fn check_tenant(tenant: &TenantId) -> Result<(), &'static str> {
     match tenant.as_str() {
         "." | ".." => Err("no path can name a tenant whose id is . or .."),
@@ -117,11 +131,15 @@ pub(crate) fn check_tenant(tenant: &TenantId) -> Result<(), &'static str> {
 
 /// Refuses a document of too many features.
 pub(crate) fn check_document(document: &Value) -> Result<(), Invalid> {
-    let features = document.get("config_value").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+    let features =
+        document.get("config_value").and_then(Value::as_object).map_or(0, serde_json::Map::len);
     if features <= MOST_FEATURES {
         return Ok(());
     }
-    Err(Invalid::one("/config_value", format!("expected at most {MOST_FEATURES} features, got {features}")))
+    Err(Invalid::one(
+        "/config_value",
+        format!("expected at most {MOST_FEATURES} features, got {features}"),
+    ))
 }
 
 #[cfg(test)]
@@ -144,7 +162,8 @@ mod tests {
         let rate = RequestRate::of(NonZeroU32::new(2));
         assert!(rate.count(&Asker::Key(1)).is_ok() && rate.count(&Asker::Key(1)).is_ok());
         let refused = rate.count(&Asker::Key(1)).expect_err("the third");
-        assert!(matches!(refused, ConfigServiceError::TooManyRequests { retry_after } if retry_after.as_secs() == 1));
+        assert!(matches!(refused,
+                ConfigServiceError::TooManyRequests { retry_after } if retry_after.as_secs() == 1));
         assert!(rate.count(&Asker::Key(2)).is_ok());
         assert!(rate.count(&Asker::Links("ann".parse().expect("an id"))).is_ok());
     }
@@ -158,10 +177,18 @@ mod tests {
     #[test]
     fn preferences_and_documents_are_bounded() {
         assert!(check_preference(&"x".repeat(LARGEST_PREFERENCE), "").is_ok());
-        assert_eq!(check_preference(&"x".repeat(LARGEST_PREFERENCE + 1), "/preference").expect_err("long").0[0].pointer, "/preference");
-        let document =
-            |features: usize| json!({"config_value": (0..features).map(|i| (i.to_string(), json!({}))).collect::<serde_json::Map<_, _>>()});
+        assert_eq!(
+            check_preference(&"x".repeat(LARGEST_PREFERENCE + 1), "/preference")
+                .expect_err("long")
+                .0[0]
+                .pointer,
+            "/preference"
+        );
+        let document = |features: usize| json!({"config_value": (0..features).map(|i| (i.to_string(), json!({}))).collect::<serde_json::Map<_, _>>()});
         assert!(check_document(&document(MOST_FEATURES)).is_ok());
-        assert_eq!(check_document(&document(MOST_FEATURES + 1)).expect_err("many").0[0].pointer, "/config_value");
+        assert_eq!(
+            check_document(&document(MOST_FEATURES + 1)).expect_err("many").0[0].pointer,
+            "/config_value"
+        );
     }
 }

@@ -4,9 +4,10 @@
 //! link_1.<base64url of expiry, tenant number and tenant id>.<base64url of HMAC-SHA256 over the same>
 //! ```
 //!
-//! Nothing is stored of a link: it is good until it expires, or its tenant is erased. Whoever comes back under the same id has
-//! another number, so that old links do not open what is theirs. The secret was made with the database, so that a link opens
-//! nothing in another. What is written through a link has the actor `link` in the history: no identity of a person (W8).
+//! Nothing is stored of a link: it is good until it expires, or its tenant is erased. Whoever comes
+//! back under the same id has another number, so that old links do not open what is theirs. The
+//! secret was made with the database, so that a link opens nothing in another. What is written
+//! through a link has the actor `link` in the history: no identity of a person (W8).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,7 +25,8 @@ use crate::store::edit::{Edit, Wanted};
 /// What every link begins with.
 pub(crate) const PREFIX: &str = "link_";
 
-/// The form of the text behind the prefix; signed with it, so that no other form is ever read as this one.
+/// The form of the text behind the prefix; signed with it, so that no other form is ever read as
+/// this one.
 const VERSION: &str = "1";
 
 /// The longest life of a link: it may lie in a mailbox that somebody else comes to read.
@@ -40,8 +42,13 @@ struct Link {
 }
 
 impl ConfigService {
-    /// A link that opens this tenant's own preferences, and when it ends. A tenant who never wrote is there from now on.
-    pub(crate) async fn create_link(&self, tenant: TenantId, lifetime: Lifetime) -> Result<(String, Timestamp)> {
+    /// A link that opens this tenant's own preferences, and when it ends. A tenant who never wrote
+    /// is there from now on.
+    pub(crate) async fn create_link(
+        &self,
+        tenant: TenantId,
+        lifetime: Lifetime,
+    ) -> Result<(String, Timestamp)> {
         if lifetime > LONGEST {
             return Err(Invalid::one("/expires_in", "expected at most 30d").into());
         }
@@ -55,8 +62,10 @@ impl ConfigService {
 
     /// Whose preferences this link opens.
     pub(crate) async fn open_link(&self, token: &str) -> Result<TenantId> {
-        let link = Link::read(token, &self.0.store.link_secret()).ok_or(ConfigServiceError::Unauthorized)?;
-        let is_theirs = self.0.clock.now() < link.expires_at && self.number_of(&link.tenant).await? == Some(link.number);
+        let link = Link::read(token, &self.0.store.link_secret())
+            .ok_or(ConfigServiceError::Unauthorized)?;
+        let is_theirs = self.0.clock.now() < link.expires_at
+            && self.number_of(&link.tenant).await? == Some(link.number);
         if is_theirs { Ok(link.tenant) } else { Err(ConfigServiceError::Unauthorized) }
     }
 
@@ -67,7 +76,12 @@ impl ConfigService {
     /// Writes a tenant that has nothing yet.
     async fn introduce(&self, tenant: TenantId) -> Result<i64> {
         self.refuse_if_read_only()?;
-        let edit = Edit { tenant, feature: None, actor: "link".into(), decide: Box::new(|_| Ok(Wanted::default())) };
+        let edit = Edit {
+            tenant,
+            feature: None,
+            actor: "link".into(),
+            decide: Box::new(|_| Ok(Wanted::default())),
+        };
         let edited = self.0.store.edit(edit).await?;
         Ok(edited.after.number.expect("an edit that is not refused leaves the tenant there"))
     }
@@ -77,13 +91,22 @@ impl Link {
     fn token(&self, secret: &[u8; 32]) -> String {
         let payload = self.payload();
         let tag = signature(secret, &payload).finalize().into_bytes();
-        format!("{PREFIX}{VERSION}.{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(tag))
+        format!(
+            "{PREFIX}{VERSION}.{}.{}",
+            URL_SAFE_NO_PAD.encode(payload),
+            URL_SAFE_NO_PAD.encode(tag)
+        )
     }
 
     /// Reads a link that was signed with this secret, whether it has expired or not.
     fn read(token: &str, secret: &[u8; 32]) -> Option<Self> {
-        let (payload, tag) = token.strip_prefix(PREFIX)?.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')?;
-        let (payload, tag) = (URL_SAFE_NO_PAD.decode(payload).ok()?, URL_SAFE_NO_PAD.decode(tag).ok()?);
+        let (payload, tag) = token
+            .strip_prefix(PREFIX)?
+            .strip_prefix(VERSION)?
+            .strip_prefix('.')?
+            .split_once('.')?;
+        let (payload, tag) =
+            (URL_SAFE_NO_PAD.decode(payload).ok()?, URL_SAFE_NO_PAD.decode(tag).ok()?);
         signature(secret, &payload).verify_slice(&tag).ok()?;
         let (expires_at, rest) = payload.split_first_chunk::<8>()?;
         let (number, tenant) = rest.split_first_chunk::<8>()?;
@@ -95,12 +118,18 @@ impl Link {
     }
 
     fn payload(&self) -> Vec<u8> {
-        [&self.expires_at.as_second().to_be_bytes()[..], &self.number.to_be_bytes(), self.tenant.as_str().as_bytes()].concat()
+        [
+            &self.expires_at.as_second().to_be_bytes()[..],
+            &self.number.to_be_bytes(),
+            self.tenant.as_str().as_bytes(),
+        ]
+        .concat()
     }
 }
 
 fn signature(secret: &[u8; 32], payload: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("an HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret).expect("an HMAC takes a key of any length");
     mac.update(PREFIX.as_bytes());
     mac.update(VERSION.as_bytes());
     mac.update(b".");
@@ -115,13 +144,20 @@ mod tests {
     const SECRET: [u8; 32] = [7; 32];
 
     fn link(tenant: &str) -> Link {
-        Link { tenant: tenant.parse().expect("an id"), number: 7, expires_at: "2026-12-01T12:00:00Z".parse().expect("an instant") }
+        Link {
+            tenant: tenant.parse().expect("an id"),
+            number: 7,
+            expires_at: "2026-12-01T12:00:00Z".parse().expect("an instant"),
+        }
     }
 
     #[test]
     fn a_link_reads_back_with_the_secret_that_signed_it_only() {
         let token = link("org/ann ü").token(&SECRET);
-        assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)), "{token}");
+        assert!(
+            token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)),
+            "{token}"
+        );
         assert_eq!(Link::read(&token, &SECRET), Some(link("org/ann ü")));
         assert_eq!(Link::read(&token, &[8; 32]), None);
     }
@@ -141,8 +177,11 @@ mod tests {
             }
             assert_eq!(Link::read(&token[..place], &SECRET), None);
         }
-        let swapped =
-            format!("{}.{}", link("bob").token(&SECRET).rsplit_once('.').expect("parts").0, token.rsplit('.').next().expect("a tag"));
+        let swapped = format!(
+            "{}.{}",
+            link("bob").token(&SECRET).rsplit_once('.').expect("parts").0,
+            token.rsplit('.').next().expect("a tag")
+        );
         assert_eq!(Link::read(&swapped, &SECRET), None);
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use cohort_preferences::{
-    BatchGetRequest, BatchGetResponse, FeatureType, GroupList, Invalid, LabelFilter, LabelValues, LabelValuesRequest, MemberListsRequest,
-    NamedRun, NextRun, Preference, Schedule, StatedGroup, TenantFilter, TenantId, TenantTimezone, Zone,
+    BatchGetRequest, BatchGetResponse, FeatureType, GroupList, Invalid, LabelFilter, LabelValues,
+    LabelValuesRequest, MemberListsRequest, NamedRun, NextRun, Preference, Schedule, StatedGroup,
+    TenantFilter, TenantId, TenantTimezone, Zone,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -15,11 +16,12 @@ use crate::error::ConfigServiceError;
 use crate::receipt::next_run;
 use crate::store::Result;
 use crate::store::list::{
-    ChosenPage, ChosenQuery, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList, MovedQuery, StoredTenant,
-    TenantSummary, TenantsAfter, TenantsQuery, WholeLists,
+    ChosenPage, ChosenQuery, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery,
+    MovedList, MovedQuery, StoredTenant, TenantSummary, TenantsAfter, TenantsQuery, WholeLists,
 };
 
-/// How long a group that lost its last member is still listed: its last occurrences may be unplanned (F1).
+/// How long a group that lost its last member is still listed: its last occurrences may be
+/// unplanned (F1).
 const EMPTY_GROUPS_LISTED_FOR: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// The most groups in one members request.
@@ -34,8 +36,8 @@ const MEMBERS_A_PAGE: usize = 1_000;
 /// The most members of a page.
 const MOST_MEMBERS: usize = 5_000;
 
-/// The most groups of a page, and how many it has if the request does not say: whoever follows the feed needs all of them as of
-/// one moment.
+/// The most groups of a page, and how many it has if the request does not say: whoever follows the
+/// feed needs all of them as of one moment.
 const MOST_LISTED_GROUPS: usize = 1_000_000;
 
 /// The most tenants that may have changed for a list of what became of members.
@@ -132,7 +134,12 @@ impl ConfigService {
     }
 
     /// A page of a feature's groups.
-    pub(crate) async fn groups(&self, feature: FeatureType, cursor: Option<&str>, limit: Option<usize>) -> Result<GroupList> {
+    pub(crate) async fn groups(
+        &self,
+        feature: FeatureType,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<GroupList> {
         let incarnation = self.0.store.incarnation();
         let emptied_after = self.0.clock.now().saturating_sub(EMPTY_GROUPS_LISTED_FOR);
         let query = GroupsQuery {
@@ -167,7 +174,8 @@ impl ConfigService {
         };
         let list = self.0.store.members(query).await?;
         let last = list.members.last().filter(|_| list.has_more);
-        let next_cursor = last.map(|last| incarnation.members_cursor(MembersAfter { as_of, number: last.number }));
+        let next_cursor = last
+            .map(|last| incarnation.members_cursor(MembersAfter { as_of, number: last.number }));
         Ok(MembersAnswer { list, next_cursor })
     }
 
@@ -183,7 +191,15 @@ impl ConfigService {
         }
         let as_of = super::whole_micros(request.as_of);
         let limit = bounded("limit", request.limit, MEMBERS_A_PAGE, MOST_MEMBERS)?;
-        self.0.store.member_lists(ListsQuery { feature: request.feature_type, lists: request.lists, as_of, limit }).await
+        self.0
+            .store
+            .member_lists(ListsQuery {
+                feature: request.feature_type,
+                lists: request.lists,
+                as_of,
+                limit,
+            })
+            .await
     }
 
     /// What became of a member list since a position of the feed.
@@ -201,18 +217,25 @@ impl ConfigService {
     }
 
     /// All pages of a list are of one instant: the cursor's.
-    fn instant_of_list(&self, asked: Option<Timestamp>, after: Option<MembersAfter>) -> Result<Timestamp> {
+    fn instant_of_list(
+        &self,
+        asked: Option<Timestamp>,
+        after: Option<MembersAfter>,
+    ) -> Result<Timestamp> {
         let (asked, begun) = (asked.map(super::whole_micros), after.map(|after| after.as_of));
         match (asked, begun) {
-            (Some(asked), Some(begun)) if asked != begun => {
-                Err(ConfigServiceError::Parameter(format!("as_of: this cursor goes on with the list as of {begun}, not {asked}")))
-            }
+            (Some(asked), Some(begun)) if asked != begun => Err(ConfigServiceError::Parameter(
+                format!("as_of: this cursor goes on with the list as of {begun}, not {asked}"),
+            )),
             _ => Ok(asked.or(begun).unwrap_or_else(|| super::whole_micros(self.0.clock.now()))),
         }
     }
 
     /// A page of tenants.
-    pub(crate) async fn tenants(&self, request: TenantsRequest) -> Result<(Vec<TenantSummary>, Option<String>)> {
+    pub(crate) async fn tenants(
+        &self,
+        request: TenantsRequest,
+    ) -> Result<(Vec<TenantSummary>, Option<String>)> {
         let incarnation = self.0.store.incarnation();
         let limit = bounded("limit", request.limit, TENANTS_A_PAGE, TENANTS_A_PAGE)?;
         let query = TenantsQuery {
@@ -226,7 +249,10 @@ impl ConfigService {
         let has_more = tenants.len() > limit;
         tenants.truncate(limit);
         let last = tenants.last().filter(|_| has_more);
-        let next = last.map(|last| TenantsAfter { number: last.number, tenant_id: last.tenant_id.to_string() });
+        let next = last.map(|last| TenantsAfter {
+            number: last.number,
+            tenant_id: last.tenant_id.to_string(),
+        });
         Ok((tenants, next.map(|next| incarnation.tenants_cursor(&next))))
     }
 
@@ -256,7 +282,9 @@ impl ConfigService {
             limit: bounded("limit", limit, MEMBERS_A_PAGE, MOST_MEMBERS)?,
         };
         let page = self.0.store.chosen(query).await?;
-        let next_cursor = page.more_after.map(|number| incarnation.members_cursor(MembersAfter { as_of, number }));
+        let next_cursor = page
+            .more_after
+            .map(|number| incarnation.members_cursor(MembersAfter { as_of, number }));
         Ok(ChosenAnswer { page, as_of, next_cursor })
     }
 
@@ -285,12 +313,14 @@ impl ConfigService {
         limit: Option<usize>,
     ) -> Result<(Vec<HistoryEntry>, Option<String>)> {
         let incarnation = self.0.store.incarnation();
-        let before = cursor.map(|cursor| incarnation.row_after(cursor)).transpose()?.unwrap_or(i64::MAX);
+        let before =
+            cursor.map(|cursor| incarnation.row_after(cursor)).transpose()?.unwrap_or(i64::MAX);
         let limit = bounded("limit", limit, ENTRIES_A_PAGE, MOST_ENTRIES)?;
         let mut entries = self.0.store.history(tenant, feature, before, limit + 1).await?;
         let has_more = entries.len() > limit;
         entries.truncate(limit);
-        let next = entries.last().filter(|_| has_more).map(|last| incarnation.row_cursor(last.change));
+        let next =
+            entries.last().filter(|_| has_more).map(|last| incarnation.row_cursor(last.change));
         Ok((entries, next))
     }
 
@@ -300,23 +330,29 @@ impl ConfigService {
         let count = bounded("count", request.count, 5, MOST_OCCURRENCES)?;
         let after = request.after.unwrap_or_else(|| self.0.clock.now());
         let registry = self.registry().await?;
-        let defaults = request.feature.as_ref().map(|feature| registry.defaults(feature)).unwrap_or_default();
+        let defaults =
+            request.feature.as_ref().map(|feature| registry.defaults(feature)).unwrap_or_default();
         let next = next_run(Some(&preference), request.timezone.as_ref(), &defaults, after);
-        let occurrences = match (&next, preference.stated_group(request.timezone.as_ref()).resolve_by(&defaults)) {
-            (NextRun::At { next_run: first }, Ok(group)) => {
-                let schedule = Schedule::of(&group);
-                let from = schedule.after(after).skip_while(|occurrence| occurrence.at < first.at);
-                let wanted = from.filter(|occurrence| Some(occurrence.nominal) != preference.skip_next).take(count);
-                wanted
-                    .map(|occurrence| NamedRun {
-                        nominal: occurrence.nominal,
-                        timezone: group.timezone().name().to_owned(),
-                        at: occurrence.at,
-                    })
-                    .collect()
-            }
-            _ => Vec::new(),
-        };
+        let occurrences =
+            match (&next, preference.stated_group(request.timezone.as_ref()).resolve_by(&defaults))
+            {
+                (NextRun::At { next_run: first }, Ok(group)) => {
+                    let schedule = Schedule::of(&group);
+                    let from =
+                        schedule.after(after).skip_while(|occurrence| occurrence.at < first.at);
+                    let wanted = from
+                        .filter(|occurrence| Some(occurrence.nominal) != preference.skip_next)
+                        .take(count);
+                    wanted
+                        .map(|occurrence| NamedRun {
+                            nominal: occurrence.nominal,
+                            timezone: group.timezone().name().to_owned(),
+                            at: occurrence.at,
+                        })
+                        .collect()
+                }
+                _ => Vec::new(),
+            };
         Ok(Preview { next, occurrences })
     }
 }
@@ -331,11 +367,18 @@ fn distinct(mut groups: Vec<StatedGroup>) -> Result<Vec<StatedGroup>> {
 }
 
 /// A number that a request may leave out.
-pub(super) fn bounded(parameter: &str, asked: Option<usize>, default: usize, most: usize) -> Result<usize> {
+pub(super) fn bounded(
+    parameter: &str,
+    asked: Option<usize>,
+    default: usize,
+    most: usize,
+) -> Result<usize> {
     match asked {
         None => Ok(default),
         Some(asked) if (1..=most).contains(&asked) => Ok(asked),
-        Some(asked) => Err(ConfigServiceError::Parameter(format!("{parameter}: expected 1 to {most}, got {asked}"))),
+        Some(asked) => Err(ConfigServiceError::Parameter(format!(
+            "{parameter}: expected 1 to {most}, got {asked}"
+        ))),
     }
 }
 

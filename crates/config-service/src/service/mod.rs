@@ -21,7 +21,9 @@ pub(crate) use self::changes::ChangesRequest;
 pub(crate) use self::edits::Written;
 use self::keys::Admission;
 pub(crate) use self::links::PREFIX as LINK_PREFIX;
-pub(crate) use self::lists::{ChosenAnswer, ListRequest, MembersAnswer, PreviewRequest, TenantsRequest};
+pub(crate) use self::lists::{
+    ChosenAnswer, ListRequest, MembersAnswer, PreviewRequest, TenantsRequest,
+};
 use self::rules::Registry;
 use crate::address::DatabaseAddress;
 use crate::error::ConfigServiceError;
@@ -44,7 +46,8 @@ pub struct ConfigServiceOptions {
     pub clock: Arc<dyn Clock>,
     /// Why every write is refused, if so. The database must then exist.
     pub read_only: Option<String>,
-    /// How long history, and with it the feed and lists of the past, reaches back; longer than any catch-up window (M1).
+    /// How long history, and with it the feed and lists of the past, reaches back; longer than any
+    /// catch-up window (M1).
     pub keep_history: SignedDuration,
     /// How many requests a key may make in a second, and at once; `None` for any (W5).
     pub requests_per_second: Option<NonZeroU32>,
@@ -70,7 +73,13 @@ struct Inner {
 impl ConfigServiceOptions {
     /// A database with the usual options.
     pub fn new(database: DatabaseAddress, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock, read_only: None, keep_history: KEEP_HISTORY, requests_per_second: Some(REQUESTS_PER_SECOND) }
+        Self {
+            database,
+            clock,
+            read_only: None,
+            keep_history: KEEP_HISTORY,
+            requests_per_second: Some(REQUESTS_PER_SECOND),
+        }
     }
 
     /// An SQLite file with the usual options.
@@ -88,7 +97,8 @@ impl ConfigServiceOptions {
 impl ConfigService {
     /// Opens the database, creating or migrating it unless it is read only.
     pub async fn open(options: ConfigServiceOptions) -> Result<Self, ConfigServiceError> {
-        let ConfigServiceOptions { database, clock, read_only, keep_history, requests_per_second } = options;
+        let ConfigServiceOptions { database, clock, read_only, keep_history, requests_per_second } =
+            options;
         let store = open_store(database, &clock, read_only.is_some()).await?;
         let closing = watch::Sender::new(false);
         let closed = closing.subscribe();
@@ -137,9 +147,15 @@ impl ConfigService {
     }
 }
 
-async fn open_store(database: DatabaseAddress, clock: &Arc<dyn Clock>, read_only: bool) -> Result<Arc<dyn Store>> {
+async fn open_store(
+    database: DatabaseAddress,
+    clock: &Arc<dyn Clock>,
+    read_only: bool,
+) -> Result<Arc<dyn Store>> {
     match database {
-        DatabaseAddress::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path, Arc::clone(clock), read_only).await?)),
+        DatabaseAddress::Sqlite(path) => {
+            Ok(Arc::new(SqliteStore::open(&path, Arc::clone(clock), read_only).await?))
+        }
         DatabaseAddress::Postgres { url, schema } => {
             let schema = schema.parse()?;
             Ok(Arc::new(PostgresStore::open(url, schema, Arc::clone(clock), read_only).await?))

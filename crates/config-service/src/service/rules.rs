@@ -1,10 +1,13 @@
-//! What features ask of preferences (W1, W7): the registry, compiled once and read anew when it has changed.
+//! What features ask of preferences (W1, W7): the registry, compiled once and read anew when it has
+//! changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cohort_feature_rules::FeatureRules;
-use cohort_preferences::{Defaults, FeatureDefinition, FeatureType, FieldError, Invalid, Labels, Preference};
+use cohort_preferences::{
+    Defaults, FeatureDefinition, FeatureType, FieldError, Invalid, Labels, Preference,
+};
 use serde_json::Value;
 
 use super::ConfigService;
@@ -56,13 +59,19 @@ pub(crate) struct Broken {
 
 impl Registry {
     fn compile(definitions: Vec<Definition>) -> Self {
-        let compiled = definitions.into_iter().filter_map(|definition| match FeatureRules::compile(&definition.content) {
-            Ok(rules) => Some((definition.feature.clone(), Registered { definition, rules })),
-            Err(error) => {
-                tracing::error!(feature = %definition.feature, %error, "a registered definition does not compile and refuses every preference");
-                None
-            }
-        });
+        let compiled =
+            definitions.into_iter().filter_map(|definition| {
+                match FeatureRules::compile(&definition.content) {
+                    Ok(rules) => {
+                        Some((definition.feature.clone(), Registered { definition, rules }))
+                    }
+                    Err(error) => {
+                        tracing::error!(feature = %definition.feature, %error,
+                    "a registered definition does not compile and refuses every preference");
+                        None
+                    }
+                }
+            });
         Self(compiled.collect())
     }
 
@@ -78,18 +87,32 @@ impl Registry {
 
     /// The feature's default preferences (T12).
     pub(crate) fn defaults(&self, feature: &FeatureType) -> Defaults {
-        self.get(feature).map(|registered| registered.definition.content.defaults()).unwrap_or_default()
+        self.get(feature)
+            .map(|registered| registered.definition.content.defaults())
+            .unwrap_or_default()
     }
 
-    /// Lets a preference pass, and notes under which version; errors stand under `pointer`. Once any feature is registered, others
-    /// are refused (W1).
-    pub(crate) fn admit(&self, feature: &FeatureType, stated: Stated, labels: &Labels, pointer: &str) -> Result<Admitted, Invalid> {
+    /// Lets a preference pass, and notes under which version; errors stand under `pointer`. Once
+    /// any feature is registered, others are refused (W1).
+    pub(crate) fn admit(
+        &self,
+        feature: &FeatureType,
+        stated: Stated,
+        labels: &Labels,
+        pointer: &str,
+    ) -> Result<Admitted, Invalid> {
         if self.0.is_empty() {
             return Ok(stated.admitted(0));
         }
         let Some(registered) = self.0.get(feature) else {
             let known: Vec<_> = self.0.keys().take(20).map(FeatureType::as_str).collect();
-            return Err(Invalid::one(pointer, format!("the feature {feature} is not registered; registered: {}", known.join(", "))));
+            return Err(Invalid::one(
+                pointer,
+                format!(
+                    "the feature {feature} is not registered; registered: {}",
+                    known.join(", ")
+                ),
+            ));
         };
         registered.rules.check(&stated.preference, labels, pointer)?;
         Ok(stated.admitted(registered.definition.version))
@@ -108,13 +131,15 @@ impl ConfigService {
     /// The registry as it is now.
     pub(crate) async fn registry(&self) -> Result<Arc<Registry>> {
         let asked_at = *self.0.admissions.borrow();
-        if let Some((read_at, registry)) = &*self.0.registry.lock().expect("nobody panics while holding the registry")
+        if let Some((read_at, registry)) =
+            &*self.0.registry.lock().expect("nobody panics while holding the registry")
             && *read_at == asked_at
         {
             return Ok(Arc::clone(registry));
         }
         let registry = Arc::new(Registry::compile(self.0.store.definitions().await?));
-        *self.0.registry.lock().expect("nobody panics while holding the registry") = Some((asked_at, Arc::clone(&registry)));
+        *self.0.registry.lock().expect("nobody panics while holding the registry") =
+            Some((asked_at, Arc::clone(&registry)));
         Ok(registry)
     }
 
@@ -140,11 +165,16 @@ impl ConfigService {
     /// Tries it on the next stretch of stored preferences, behind the tenant of this number.
     pub(crate) async fn try_out(&self, trial: &Trial, after: u64) -> Result<TrialPage> {
         let stored = self.0.store.stated(&trial.feature, after, PREFERENCES_A_TRIAL).await?;
-        let next = stored.last().filter(|_| stored.len() == PREFERENCES_A_TRIAL).map(|last| last.number);
+        let next =
+            stored.last().filter(|_| stored.len() == PREFERENCES_A_TRIAL).map(|last| last.number);
         let looked_at = stored.len() as u64;
         let broken = stored.into_iter().filter_map(|stored| {
             let errors = trial.look_at(&stored.json, &stored.profile.labels).err()?;
-            Some(Broken { tenant_id: stored.tenant_id.to_string(), version: stored.version, errors })
+            Some(Broken {
+                tenant_id: stored.tenant_id.to_string(),
+                version: stored.version,
+                errors,
+            })
         });
         Ok(TrialPage { looked_at, broken: broken.collect(), next })
     }

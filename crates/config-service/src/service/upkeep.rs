@@ -1,4 +1,5 @@
-//! Upkeep: groups are checked against preferences on request, and what is older than is kept is removed every hour.
+//! Upkeep: groups are checked against preferences on request, and what is older than is kept is
+//! removed every hour.
 
 use std::time::Duration;
 
@@ -24,7 +25,12 @@ impl ConfigService {
 
     /// Removes history that is older than this; cursors before it are then gone (F7).
     pub async fn forget(&self, older_than: SignedDuration) -> Result<u64> {
-        let before = self.0.clock.now().saturating_sub(older_than).expect("a duration never fails to be subtracted");
+        let before = self
+            .0
+            .clock
+            .now()
+            .saturating_sub(older_than)
+            .expect("a duration never fails to be subtracted");
         let Forgotten { changes, counts } = self.0.store.forget(before).await?;
         if changes + counts > 0 {
             tracing::info!(changes, counts, %before, "removed history that is older than is kept");
@@ -33,7 +39,11 @@ impl ConfigService {
     }
 
     /// Removes old history every hour until the service closes.
-    pub(super) fn forget_in_background(&self, keep: SignedDuration, mut closing: watch::Receiver<bool>) {
+    pub(super) fn forget_in_background(
+        &self,
+        keep: SignedDuration,
+        mut closing: watch::Receiver<bool>,
+    ) {
         let service = self.clone();
         tokio::spawn(async move {
             let mut hours = interval(EVERY);
@@ -43,7 +53,10 @@ impl ConfigService {
                     _hour = hours.tick() => {}
                 }
                 if let Err(error) = service.forget(keep).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "old history could not be removed");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "old history could not be removed"
+                    );
                 }
             }
         });

@@ -1,7 +1,9 @@
-//! What stands in the columns of both databases, read into values. What is stored was valid once: what cannot be read is a
-//! fault of the database.
+//! What stands in the columns of both databases, read into values. What is stored was valid once:
+//! what cannot be read is a fault of the database.
 
-use cohort_preferences::{FeatureDefaults, FeatureDefinition, FeatureType, Labels, StatedGroup, TenantId, Zone};
+use cohort_preferences::{
+    FeatureDefaults, FeatureDefinition, FeatureType, Labels, StatedGroup, TenantId, Zone,
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -10,7 +12,8 @@ use crate::error::ConfigServiceError;
 
 /// The instant of a column.
 pub(super) fn instant(micros: i64) -> Result<Timestamp> {
-    Timestamp::from_microsecond(micros).map_err(|_out_of_range| ConfigServiceError::Unreadable(format!("the instant {micros}")))
+    Timestamp::from_microsecond(micros)
+        .map_err(|_out_of_range| ConfigServiceError::Unreadable(format!("the instant {micros}")))
 }
 
 /// The feature of a column.
@@ -35,23 +38,30 @@ pub(super) fn zone(name: &str) -> Result<Zone> {
 
 /// The labels of a tenant's rows.
 pub(super) fn labels(rows: Map<String, Value>) -> Result<Labels> {
-    Labels::from_json(&rows.into(), "").map_err(|invalid| unreadable("labels", &invalid.to_string()))
+    Labels::from_json(&rows.into(), "")
+        .map_err(|invalid| unreadable("labels", &invalid.to_string()))
 }
 
 /// The definition of a feature, from its text.
 pub(super) fn definition(text: &str) -> Result<FeatureDefinition> {
-    let value = serde_json::from_str(text).map_err(|error| unreadable("definition", &error.to_string()))?;
-    FeatureDefinition::from_json(&value).map_err(|invalid| unreadable("definition", &invalid.to_string()))
+    let value =
+        serde_json::from_str(text).map_err(|error| unreadable("definition", &error.to_string()))?;
+    FeatureDefinition::from_json(&value)
+        .map_err(|invalid| unreadable("definition", &invalid.to_string()))
 }
 
 /// The defaults that a feature's definition gives from an instant on.
 pub(super) fn defaults(since: i64, text: &str) -> Result<FeatureDefaults> {
-    Ok(FeatureDefaults { since: instant(since)?, default_preferences: definition(text)?.default_preferences })
+    Ok(FeatureDefaults {
+        since: instant(since)?,
+        default_preferences: definition(text)?.default_preferences,
+    })
 }
 
 /// The group of three columns.
 pub(super) fn group(frequency: &str, time_key: &str, timezone: &str) -> Result<StatedGroup> {
-    StatedGroup::parse(frequency, time_key, timezone).map_err(|error| unreadable("group", &error.to_string()))
+    StatedGroup::parse(frequency, time_key, timezone)
+        .map_err(|error| unreadable("group", &error.to_string()))
 }
 
 /// Stored text that should have been readable.

@@ -13,7 +13,10 @@ pub(super) const MOST_EXAMPLES: usize = 100;
 pub(super) const TENANTS_A_LOOK: usize = 1_000;
 
 /// The preferences of these tenants that stand in the wrong group; notes them in the report.
-pub(super) fn misplaced(tenants: &[StoredTenant], drift: &mut Drift) -> Result<Vec<(TenantId, FeatureType)>> {
+pub(super) fn misplaced(
+    tenants: &[StoredTenant],
+    drift: &mut Drift,
+) -> Result<Vec<(TenantId, FeatureType)>> {
     let mut misplaced = Vec::new();
     for stored in tenants {
         for (feature, current) in &stored.tenant.preferences {
@@ -25,13 +28,16 @@ pub(super) fn misplaced(tenants: &[StoredTenant], drift: &mut Drift) -> Result<V
     }
     drift.misplaced_count += misplaced.len() as u64;
     let room = MOST_EXAMPLES.saturating_sub(drift.misplaced.len());
-    drift.misplaced.extend(misplaced.iter().take(room).map(|(tenant, feature)| (feature.clone(), tenant.to_string())));
+    drift.misplaced.extend(
+        misplaced.iter().take(room).map(|(tenant, feature)| (feature.clone(), tenant.to_string())),
+    );
     Ok(misplaced)
 }
 
 fn stands_right(tenant: &Tenant, current: &Current) -> Result<bool> {
     let stated = current.json.as_deref().map(Stated::stored).transpose()?;
-    let wanted = stated.and_then(|stated| stated.admitted(0).group(tenant.profile.timezone.as_ref()));
+    let wanted =
+        stated.and_then(|stated| stated.admitted(0).group(tenant.profile.timezone.as_ref()));
     Ok(wanted.as_ref() == current.member.as_ref().map(|member| &member.group))
 }
 

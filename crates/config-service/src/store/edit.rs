@@ -43,9 +43,12 @@ impl Stated {
 
     /// Reads a preference that is stored already.
     pub(crate) fn stored(json: &str) -> Result<Self> {
-        let unreadable = |error: String| ConfigServiceError::Unreadable(format!("a preference: {error}"));
-        let value: Value = serde_json::from_str(json).map_err(|error| unreadable(error.to_string()))?;
-        let preference = Preference::from_json(&value, "").map_err(|invalid| unreadable(invalid.to_string()))?;
+        let unreadable =
+            |error: String| ConfigServiceError::Unreadable(format!("a preference: {error}"));
+        let value: Value =
+            serde_json::from_str(json).map_err(|error| unreadable(error.to_string()))?;
+        let preference =
+            Preference::from_json(&value, "").map_err(|invalid| unreadable(invalid.to_string()))?;
         Ok(Self { preference, json: json.into() })
     }
 
@@ -116,7 +119,8 @@ pub(crate) struct Profile {
 impl Profile {
     /// As it is sent and stands in the history: `{"timezone", "labels"}`.
     pub(crate) fn to_json(&self) -> Value {
-        let labels: Map<String, Value> = self.labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let labels: Map<String, Value> =
+            self.labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         json!({"timezone": self.timezone.as_ref().map(Zone::name), "labels": labels})
     }
 }
@@ -151,7 +155,9 @@ impl Tenant {
 
     /// The preferences that are there.
     pub(crate) fn live(&self) -> impl Iterator<Item = (&FeatureType, &Current, &str)> {
-        self.preferences.iter().filter_map(|(feature, current)| Some((feature, &**current, current.json.as_deref()?)))
+        self.preferences
+            .iter()
+            .filter_map(|(feature, current)| Some((feature, &**current, current.json.as_deref()?)))
     }
 }
 
@@ -182,7 +188,8 @@ pub(crate) type Decide = Box<dyn FnOnce(&Tenant) -> Result<Wanted> + Send>;
 pub(crate) struct Wanted {
     /// Each feature's preference, `None` to delete it.
     pub(crate) preferences: BTreeMap<FeatureType, Option<Admitted>>,
-    /// Timezone and labels. Another timezone moves the user in all features whose preference states none (T12).
+    /// Timezone and labels. Another timezone moves the user in all features whose preference states
+    /// none (T12).
     pub(crate) profile: Option<Profile>,
 }
 

@@ -28,9 +28,13 @@ impl Identity {
 
     /// Reads the parts, in the order of [`Self::KEYS`].
     pub(super) fn read([incarnation, link_secret]: [String; 2]) -> Result<Self> {
-        let unreadable = |what: &str| ConfigServiceError::Unreadable(format!("the {what} of the database"));
+        let unreadable =
+            |what: &str| ConfigServiceError::Unreadable(format!("the {what} of the database"));
         let incarnation = incarnation.parse().map_err(|_malformed| unreadable("incarnation"))?;
         let secret = STANDARD.decode(link_secret).ok().and_then(|secret| secret.try_into().ok());
-        Ok(Self { incarnation: Incarnation::of(incarnation), link_secret: secret.ok_or_else(|| unreadable("link secret"))? })
+        Ok(Self {
+            incarnation: Incarnation::of(incarnation),
+            link_secret: secret.ok_or_else(|| unreadable("link secret"))?,
+        })
     }
 }

@@ -1,7 +1,9 @@
-//! What a store is asked for, and the pages that it answers with. Every list is cut by a limit and goes on behind the last
-//! row of the page before.
+//! What a store is asked for, and the pages that it answers with. Every list is cut by a limit and
+//! goes on behind the last row of the page before.
 
-use cohort_preferences::{FeatureDefaults, FeatureType, GroupSummary, LabelFilter, StatedGroup, TenantFilter, TenantId};
+use cohort_preferences::{
+    FeatureDefaults, FeatureType, GroupSummary, LabelFilter, StatedGroup, TenantFilter, TenantId,
+};
 use jiff::Timestamp;
 
 use super::edit::{Profile, Tenant};
@@ -24,7 +26,8 @@ pub(crate) struct GroupsQuery {
 pub(crate) struct GroupPage {
     /// Ascending by number.
     pub(crate) groups: Vec<GroupSummary>,
-    /// The feature's defaults that hold now or held later than the query's `emptied_after`, oldest first.
+    /// The feature's defaults that hold now or held later than the query's `emptied_after`, oldest
+    /// first.
     pub(crate) defaults: Vec<FeatureDefaults>,
     /// The number of the last group of the page, if groups follow behind it.
     pub(crate) more_after: Option<i64>,
@@ -119,7 +122,8 @@ pub(crate) struct StoredMember {
     pub(crate) json: Option<String>,
 }
 
-/// Asks for the members of groups among those tenants whose preference has changed since a place in the feed.
+/// Asks for the members of groups among those tenants whose preference has changed since a place in
+/// the feed.
 #[derive(Debug, Clone)]
 pub(crate) struct MovedQuery {
     /// Of which feature.
@@ -208,7 +212,8 @@ pub(crate) struct StoredPreference {
     pub(crate) json: String,
 }
 
-/// Asks for tenants, whatever they prefer: for those of a filter, or that never stated a preference (T13).
+/// Asks for tenants, whatever they prefer: for those of a filter, or that never stated a preference
+/// (T13).
 #[derive(Debug, Clone)]
 pub(crate) struct ChosenQuery {
     /// Which ones; labels and zones are those of now.
@@ -228,23 +233,35 @@ pub(crate) struct ChosenPage {
     pub(crate) tenants: Vec<ChosenTenant>,
     /// The size of the whole list, counted apart from it, on the first page and on the last (M8).
     pub(crate) count_as_of: Option<u64>,
-    /// The last number that was looked at, if tenants follow behind it: a page ends after so many looks, too.
+    /// The last number that was looked at, if tenants follow behind it: a page ends after so many
+    /// looks, too.
     pub(crate) more_after: Option<u64>,
     /// The feed's position.
     pub(crate) position: String,
 }
 
 impl ChosenQuery {
-    /// The last number that a page looks at, of at most so many looks. Numbers have no gaps, so that a stretch of them bounds the
-    /// looks; who is named is found without looking at others.
+    /// The last number that a page looks at, of at most so many looks. Numbers have no gaps, so
+    /// that a stretch of them bounds the looks; who is named is found without looking at others.
     pub(crate) fn last_look(&self, most_looks: u64) -> u64 {
-        if self.filter.tenant_ids.is_empty() { self.after.saturating_add(most_looks) } else { i64::MAX as u64 }
+        if self.filter.tenant_ids.is_empty() {
+            self.after.saturating_add(most_looks)
+        } else {
+            i64::MAX as u64
+        }
     }
 }
 
 impl ChosenPage {
-    /// The page that these tenants make, where numbers up to `last_look` were looked at and `newest` is the last there is.
-    pub(crate) fn of(query: &ChosenQuery, tenants: Vec<ChosenTenant>, last_look: u64, newest: u64, position: String) -> Self {
+    /// The page that these tenants make, where numbers up to `last_look` were looked at and
+    /// `newest` is the last there is.
+    pub(crate) fn of(
+        query: &ChosenQuery,
+        tenants: Vec<ChosenTenant>,
+        last_look: u64,
+        newest: u64,
+        position: String,
+    ) -> Self {
         let more_after = match tenants.last() {
             Some(last) if tenants.len() == query.limit => Some(last.number),
             _ => (newest > last_look).then_some(last_look),
@@ -303,7 +320,8 @@ pub(crate) struct Drift {
     pub(crate) misplaced: Vec<(FeatureType, String)>,
     /// How many those are.
     pub(crate) misplaced_count: u64,
-    /// Groups whose count is not that of their members: feature, group, kept count, true count; the first hundred.
+    /// Groups whose count is not that of their members: feature, group, kept count, true count; the
+    /// first hundred.
     pub(crate) miscounted: Vec<(FeatureType, StatedGroup, u64, u64)>,
     /// How many those are.
     pub(crate) miscounted_count: u64,

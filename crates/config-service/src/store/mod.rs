@@ -3,12 +3,15 @@
 //! A store keeps five promises, which [`conformance`] checks on both:
 //!
 //! * An edit is one transaction: state, group rows and change rows are all there or none.
-//! * Stamps grow strictly for each preference, and what is read as of an instant never changes afterwards (M1).
+//! * Stamps grow strictly for each preference, and what is read as of an instant never changes
+//!   afterwards (M1).
 //! * A group's count as of an instant is kept apart from the list of its members (M8).
-//! * The feed holds every committed change once, in commit order, and says until when it is complete (F7).
+//! * The feed holds every committed change once, in commit order, and says until when it is
+//!   complete (F7).
 //! * Nothing is read from the host's clock: it is handed in.
 //!
-//! What a write means is decided in [`plan`], on values, for both; a store reads what the plan needs and writes its rows.
+//! What a write means is decided in [`plan`], on values, for both; a store reads what the plan
+//! needs and writes its rows.
 
 mod columns;
 #[cfg(test)]
@@ -26,14 +29,17 @@ pub(crate) mod sqlite;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId, TenantTimezone};
+use cohort_preferences::{
+    BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId, TenantTimezone,
+};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use self::list::{
-    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList,
-    MovedQuery, StoredPreference, StoredTenant, TenantSummary, TenantsQuery, WholeLists,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery,
+    MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference, StoredTenant, TenantSummary,
+    TenantsQuery, WholeLists,
 };
 use crate::cursor::{Incarnation, Since};
 use crate::error::ConfigServiceError;
@@ -54,20 +60,27 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Changes after every commit, of other processes too.
     fn commits(&self) -> watch::Receiver<u64>;
 
-    /// Changes whenever keys or definitions may have changed, in other processes too: what was read before must be read anew.
+    /// Changes whenever keys or definitions may have changed, in other processes too: what was read
+    /// before must be read anew.
     fn admissions(&self) -> watch::Receiver<u64>;
 
     /// Changes one tenant.
     async fn edit(&self, edit: Edit) -> Result<Edited>;
 
-    /// Writes many preferences, those of one tenant and feature in order; says for each whether it changed anything.
+    /// Writes many preferences, those of one tenant and feature in order; says for each whether it
+    /// changed anything.
     async fn import(&self, rows: Vec<ImportRow>, actor: String) -> Result<Vec<bool>>;
 
-    /// Takes a tenant's name and content out of every row (W8); `None` if there is none of this name.
+    /// Takes a tenant's name and content out of every row (W8); `None` if there is none of this
+    /// name.
     async fn erase(&self, tenant: &TenantId, actor: String) -> Result<Option<Erased>>;
 
     /// One preference; `None` if there never was one.
-    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>>;
+    async fn preference(
+        &self,
+        tenant: &TenantId,
+        feature: &FeatureType,
+    ) -> Result<Option<AsStated>>;
 
     /// Everything of a tenant; `None` for one that never wrote.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>>;
@@ -84,29 +97,45 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Tenants by id and label.
     async fn tenants(&self, query: TenantsQuery) -> Result<Vec<TenantSummary>>;
 
-    /// Tenants as of an instant, whatever they prefer; waits a moment for an instant that has not settled.
+    /// Tenants as of an instant, whatever they prefer; waits a moment for an instant that has not
+    /// settled.
     async fn chosen(&self, query: ChosenQuery) -> Result<ChosenPage>;
 
-    /// The zones that tenants call their own, `None` for those who name none, and since when there has been one.
+    /// The zones that tenants call their own, `None` for those who name none, and since when there
+    /// has been one.
     async fn timezones(&self) -> Result<Vec<TenantTimezone>>;
 
     /// A tenant's changes, newest first, before the one of this number; of one feature or all.
-    async fn history(&self, tenant: &TenantId, feature: Option<FeatureType>, before: i64, limit: usize) -> Result<Vec<HistoryEntry>>;
+    async fn history(
+        &self,
+        tenant: &TenantId,
+        feature: Option<FeatureType>,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>>;
 
     /// The preferences of a feature that are there, ascending by tenant number, behind this one.
-    async fn stated(&self, feature: &FeatureType, after: u64, limit: usize) -> Result<Vec<StoredPreference>>;
+    async fn stated(
+        &self,
+        feature: &FeatureType,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredPreference>>;
 
     /// The groups that have members, and those that lost their last not long ago.
     async fn groups(&self, query: GroupsQuery) -> Result<GroupPage>;
 
-    /// The members of groups as of an instant; waits a moment for an instant that has not settled (M1).
+    /// The members of groups as of an instant; waits a moment for an instant that has not settled
+    /// (M1).
     async fn members(&self, query: MembersQuery) -> Result<MemberList>;
 
-    /// Many member lists as of one instant, each whole, as far as there is room; waits as `members` does.
+    /// Many member lists as of one instant, each whole, as far as there is room; waits as `members`
+    /// does.
     async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists>;
 
-    /// What became of members since a place in the feed; waits as `members` does. [`ConfigServiceError::CursorGone`] if more
-    /// tenants have changed than asked for, or the place is no longer kept.
+    /// What became of members since a place in the feed; waits as `members` does.
+    /// [`ConfigServiceError::CursorGone`] if more tenants have changed than asked for, or the place
+    /// is no longer kept.
     async fn moved(&self, query: MovedQuery) -> Result<MovedList>;
 
     /// Compares the groups with what the preferences say, and sets them right if asked.
@@ -118,14 +147,16 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The number below which changes may have been removed: the feed is complete behind it.
     async fn oldest_kept(&self) -> Result<i64>;
 
-    /// At most `limit` changes behind the one of this number; [`ConfigServiceError::CursorGone`] if it is of the future or no
-    /// longer kept.
+    /// At most `limit` changes behind the one of this number; [`ConfigServiceError::CursorGone`] if
+    /// it is of the future or no longer kept.
     async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage>;
 
-    /// How long the oldest transaction that is not committed has been open, if any is: the feed is late by so much (F7).
+    /// How long the oldest transaction that is not committed has been open, if any is: the feed is
+    /// late by so much (F7).
     async fn feed_lag(&self) -> Result<std::time::Duration>;
 
-    /// Removes change rows and counts older than this that tell nothing of the present, a bounded number at a time.
+    /// Removes change rows and counts older than this that tell nothing of the present, a bounded
+    /// number at a time.
     async fn forget(&self, before: Timestamp) -> Result<Forgotten>;
 
     /// The newest definition of every registered feature.

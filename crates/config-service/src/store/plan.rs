@@ -4,9 +4,10 @@
 //! store reads tenants ─► Plan: edit, import, erase … ─► Rows ─► store writes rows
 //! ```
 //!
-//! The rows of one plan share one stamp, but if it changes a preference twice the second change takes a new one, so that
-//! memberships are never empty intervals (M1). Joins and leaves are summed per stamp: a group's count is written once for
-//! each (M8). Groups and features are named by what they are; the store knows their numbers.
+//! The rows of one plan share one stamp, but if it changes a preference twice the second change
+//! takes a new one, so that memberships are never empty intervals (M1). Joins and leaves are summed
+//! per stamp: a group's count is written once for each (M8). Groups and features are named by what
+//! they are; the store knows their numbers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
 use super::Result;
-use super::edit::{Admitted, Current, Edit, Edited, ImportRow, Membership, Profile, Stated, Tenant, Wanted, say_the_same};
+use super::edit::{
+    Admitted, Current, Edit, Edited, ImportRow, Membership, Profile, Stated, Tenant, Wanted,
+    say_the_same,
+};
 
 /// The highest numbers that are taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -111,7 +115,8 @@ pub(crate) struct Move {
     pub(crate) by: i64,
 }
 
-/// The tenants that a plan may touch, as they stand, and then as its writes leave them. Who is not in it is not there.
+/// The tenants that a plan may touch, as they stand, and then as its writes leave them. Who is not
+/// in it is not there.
 pub(crate) type Tenants = HashMap<TenantId, Tenant>;
 
 impl<'a> Plan<'a> {
@@ -145,12 +150,19 @@ impl<'a> Plan<'a> {
         Ok(Edited { before, after })
     }
 
-    /// Writes many preferences, those of one tenant and feature in the order given; says for each whether it changed anything.
+    /// Writes many preferences, those of one tenant and feature in the order given; says for each
+    /// whether it changed anything.
     ///
-    /// Rows are written in the order of tenant numbers, and new tenants get theirs in the order of their names: both keep
-    /// neighbours in the tables neighbours in time, which is what a fast import needs. A preference that comes twice is
-    /// written in a second round, so that a plan has as many stamps as rounds and not as repetitions.
-    pub(crate) fn import(&mut self, tenants: &mut Tenants, rows: Vec<ImportRow>, actor: &str) -> Vec<bool> {
+    /// Rows are written in the order of tenant numbers, and new tenants get theirs in the order of
+    /// their names: both keep neighbours in the tables neighbours in time, which is what a fast
+    /// import needs. A preference that comes twice is written in a second round, so that a plan has
+    /// as many stamps as rounds and not as repetitions.
+    pub(crate) fn import(
+        &mut self,
+        tenants: &mut Tenants,
+        rows: Vec<ImportRow>,
+        actor: &str,
+    ) -> Vec<bool> {
         let actor: Arc<str> = actor.into();
         let mut changed = vec![false; rows.len()];
         tenants.reserve(rows.len());
@@ -159,7 +171,8 @@ impl<'a> Plan<'a> {
         let order = self.order_of_import(tenants, &rows);
         let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
         for Numbered { tenant: number, index, .. } in order {
-            let ImportRow { tenant, feature, stated } = rows[index].take().expect("each row is ordered once");
+            let ImportRow { tenant, feature, stated } =
+                rows[index].take().expect("each row is ordered once");
             let tenant = tenants.get_mut(&tenant).expect("numbered just above");
             changed[index] = self.write(number, tenant, &feature, Some(stated), &actor);
         }
@@ -187,7 +200,8 @@ impl<'a> Plan<'a> {
         numbered
     }
 
-    /// Deletes all preferences of a tenant and its profile (W8). The store then takes the name and the content away.
+    /// Deletes all preferences of a tenant and its profile (W8). The store then takes the name and
+    /// the content away.
     pub(crate) fn erase(&mut self, tenant: &mut Tenant, actor: &str) {
         let Some(number) = tenant.number else { return };
         let actor: Arc<str> = actor.into();
@@ -201,7 +215,13 @@ impl<'a> Plan<'a> {
     /// The instant of what is planned now.
     pub(crate) fn stamp(&mut self) -> Timestamp {
         let Self { take_stamp, head, stamp, .. } = self;
-        stamp.get_or_insert_with(|| Stamp { at: take_stamp(), first_change: head.change + 1, moves: HashMap::default() }).at
+        stamp
+            .get_or_insert_with(|| Stamp {
+                at: take_stamp(),
+                first_change: head.change + 1,
+                moves: HashMap::default(),
+            })
+            .at
     }
 
     fn number_of(&mut self, name: &TenantId, tenant: &mut Tenant) -> i64 {
@@ -216,7 +236,13 @@ impl<'a> Plan<'a> {
         number
     }
 
-    fn write_profile(&mut self, number: i64, tenant: &mut Tenant, profile: Profile, actor: &Arc<str>) {
+    fn write_profile(
+        &mut self,
+        number: i64,
+        tenant: &mut Tenant,
+        profile: Profile,
+        actor: &Arc<str>,
+    ) {
         if profile == tenant.profile {
             return;
         }
@@ -237,25 +263,49 @@ impl<'a> Plan<'a> {
             rules: 0,
         };
         self.rows.changes.push(row);
-        self.rows.profiles.insert(number, ProfileRow { profile: profile.clone(), version, change: id });
-        (tenant.profile, tenant.profile_version, tenant.profile_change) = (profile, version, Some(id));
+        self.rows
+            .profiles
+            .insert(number, ProfileRow { profile: profile.clone(), version, change: id });
+        (tenant.profile, tenant.profile_version, tenant.profile_change) =
+            (profile, version, Some(id));
     }
 
-    /// Writes one preference, unless it says what is there and stands in the right group; says whether it did.
-    fn write(&mut self, number: i64, tenant: &mut Tenant, feature: &FeatureType, stated: Option<Admitted>, actor: &Arc<str>) -> bool {
-        let group = stated.as_ref().and_then(|stated| stated.group(tenant.profile.timezone.as_ref()));
+    /// Writes one preference, unless it says what is there and stands in the right group; says
+    /// whether it did.
+    fn write(
+        &mut self,
+        number: i64,
+        tenant: &mut Tenant,
+        feature: &FeatureType,
+        stated: Option<Admitted>,
+        actor: &Arc<str>,
+    ) -> bool {
+        let group =
+            stated.as_ref().and_then(|stated| stated.group(tenant.profile.timezone.as_ref()));
         let current = tenant.preference(feature);
         if is_as_wanted(current, stated.as_ref(), group.as_ref()) {
             return false;
         }
         self.begin_change(current.map(|current| current.change));
         let (at, id) = (self.stamp(), self.next_change());
-        let (is_first, stated_since) = (current.is_none(), current.map_or(at, |current| current.stated_since));
-        let (previous, version) = (current.map(|current| current.change), current.map_or(0, |current| current.version) + 1);
+        let (is_first, stated_since) =
+            (current.is_none(), current.map_or(at, |current| current.stated_since));
+        let (previous, version) = (
+            current.map(|current| current.change),
+            current.map_or(0, |current| current.version) + 1,
+        );
         let old = current.and_then(|current| current.member.clone());
         let has_moved = old.as_ref().map(|old| &old.group) != group.as_ref();
-        let member = if has_moved { group.map(|group| Membership { group, since: at }) } else { old.clone() };
-        let (left, joined) = if has_moved { (old, member.as_ref().map(|member| member.group.clone())) } else { (None, None) };
+        let member = if has_moved {
+            group.map(|group| Membership { group, since: at })
+        } else {
+            old.clone()
+        };
+        let (left, joined) = if has_moved {
+            (old, member.as_ref().map(|member| member.group.clone()))
+        } else {
+            (None, None)
+        };
         self.count(feature, left.as_ref().map(|left| &left.group), -1);
         self.count(feature, joined.as_ref(), 1);
         let (json, rules) = stated.map_or((None, 0), |stated| (Some(stated.json), stated.rules));
@@ -274,7 +324,12 @@ impl<'a> Plan<'a> {
         });
         let current = Arc::new(Current { version, at, json, change: id, stated_since, member });
         tenant.preferences.insert(feature.clone(), Arc::clone(&current));
-        self.rows.preferences.push(PreferenceRow { tenant: number, feature: feature.clone(), current, is_first });
+        self.rows.preferences.push(PreferenceRow {
+            tenant: number,
+            feature: feature.clone(),
+            current,
+            is_first,
+        });
         true
     }
 
@@ -302,7 +357,12 @@ impl<'a> Plan<'a> {
         let Some(Stamp { at, moves, .. }) = self.stamp.take() else { return };
         // In an order of their own, so that the same writes give groups the same numbers.
         let moves: BTreeMap<_, _> = moves.into_iter().filter(|(_, by)| *by != 0).collect();
-        self.rows.moves.extend(moves.into_iter().map(|((feature, group), by)| Move { at, feature, group, by }));
+        self.rows.moves.extend(moves.into_iter().map(|((feature, group), by)| Move {
+            at,
+            feature,
+            group,
+            by,
+        }));
     }
 }
 
@@ -315,10 +375,12 @@ struct Numbered {
     index: usize,
 }
 
-/// Another timezone writes each preference that states none once more: it says the same and stands in another group (T12).
+/// Another timezone writes each preference that states none once more: it says the same and stands
+/// in another group (T12).
 fn regrouped(before: &Tenant, mut wanted: Wanted) -> Result<Wanted> {
     let timezone = |profile: &Profile| profile.timezone.clone();
-    if wanted.profile.as_ref().is_none_or(|profile| timezone(profile) == timezone(&before.profile)) {
+    if wanted.profile.as_ref().is_none_or(|profile| timezone(profile) == timezone(&before.profile))
+    {
         return Ok(wanted);
     }
     for (feature, _, json) in before.live() {
@@ -329,8 +391,13 @@ fn regrouped(before: &Tenant, mut wanted: Wanted) -> Result<Wanted> {
     Ok(wanted)
 }
 
-fn is_as_wanted(current: Option<&Current>, wanted: Option<&Admitted>, group: Option<&StatedGroup>) -> bool {
-    let stands_right = current.and_then(|current| current.member.as_ref()).map(|member| &member.group) == group;
+fn is_as_wanted(
+    current: Option<&Current>,
+    wanted: Option<&Admitted>,
+    group: Option<&StatedGroup>,
+) -> bool {
+    let stands_right =
+        current.and_then(|current| current.member.as_ref()).map(|member| &member.group) == group;
     let says_the_same = match (current.and_then(|current| current.json.as_deref()), wanted) {
         (None, None) => true,
         (Some(stored), Some(stated)) => say_the_same(&stated.json, stored),
@@ -378,7 +445,11 @@ mod tests {
     }
 
     fn moves(rows: &Rows) -> Vec<(i64, String, i64)> {
-        let mut moves: Vec<_> = rows.moves.iter().map(|moved| (moved.at.as_microsecond(), moved.group.to_string(), moved.by)).collect();
+        let mut moves: Vec<_> = rows
+            .moves
+            .iter()
+            .map(|moved| (moved.at.as_microsecond(), moved.group.to_string(), moved.by))
+            .collect();
         moves.sort();
         moves
     }
@@ -388,10 +459,18 @@ mod tests {
         let mut tenants = Tenants::new();
         let rows = plan(|plan| {
             for hour in ["09:00", "10:00"] {
-                plan.edit(&mut tenants, wants(json!({"frequency": "daily", "preferred_time": hour}))).expect("edits");
+                plan.edit(
+                    &mut tenants,
+                    wants(json!({"frequency": "daily", "preferred_time": hour})),
+                )
+                .expect("edits");
             }
         });
-        let chain: Vec<_> = rows.changes.iter().map(|row| (row.id, row.previous, row.version, row.at.as_microsecond())).collect();
+        let chain: Vec<_> = rows
+            .changes
+            .iter()
+            .map(|row| (row.id, row.previous, row.version, row.at.as_microsecond()))
+            .collect();
         assert_eq!(chain, [(11, None, 1, 1), (12, Some(11), 2, 2)]);
         assert!(rows.has_repeats);
         let expected = [(1, "daily:09:00 -", 1), (2, "daily:09:00 -", -1), (2, "daily:10:00 -", 1)];
@@ -405,15 +484,22 @@ mod tests {
         let rows = plan(|plan| {
             plan.edit(&mut tenants, wants(json!({"frequency": "daily"}))).expect("edits");
             let stays = stated(json!({"frequency": "daily", "timezone": "UTC"}));
-            plan.edit(&mut tenants, edit(move |_| Ok(Wanted::preference(other, Some(stays))))).expect("edits");
-            let profile = Profile { timezone: Some("Asia/Tokyo".parse::<Zone>().expect("a zone")), ..Profile::default() };
+            plan.edit(&mut tenants, edit(move |_| Ok(Wanted::preference(other, Some(stays)))))
+                .expect("edits");
+            let profile = Profile {
+                timezone: Some("Asia/Tokyo".parse::<Zone>().expect("a zone")),
+                ..Profile::default()
+            };
             let wanted = Wanted { profile: Some(profile), ..Wanted::default() };
             plan.edit(&mut tenants, edit(move |_| Ok(wanted))).expect("edits");
         });
         let moved: Vec<_> = rows.changes.iter().filter(|row| row.left.is_some()).collect();
         assert_eq!(moved.len(), 1);
         assert_eq!(moved[0].joined.as_ref().expect("a group").to_string(), "daily:- Asia/Tokyo");
-        assert_eq!((moved[0].version, moved[0].json.as_deref()), (2, Some(r#"{"frequency":"daily"}"#)));
+        assert_eq!(
+            (moved[0].version, moved[0].json.as_deref()),
+            (2, Some(r#"{"frequency":"daily"}"#))
+        );
     }
 
     #[test]
@@ -434,7 +520,10 @@ mod tests {
             plan.erase(tenants.get_mut(&ann()).expect("there"), "admin");
         });
         let last = rows.changes.last().expect("changes");
-        assert_eq!((last.feature.clone(), last.json.clone(), last.version), (Some(feature()), None, 2));
+        assert_eq!(
+            (last.feature.clone(), last.json.clone(), last.version),
+            (Some(feature()), None, 2)
+        );
         assert!(tenants[&ann()].live().next().is_none());
     }
 }

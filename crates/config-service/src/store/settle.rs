@@ -15,7 +15,11 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const CLOCK_ASKED_EVERY: Duration = Duration::from_millis(10);
 
 /// Waits until the clock says that the instant has come.
-pub(super) async fn come_to(as_of: Timestamp, clock: &dyn Clock, deadline: Instant) -> Result<(), ConfigServiceError> {
+pub(super) async fn come_to(
+    as_of: Timestamp,
+    clock: &dyn Clock,
+    deadline: Instant,
+) -> Result<(), ConfigServiceError> {
     loop {
         let missing = as_of.duration_since(clock.now());
         if !missing.is_positive() {
@@ -36,13 +40,17 @@ pub(super) fn not_settled() -> ConfigServiceError {
 
 /// The latest stamp that can be before this one.
 pub(super) fn just_before(stamp: Timestamp) -> Timestamp {
-    stamp.saturating_sub(SignedDuration::from_micros(1)).expect("a duration never fails to be subtracted")
+    stamp
+        .saturating_sub(SignedDuration::from_micros(1))
+        .expect("a duration never fails to be subtracted")
 }
 
 /// Stamps are whole microseconds: an instant between two is settled as the earlier is.
 pub(crate) fn whole_micros(instant: Timestamp) -> Timestamp {
     let nanos = instant.as_nanosecond().rem_euclid(1_000) as i64;
-    instant.saturating_sub(SignedDuration::from_nanos(nanos)).expect("a duration never fails to be subtracted")
+    instant
+        .saturating_sub(SignedDuration::from_nanos(nanos))
+        .expect("a duration never fails to be subtracted")
 }
 
 #[cfg(test)]

@@ -41,22 +41,31 @@ fn method(name: &str) -> Method {
 async fn no_route_answers_without_a_known_key() {
     let fixture = Fixture::new().await;
     for (name, path) in ROUTES {
-        for authorization in [None, Some("Bearer cohort_guess"), Some("Basic abc"), Some("Bearer"), Some("Bearer ")] {
+        for authorization in
+            [None, Some("Bearer cohort_guess"), Some("Basic abc"), Some("Bearer"), Some("Bearer ")]
+        {
             let request = Request::builder().method(method(name)).uri(format!("/api/v1{path}"));
-            let request = authorization.into_iter().fold(request, |request, value| request.header(header::AUTHORIZATION, value));
+            let request = authorization
+                .into_iter()
+                .fold(request, |request, value| request.header(header::AUTHORIZATION, value));
             let answer = fixture.send(request.body(Body::empty()).expect("a request")).await;
             if name == "OPTIONS" {
                 assert!(answer.status.is_client_error());
             } else {
                 answer.problem(401);
-                assert_eq!(answer.header(header::WWW_AUTHENTICATE), Some("Bearer"), "{name} {path}");
+                assert_eq!(
+                    answer.header(header::WWW_AUTHENTICATE),
+                    Some("Bearer"),
+                    "{name} {path}"
+                );
             }
         }
     }
     assert!(fixture.feed().await.is_empty());
 }
 
-/// Who may use each route, as promised: r(ead), s(upport), w(rite), a(gent), A(dmin), and l(ink) of the tenant ann.
+/// Who may use each route, as promised: r(ead), s(upport), w(rite), a(gent), A(dmin), and l(ink) of
+/// the tenant ann.
 const MAY: [(&str, &str, &str); 39] = [
     ("GET", "/tenants", "rswaA"),
     ("GET", "/tenants/ann", "rswaA"),
@@ -99,10 +108,16 @@ const MAY: [(&str, &str, &str); 39] = [
     ("POST", "/api-keys/verify", "rswaA"),
 ];
 
-const SCOPES: [(char, Scope); 5] =
-    [('r', Scope::Read), ('s', Scope::Support), ('w', Scope::Write), ('a', Scope::Agent), ('A', Scope::Admin)];
+const SCOPES: [(char, Scope); 5] = [
+    ('r', Scope::Read),
+    ('s', Scope::Support),
+    ('w', Scope::Write),
+    ('a', Scope::Agent),
+    ('A', Scope::Admin),
+];
 
-/// Asks each route with this key, and asserts that it is let in where `may` says so and nowhere else.
+/// Asks each route with this key, and asserts that it is let in where `may` says so and nowhere
+/// else.
 async fn walk(fixture: &mut Fixture, who: &str, key: String, may: impl Fn(&str) -> bool) {
     fixture.key = key;
     for (name, path, expected) in MAY {
@@ -143,7 +158,11 @@ async fn a_revoked_key_opens_no_route() {
 #[tokio::test]
 async fn a_key_that_is_over_opens_no_route() {
     let mut fixture = Fixture::new().await;
-    let made = crate::keys::make(&fixture, json!({"name": "over", "scopes": ["admin"], "expires_at": "2026-12-02T00:00:00Z"})).await;
+    let made = crate::keys::make(
+        &fixture,
+        json!({"name": "over", "scopes": ["admin"], "expires_at": "2026-12-02T00:00:00Z"}),
+    )
+    .await;
     fixture.clock.set("2026-12-02T00:00:00Z");
     assert_no_route_opens(&mut fixture, crate::keys::text(&made).to_owned()).await;
 }
@@ -193,7 +212,8 @@ async fn health_needs_no_key() {
 async fn unknown_routes_and_wrong_methods_are_problems() {
     let fixture = Fixture::new().await;
     fixture.get("/nothing/here").await.problem(404);
-    let request = fixture.request(Method::GET, "/elsewhere").body(Body::empty()).expect("a request");
+    let request =
+        fixture.request(Method::GET, "/elsewhere").body(Body::empty()).expect("a request");
     fixture.send(request).await.problem(404);
     let answer = fixture.call(Method::POST, "/tenants/ann/preferences/posts", "{}").await;
     answer.problem(405);
@@ -208,7 +228,10 @@ async fn a_body_too_large_too_deep_or_broken_is_refused_with_its_place() {
     fixture.call(Method::PUT, path, vec![b' '; (1 << 20) + 1]).await.problem(413);
     fixture.call(Method::PUT, path, "[".repeat(10_000)).await.problem(400);
     let broken = fixture.call(Method::PUT, path, "{\"frequency\":\n daily}").await.problem(400);
-    assert!(broken["detail"].as_str().is_some_and(|detail| detail.contains("line 2 column")), "{broken}");
+    assert!(
+        broken["detail"].as_str().is_some_and(|detail| detail.contains("line 2 column")),
+        "{broken}"
+    );
     fixture.call(Method::PUT, path, vec![b'"', 0xff, b'"']).await.problem(400);
     fixture.call(Method::PUT, path, "").await.problem(400);
     fixture.get(path).await.problem(404);
@@ -227,7 +250,10 @@ async fn a_read_only_service_reads_and_refuses_every_write() {
         let problem = fixture.call(method(name), path, r#"{"config_value":{}}"#).await.problem(409);
         assert_eq!(problem["detail"], "read only: this folder is simulated", "{name} {path}");
     }
-    assert_eq!(fixture.get("/tenants/ann/preferences/posts").await.json(), json!({"frequency": "daily"}));
+    assert_eq!(
+        fixture.get("/tenants/ann/preferences/posts").await.json(),
+        json!({"frequency": "daily"})
+    );
     assert_eq!(fixture.feed().await.len(), 1);
     let users = fixture.get("/features/posts/frequency-groups/daily/-/users").await.json();
     assert_eq!(users["count_as_of"], 1);
@@ -236,10 +262,15 @@ async fn a_read_only_service_reads_and_refuses_every_write() {
 #[tokio::test]
 async fn what_the_api_is_like_is_no_secret() {
     let fixture = Fixture::new().await;
-    let get = async |path: &str| fixture.send(Request::builder().uri(path).body(Body::empty()).expect("a request")).await;
+    let get = async |path: &str| {
+        fixture.send(Request::builder().uri(path).body(Body::empty()).expect("a request")).await
+    };
     assert_eq!(get("/api/v1/openapi.json").await.json()["openapi"], "3.1.0");
     let page = get("/docs").await;
     assert!(page.header(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")));
-    assert!(page.header(header::CONTENT_SECURITY_POLICY).is_some_and(|policy| policy.starts_with("default-src 'none'")));
+    assert!(
+        page.header(header::CONTENT_SECURITY_POLICY)
+            .is_some_and(|policy| policy.starts_with("default-src 'none'"))
+    );
     assert!(get("/docs.css").await.status.is_success());
 }

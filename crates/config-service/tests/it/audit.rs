@@ -29,7 +29,11 @@ impl Record {
     fn begin() -> (Self, DefaultGuard) {
         let record = Self::default();
         let writer = record.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
         (record, tracing::subscriber::set_default(subscriber))
     }
 
@@ -37,7 +41,10 @@ impl Record {
     fn lines(&self) -> Vec<String> {
         let text = std::mem::take(&mut *self.0.lock().expect("no panic"));
         let text = String::from_utf8(text).expect("text");
-        text.lines().filter_map(|line| line.split_once(" audit: ")).map(|(_, line)| line.to_owned()).collect()
+        text.lines()
+            .filter_map(|line| line.split_once(" audit: "))
+            .map(|(_, line)| line.to_owned())
+            .collect()
     }
 }
 
@@ -47,8 +54,10 @@ async fn an_act_of_an_admin_is_on_record_with_key_route_and_status() {
     let (record, _guard) = Record::begin();
     fixture.get("/api-keys").await;
     fixture.call(Method::DELETE, "/api-keys/99", "").await.problem(404);
-    let expected =
-        [r#"asked key="1" method=GET route="/api-keys" status=200"#, r#"asked key="1" method=DELETE route="/api-keys/{id}" status=404"#];
+    let expected = [
+        r#"asked key="1" method=GET route="/api-keys" status=200"#,
+        r#"asked key="1" method=DELETE route="/api-keys/{id}" status=404"#,
+    ];
     assert_eq!(record.lines(), expected);
 }
 
@@ -58,10 +67,18 @@ async fn a_refusal_is_on_record_and_never_the_text_of_a_key() {
     fixture.key = fixture.service.create_key("guest", Scope::Read).await.expect("stores");
     let (record, _guard) = Record::begin();
     fixture.call(Method::DELETE, "/tenants/ann/preferences/posts", "").await.problem(403);
-    assert_eq!(record.lines(), [r#"asked key="2" method=DELETE route="/tenants/{tenant_id}/preferences/{feature_type}" status=403"#]);
+    assert_eq!(
+        record.lines(),
+        [
+            r#"asked key="2" method=DELETE route="/tenants/{tenant_id}/preferences/{feature_type}" status=403"#
+        ]
+    );
     fixture.key = "cohort_guess".into();
     fixture.get("/tenants/ann/history").await.problem(401);
-    assert_eq!(record.lines(), [r#"asked key="none" method=GET route="/tenants/{tenant_id}/history" status=401"#]);
+    assert_eq!(
+        record.lines(),
+        [r#"asked key="none" method=GET route="/tenants/{tenant_id}/history" status=401"#]
+    );
 }
 
 #[tokio::test]

@@ -18,12 +18,25 @@ async fn a_change_says_who_left_and_joined_what() {
     let fixture = Fixture::new().await;
     fixture.set("ann", &json!({"frequency": "daily", "preferred_time": "09:00"})).await;
     fixture.set("ann", &json!({"frequency": "weekly", "preferred_day": "monday"})).await;
-    fixture.set("ann", &json!({"frequency": "weekly", "preferred_day": "monday", "template_overrides": {"tone": "dry"}})).await;
+    fixture
+        .set(
+            "ann",
+            &json!({"frequency": "weekly", "preferred_day": "monday",
+            "template_overrides": {"tone": "dry"}}),
+        )
+        .await;
     let feed = fixture.feed().await;
     let group = |frequency: &str, time_key: &str| json!({"frequency": frequency, "time_key": time_key, "timezone": "-"});
     assert_eq!((&feed[0]["left"], &feed[0]["joined"]), (&json!(null), &group("daily", "09:00")));
-    assert_eq!((&feed[1]["left"], &feed[1]["joined"]), (&group("daily", "09:00"), &group("weekly", "monday:-")));
-    assert_eq!((&feed[2]["left"], &feed[2]["joined"]), (&json!(null), &json!(null)), "the group stayed");
+    assert_eq!(
+        (&feed[1]["left"], &feed[1]["joined"]),
+        (&group("daily", "09:00"), &group("weekly", "monday:-"))
+    );
+    assert_eq!(
+        (&feed[2]["left"], &feed[2]["joined"]),
+        (&json!(null), &json!(null)),
+        "the group stayed"
+    );
     assert_eq!((&feed[2]["version"], &feed[2]["kind"]), (&json!(3), &json!("set")));
 }
 
@@ -54,7 +67,8 @@ async fn nothing_is_stamped_at_or_before_what_a_page_called_complete() {
     // The clock steps back: stamps do not.
     fixture.clock.set("2026-12-01T11:00:00Z");
     let receipt = fixture.set("ann", &json!({})).await;
-    let at: Timestamp = receipt["takes_effect_at"].as_str().expect("text").parse().expect("an instant");
+    let at: Timestamp =
+        receipt["takes_effect_at"].as_str().expect("text").parse().expect("an instant");
     assert!(at > complete);
 }
 
@@ -69,7 +83,15 @@ async fn a_cursor_of_another_incarnation_or_of_the_future_is_gone() {
     let other = Fixture::new().await;
     other.set("ann", &json!({})).await;
     other.get(&format!("/preferences/changes?since_id={next}")).await.problem(410);
-    for wrong in ["?since_id=1", "?since_id=", "?wait=31", "?wait=-1", "?limit=0", "?limit=1001", "?since=now"] {
+    for wrong in [
+        "?since_id=1",
+        "?since_id=",
+        "?wait=31",
+        "?wait=-1",
+        "?limit=0",
+        "?limit=1001",
+        "?since=now",
+    ] {
         fixture.get(&format!("/preferences/changes{wrong}")).await.problem(400);
     }
 }
@@ -97,7 +119,9 @@ async fn a_waiting_poll_answers_as_soon_as_there_is_a_change() {
         fixture.set("ann", &json!({})).await
     };
     let (page, _) =
-        tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(poll, write) }).await.expect("long before the wait is over");
+        tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(poll, write) })
+            .await
+            .expect("long before the wait is over");
     assert_eq!(page.changes.len(), 1);
 }
 
@@ -110,9 +134,14 @@ async fn a_shutdown_ends_waiting_polls() {
         fixture.service.shutdown();
     };
     let (page, ()) =
-        tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(poll, shutdown) }).await.expect("long before the wait is over");
+        tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(poll, shutdown) })
+            .await
+            .expect("long before the wait is over");
     assert!(page.changes.is_empty());
-    assert!(self::page(&fixture, "?wait=30").await.changes.is_empty(), "and from then on none waits");
+    assert!(
+        self::page(&fixture, "?wait=30").await.changes.is_empty(),
+        "and from then on none waits"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! Every answer of every test is held against the `OpenAPI` document: status, kind, headers and shape.
+//! Every answer of every test is held against the `OpenAPI` document: status, kind, headers and
+//! shape.
 
 use std::sync::LazyLock;
 
@@ -7,19 +8,26 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 
-static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../../openapi.json")).expect("openapi.json is JSON"));
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../openapi.json")).expect("openapi.json is JSON")
+});
 
-/// Asserts that the answer is one that the document declares; routes outside the API and methods that a route does not know
-/// are no business of it.
+/// Asserts that the answer is one that the document declares; routes outside the API and methods
+/// that a route does not know are no business of it.
 #[track_caller]
 pub(crate) fn assert_declared(method: &Method, path: &str, answer: &Answer) {
-    let Some(declared) = path.strip_prefix("/api/v1").and_then(|path| operation(method, path)) else { return };
+    let Some(declared) = path.strip_prefix("/api/v1").and_then(|path| operation(method, path))
+    else {
+        return;
+    };
     let what = format!("{method} {path} answered {}", answer.status);
     let declared = resolved(&declared["responses"][answer.status.as_str()]);
     assert!(declared.is_object(), "{what}, which is not declared");
     for name in declared["headers"].as_object().into_iter().flatten().map(|(name, _)| name) {
-        assert!(answer.headers.contains_key(name.as_str()) || name == "Retry-After" || is_trial(path), "{what} without {name}");
+        assert!(
+            answer.headers.contains_key(name.as_str()) || name == "Retry-After" || is_trial(path),
+            "{what} without {name}"
+        );
     }
     let Some(content) = declared["content"].as_object() else {
         assert!(answer.text.is_empty(), "{what} with a body");
@@ -48,13 +56,17 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
 }
 
 fn matches(template: &str, path: &str) -> bool {
-    let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-    template.len() == path.len() && template.iter().zip(path).all(|(part, given)| part.starts_with('{') || *part == given)
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template.iter().zip(path).all(|(part, given)| part.starts_with('{') || *part == given)
 }
 
 fn resolved(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
-        Some(reference) => DOCUMENT.pointer(reference.trim_start_matches('#')).expect("references lead somewhere"),
+        Some(reference) => {
+            DOCUMENT.pointer(reference.trim_start_matches('#')).expect("references lead somewhere")
+        }
         None => value,
     }
 }
@@ -64,6 +76,9 @@ fn assert_shape(schema: &Value, answer: &Value, what: &str) {
     let mut root = json!({"components": DOCUMENT["components"]});
     root.as_object_mut().expect("an object").extend(schema.as_object().expect("a schema").clone());
     let validator = jsonschema::validator_for(&root).expect("a schema that can be used");
-    let errors: Vec<_> = validator.iter_errors(answer).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<_> = validator
+        .iter_errors(answer)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{what}: {errors:#?}\n{answer:#}");
 }

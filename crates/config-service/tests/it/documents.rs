@@ -18,7 +18,8 @@ fn document() -> Value {
                 "template_overrides": {"tone": "professional", "length": "medium"}
             },
             "etsy_analysis": {
-                "enabled": true, "frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00",
+                "enabled": true, "frequency": "weekly", "preferred_day": "monday",
+                "preferred_time": "10:00",
                 "template_overrides": {"focus_areas": ["pricing", "description"]}
             }
         }
@@ -52,10 +53,23 @@ async fn a_put_writes_what_differs_and_deletes_what_it_omits_in_one_transaction(
     assert_eq!(versions, [2, 2, 1, 1].map(Value::from));
     assert_eq!(features["b"]["reason"], "disabled");
     let feed = fixture.feed().await;
-    let second: Vec<_> = feed[3..].iter().map(|change| (change["feature_type"].clone(), change["kind"].clone())).collect();
-    assert_eq!(second, [("a", "set"), ("b", "deleted"), ("d", "set")].map(|(feature, kind)| (json!(feature), json!(kind))));
-    assert!(feed[3..].iter().all(|change| change["at"] == feed[3]["at"]), "one transaction, one instant");
-    assert_eq!(fixture.get(PATH).await.json()["config_value"], json!({"a": {"frequency": "weekly"}, "c": {}, "d": {}}));
+    let second: Vec<_> = feed[3..]
+        .iter()
+        .map(|change| (change["feature_type"].clone(), change["kind"].clone()))
+        .collect();
+    assert_eq!(
+        second,
+        [("a", "set"), ("b", "deleted"), ("d", "set")]
+            .map(|(feature, kind)| (json!(feature), json!(kind)))
+    );
+    assert!(
+        feed[3..].iter().all(|change| change["at"] == feed[3]["at"]),
+        "one transaction, one instant"
+    );
+    assert_eq!(
+        fixture.get(PATH).await.json()["config_value"],
+        json!({"a": {"frequency": "weekly"}, "c": {}, "d": {}})
+    );
 }
 
 #[tokio::test]
@@ -64,7 +78,10 @@ async fn a_wrong_document_names_each_field_and_stores_nothing() {
     let mut wrong = document();
     wrong["config_value"]["etsy_analysis"]["preferred_day"] = json!("someday");
     wrong["extra"] = json!(1);
-    assert_eq!(fixture.put(PATH, &wrong).await.pointers(), ["/extra", "/config_value/etsy_analysis/preferred_day"]);
+    assert_eq!(
+        fixture.put(PATH, &wrong).await.pointers(),
+        ["/extra", "/config_value/etsy_analysis/preferred_day"]
+    );
     let mut other = document();
     other["tenant_id"] = json!("user124");
     assert_eq!(fixture.put(PATH, &other).await.pointers(), ["/tenant_id"]);
@@ -76,15 +93,22 @@ async fn a_wrong_document_names_each_field_and_stores_nothing() {
 #[tokio::test]
 async fn preconditions_are_held_against_the_revision() {
     let fixture = Fixture::new().await;
-    let put = async |header: (&str, &str)| fixture.call_with(Method::PUT, PATH, header, document().to_string()).await;
+    let put = async |header: (&str, &str)| {
+        fixture.call_with(Method::PUT, PATH, header, document().to_string()).await
+    };
     put(("if-match", "\"1\"")).await.problem(412);
     assert_eq!(put(("if-none-match", "*")).await.status, 201);
     put(("if-none-match", "*")).await.problem(412);
-    let patched = fixture.call(Method::PATCH, "/tenants/user123/preferences/etsy_analysis", r#"{"enabled":false}"#).await;
+    let patched = fixture
+        .call(Method::PATCH, "/tenants/user123/preferences/etsy_analysis", r#"{"enabled":false}"#)
+        .await;
     assert_eq!(patched.status, 200);
     put(("if-match", "\"2\"")).await.problem(412);
     assert_eq!(put(("if-match", "\"3\"")).await.header(header::ETAG), Some("\"4\""));
-    assert_eq!(fixture.call_with(Method::GET, PATH, ("if-none-match", "\"4\""), "").await.status, 304);
+    assert_eq!(
+        fixture.call_with(Method::GET, PATH, ("if-none-match", "\"4\""), "").await.status,
+        304
+    );
 }
 
 #[tokio::test]
@@ -107,6 +131,8 @@ async fn another_config_key_is_said_not_to_be_there() {
     let path = "/tenants/user123/configs/colours";
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let problem = fixture.call(method, path, "{}").await.problem(404);
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("feature_preferences")));
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.contains("feature_preferences"))
+        );
     }
 }

@@ -14,7 +14,8 @@ pub(crate) async fn make(fixture: &Fixture, body: Value) -> Value {
 
 /// Asks with another key.
 async fn verify(fixture: &Fixture, key: &str) -> u16 {
-    let request = axum::http::Request::post("/api/v1/api-keys/verify").header("authorization", format!("Bearer {key}"));
+    let request = axum::http::Request::post("/api/v1/api-keys/verify")
+        .header("authorization", format!("Bearer {key}"));
     fixture.send(request.body(axum::body::Body::empty()).expect("a request")).await.status.as_u16()
 }
 
@@ -26,9 +27,16 @@ pub(crate) fn text(made: &Value) -> &str {
 #[tokio::test]
 async fn a_key_is_shown_once_and_listed_without_its_text() {
     let fixture = Fixture::new().await;
-    let made = make(&fixture, json!({"name": "console", "scopes": ["read", "support"], "expires_in": "90d"})).await;
+    let made = make(
+        &fixture,
+        json!({"name": "console", "scopes": ["read", "support"], "expires_in": "90d"}),
+    )
+    .await;
     assert_eq!((&made["name"], &made["scopes"]), (&json!("console"), &json!(["read", "support"])));
-    assert_eq!((&made["created_by"], &made["expires_at"]), (&json!("admin"), &json!("2027-03-01T12:00:00Z")));
+    assert_eq!(
+        (&made["created_by"], &made["expires_at"]),
+        (&json!("admin"), &json!("2027-03-01T12:00:00Z"))
+    );
     assert_eq!(verify(&fixture, text(&made)).await, 200);
     let list = fixture.get("/api-keys").await;
     assert_eq!(list.json()["api_keys"].as_array().map(Vec::len), Some(2));
@@ -38,7 +46,11 @@ async fn a_key_is_shown_once_and_listed_without_its_text() {
 #[tokio::test]
 async fn a_key_is_refused_from_its_end_on() {
     let fixture = Fixture::new().await;
-    let made = make(&fixture, json!({"name": "guest", "scopes": ["read"], "expires_at": "2026-12-02T00:00:00Z"})).await;
+    let made = make(
+        &fixture,
+        json!({"name": "guest", "scopes": ["read"], "expires_at": "2026-12-02T00:00:00Z"}),
+    )
+    .await;
     assert_eq!(verify(&fixture, text(&made)).await, 200);
     fixture.clock.set("2026-12-02T00:00:00Z");
     assert_eq!(verify(&fixture, text(&made)).await, 401, "known in memory, and over");
@@ -49,7 +61,9 @@ async fn a_revoked_key_is_refused_at_once() {
     let fixture = Fixture::new().await;
     let made = make(&fixture, json!({"name": "guest", "scopes": ["read"]})).await;
     assert_eq!(verify(&fixture, text(&made)).await, 200);
-    let revoke = async || fixture.call(Method::DELETE, &format!("/api-keys/{}", made["id"]), "").await.json();
+    let revoke = async || {
+        fixture.call(Method::DELETE, &format!("/api-keys/{}", made["id"]), "").await.json()
+    };
     let revoked = revoke().await;
     assert!(revoked["revoked_at"].is_string());
     assert_eq!(verify(&fixture, text(&made)).await, 401);
@@ -68,14 +82,26 @@ async fn a_key_does_not_revoke_itself_nor_one_that_is_not_there() {
 #[tokio::test]
 async fn a_wrong_request_for_a_key_is_refused_with_its_place() {
     let fixture = Fixture::new().await;
-    let wrong = async |body: Value| fixture.call(Method::POST, "/api-keys", body.to_string()).await.pointers();
+    let wrong = async |body: Value| {
+        fixture.call(Method::POST, "/api-keys", body.to_string()).await.pointers()
+    };
     assert_eq!(wrong(json!({"name": "", "scopes": ["read"]})).await, ["/name"]);
     assert_eq!(wrong(json!({"name": "x", "scopes": []})).await, ["/scopes"]);
     assert_eq!(wrong(json!({"name": "x", "scopes": ["root"]})).await, ["/scopes/0"]);
-    assert_eq!(wrong(json!({"name": "x", "scopes": ["read"], "expires_in": null})).await, ["/expires_in"]);
-    assert_eq!(wrong(json!({"name": "x", "scopes": ["read"], "expires_in": "3651d"})).await, ["/expires_in"]);
-    assert_eq!(wrong(json!({"name": "x", "scopes": ["read"], "expires_at": "2026-12-01T00:00:00Z"})).await, ["/expires_at"]);
-    let both = json!({"name": "x", "scopes": ["read"], "expires_in": "1h", "expires_at": "2027-01-01T00:00:00Z"});
+    assert_eq!(
+        wrong(json!({"name": "x", "scopes": ["read"], "expires_in": null})).await,
+        ["/expires_in"]
+    );
+    assert_eq!(
+        wrong(json!({"name": "x", "scopes": ["read"], "expires_in": "3651d"})).await,
+        ["/expires_in"]
+    );
+    assert_eq!(
+        wrong(json!({"name": "x", "scopes": ["read"], "expires_at": "2026-12-01T00:00:00Z"})).await,
+        ["/expires_at"]
+    );
+    let both = json!({"name": "x", "scopes": ["read"], "expires_in": "1h",
+        "expires_at": "2027-01-01T00:00:00Z"});
     assert_eq!(wrong(both).await, ["/expires_at"]);
 }
 
@@ -94,7 +120,8 @@ async fn uses_are_counted_beside_the_requests_and_written_when_the_service_close
         }
         tokio::task::yield_now().await;
     };
-    let listed = tokio::time::timeout(std::time::Duration::from_mins(1), noted()).await.expect("at once");
+    let listed =
+        tokio::time::timeout(std::time::Duration::from_mins(1), noted()).await.expect("at once");
     assert!(listed["last_used_at"].is_string());
     let reopened = open(fixture.folder.path(), fixture.clock.clone(), None).await;
     let fixture = Fixture { router: reopened.router(), service: reopened, ..fixture };

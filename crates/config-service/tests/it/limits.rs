@@ -19,8 +19,10 @@ async fn a_body_that_is_nested_too_deep_is_refused_where_it_is() {
     assert_eq!(fixture.put(path, &json!({"template_overrides": nested(63)})).await.status, 201);
     let pointers = fixture.put(path, &json!({"template_overrides": nested(64)})).await.pointers();
     assert!(pointers[0].starts_with("/template_overrides/in/in/"), "{pointers:?}");
-    let line = json!({"tenant_id": "ann", "feature_type": "posts", "preference": {"template_overrides": nested(64)}});
-    let result = fixture.call(Method::POST, "/preferences/import", line.to_string()).await.lines().remove(0);
+    let line = json!({"tenant_id": "ann", "feature_type": "posts",
+        "preference": {"template_overrides": nested(64)}});
+    let result =
+        fixture.call(Method::POST, "/preferences/import", line.to_string()).await.lines().remove(0);
     assert_eq!(result["status"], "refused");
 }
 
@@ -34,9 +36,13 @@ async fn a_preference_is_at_most_16_kib_however_it_comes() {
     let patch = json!({"template_overrides": {"more": "x".repeat(1_000)}}).to_string();
     assert_eq!(fixture.call(Method::PATCH, path, patch).await.pointers(), [""]);
     let document = json!({"config_value": {"posts": large(16_384)}});
-    assert_eq!(fixture.put("/tenants/ann/configs/feature_preferences", &document).await.pointers(), ["/config_value/posts"]);
+    assert_eq!(
+        fixture.put("/tenants/ann/configs/feature_preferences", &document).await.pointers(),
+        ["/config_value/posts"]
+    );
     let line = json!({"tenant_id": "ann", "feature_type": "posts", "preference": large(16_384)});
-    let result = fixture.call(Method::POST, "/preferences/import", line.to_string()).await.lines().remove(0);
+    let result =
+        fixture.call(Method::POST, "/preferences/import", line.to_string()).await.lines().remove(0);
     assert_eq!(result["errors"][0]["pointer"], "/preference");
     assert_eq!(fixture.feed().await.len(), 1);
 }
@@ -44,8 +50,10 @@ async fn a_preference_is_at_most_16_kib_however_it_comes() {
 #[tokio::test]
 async fn a_document_has_at_most_1000_features() {
     let fixture = Fixture::new().await;
-    let document =
-        |features: usize| json!({"config_value": (0..features).map(|i| (format!("f{i}"), json!({}))).collect::<serde_json::Map<_, _>>()});
+    let document = |features: usize| {
+        json!({"config_value": (0..features).map(|i| (format!("f{i}"),
+        json!({}))).collect::<serde_json::Map<_, _>>()})
+    };
     let path = "/tenants/ann/configs/feature_preferences";
     assert_eq!(fixture.put(path, &document(1_001)).await.pointers(), ["/config_value"]);
     assert_eq!(fixture.put(path, &document(1_000)).await.status, 201);
@@ -70,15 +78,22 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_back() {
 async fn no_tenant_is_written_that_no_path_can_name() {
     let fixture = Fixture::new().await;
     for id in ["%2E", "%2E%2E"] {
-        let problem = fixture.put(&format!("/tenants/{id}/preferences/posts"), &json!({})).await.problem(400);
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("no path can name")), "{problem}");
+        let problem =
+            fixture.put(&format!("/tenants/{id}/preferences/posts"), &json!({})).await.problem(400);
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.contains("no path can name")),
+            "{problem}"
+        );
     }
     for id in [".", ".."] {
         let row = json!({"tenant_id": id, "feature_type": "posts", "preference": {}});
         let document = json!({"tenant_id": id, "config_value": {"posts": {}}});
         let body = format!("{row}\n{document}\n");
         for result in fixture.call(Method::POST, "/preferences/import", body).await.lines() {
-            assert_eq!((&result["status"], &result["errors"][0]["pointer"]), (&json!("refused"), &json!("/tenant_id")));
+            assert_eq!(
+                (&result["status"], &result["errors"][0]["pointer"]),
+                (&json!("refused"), &json!("/tenant_id"))
+            );
         }
     }
 }

@@ -7,7 +7,13 @@ use crate::Fixture;
 
 /// A link to this tenant's preferences.
 pub(crate) async fn link(fixture: &Fixture, tenant: &str) -> String {
-    let answer = fixture.call(Method::POST, &format!("/tenants/{tenant}/links"), json!({"expires_in": "72h"}).to_string()).await;
+    let answer = fixture
+        .call(
+            Method::POST,
+            &format!("/tenants/{tenant}/links"),
+            json!({"expires_in": "72h"}).to_string(),
+        )
+        .await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     assert_eq!(answer.json()["expires_at"], "2026-12-04T12:00:00Z");
     answer.json()["token"].as_str().expect("a token").to_owned()
@@ -19,7 +25,10 @@ async fn what_is_written_through_a_link_names_no_person_in_the_history() {
     let admin = fixture.key.clone();
     fixture.key = link(&fixture, "ann").await;
     fixture.set("ann", &json!({"frequency": "daily"})).await;
-    assert_eq!(fixture.get("/tenants/ann/preferences/posts").await.json(), json!({"frequency": "daily"}));
+    assert_eq!(
+        fixture.get("/tenants/ann/preferences/posts").await.json(),
+        json!({"frequency": "daily"})
+    );
     fixture.key = admin;
     let history = fixture.get("/tenants/ann/history").await.json();
     assert_eq!(history["history"][0]["actor"], "link");
@@ -45,7 +54,9 @@ async fn a_link_opens_nothing_in_another_database() {
 #[tokio::test]
 async fn a_link_lasts_thirty_days_at_most() {
     let fixture = Fixture::new().await;
-    for wrong in [json!({"expires_in": "31d"}), json!({"expires_in": "soon"}), json!({"expires_in": 3})] {
+    for wrong in
+        [json!({"expires_in": "31d"}), json!({"expires_in": "soon"}), json!({"expires_in": 3})]
+    {
         let answer = fixture.call(Method::POST, "/tenants/ann/links", wrong.to_string()).await;
         assert_eq!(answer.pointers(), ["/expires_in"]);
     }

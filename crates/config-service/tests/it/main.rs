@@ -74,8 +74,10 @@ struct Answer {
 const BEGINNING: &str = "2026-12-01T12:00:00Z";
 
 async fn open(folder: &Path, clock: Arc<Hand>, read_only: Option<&str>) -> ConfigService {
-    let options =
-        ConfigServiceOptions { read_only: read_only.map(str::to_owned), ..ConfigServiceOptions::sqlite(folder.join("config.db"), clock) };
+    let options = ConfigServiceOptions {
+        read_only: read_only.map(str::to_owned),
+        ..ConfigServiceOptions::sqlite(folder.join("config.db"), clock)
+    };
     ConfigService::open(options).await.expect("opens")
 }
 
@@ -90,13 +92,18 @@ impl Fixture {
     async fn on_postgres(database: &TestDatabase) -> Self {
         let address: DatabaseAddress = database.url.parse().expect("an address");
         let clock = Hand::at(BEGINNING);
-        let options = ConfigServiceOptions::new(address.in_schema(database.schema.as_str()), clock.clone());
+        let options =
+            ConfigServiceOptions::new(address.in_schema(database.schema.as_str()), clock.clone());
         let service = ConfigService::open(options).await.expect("opens");
         Self::of(service, clock, tempfile::tempdir().expect("a folder")).await
     }
 
     async fn of(service: ConfigService, clock: Arc<Hand>, folder: TempDir) -> Self {
-        let key = service.create_admin_key_if_none("admin").await.expect("stores").expect("the first key");
+        let key = service
+            .create_admin_key_if_none("admin")
+            .await
+            .expect("stores")
+            .expect("the first key");
         Self { router: service.router(), service, key, clock, folder }
     }
 
@@ -124,7 +131,13 @@ impl Fixture {
     }
 
     /// A call with one header more.
-    async fn call_with(&self, method: Method, path: &str, header: (&str, &str), body: impl Into<Body>) -> Answer {
+    async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        header: (&str, &str),
+        body: impl Into<Body>,
+    ) -> Answer {
         let request = self.request(method, &format!("/api/v1{path}")).header(header.0, header.1);
         self.send(request.body(body.into()).expect("a request")).await
     }
@@ -155,7 +168,11 @@ impl Answer {
     async fn read(response: axum::response::Response) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a body");
-        Self { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("text") }
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).expect("text"),
+        }
     }
 
     fn json(&self) -> Value {
@@ -186,6 +203,9 @@ impl Answer {
     fn pointers(&self) -> Vec<String> {
         let problem = self.problem(422);
         let errors = problem["errors"].as_array().expect("errors");
-        errors.iter().map(|error| error["pointer"].as_str().expect("a pointer").to_owned()).collect()
+        errors
+            .iter()
+            .map(|error| error["pointer"].as_str().expect("a pointer").to_owned())
+            .collect()
     }
 }

@@ -11,14 +11,18 @@ const PATH: &str = "/tenants/ann/preferences/posts";
 #[tokio::test]
 async fn a_preference_reads_back_as_it_was_stated() {
     let fixture = Fixture::new().await;
-    let stated =
-        json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "europe/berlin", "template_overrides": {"tone": "dry"}});
+    let stated = json!({"frequency": "daily", "preferred_time": "09:00",
+        "timezone": "europe/berlin", "template_overrides": {"tone": "dry"}});
     let created = fixture.put(PATH, &stated).await;
     assert_eq!(created.status, 201);
     assert_eq!(created.header(header::ETAG), Some("\"1\""));
     let receipt = created.json();
     assert_eq!(receipt["version"], 1);
-    assert_eq!(receipt["next_run"], json!({"nominal": "2026-12-02T09:00", "timezone": "Europe/Berlin", "at": "2026-12-02T08:00:00Z"}));
+    assert_eq!(
+        receipt["next_run"],
+        json!({"nominal": "2026-12-02T09:00", "timezone": "Europe/Berlin",
+            "at": "2026-12-02T08:00:00Z"})
+    );
     let read = fixture.get(PATH).await;
     assert_eq!((read.json(), read.header(header::ETAG)), (stated, Some("\"1\"")));
     assert_eq!(read.header(header::CONTENT_TYPE), Some("application/json"));
@@ -28,10 +32,18 @@ async fn a_preference_reads_back_as_it_was_stated() {
 async fn a_write_says_when_it_takes_effect_and_why_no_run_can_be_named() {
     let fixture = Fixture::new().await;
     let receipt = fixture.set("ann", &json!({"frequency": "daily"})).await;
-    assert_eq!((&receipt["next_run"], &receipt["reason"]), (&Value::Null, &json!("depends_on_job")));
-    assert!(receipt["takes_effect_at"].as_str().is_some_and(|at| at.starts_with("2026-12-01T12:00:00.0000")));
+    assert_eq!(
+        (&receipt["next_run"], &receipt["reason"]),
+        (&Value::Null, &json!("depends_on_job"))
+    );
+    assert!(
+        receipt["takes_effect_at"]
+            .as_str()
+            .is_some_and(|at| at.starts_with("2026-12-01T12:00:00.0000"))
+    );
     assert_eq!(fixture.set("ann", &json!({"enabled": false})).await["reason"], "disabled");
-    let snoozed = json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "UTC", "snoozed_until": "2027-01-01T00:00:00Z"});
+    let snoozed = json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "UTC",
+        "snoozed_until": "2027-01-01T00:00:00Z"});
     assert_eq!(fixture.set("ann", &snoozed).await["reason"], "snoozed");
     let deleted = fixture.call(Method::DELETE, PATH, Body::empty()).await.json();
     assert_eq!((&deleted["version"], &deleted["reason"]), (&json!(4), &json!("disabled")));
@@ -43,8 +55,13 @@ async fn the_same_again_changes_nothing_and_still_names_the_next_run_to_come() {
     let stated = json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "UTC"});
     let first = fixture.set("ann", &stated).await;
     fixture.clock.set("2026-12-05T00:00:00Z");
-    let second = fixture.set("ann", &json!({"timezone": "UTC", "preferred_time": "09:00", "frequency": "daily"})).await;
-    assert_eq!((&second["version"], &second["takes_effect_at"]), (&json!(1), &first["takes_effect_at"]));
+    let second = fixture
+        .set("ann", &json!({"timezone": "UTC", "preferred_time": "09:00", "frequency": "daily"}))
+        .await;
+    assert_eq!(
+        (&second["version"], &second["takes_effect_at"]),
+        (&json!(1), &first["takes_effect_at"])
+    );
     assert_eq!(second["next_run"]["nominal"], "2026-12-05T09:00");
     assert_eq!(fixture.feed().await.len(), 1);
 }
@@ -52,7 +69,8 @@ async fn the_same_again_changes_nothing_and_still_names_the_next_run_to_come() {
 #[tokio::test]
 async fn a_wrong_preference_names_each_field_and_stores_nothing() {
     let fixture = Fixture::new().await;
-    let wrong = json!({"frequency": "daily", "preferred_time": "25:00", "timezone": "Mars/Olympus", "preferred_day": 32, "colour": 1});
+    let wrong = json!({"frequency": "daily", "preferred_time": "25:00", "timezone": "Mars/Olympus",
+        "preferred_day": 32, "colour": 1});
     let mut pointers = fixture.put(PATH, &wrong).await.pointers();
     pointers.sort();
     assert_eq!(pointers, ["/colour", "/preferred_day", "/preferred_time", "/timezone"]);
@@ -67,13 +85,23 @@ async fn a_wrong_preference_names_each_field_and_stores_nothing() {
 async fn a_patch_changes_what_it_names_and_drops_what_the_new_frequency_does_not_use() {
     let fixture = Fixture::new().await;
     fixture
-        .set("ann", &json!({"frequency": "weekly", "preferred_day": "monday", "template_overrides": {"tone": "dry", "length": "short"}}))
+        .set(
+            "ann",
+            &json!({"frequency": "weekly", "preferred_day": "monday",
+                "template_overrides": {"tone": "dry", "length": "short"}}),
+        )
         .await;
     let patch = json!({"frequency": "daily", "template_overrides": {"tone": null}}).to_string();
-    let answer = fixture.call_with(Method::PATCH, PATH, ("content-type", "application/merge-patch+json"), patch).await;
+    let answer = fixture
+        .call_with(Method::PATCH, PATH, ("content-type", "application/merge-patch+json"), patch)
+        .await;
     assert_eq!((answer.status.as_u16(), &answer.json()["version"]), (200, &json!(2)));
-    assert_eq!(fixture.get(PATH).await.json(), json!({"frequency": "daily", "template_overrides": {"length": "short"}}));
-    let refused = fixture.call(Method::PATCH, PATH, json!({"preferred_day": "monday"}).to_string()).await;
+    assert_eq!(
+        fixture.get(PATH).await.json(),
+        json!({"frequency": "daily", "template_overrides": {"length": "short"}})
+    );
+    let refused =
+        fixture.call(Method::PATCH, PATH, json!({"preferred_day": "monday"}).to_string()).await;
     assert_eq!(refused.pointers(), ["/preferred_day"]);
     assert_eq!(fixture.feed().await.len(), 2);
 }
@@ -95,16 +123,31 @@ async fn preconditions_are_held_against_the_version_that_is_there() {
     let daily = json!({"frequency": "daily"}).to_string();
     let weekly = json!({"frequency": "weekly"}).to_string();
     fixture.call_with(Method::PUT, PATH, ("if-match", "\"1\""), daily.clone()).await.problem(412);
-    assert_eq!(fixture.call_with(Method::PUT, PATH, ("if-none-match", "*"), daily.clone()).await.status, 201);
+    assert_eq!(
+        fixture.call_with(Method::PUT, PATH, ("if-none-match", "*"), daily.clone()).await.status,
+        201
+    );
     fixture.call_with(Method::PUT, PATH, ("if-none-match", "*"), weekly.clone()).await.problem(412);
     fixture.call_with(Method::PUT, PATH, ("if-match", "\"2\""), weekly.clone()).await.problem(412);
-    fixture.call_with(Method::PATCH, PATH, ("if-match", "\"2\""), weekly.clone()).await.problem(412);
+    fixture
+        .call_with(Method::PATCH, PATH, ("if-match", "\"2\""), weekly.clone())
+        .await
+        .problem(412);
     fixture.call_with(Method::DELETE, PATH, ("if-match", "\"2\""), "").await.problem(412);
     fixture.call_with(Method::PUT, PATH, ("if-match", "1"), weekly.clone()).await.problem(400);
     assert_eq!(fixture.feed().await.len(), 1, "nothing changed");
-    assert_eq!(fixture.call_with(Method::PUT, PATH, ("if-match", "\"1\""), weekly.clone()).await.status, 200);
-    assert_eq!(fixture.call_with(Method::GET, PATH, ("if-none-match", "\"2\""), "").await.status, 304);
-    assert_eq!(fixture.call_with(Method::DELETE, PATH, ("if-match", "\"2\""), "").await.status, 200);
+    assert_eq!(
+        fixture.call_with(Method::PUT, PATH, ("if-match", "\"1\""), weekly.clone()).await.status,
+        200
+    );
+    assert_eq!(
+        fixture.call_with(Method::GET, PATH, ("if-none-match", "\"2\""), "").await.status,
+        304
+    );
+    assert_eq!(
+        fixture.call_with(Method::DELETE, PATH, ("if-match", "\"2\""), "").await.status,
+        200
+    );
     fixture.call_with(Method::PUT, PATH, ("if-match", "\"3\""), weekly.clone()).await.problem(412);
     let recreated = fixture.call_with(Method::PUT, PATH, ("if-none-match", "*"), weekly).await;
     assert_eq!((recreated.status.as_u16(), recreated.header(header::ETAG)), (201, Some("\"4\"")));
@@ -136,7 +179,8 @@ async fn a_batch_get_answers_each_user_asked_for() {
     let fixture = Fixture::new().await;
     fixture.set("ann", &json!({"frequency": "daily"})).await;
     let request = json!({"feature_type": "posts", "tenant_ids": ["bob", "ann"]});
-    let answer = fixture.call(Method::POST, "/preferences/batch-get", request.to_string()).await.json();
+    let answer =
+        fixture.call(Method::POST, "/preferences/batch-get", request.to_string()).await.json();
     let expected = json!([
         {"tenant_id": "bob", "number": null, "version": 0, "preference": null},
         {"tenant_id": "ann", "number": 1, "version": 1, "preference": {"frequency": "daily"}}
@@ -148,10 +192,24 @@ async fn a_batch_get_answers_each_user_asked_for() {
 #[tokio::test]
 async fn a_wrong_batch_get_is_refused_with_its_place() {
     let fixture = Fixture::new().await;
-    let post = async |body: Value| fixture.call(Method::POST, "/preferences/batch-get", body.to_string()).await;
+    let post = async |body: Value| {
+        fixture.call(Method::POST, "/preferences/batch-get", body.to_string()).await
+    };
     let many: Vec<_> = (0..1001).map(|number| number.to_string()).collect();
-    assert_eq!(post(json!({"feature_type": "posts", "tenant_ids": many})).await.pointers(), ["/tenant_ids"]);
-    assert_eq!(post(json!({"feature_type": "posts", "tenant_ids": ["ann", ""]})).await.pointers(), ["/tenant_ids/1"]);
-    assert_eq!(post(json!({"feature_type": "no name", "tenant_ids": []})).await.pointers(), ["/feature_type"]);
-    assert_eq!(post(json!({"feature_type": "posts", "tenant_ids": [], "x": 1})).await.pointers(), ["/x"]);
+    assert_eq!(
+        post(json!({"feature_type": "posts", "tenant_ids": many})).await.pointers(),
+        ["/tenant_ids"]
+    );
+    assert_eq!(
+        post(json!({"feature_type": "posts", "tenant_ids": ["ann", ""]})).await.pointers(),
+        ["/tenant_ids/1"]
+    );
+    assert_eq!(
+        post(json!({"feature_type": "no name", "tenant_ids": []})).await.pointers(),
+        ["/feature_type"]
+    );
+    assert_eq!(
+        post(json!({"feature_type": "posts", "tenant_ids": [], "x": 1})).await.pointers(),
+        ["/x"]
+    );
 }

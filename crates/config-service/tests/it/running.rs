@@ -27,15 +27,21 @@ async fn a_graceful_shutdown_is_not_held_up_by_a_waiting_poll() {
     let (stop, stopped) = oneshot::channel::<()>();
     let arrived = Arc::new(Notify::new());
     let service = fixture.service.clone();
-    let router = fixture.router.clone().layer(middleware::from_fn_with_state(Arc::clone(&arrived), announce));
+    let router = fixture
+        .router
+        .clone()
+        .layer(middleware::from_fn_with_state(Arc::clone(&arrived), announce));
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         stopped.await.expect("the test says when");
         service.shutdown();
     });
     let server = tokio::spawn(server.into_future());
     let mut poll = TcpStream::connect(address).await.expect("connects");
-    let request =
-        format!("GET /api/v1/preferences/changes?wait=30 HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {}\r\n\r\n", fixture.key);
+    let request = format!(
+        "GET /api/v1/preferences/changes?wait=30 HTTP/1.1\r\nhost: test\r\nauthorization: Bearer \
+         {}\r\n\r\n",
+        fixture.key
+    );
     poll.write_all(request.as_bytes()).await.expect("sends");
     arrived.notified().await;
     stop.send(()).expect("the server runs");

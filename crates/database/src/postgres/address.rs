@@ -9,20 +9,25 @@ use tokio_postgres::config::Host;
 
 use crate::error::DatabaseError;
 
-/// The name of a schema: a lower-case letter, then at most 40 of a-z, 0-9 and _, so that it never needs quotes.
+/// The name of a schema: a lower-case letter, then at most 40 of a-z, 0-9 and _, so that it never
+/// needs quotes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SchemaName(String);
 
-/// What every session is told, so that the server ends what hangs. A wait for a lock outlasts an idle transaction: when
-/// a peer hangs with the lock in its hand, the peer is ended and not those who wait. The peer's host may be gone without
-/// a word, which the server notices by probes. Statements are short, so that compiling them costs more than it saves.
-const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=10s -c jit=off \
-                       -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+/// What every session is told, so that the server ends what hangs. A wait for a lock outlasts an
+/// idle transaction: when a peer hangs with the lock in its hand, the peer is ended and not those
+/// who wait. The peer's host may be gone without a word, which the server notices by probes.
+/// Statements are short, so that compiling them costs more than it saves.
+const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=30s -c \
+    idle_in_transaction_session_timeout=10s -c jit=off \
+                       -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c \
+                       tcp_keepalives_count=3";
 
 /// How long one attempt to connect may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long what was sent may stay unacknowledged by the server's host before the connection counts as broken.
+/// How long what was sent may stay unacknowledged by the server's host before the connection counts
+/// as broken.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a silent connection is left alone before the server's host is probed.
@@ -53,7 +58,11 @@ impl fmt::Display for SchemaName {
 }
 
 /// Reads the address. What it says of timeouts and session settings stands; the schema is ours.
-pub(super) fn parse(url: &str, schema: &SchemaName, read_only: bool) -> Result<Config, DatabaseError> {
+pub(super) fn parse(
+    url: &str,
+    schema: &SchemaName,
+    read_only: bool,
+) -> Result<Config, DatabaseError> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(DatabaseError::Address);
     }
@@ -70,7 +79,8 @@ pub(super) fn parse(url: &str, schema: &SchemaName, read_only: bool) -> Result<C
 /// Whether there are hosts, and none that holds the rest of a password with an @ in it.
 fn names_hosts(config: &Config) -> bool {
     let hosts = config.get_hosts();
-    !hosts.is_empty() && hosts.iter().all(|host| !matches!(host, Host::Tcp(name) if name.contains('@')))
+    !hosts.is_empty()
+        && hosts.iter().all(|host| !matches!(host, Host::Tcp(name) if name.contains('@')))
 }
 
 fn tell_session(config: &mut Config, schema: &SchemaName, read_only: bool) {
@@ -90,13 +100,18 @@ fn notice_broken_connections(config: &mut Config) {
         config.tcp_user_timeout(ACKNOWLEDGED_WITHIN);
     }
     if config.get_keepalives_interval().is_none() {
-        config.keepalives_idle(PROBED_AFTER).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
+        config
+            .keepalives_idle(PROBED_AFTER)
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3);
     }
 }
 
 /// The schema and where it is, without user and password.
 pub(super) fn describe(config: &Config, schema: &SchemaName) -> String {
-    let port = |index: usize| config.get_ports().get(index).or(config.get_ports().first()).copied().unwrap_or(5432);
+    let port = |index: usize| {
+        config.get_ports().get(index).or(config.get_ports().first()).copied().unwrap_or(5432)
+    };
     let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
         Host::Tcp(host) => format!("{host}:{}", port(index)),
         Host::Unix(folder) => format!("{}:{}", folder.display(), port(index)),
@@ -150,7 +165,13 @@ mod tests {
         assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(3)));
         assert_eq!(config.get_application_name(), Some("x"));
         let options = config.get_options().expect("options");
-        assert!(options.find("lock_timeout=30s") < options.find("lock_timeout=1s"), "the later one counts: {options}");
-        assert!(options.ends_with("-c default_transaction_read_only=on -c search_path=cohort"), "{options}");
+        assert!(
+            options.find("lock_timeout=30s") < options.find("lock_timeout=1s"),
+            "the later one counts: {options}"
+        );
+        assert!(
+            options.ends_with("-c default_transaction_read_only=on -c search_path=cohort"),
+            "{options}"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Hears what others send by `NOTIFY`, over a connection that is made anew whenever it breaks.
 //!
-//! A notification is a hint and never the news itself: those that are sent while the connection is down are lost, and
-//! of several that come together only the last is seen. Who is woken reads the database.
+//! A notification is a hint and never the news itself: those that are sent while the connection is
+//! down are lost, and of several that come together only the last is seen. Who is woken reads the
+//! database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use crate::error::DatabaseError;
 pub struct Heard {
     /// What came with the last notification; `None` before the first.
     pub payload: Option<String>,
-    /// How often the connection has been made, 1 at first. When it rises, notifications may have been missed.
+    /// How often the connection has been made, 1 at first. When it rises, notifications may have
+    /// been missed.
     pub connections: u64,
 }
 
@@ -33,7 +35,10 @@ struct Session {
     connection: Socketed,
 }
 
-pub(super) async fn listen(server: Arc<Server>, channel: &str) -> Result<watch::Receiver<Heard>, DatabaseError> {
+pub(super) async fn listen(
+    server: Arc<Server>,
+    channel: &str,
+) -> Result<watch::Receiver<Heard>, DatabaseError> {
     let session = start(&server, channel).await?;
     let (told, heard) = watch::channel(Heard { payload: None, connections: 1 });
     tokio::spawn(keep_hearing(server, channel.to_owned(), session, told));
@@ -41,7 +46,12 @@ pub(super) async fn listen(server: Arc<Server>, channel: &str) -> Result<watch::
 }
 
 /// Ends when nobody listens any more.
-async fn keep_hearing(server: Arc<Server>, channel: String, mut session: Session, told: watch::Sender<Heard>) {
+async fn keep_hearing(
+    server: Arc<Server>,
+    channel: String,
+    mut session: Session,
+    told: watch::Sender<Heard>,
+) {
     loop {
         tokio::select! {
             () = hear(&mut session, &told) => {}
@@ -59,7 +69,9 @@ async fn keep_hearing(server: Arc<Server>, channel: String, mut session: Session
 async fn hear(session: &mut Session, told: &watch::Sender<Heard>) {
     loop {
         match poll_fn(|context| session.connection.poll_message(context)).await {
-            Some(Ok(AsyncMessage::Notification(note))) => told.send_modify(|heard| heard.payload = Some(note.payload().to_owned())),
+            Some(Ok(AsyncMessage::Notification(note))) => {
+                told.send_modify(|heard| heard.payload = Some(note.payload().to_owned()))
+            }
             Some(Ok(_notice)) => {}
             Some(Err(error)) => {
                 tracing::warn!(%error, "the connection that listens to the database broke");
@@ -77,12 +89,16 @@ async fn start_again(server: &Server, channel: &str) -> Session {
         .with_jitter()
         .without_max_times();
     let attempt = || start(server, channel);
-    let started = attempt.retry(backoff).notify(|error, _pause| tracing::warn!(%error, "listening to the database again")).await;
+    let started = attempt
+        .retry(backoff)
+        .notify(|error, _pause| tracing::warn!(%error, "listening to the database again"))
+        .await;
     started.expect("an unlimited number of attempts ends with success only")
 }
 
 async fn start(server: &Server, channel: &str) -> Result<Session, DatabaseError> {
-    let (client, mut connection) = server.reached(server.config.connect(server.tls.clone())).await?;
+    let (client, mut connection) =
+        server.reached(server.config.connect(server.tls.clone())).await?;
     let listen = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
     // The connection does nothing by itself, so it is driven until the statement has its answer.
     tokio::select! {
@@ -92,7 +108,8 @@ async fn start(server: &Server, channel: &str) -> Result<Session, DatabaseError>
     Ok(Session { _client: client, connection })
 }
 
-/// Lets the connection work until it breaks. What is heard meanwhile is dropped: who listens has yet to read the database.
+/// Lets the connection work until it breaks. What is heard meanwhile is dropped: who listens has
+/// yet to read the database.
 async fn drive(connection: &mut Socketed) {
     while let Some(Ok(_message)) = poll_fn(|context| connection.poll_message(context)).await {}
 }

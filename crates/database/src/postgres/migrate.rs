@@ -25,45 +25,61 @@ pub(super) async fn run(server: &Server, migrations: &Migrations) -> Result<(), 
         raise_record(&client, &oldest).await?;
     }
     let runner = migrations.runner(newest_applied(&client).await?);
-    runner
-        .run_async(&mut *client)
-        .await
-        .map_err(|source| DatabaseError::Migrate { database: server.name.clone(), source: Box::new(source) })?;
+    runner.run_async(&mut *client).await.map_err(|source| DatabaseError::Migrate {
+        database: server.name.clone(),
+        source: Box::new(source),
+    })?;
     Ok(())
 }
 
 /// Whether the program may use the schema as it is.
 pub(super) async fn check(server: &Server, migrations: &Migrations) -> Result<(), DatabaseError> {
     let client = connect(server).await?;
-    let recorded = if has_table(&client, "compatibility").await? { record(&client).await? } else { None };
+    let recorded =
+        if has_table(&client, "compatibility").await? { record(&client).await? } else { None };
     migrations.check(recorded.as_deref(), &server.name)
 }
 
 async fn connect(server: &Server) -> Result<Connection, DatabaseError> {
     let client = server.connect().await?;
-    let version = client.query_one("SELECT current_setting('server_version_num')::int, current_setting('server_version')", &[]).await?;
+    let version = client
+        .query_one(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version')",
+            &[],
+        )
+        .await?;
     if version.get::<_, i32>(0) < OLDEST_SERVER {
-        return Err(DatabaseError::ServerTooOld { database: server.name.clone(), version: version.get(1) });
+        return Err(DatabaseError::ServerTooOld {
+            database: server.name.clone(),
+            version: version.get(1),
+        });
     }
     Ok(client)
 }
 
 async fn lock(client: &Client, server: &Server) -> Result<(), DatabaseError> {
     let key = format!("cohort migrations {}", server.schema);
-    let free = client.query_one("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
+    let free =
+        client.query_one("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
     if !free.get::<_, bool>(0) {
-        tracing::info!(database = %server.name, "waiting for another process that migrates the database");
+        tracing::info!(database = %server.name,
+            "waiting for another process that migrates the database");
         client.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
     }
     Ok(())
 }
 
-/// Asks first: creating takes a right that is not needed where somebody else has prepared the schema.
+/// Asks first: creating takes a right that is not needed where somebody else has prepared the
+/// schema.
 async fn create_schema(client: &Client, server: &Server) -> Result<(), DatabaseError> {
     let schema = server.schema.as_str();
-    if client.query_opt("SELECT FROM pg_namespace WHERE nspname = $1", &[&schema]).await?.is_none() {
+    if client.query_opt("SELECT FROM pg_namespace WHERE nspname = $1", &[&schema]).await?.is_none()
+    {
         let created = client.batch_execute(&format!("CREATE SCHEMA {schema}")).await;
-        created.map_err(|source| DatabaseError::CreateSchema { database: server.name.clone(), source })?;
+        created.map_err(|source| DatabaseError::CreateSchema {
+            database: server.name.clone(),
+            source,
+        })?;
     }
     Ok(())
 }
@@ -73,7 +89,8 @@ async fn record(client: &Client) -> Result<Option<String>, DatabaseError> {
 }
 
 async fn raise_record(client: &Client, oldest: &str) -> Result<(), DatabaseError> {
-    let raise = "INSERT INTO compatibility VALUES (1, $1) ON CONFLICT (only_row) DO UPDATE SET oldest_program = excluded.oldest_program";
+    let raise = "INSERT INTO compatibility VALUES (1, $1) ON CONFLICT (only_row) DO UPDATE SET \
+        oldest_program = excluded.oldest_program";
     client.execute(raise, &[&oldest]).await?;
     Ok(())
 }

@@ -7,13 +7,15 @@
 //! listen() ─► a connection that is made anew whenever it breaks
 //! ```
 //!
-//! What may fail: the server restarts or fails over, the network parts, a peer hangs while it holds a lock. Every
-//! session therefore has limits that the server enforces (see `address`), so that a peer that hangs loses its
-//! transaction and those who wait for its lock go on. A connection that broke is replaced by the next call.
+//! What may fail: the server restarts or fails over, the network parts, a peer hangs while it holds
+//! a lock. Every session therefore has limits that the server enforces (see `address`), so that a
+//! peer that hangs loses its transaction and those who wait for its lock go on. A connection that
+//! broke is replaced by the next call.
 //!
-//! Not done here: retrying a transaction. Only the caller knows whether a commit without an answer may be repeated;
-//! [`DatabaseError::is_transient`] says whether it is worth a try. Sessions are ours (advisory locks, `LISTEN`,
-//! prepared statements), so a pooler between us and the server has to pool sessions, not transactions.
+//! Not done here: retrying a transaction. Only the caller knows whether a commit without an answer
+//! may be repeated; [`DatabaseError::is_transient`] says whether it is worth a try. Sessions are
+//! ours (advisory locks, `LISTEN`, prepared statements), so a pooler between us and the server has
+//! to pool sessions, not transactions.
 
 mod address;
 mod listener;
@@ -27,7 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Transaction,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError,
+    RecyclingMethod, Runtime, TimeoutType, Transaction,
 };
 use tokio_postgres::{Config, IsolationLevel};
 
@@ -39,7 +42,8 @@ use crate::migrations::Migrations;
 
 /// How to open a PostgreSQL database.
 pub struct PostgresOptions {
-    /// `postgres://user:password@host:port/database`, with the parameters of libpq that tokio-postgres knows.
+    /// `postgres://user:password@host:port/database`, with the parameters of libpq that
+    /// tokio-postgres knows.
     pub url: String,
     /// The schema; created if it is not there.
     pub schema: SchemaName,
@@ -56,8 +60,8 @@ pub struct PostgresOptions {
 pub enum Planning {
     /// As it sees fit.
     ByCost,
-    /// What is read or written is found by its keys. A server that plans when tables are small, or does not know how large they have
-    /// become, would read them through.
+    /// What is read or written is found by its keys. A server that plans when tables are small, or
+    /// does not know how large they have become, would read them through.
     ByKeys,
 }
 
@@ -71,7 +75,8 @@ pub struct Postgres {
 /// A connection of the caller's own. It ends when it is dropped, and its transaction with it.
 pub type Connection = ClientWrapper;
 
-/// A connection of the pool, to be given back soon. It derefs to the client, for single statements and short transactions.
+/// A connection of the pool, to be given back soon. It derefs to the client, for single statements
+/// and short transactions.
 pub struct Reader(Object);
 
 /// How to reach the schema.
@@ -90,8 +95,12 @@ impl Postgres {
     /// Connects and, unless it is read-only, brings the schema up to date.
     ///
     /// # Errors
-    /// Among others [`DatabaseError::ProgramTooOld`], when a newer program has left the schema unfit for this one.
-    pub async fn open(options: PostgresOptions, migrations: &Migrations) -> Result<Self, DatabaseError> {
+    /// Among others [`DatabaseError::ProgramTooOld`], when a newer program has left the schema
+    /// unfit for this one.
+    pub async fn open(
+        options: PostgresOptions,
+        migrations: &Migrations,
+    ) -> Result<Self, DatabaseError> {
         let PostgresOptions { url, schema, readers, read_only, planning } = options;
         let config = address::parse(&url, &schema, read_only)?;
         let tls = tls::connector(config.get_ssl_mode())?;
@@ -108,7 +117,10 @@ impl Postgres {
 
     /// A connection for reads; waits for one to be given back when all are in use.
     pub async fn read(&self) -> Result<Reader, DatabaseError> {
-        let object = self.pool.get().await.map_err(|source| DatabaseError::NoConnection { database: self.server.name.clone(), source })?;
+        let object = self.pool.get().await.map_err(|source| DatabaseError::NoConnection {
+            database: self.server.name.clone(),
+            source,
+        })?;
         Ok(Reader(object))
     }
 
@@ -119,9 +131,12 @@ impl Postgres {
         Ok(connection)
     }
 
-    /// Hears what is sent by `NOTIFY` to this channel from now on, until the answer is dropped. Channels are the whole
-    /// database's: a name that holds the schema's keeps two schemas apart.
-    pub async fn listen(&self, channel: &str) -> Result<tokio::sync::watch::Receiver<Heard>, DatabaseError> {
+    /// Hears what is sent by `NOTIFY` to this channel from now on, until the answer is dropped.
+    /// Channels are the whole database's: a name that holds the schema's keeps two schemas apart.
+    pub async fn listen(
+        &self,
+        channel: &str,
+    ) -> Result<tokio::sync::watch::Receiver<Heard>, DatabaseError> {
         listener::listen(Arc::clone(&self.server), channel).await
     }
 
@@ -135,7 +150,14 @@ impl Planning {
     async fn tell(self, session: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
         match self {
             Self::ByCost => Ok(()),
-            Self::ByKeys => session.batch_execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await,
+            Self::ByKeys => {
+                session
+                    .batch_execute(
+                        "SET enable_seqscan = off; SET enable_hashjoin = \
+                off; SET enable_mergejoin = off",
+                    )
+                    .await
+            }
         }
     }
 }
@@ -143,7 +165,13 @@ impl Planning {
 impl Reader {
     /// A transaction that sees one state of the database throughout, and refuses writes.
     pub async fn snapshot(&mut self) -> Result<Transaction<'_>, DatabaseError> {
-        Ok(self.0.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?)
+        Ok(self
+            .0
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?)
     }
 }
 
@@ -172,12 +200,19 @@ impl Server {
         Ok(Connection::new(client, working))
     }
 
-    /// Waits for a connection to be made, and not for ever: a server may take a connection and then say nothing.
-    async fn reached<T>(&self, connecting: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, DatabaseError> {
+    /// Waits for a connection to be made, and not for ever: a server may take a connection and then
+    /// say nothing.
+    async fn reached<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, DatabaseError> {
         let database = self.name.clone();
         match tokio::time::timeout(WAIT_FOR_CONNECTION, connecting).await {
             Ok(reached) => reached.map_err(|source| DatabaseError::Connect { database, source }),
-            Err(_elapsed) => Err(DatabaseError::NoConnection { database, source: PoolError::Timeout(TimeoutType::Create) }),
+            Err(_elapsed) => Err(DatabaseError::NoConnection {
+                database,
+                source: PoolError::Timeout(TimeoutType::Create),
+            }),
         }
     }
 }
@@ -190,7 +225,9 @@ fn pool(server: &Server, readers: usize, planning: Planning) -> Pool {
         .wait_timeout(Some(WAIT_FOR_CONNECTION))
         .create_timeout(Some(WAIT_FOR_CONNECTION))
         .runtime(Runtime::Tokio1)
-        .post_create(Hook::async_fn(move |client, _| Box::pin(async move { planning.tell(client).await.map_err(HookError::Backend) })))
+        .post_create(Hook::async_fn(move |client, _| {
+            Box::pin(async move { planning.tell(client).await.map_err(HookError::Backend) })
+        }))
         .build()
         .expect("a pool with a runtime can be built")
 }

@@ -18,11 +18,12 @@ use crate::error::DatabaseError;
 /// From so many rows on they are copied.
 const MANY: usize = 1_000;
 
-/// Bytes that are handed to the connection at once. The driver's own writer of rows hands over 4 KiB, each a switch between two
-/// threads and back.
+/// Bytes that are handed to the connection at once. The driver's own writer of rows hands over 4
+/// KiB, each a switch between two threads and back.
 const PIECE: usize = 128 << 10;
 
-/// What binary rows begin with, and what they end with (COPY, "Binary Format"): signature, no flags, no extension.
+/// What binary rows begin with, and what they end with (COPY, "Binary Format"): signature, no
+/// flags, no extension.
 const BEGIN: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: i16 = -1;
 
@@ -67,10 +68,15 @@ impl<const N: usize> Table<N> {
         db: &Transaction<'_>,
         rows: impl ExactSizeIterator<Item = Result<[Field<'f>; N], E>>,
     ) -> Result<(), E> {
-        if rows.len() < MANY { self.insert_or(db, rows, "").await.map(drop) } else { self.copy(db, rows).await }
+        if rows.len() < MANY {
+            self.insert_or(db, rows, "").await.map(drop)
+        } else {
+            self.copy(db, rows).await
+        }
     }
 
-    /// Puts rows in; `instead` says what is done where one is there. Answers how many were put in or changed.
+    /// Puts rows in; `instead` says what is done where one is there. Answers how many were put in
+    /// or changed.
     pub async fn insert_or<'f, E: From<DatabaseError>>(
         &self,
         db: &Transaction<'_>,
@@ -80,13 +86,22 @@ impl<const N: usize> Table<N> {
         if rows.len() == 0 {
             return Ok(0);
         }
-        let mut columns: [Vec<Field<'f>>; N] = std::array::from_fn(|_| Vec::with_capacity(rows.len()));
+        let mut columns: [Vec<Field<'f>>; N] =
+            std::array::from_fn(|_| Vec::with_capacity(rows.len()));
         for row in rows {
             columns.iter_mut().zip(row?).for_each(|(column, field)| column.push(field));
         }
         let bound = columns.each_ref().map(|column| column as &(dyn ToSql + Sync));
-        let arrays: Vec<_> = (1..).zip(&self.columns).map(|(place, (_, kind))| format!("${place}::{}[]", kind.as_sql())).collect();
-        let insert = format!("INSERT INTO {} ({}) SELECT * FROM unnest({}) {instead}", self.name, self.named_columns(), arrays.join(", "));
+        let arrays: Vec<_> = (1..)
+            .zip(&self.columns)
+            .map(|(place, (_, kind))| format!("${place}::{}[]", kind.as_sql()))
+            .collect();
+        let insert = format!(
+            "INSERT INTO {} ({}) SELECT * FROM unnest({}) {instead}",
+            self.name,
+            self.named_columns(),
+            arrays.join(", ")
+        );
         Ok(execute(db, &insert, &bound).await?)
     }
 
@@ -168,7 +183,11 @@ impl<'a> From<Option<&'a str>> for Field<'a> {
 }
 
 impl ToSql for Field<'_> {
-    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Number(number) => number.to_sql(kind, out),
             Self::Integer(number) => number.to_sql(kind, out),

@@ -1,8 +1,10 @@
-//! TLS to the server, by rustls and the system's certificates (`SSL_CERT_FILE` adds a private authority).
+//! TLS to the server, by rustls and the system's certificates (`SSL_CERT_FILE` adds a private
+//! authority).
 //!
-//! `sslmode=require` proves that the server is the one that was named, as libpq's `verify-full` does. `prefer`, which
-//! is also what an address without `sslmode` means, encrypts where the server can and proves nothing, as in libpq: a
-//! server on the same network often has a certificate that it signed itself.
+//! `sslmode=require` proves that the server is the one that was named, as libpq's `verify-full`
+//! does. `prefer`, which is also what an address without `sslmode` means, encrypts where the server
+//! can and proves nothing, as in libpq: a server on the same network often has a certificate that
+//! it signed itself.
 
 use std::sync::Arc;
 
@@ -20,8 +22,9 @@ pub(super) type Tls = MakeRustlsConnect;
 
 pub(super) fn connector(mode: SslMode) -> Result<Tls, DatabaseError> {
     let provider = Arc::new(ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(DatabaseError::Tls)?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(DatabaseError::Tls)?;
     let builder = if mode == SslMode::Require {
         builder.with_platform_verifier().map_err(DatabaseError::Tls)?
     } else {
@@ -52,7 +55,12 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -61,7 +69,12 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

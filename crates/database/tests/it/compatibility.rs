@@ -1,7 +1,9 @@
 //! One step back stays possible, and a step too far is refused: the same on both databases.
 
 use cohort_database::testing::{TestDatabase, fresh_postgres};
-use cohort_database::{DatabaseError, Migrations, Postgres, PostgresOptions, Sqlite, SqliteOptions, Version};
+use cohort_database::{
+    DatabaseError, Migrations, Postgres, PostgresOptions, Sqlite, SqliteOptions, Version,
+};
 use refinery::{Migration, Runner};
 use tempfile::TempDir;
 
@@ -27,18 +29,31 @@ impl Place {
     async fn open_as(&self, migrations: &Migrations, read_only: bool) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(folder) => {
-                let options = SqliteOptions { path: folder.path().join("test.db"), readers: 1, read_only, on_commit: None };
+                let options = SqliteOptions {
+                    path: folder.path().join("test.db"),
+                    readers: 1,
+                    read_only,
+                    on_commit: None,
+                };
                 Sqlite::open(options, migrations).map(drop)
             }
-            Self::Postgres(database) => Postgres::open(PostgresOptions { read_only, ..database.options() }, migrations).await.map(drop),
+            Self::Postgres(database) => {
+                Postgres::open(PostgresOptions { read_only, ..database.options() }, migrations)
+                    .await
+                    .map(drop)
+            }
         }
     }
 }
 
-/// A program with so many tables, one a migration, that names the oldest program that can work with them.
+/// A program with so many tables, one a migration, that names the oldest program that can work with
+/// them.
 fn program(version: [u64; 3], tables: u64, oldest: [u64; 3]) -> Migrations {
     let migrations: Vec<Migration> = (1..=tables)
-        .map(|n| Migration::unapplied(&format!("V{n}__table"), &format!("CREATE TABLE t{n} (v int)")).expect("migration"))
+        .map(|n| {
+            Migration::unapplied(&format!("V{n}__table"), &format!("CREATE TABLE t{n} (v int)"))
+                .expect("migration")
+        })
         .collect();
     let of = |[major, minor, patch]: [u64; 3]| Version::new(major, minor, patch);
     Migrations::new(Runner::new(&migrations), of(oldest)).brought_by(of(version))
@@ -81,8 +96,10 @@ async fn an_older_program_does_not_let_in_those_that_a_newer_one_has_shut_out() 
 async fn a_schema_that_went_another_way_is_refused() {
     for place in Place::both() {
         place.open(&program([1, 4, 0], 1, [1, 0, 0])).await.expect("opens");
-        let other = Migration::unapplied("V1__table", "CREATE TABLE other (v int)").expect("migration");
-        let other = Migrations::new(Runner::new(&[other]), Version::new(0, 1, 0)).brought_by(Version::new(1, 4, 0));
+        let other =
+            Migration::unapplied("V1__table", "CREATE TABLE other (v int)").expect("migration");
+        let other = Migrations::new(Runner::new(&[other]), Version::new(0, 1, 0))
+            .brought_by(Version::new(1, 4, 0));
         let refused = place.open(&other).await.expect_err("refused");
         assert!(matches!(refused, DatabaseError::Migrate { .. }), "{refused:?}");
     }

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use cohort_database::testing::fresh_postgres;
-use cohort_database::{DatabaseError, Migrations, Planning, Postgres, PostgresOptions, SchemaName, Version};
+use cohort_database::{
+    DatabaseError, Migrations, Planning, Postgres, PostgresOptions, SchemaName, Version,
+};
 use refinery::{Migration, Runner};
 
 fn one_table() -> Migrations {
@@ -19,7 +21,8 @@ async fn every_connection_works_in_the_schema_and_has_limits() {
     own.execute("INSERT INTO t VALUES (1)", &[]).await.expect("inserts");
     let reader = postgres.read().await.expect("connects");
     for client in [&*own, &**reader] {
-        let seen = "SELECT current_schema()::text, current_setting('idle_in_transaction_session_timeout'), (SELECT v FROM t)";
+        let seen = "SELECT current_schema()::text, \
+            current_setting('idle_in_transaction_session_timeout'), (SELECT v FROM t)";
         let seen = client.query_one(seen, &[]).await.expect("reads");
         assert_eq!((seen.get(0), seen.get(1), seen.get(2)), (database.schema.as_str(), "10s", 1));
     }
@@ -32,7 +35,9 @@ async fn a_snapshot_sees_one_state_and_refuses_writes() {
     let own = postgres.connect(Planning::ByCost).await.expect("connects");
     let mut reader = postgres.read().await.expect("connects");
     let snapshot = reader.snapshot().await.expect("begins");
-    let count = async || snapshot.query_one("SELECT count(*) FROM t", &[]).await.expect("reads").get::<_, i64>(0);
+    let count = async || {
+        snapshot.query_one("SELECT count(*) FROM t", &[]).await.expect("reads").get::<_, i64>(0)
+    };
     assert_eq!(count().await, 0);
     own.execute("INSERT INTO t VALUES (1)", &[]).await.expect("inserts");
     assert_eq!(count().await, 0);
@@ -60,8 +65,10 @@ async fn a_listener_hears_and_says_when_it_may_have_missed_something() {
     let first = heard.wait_for(|heard| heard.payload.is_some()).await.expect("lives").clone();
     assert_eq!((first.payload.as_deref(), first.connections), (Some("one"), 1));
 
-    let listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND application_name = $1";
-    let ended = own.query(listening, &[&format!("cohort {}", database.schema)]).await.expect("ends it");
+    let listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE \
+        'LISTEN%' AND application_name = $1";
+    let ended =
+        own.query(listening, &[&format!("cohort {}", database.schema)]).await.expect("ends it");
     assert_eq!(ended.len(), 1);
     heard.wait_for(|heard| heard.connections == 2).await.expect("lives");
 
@@ -75,7 +82,11 @@ async fn a_connection_of_the_pool_that_broke_is_replaced_and_the_error_passes() 
     let options = PostgresOptions { readers: 1, ..database.options() };
     let postgres = Postgres::open(options, &one_table()).await.expect("opens");
     let reader = postgres.read().await.expect("connects");
-    let ended: DatabaseError = reader.query("SELECT pg_terminate_backend(pg_backend_pid())", &[]).await.expect_err("ended").into();
+    let ended: DatabaseError = reader
+        .query("SELECT pg_terminate_backend(pg_backend_pid())", &[])
+        .await
+        .expect_err("ended")
+        .into();
     assert!(ended.is_transient(), "{ended:?}");
     while !reader.is_closed() {
         tokio::task::yield_now().await;
@@ -86,16 +97,28 @@ async fn a_connection_of_the_pool_that_broke_is_replaced_and_the_error_passes() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_may_be_there_later_and_a_wrong_statement_stays_wrong() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("address").port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("binds")
+        .local_addr()
+        .expect("address")
+        .port();
     let url = format!("postgres://user:secret@127.0.0.1:{port}/cohort");
     let schema = SchemaName::from_str("cohort").expect("name");
-    let options = PostgresOptions { url, schema, readers: 1, read_only: false, planning: Planning::ByCost };
+    let options =
+        PostgresOptions { url, schema, readers: 1, read_only: false, planning: Planning::ByCost };
     let unreached = Postgres::open(options, &one_table()).await.err().expect("nobody is there");
     assert!(unreached.is_transient(), "{unreached:?}");
     assert!(!format!("{unreached} {unreached:?}").contains("secret"));
 
     let database = fresh_postgres();
     let postgres = Postgres::open(database.options(), &one_table()).await.expect("opens");
-    let wrong: DatabaseError = postgres.read().await.expect("connects").query("SELECT nothing", &[]).await.expect_err("wrong").into();
+    let wrong: DatabaseError = postgres
+        .read()
+        .await
+        .expect("connects")
+        .query("SELECT nothing", &[])
+        .await
+        .expect_err("wrong")
+        .into();
     assert!(!wrong.is_transient());
 }

@@ -1,4 +1,5 @@
-//! Both databases, opened as programs of several versions would; PostgreSQL's connections when they break.
+//! Both databases, opened as programs of several versions would; PostgreSQL's connections when they
+//! break.
 
 mod compatibility;
 mod connections;

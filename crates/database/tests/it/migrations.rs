@@ -6,8 +6,11 @@ use refinery::{Migration, Runner};
 
 /// Two tables, of which a process that does not wait for its turn creates the first a second time.
 fn two_tables() -> Migrations {
-    let first = Migration::unapplied("V1__first", "SELECT pg_sleep(0.05); CREATE TABLE first (v int)").expect("migration");
-    let second = Migration::unapplied("V2__second", "CREATE TABLE second (v int)").expect("migration");
+    let first =
+        Migration::unapplied("V1__first", "SELECT pg_sleep(0.05); CREATE TABLE first (v int)")
+            .expect("migration");
+    let second =
+        Migration::unapplied("V2__second", "CREATE TABLE second (v int)").expect("migration");
     Migrations::new(Runner::new(&[first, second]), Version::new(0, 1, 0))
 }
 
@@ -29,7 +32,8 @@ async fn open(options: cohort_database::PostgresOptions) -> Result<Postgres, Dat
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_fails_says_so_and_leaves_nothing_of_itself() {
     let database = fresh_postgres();
-    let wrong = Migration::unapplied("V1__wrong", "CREATE TABLE first (v int); SELECT nothing").expect("migration");
+    let wrong = Migration::unapplied("V1__wrong", "CREATE TABLE first (v int); SELECT nothing")
+        .expect("migration");
     let wrong = Migrations::new(Runner::new(&[wrong]), Version::new(0, 1, 0));
     let failed = Postgres::open(database.options(), &wrong).await.err().expect("fails");
     assert!(matches!(failed, DatabaseError::Migrate { .. }), "{failed:?}");

@@ -84,7 +84,8 @@ async fn a_silenced_connection_stays_open_and_silent_when_the_fault_is_gone() {
     proxy.set(Fault::None).await;
     assert_eq!(echo(&mut connect(&proxy).await, "new").await.expect("echoed"), "new");
     for stream in [&mut stream, &mut accepted_and_never_answered] {
-        let answered = tokio::time::timeout(Duration::from_millis(50), echo(stream, "anybody?")).await;
+        let answered =
+            tokio::time::timeout(Duration::from_millis(50), echo(stream, "anybody?")).await;
         answered.expect_err("nothing comes, not even an end");
     }
 }

@@ -42,9 +42,15 @@ fn each_override_that_does_not_fit_is_named_by_its_pointer() {
     let broken = |overrides: Value| broken(&posts(), &json!({"template_overrides": overrides}));
     assert!(broken(json!({"tone": "dry", "focus": ["price"], "a/b": 1})).is_empty());
     assert_eq!(broken(json!({"tone": "rude"})), ["/p/template_overrides/tone"]);
-    assert_eq!(broken(json!({"tone": "dry", "focus": ["price", "quality"]})), ["/p/template_overrides/focus/1"]);
+    assert_eq!(
+        broken(json!({"tone": "dry", "focus": ["price", "quality"]})),
+        ["/p/template_overrides/focus/1"]
+    );
     assert_eq!(broken(json!({"tone": "dry", "a/b": "x"})), ["/p/template_overrides/a~1b"]);
-    assert_eq!(broken(json!({"tone": "dry", "x": 1, "y~": 2})), ["/p/template_overrides/x", "/p/template_overrides/y~0"]);
+    assert_eq!(
+        broken(json!({"tone": "dry", "x": 1, "y~": 2})),
+        ["/p/template_overrides/x", "/p/template_overrides/y~0"]
+    );
     assert_eq!(broken(json!({})), ["/p/template_overrides/tone"]);
 }
 
@@ -56,16 +62,23 @@ fn schema_and_policy_are_both_asked() {
 
 #[test]
 fn a_feature_without_schema_and_policy_takes_any_preference() {
-    assert!(broken(&json!({}), &json!({"frequency": "hourly", "template_overrides": {"x": [1]}})).is_empty());
+    assert!(
+        broken(&json!({}), &json!({"frequency": "hourly", "template_overrides": {"x": [1]}}))
+            .is_empty()
+    );
 }
 
 #[test]
 fn overrides_are_judged_over_those_of_the_defaults_key_by_key() {
     let mut definition = posts();
-    definition["default_preferences"] = json!({"frequency": "weekly", "template_overrides": {"tone": "dry", "focus": ["price"]}});
+    definition["default_preferences"] =
+        json!({"frequency": "weekly", "template_overrides": {"tone": "dry", "focus": ["price"]}});
     assert!(broken(&definition, &json!({})).is_empty());
     assert!(broken(&definition, &json!({"template_overrides": {"focus": []}})).is_empty());
-    assert_eq!(broken(&definition, &json!({"template_overrides": {"tone": "rude"}})), ["/p/template_overrides/tone"]);
+    assert_eq!(
+        broken(&definition, &json!({"template_overrides": {"tone": "rude"}})),
+        ["/p/template_overrides/tone"]
+    );
 }
 
 #[test]
@@ -75,10 +88,21 @@ fn defaults_that_break_the_features_own_rules_are_refused() {
         definition["default_preferences"] = defaults;
         pointers(compile(&definition))
     };
-    assert!(refused(json!({"enabled": false, "frequency": "daily", "template_overrides": {"tone": "warm"}})).is_empty());
+    assert!(
+        refused(
+            json!({"enabled": false, "frequency": "daily", "template_overrides": {"tone": "warm"}})
+        )
+        .is_empty()
+    );
     assert_eq!(refused(json!({"frequency": "hourly"})), ["/default_preferences/frequency"]);
-    assert_eq!(refused(json!({"template_overrides": {"tone": "x"}})), ["/default_preferences/template_overrides/tone"]);
-    assert_eq!(refused(json!({"template_overrides": {"focus": []}})), ["/default_preferences/template_overrides/tone"]);
+    assert_eq!(
+        refused(json!({"template_overrides": {"tone": "x"}})),
+        ["/default_preferences/template_overrides/tone"]
+    );
+    assert_eq!(
+        refused(json!({"template_overrides": {"focus": []}})),
+        ["/default_preferences/template_overrides/tone"]
+    );
 }
 
 #[test]
@@ -91,9 +115,13 @@ fn defaults_without_overrides_leave_what_the_schema_requires_to_the_users() {
 #[test]
 fn at_most_twenty_errors_are_named_and_none_repeats_a_long_text() {
     let definition = json!({"schema": {"additionalProperties": {"type": "integer"}}});
-    let overrides: serde_json::Map<_, _> = (0..50).map(|index| (format!("k{index}"), "x".repeat(10_000).into())).collect();
+    let overrides: serde_json::Map<_, _> =
+        (0..50).map(|index| (format!("k{index}"), "x".repeat(10_000).into())).collect();
     let preference = Preference { template_overrides: overrides, ..Preference::default() };
-    let Invalid(fields) = compile(&definition).expect("accepted").check(&preference, &Labels::default(), "").expect_err("refused");
+    let Invalid(fields) = compile(&definition)
+        .expect("accepted")
+        .check(&preference, &Labels::default(), "")
+        .expect_err("refused");
     assert_eq!(fields.len(), 20);
     assert!(fields.iter().all(|field| field.detail.len() < 1_300));
 }

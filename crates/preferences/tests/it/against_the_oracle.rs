@@ -16,7 +16,8 @@ static ZONES: LazyLock<Vec<Zone>> = LazyLock::new(|| {
     names.iter().map(|name| name.parse().expect("listed as available")).collect()
 });
 
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// 1900-01-01 and 2100-01-01.
 const YEARS: std::ops::Range<i64> = -2_208_988_800..4_102_444_800;
@@ -25,16 +26,28 @@ impl Wish {
     /// The preference as a user would send it.
     fn to_json(&self) -> Value {
         match self {
-            Self::Hourly(minute) => json!({"frequency": "hourly", "preferred_time": format!("07:{minute:02}")}),
+            Self::Hourly(minute) => {
+                json!({"frequency": "hourly", "preferred_time": format!("07:{minute:02}")})
+            }
             Self::Daily(time) => json!({"frequency": "daily", "preferred_time": time_text(*time)}),
-            Self::Weekly(days, time) => json!({"frequency": "weekly", "preferred_day": names(days), "preferred_time": time_text(*time)}),
+            Self::Weekly(days, time) => {
+                json!({"frequency": "weekly", "preferred_day": names(days),
+                    "preferred_time": time_text(*time)})
+            }
             Self::Biweekly(days, time, anchor) => {
                 let (year, month, day) = civil(*anchor);
                 let anchor = format!("{year:04}-{month:02}-{day:02}");
-                json!({"frequency": "biweekly", "preferred_day": names(days), "preferred_time": time_text(*time), "anchor_date": anchor})
+                json!({"frequency": "biweekly", "preferred_day": names(days),
+                    "preferred_time": time_text(*time), "anchor_date": anchor})
             }
-            Self::Monthly(Some(day), time) => json!({"frequency": "monthly", "preferred_day": day, "preferred_time": time_text(*time)}),
-            Self::Monthly(None, time) => json!({"frequency": "monthly", "preferred_day": "last", "preferred_time": time_text(*time)}),
+            Self::Monthly(Some(day), time) => {
+                json!({"frequency": "monthly", "preferred_day": day,
+                    "preferred_time": time_text(*time)})
+            }
+            Self::Monthly(None, time) => {
+                json!({"frequency": "monthly", "preferred_day": "last",
+                    "preferred_time": time_text(*time)})
+            }
             Self::Cron(cron) => json!({"frequency": "cron", "cron": cron.to_text()}),
         }
     }
@@ -58,13 +71,15 @@ impl Wish {
 
 impl CronWish {
     fn to_text(&self) -> String {
-        let field = |values: &Option<Vec<i64>>| values.as_ref().map_or("*".into(), |values| list(values));
+        let field =
+            |values: &Option<Vec<i64>>| values.as_ref().map_or("*".into(), |values| list(values));
         let hours = match &self.hours {
             HoursWish::Wildcard => "*".into(),
             HoursWish::Step(step) => format!("*/{step}"),
             HoursWish::Listed(hours) => list(hours),
         };
-        let (minutes, days, months) = (field(&self.minutes), field(&self.days), field(&self.months));
+        let (minutes, days, months) =
+            (field(&self.minutes), field(&self.days), field(&self.months));
         format!("{minutes} {hours} {days} {months} {}", field(&self.weekdays))
     }
 }
@@ -114,7 +129,10 @@ fn place() -> impl Strategy<Value = Place> {
 fn change_near(zone: &Zone, second: i64) -> Option<i64> {
     let (rules, t) = (zone.rules(), at(second));
     let following = rules.following(t).next();
-    following.or_else(|| rules.preceding(t).next()).map(|change| change.timestamp().as_second()).filter(|second| YEARS.contains(second))
+    following
+        .or_else(|| rules.preceding(t).next())
+        .map(|change| change.timestamp().as_second())
+        .filter(|second| YEARS.contains(second))
 }
 
 fn at(second: i64) -> Timestamp {
@@ -124,19 +142,25 @@ fn at(second: i64) -> Timestamp {
 /// Times of the day: mostly where the clock changes, else any.
 fn time_at(place: &Place) -> impl Strategy<Value = i64> + use<> {
     let centre = place.local_minute;
-    prop_oneof![3 => (-130..130i64).prop_map(move |minutes| (centre + minutes).rem_euclid(1440)), 1 => 0..1440i64]
+    prop_oneof![3 => (-130..130i64).prop_map(move |minutes| (centre + minutes).rem_euclid(1440)),
+        1 => 0..1440i64]
 }
 
 fn wish_at(place: &Place) -> impl Strategy<Value = Wish> + use<> {
     let (_, _, of_month) = civil(place.local_day);
     let weekdays = || subsequence((0..7).collect::<Vec<i64>>(), 1..=7);
-    let days = prop_oneof![(-1..=1i64).prop_map(move |days| Some((of_month + days).clamp(1, 31))), (1..=31i64).prop_map(Some), Just(None)];
+    let days = prop_oneof![
+        (-1..=1i64).prop_map(move |days| Some((of_month + days).clamp(1, 31))),
+        (1..=31i64).prop_map(Some),
+        Just(None)
+    ];
     let anchors = place.local_day - 5_000..place.local_day + 5_000;
     prop_oneof![
         (0..60i64).prop_map(Wish::Hourly),
         time_at(place).prop_map(Wish::Daily),
         (weekdays(), time_at(place)).prop_map(|(days, time)| Wish::Weekly(days, time)),
-        (weekdays(), time_at(place), anchors).prop_map(|(days, time, anchor)| Wish::Biweekly(days, time, anchor)),
+        (weekdays(), time_at(place), anchors)
+            .prop_map(|(days, time, anchor)| Wish::Biweekly(days, time, anchor)),
         (days, time_at(place)).prop_map(|(day, time)| Wish::Monthly(day, time)),
         cron_at(place).prop_map(Wish::Cron),
         cron_at(place).prop_map(Wish::Cron),
@@ -145,15 +169,19 @@ fn wish_at(place: &Place) -> impl Strategy<Value = Wish> + use<> {
 
 fn cron_at(place: &Place) -> impl Strategy<Value = CronWish> + use<> {
     let hour = place.local_minute / 60;
-    let near_hours = prop::collection::btree_set((-2..3i64).prop_map(move |hours| (hour + hours).rem_euclid(24)), 1..4);
+    let near_hours = prop::collection::btree_set(
+        (-2..3i64).prop_map(move |hours| (hour + hours).rem_euclid(24)),
+        1..4,
+    );
     let hours = prop_oneof![
         Just(HoursWish::Wildcard),
         (2..=24i64).prop_map(HoursWish::Step),
         near_hours.prop_map(|hours| HoursWish::Listed(hours.into_iter().collect())),
         subsequence((0..24).collect::<Vec<i64>>(), 1..=24).prop_map(HoursWish::Listed),
     ];
-    let some_of =
-        |values: std::ops::RangeInclusive<i64>, at_most| prop::option::weighted(0.3, subsequence(values.collect::<Vec<_>>(), 1..=at_most));
+    let some_of = |values: std::ops::RangeInclusive<i64>, at_most| {
+        prop::option::weighted(0.3, subsequence(values.collect::<Vec<_>>(), 1..=at_most))
+    };
     // All 31 days or 7 weekdays would be a wildcard.
     let minutes = prop::option::weighted(0.8, subsequence((0..60).collect::<Vec<i64>>(), 1..=12));
     (minutes, hours, some_of(1..=31, 20), some_of(1..=12, 11), some_of(0..=6, 6)).prop_filter_map(
@@ -176,7 +204,13 @@ fn compare(zone: &Zone, after: Timestamp, wish: &Wish, horizon: i64) -> Result<(
     compare_on(&LocalClock::walked(zone.rules(), from, until, step), zone, after, wish, horizon)
 }
 
-fn compare_on(clock: &LocalClock, zone: &Zone, after: Timestamp, wish: &Wish, horizon: i64) -> Result<(), TestCaseError> {
+fn compare_on(
+    clock: &LocalClock,
+    zone: &Zone,
+    after: Timestamp,
+    wish: &Wish,
+    horizon: i64,
+) -> Result<(), TestCaseError> {
     let end = after.as_second() + horizon;
     let expected: Vec<(Timestamp, String)> = clock
         .occurrences(wish)
@@ -191,7 +225,14 @@ fn compare_on(clock: &LocalClock, zone: &Zone, after: Timestamp, wish: &Wish, ho
         .take(300)
         .map(|occurrence| (occurrence.at, occurrence.nominal.to_string()))
         .collect();
-    prop_assert_eq!(&got[..], &expected[..expected.len().min(300)], "{} {:?} after {}", zone, wish, after);
+    prop_assert_eq!(
+        &got[..],
+        &expected[..expected.len().min(300)],
+        "{} {:?} after {}",
+        zone,
+        wish,
+        after
+    );
 
     let tick = SignedDuration::from_nanos(1);
     for pair in expected.windows(2).take(20) {
@@ -206,7 +247,8 @@ fn compare_on(clock: &LocalClock, zone: &Zone, after: Timestamp, wish: &Wish, ho
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None,
+        ..ProptestConfig::default() })]
 
     #[test]
     fn every_schedule_fires_exactly_when_the_rules_say((place, wish) in place_and_wish()) {
@@ -248,15 +290,26 @@ fn wishes_through_the_day() -> Vec<Wish> {
     ];
     for hours in hours {
         for minutes in [None, Some(vec![0, 30]), Some(vec![15, 45, 59])] {
-            let cron = CronWish { minutes, hours: hours.clone(), days: None, months: None, weekdays: None };
-            wishes.push(Wish::Cron(CronWish { days: Some(vec![30, 31]), weekdays: Some(vec![6]), ..cron.clone() }));
+            let cron = CronWish {
+                minutes,
+                hours: hours.clone(),
+                days: None,
+                months: None,
+                weekdays: None,
+            };
+            wishes.push(Wish::Cron(CronWish {
+                days: Some(vec![30, 31]),
+                weekdays: Some(vec![6]),
+                ..cron.clone()
+            }));
             wishes.push(Wish::Cron(cron));
         }
     }
     wishes
 }
 
-/// The places where calendars and clocks were at their worst: each is compared through the whole day, on the days around.
+/// The places where calendars and clocks were at their worst: each is compared through the whole
+/// day, on the days around.
 const HARD_PLACES: [(&str, &str); 18] = [
     // A whole date skipped (T8).
     ("Pacific/Apia", "2011-12-30T10:00:00Z"),
@@ -293,9 +346,15 @@ fn the_hardest_days_of_all_zones_fire_as_the_rules_say() {
         assert!(offset_changes_at(&zone, change), "{zone} has no change at {change}");
         let after = change - SignedDuration::from_hours(40);
         let horizon = 4 * DAY;
-        let clock = LocalClock::walked(zone.rules(), after.as_second() - 3 * DAY, after.as_second() + horizon + 3 * DAY, MINUTE);
+        let clock = LocalClock::walked(
+            zone.rules(),
+            after.as_second() - 3 * DAY,
+            after.as_second() + horizon + 3 * DAY,
+            MINUTE,
+        );
         for wish in &wishes {
-            compare_on(&clock, &zone, after, wish, horizon).unwrap_or_else(|difference| panic!("{difference}"));
+            compare_on(&clock, &zone, after, wish, horizon)
+                .unwrap_or_else(|difference| panic!("{difference}"));
         }
     }
 }
@@ -310,8 +369,12 @@ fn the_first_and_the_last_instant_of_the_calendar_are_no_special_case() {
         let zone: Zone = zone.parse().expect("a zone");
         for wish in wishes_through_the_day() {
             let schedule = wish.schedule(&zone);
-            let first = schedule.next_after(Timestamp::MIN).expect("nothing precedes, much follows");
-            assert!(first.at.duration_since(Timestamp::MIN) < SignedDuration::from_hours(24 * 33), "{zone} {wish:?}");
+            let first =
+                schedule.next_after(Timestamp::MIN).expect("nothing precedes, much follows");
+            assert!(
+                first.at.duration_since(Timestamp::MIN) < SignedDuration::from_hours(24 * 33),
+                "{zone} {wish:?}"
+            );
             assert_eq!(schedule.next_after(Timestamp::MAX), None, "{zone} {wish:?}");
         }
     }

@@ -1,7 +1,9 @@
-//! T12: what a job's defaults make of what users stated, against a model that is a plain list of questions.
+//! T12: what a job's defaults make of what users stated, against a model that is a plain list of
+//! questions.
 
 use cohort_preferences::{
-    BatchConfig, Day, Defaults, Frequency, Preference, PreferenceGroup, Schedule, StatedGroup, TimeKey, TimeOfDay, UnresolvedGroup, Zone,
+    BatchConfig, Day, Defaults, Frequency, Preference, PreferenceGroup, Schedule, StatedGroup,
+    TimeKey, TimeOfDay, UnresolvedGroup, Zone,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -19,7 +21,9 @@ fn resolved(stated: Value, layers: &[Value]) -> Result<String, UnresolvedGroup> 
 
 #[test]
 fn t12_the_last_resort_is_nine_monday_the_first_and_utc() {
-    let of = |frequency: &str| resolved(json!({"frequency": frequency}), &[]).expect("nothing else is needed");
+    let of = |frequency: &str| {
+        resolved(json!({"frequency": frequency}), &[]).expect("nothing else is needed")
+    };
     assert_eq!(of("hourly"), "hourly::00 UTC");
     assert_eq!(of("daily"), "daily:09:00 UTC");
     assert_eq!(of("weekly"), "weekly:monday:09:00 UTC");
@@ -30,32 +34,64 @@ fn t12_the_last_resort_is_nine_monday_the_first_and_utc() {
 #[test]
 fn t12_what_the_user_stated_beats_the_feature_which_beats_the_job() {
     let feature = json!({"preferred_time": "07:00"});
-    let job = json!({"frequency": "weekly", "preferred_day": "friday", "preferred_time": "10:00", "timezone": "Asia/Tokyo"});
+    let job = json!({"frequency": "weekly", "preferred_day": "friday", "preferred_time": "10:00",
+        "timezone": "Asia/Tokyo"});
     let of = |stated| resolved(stated, &[feature.clone(), job.clone()]).expect("complete");
     assert_eq!(of(json!({})), "weekly:friday:07:00 Asia/Tokyo");
-    assert_eq!(of(json!({"frequency": "weekly", "preferred_day": "monday"})), "weekly:monday:07:00 Asia/Tokyo");
-    assert_eq!(of(json!({"preferred_time": "06:30", "timezone": "UTC"})), "weekly:friday:06:30 UTC");
+    assert_eq!(
+        of(json!({"frequency": "weekly", "preferred_day": "monday"})),
+        "weekly:monday:07:00 Asia/Tokyo"
+    );
+    assert_eq!(
+        of(json!({"preferred_time": "06:30", "timezone": "UTC"})),
+        "weekly:friday:06:30 UTC"
+    );
     assert_eq!(of(json!({"frequency": "daily"})), "daily:07:00 Asia/Tokyo");
 }
 
 #[test]
 fn t12_day_anchor_and_cron_of_a_default_count_only_under_its_own_frequency() {
-    let weekly = json!({"frequency": "weekly", "preferred_day": "friday", "preferred_time": "10:00"});
-    assert_eq!(resolved(json!({"frequency": "biweekly"}), std::slice::from_ref(&weekly)), Ok("biweekly:monday:10:00~0 UTC".into()));
-    assert_eq!(resolved(json!({"frequency": "monthly"}), std::slice::from_ref(&weekly)), Ok("monthly:1:10:00 UTC".into()));
-    // The second layer is of the frequency that results: it is asked where the first may not answer.
-    let monthly = json!({"frequency": "monthly", "preferred_day": "last", "preferred_time": "11:00"});
-    assert_eq!(resolved(json!({"frequency": "monthly"}), &[weekly, monthly]), Ok("monthly:last:10:00 UTC".into()));
+    let weekly =
+        json!({"frequency": "weekly", "preferred_day": "friday", "preferred_time": "10:00"});
+    assert_eq!(
+        resolved(json!({"frequency": "biweekly"}), std::slice::from_ref(&weekly)),
+        Ok("biweekly:monday:10:00~0 UTC".into())
+    );
+    assert_eq!(
+        resolved(json!({"frequency": "monthly"}), std::slice::from_ref(&weekly)),
+        Ok("monthly:1:10:00 UTC".into())
+    );
+    // The second layer is of the frequency that results: it is asked where the first may not
+    // answer.
+    let monthly =
+        json!({"frequency": "monthly", "preferred_day": "last", "preferred_time": "11:00"});
+    assert_eq!(
+        resolved(json!({"frequency": "monthly"}), &[weekly, monthly]),
+        Ok("monthly:last:10:00 UTC".into())
+    );
     let odd = json!({"frequency": "biweekly", "anchor_date": "1970-01-12"});
-    assert_eq!(resolved(json!({"frequency": "biweekly"}), std::slice::from_ref(&odd)), Ok("biweekly:monday:09:00~1 UTC".into()));
-    assert_eq!(resolved(json!({"frequency": "weekly"}), &[odd]), Ok("weekly:monday:09:00 UTC".into()));
+    assert_eq!(
+        resolved(json!({"frequency": "biweekly"}), std::slice::from_ref(&odd)),
+        Ok("biweekly:monday:09:00~1 UTC".into())
+    );
+    assert_eq!(
+        resolved(json!({"frequency": "weekly"}), &[odd]),
+        Ok("weekly:monday:09:00 UTC".into())
+    );
 }
 
 #[test]
 fn t12_a_group_that_nothing_completes_names_the_field() {
-    assert_eq!(resolved(json!({"preferred_time": "09:00"}), &[]), Err(UnresolvedGroup { field: "frequency" }));
-    assert_eq!(resolved(json!({"frequency": "cron"}), &[json!({"frequency": "daily"})]), Err(UnresolvedGroup { field: "cron" }));
-    let error = resolved(json!({}), &[json!({"preferred_time": "09:00"})]).expect_err("no frequency anywhere");
+    assert_eq!(
+        resolved(json!({"preferred_time": "09:00"}), &[]),
+        Err(UnresolvedGroup { field: "frequency" })
+    );
+    assert_eq!(
+        resolved(json!({"frequency": "cron"}), &[json!({"frequency": "daily"})]),
+        Err(UnresolvedGroup { field: "cron" })
+    );
+    let error = resolved(json!({}), &[json!({"preferred_time": "09:00"})])
+        .expect_err("no frequency anywhere");
     assert!(error.to_string().contains("add frequency to default_preferences"), "{error}");
 }
 
@@ -64,7 +100,10 @@ fn t12_a_time_without_a_frequency_fits_whichever_frequency_results() {
     let of = |layer: Value| resolved(json!({"preferred_time": "08:20"}), &[layer]);
     assert_eq!(of(json!({"frequency": "hourly"})), Ok("hourly::20 UTC".into()));
     assert_eq!(of(json!({"frequency": "biweekly"})), Ok("biweekly:monday:08:20~0 UTC".into()));
-    assert_eq!(of(json!({"frequency": "cron", "cron": "0 7 * * *"})), Ok("cron:0 7 * * * UTC".into()));
+    assert_eq!(
+        of(json!({"frequency": "cron", "cron": "0 7 * * *"})),
+        Ok("cron:0 7 * * * UTC".into())
+    );
 }
 
 #[test]
@@ -85,11 +124,13 @@ fn the_default_preferences_of_the_specifications_job_complete_a_user_who_stated_
     let config = r#"{"job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true, "feature_type": "f",
         "default_preferences": {"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"}}"#;
     let config = BatchConfig::from_json(config).expect("valid");
-    let group = StatedGroup::parse("-", "-", "-").map(|stated| stated.resolve(&config.jobs[0].defaults()).expect("complete"));
+    let group = StatedGroup::parse("-", "-", "-")
+        .map(|stated| stated.resolve(&config.jobs[0].defaults()).expect("complete"));
     assert_eq!(group.map(|group| group.to_string()), Ok("weekly:monday:10:00 UTC".into()));
 }
 
-/// A preference as layers and users state them: any part or none, days of either kind where they may stand.
+/// A preference as layers and users state them: any part or none, days of either kind where they
+/// may stand.
 fn any_preference() -> impl Strategy<Value = Value> {
     use prop::option::of;
     let frequency = of(select(Frequency::ALL.to_vec()));
@@ -99,26 +140,32 @@ fn any_preference() -> impl Strategy<Value = Value> {
     let anchor = of(select(vec!["2026-01-05", "2026-01-12"]));
     let cron = of(select(vec!["0 9 * * 1", "30 * * * *"]));
     let zone = of(select(vec!["Asia/Tokyo", "America/New_York"]));
-    (frequency, time, weekday, month_day, anchor, cron, zone).prop_map(|(frequency, time, weekday, month_day, anchor, cron, zone)| {
-        let mut fields = Map::new();
-        let mut state = |name: &str, value: Option<Value>| _ = value.map(|value| fields.insert(name.into(), value));
-        state("frequency", frequency.map(|frequency| json!(frequency)));
-        state("timezone", zone.map(Value::from));
-        if frequency == Some(Frequency::Cron) {
-            state("cron", cron.map(Value::from));
-        } else {
-            state("preferred_time", time.map(Value::from));
-        }
-        match frequency {
-            Some(Frequency::Weekly | Frequency::Biweekly) => state("preferred_day", weekday.map(Value::from)),
-            Some(Frequency::Monthly) => state("preferred_day", month_day),
-            _ => {}
-        }
-        if frequency == Some(Frequency::Biweekly) {
-            state("anchor_date", anchor.map(Value::from));
-        }
-        Value::Object(fields)
-    })
+    (frequency, time, weekday, month_day, anchor, cron, zone).prop_map(
+        |(frequency, time, weekday, month_day, anchor, cron, zone)| {
+            let mut fields = Map::new();
+            let mut state = |name: &str, value: Option<Value>| {
+                _ = value.map(|value| fields.insert(name.into(), value))
+            };
+            state("frequency", frequency.map(|frequency| json!(frequency)));
+            state("timezone", zone.map(Value::from));
+            if frequency == Some(Frequency::Cron) {
+                state("cron", cron.map(Value::from));
+            } else {
+                state("preferred_time", time.map(Value::from));
+            }
+            match frequency {
+                Some(Frequency::Weekly | Frequency::Biweekly) => {
+                    state("preferred_day", weekday.map(Value::from))
+                }
+                Some(Frequency::Monthly) => state("preferred_day", month_day),
+                _ => {}
+            }
+            if frequency == Some(Frequency::Biweekly) {
+                state("anchor_date", anchor.map(Value::from));
+            }
+            Value::Object(fields)
+        },
+    )
 }
 
 /// The resolved preference as JSON, field by field: the first who states it, under T12's condition.
@@ -126,8 +173,12 @@ fn model(user: &Value, layers: &[Value]) -> Option<Value> {
     let everyone = || std::iter::once(user).chain(layers);
     let first = |field: &str| everyone().find_map(|layer| layer.get(field)).cloned();
     let frequency = first("frequency")?;
-    let own =
-        |field: &str| everyone().filter(|layer| layer.get("frequency") == Some(&frequency)).find_map(|layer| layer.get(field)).cloned();
+    let own = |field: &str| {
+        everyone()
+            .filter(|layer| layer.get("frequency") == Some(&frequency))
+            .find_map(|layer| layer.get(field))
+            .cloned()
+    };
     let mut fields = Map::new();
     fields.insert("timezone".into(), first("timezone").unwrap_or(json!("UTC")));
     let name = frequency.as_str()?;
@@ -137,8 +188,13 @@ fn model(user: &Value, layers: &[Value]) -> Option<Value> {
         fields.insert("preferred_time".into(), first("preferred_time").unwrap_or(json!("09:00")));
     }
     match name {
-        "weekly" | "biweekly" => _ = fields.insert("preferred_day".into(), own("preferred_day").unwrap_or(json!("monday"))),
-        "monthly" => _ = fields.insert("preferred_day".into(), own("preferred_day").unwrap_or(json!(1))),
+        "weekly" | "biweekly" => {
+            _ = fields
+                .insert("preferred_day".into(), own("preferred_day").unwrap_or(json!("monday")))
+        }
+        "monthly" => {
+            _ = fields.insert("preferred_day".into(), own("preferred_day").unwrap_or(json!(1)))
+        }
         _ => {}
     }
     if name == "biweekly" {
@@ -149,14 +205,17 @@ fn model(user: &Value, layers: &[Value]) -> Option<Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None,
+        ..ProptestConfig::default() })]
 
     #[test]
-    fn each_gap_is_filled_by_the_first_layer_that_may(user in any_preference(), layers in prop::collection::vec(any_preference(), 0..4)) {
+    fn each_gap_is_filled_by_the_first_layer_that_may(user in any_preference(),
+        layers in prop::collection::vec(any_preference(), 0..4)) {
         let defaults = Defaults(layers.iter().map(preference).collect());
         let resolved = preference(&user).stated_group(None).resolve(&defaults);
         let expected = model(&user, &layers).map(|complete| {
-            PreferenceGroup::from_stated(&preference(&complete).stated_group(None)).expect("the model states everything")
+            PreferenceGroup::from_stated(&preference(&complete).stated_group(None)).expect("the \
+                model states everything")
         });
         let is_frequency_known = std::iter::once(&user).chain(&layers).any(|layer| layer.get("frequency").is_some());
         let missing = UnresolvedGroup { field: if is_frequency_known { "cron" } else { "frequency" } };
@@ -164,7 +223,8 @@ proptest! {
     }
 
     #[test]
-    fn whatever_was_resolved_has_a_schedule(user in any_preference(), layers in prop::collection::vec(any_preference(), 0..3)) {
+    fn whatever_was_resolved_has_a_schedule(user in any_preference(),
+        layers in prop::collection::vec(any_preference(), 0..3)) {
         let defaults = Defaults(layers.iter().map(preference).collect());
         if let Ok(group) = preference(&user).stated_group(None).resolve(&defaults) {
             prop_assert!(group.time_key().is_complete());
@@ -189,7 +249,10 @@ impl ParseGroup for String {
 
 #[test]
 fn a_preference_put_together_by_hand_with_a_day_of_the_wrong_kind_still_has_a_schedule() {
-    let month_day = Preference { preferred_day: Some("31".parse::<Day>().expect("a day")), ..Preference::default() };
+    let month_day = Preference {
+        preferred_day: Some("31".parse::<Day>().expect("a day")),
+        ..Preference::default()
+    };
     for frequency in Frequency::ALL {
         let odd = Preference {
             frequency: Some(frequency),

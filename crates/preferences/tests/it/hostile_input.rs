@@ -1,8 +1,8 @@
 //! What nobody should send: no panic, and each error names a place in what was sent (W1).
 
 use cohort_preferences::{
-    BatchConfig, BatchConfigError, Cron, Frequency, Invalid, NominalTime, Preference, PreferenceDocument, StatedGroup, TimeKey, TimeOfDay,
-    Zone,
+    BatchConfig, BatchConfigError, Cron, Frequency, Invalid, NominalTime, Preference,
+    PreferenceDocument, StatedGroup, TimeKey, TimeOfDay, Zone,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -47,7 +47,8 @@ const WORDS: [&str; 34] = [
 ];
 
 fn json_value() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![4 => select(WORDS.to_vec()).prop_map(str::to_owned), 1 => any::<String>()];
+    let text =
+        prop_oneof![4 => select(WORDS.to_vec()).prop_map(str::to_owned), 1 => any::<String>()];
     let leaf = prop_oneof![
         3 => text.clone().prop_map(Value::from),
         1 => Just(Value::Null),
@@ -59,14 +60,16 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 40, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((text.clone(), inner), 0..7).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            prop::collection::vec((text.clone(), inner), 0..7)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
 }
 
 /// A preference whose known fields hold anything.
 fn near_preference() -> impl Strategy<Value = Value> {
-    let field = (select(WORDS[..10].to_vec()), json_value()).prop_map(|(name, value)| (name.to_owned(), value));
+    let field = (select(WORDS[..10].to_vec()), json_value())
+        .prop_map(|(name, value)| (name.to_owned(), value));
     let frequency = prop::option::of(select(Frequency::ALL.to_vec()));
     (prop::collection::vec(field, 0..6), frequency).prop_map(|(fields, frequency)| {
         let mut object: serde_json::Map<String, Value> = fields.into_iter().collect();
@@ -80,8 +83,18 @@ fn pointers_resolve(sent: &Value, root: &str, invalid: &Invalid) -> Result<(), T
     prop_assert!(!invalid.0.is_empty());
     for field in &invalid.0 {
         let inside = field.pointer.strip_prefix(root);
-        let parent = |inside: &str| inside.rsplit_once('/').and_then(|(parent, _)| sent.pointer(parent)).is_some_and(Value::is_object);
-        prop_assert!(inside.is_some_and(|inside| sent.pointer(inside).is_some() || parent(inside)), "{:?} in {}", field, sent);
+        let parent = |inside: &str| {
+            inside
+                .rsplit_once('/')
+                .and_then(|(parent, _)| sent.pointer(parent))
+                .is_some_and(Value::is_object)
+        };
+        prop_assert!(
+            inside.is_some_and(|inside| sent.pointer(inside).is_some() || parent(inside)),
+            "{:?} in {}",
+            field,
+            sent
+        );
         prop_assert!(!field.detail.is_empty());
     }
     Ok(())
@@ -91,7 +104,14 @@ fn check_preference(value: &Value) -> Result<(), TestCaseError> {
     match Preference::from_json(value, "/config_value/f") {
         Ok(preference) => {
             let group = preference.stated_group(None);
-            prop_assert!(StatedGroup::parse(group.frequency_text(), &group.time_key().to_string(), group.timezone_text()).is_ok());
+            prop_assert!(
+                StatedGroup::parse(
+                    group.frequency_text(),
+                    &group.time_key().to_string(),
+                    group.timezone_text()
+                )
+                .is_ok()
+            );
         }
         Err(invalid) => pointers_resolve(value, "/config_value/f", &invalid)?,
     }
@@ -135,23 +155,28 @@ fn glued_text() -> impl Strategy<Value = String> {
     prop::collection::vec(select(pieces.to_vec()), 0..9).prop_map(|pieces| pieces.concat())
 }
 
-/// Whether a text is read as something that is written otherwise: it would silently mean less than it says.
+/// Whether a text is read as something that is written otherwise: it would silently mean less than
+/// it says.
 fn is_altered<T: std::str::FromStr + ToString>(text: &str) -> bool {
     text.parse::<T>().is_ok_and(|read| read.to_string() != text)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None,
+        ..ProptestConfig::default() })]
 
     #[test]
-    fn any_json_is_a_preference_or_is_refused_by_pointer(value in json_value(), near in near_preference()) {
+    fn any_json_is_a_preference_or_is_refused_by_pointer(value in json_value(),
+        near in near_preference()) {
         check_preference(&value)?;
         check_preference(&near)?;
     }
 
     #[test]
-    fn any_json_is_a_document_or_is_refused_by_pointer(value in json_value(), near in near_preference(), name in select(WORDS.to_vec())) {
-        for document in [value.clone(), json!({"config_value": {name: near}}), json!({"config_value": value})] {
+    fn any_json_is_a_document_or_is_refused_by_pointer(value in json_value(),
+        near in near_preference(), name in select(WORDS.to_vec())) {
+        for document in [value.clone(), json!({"config_value": {name: near}}),
+            json!({"config_value": value})] {
             if let Err(invalid) = PreferenceDocument::from_json(&document) {
                 pointers_resolve(&document, "", &invalid)?;
             }
@@ -170,15 +195,18 @@ proptest! {
     }
 
     #[test]
-    fn a_patch_of_the_frequency_alone_never_makes_a_preference_wrong(near in near_preference(), frequency in select(Frequency::ALL.to_vec())) {
+    fn a_patch_of_the_frequency_alone_never_makes_a_preference_wrong(near in near_preference(),
+        frequency in select(Frequency::ALL.to_vec())) {
         if Preference::from_json(&near, "").is_ok() {
             let patched = Preference::merge_patch(&near, &json!({"frequency": frequency}));
-            prop_assert_eq!(Preference::from_json(&patched, "").err(), None, "{} of {}", patched, near);
+            prop_assert_eq!(Preference::from_json(&patched, "").err(), None, "{} of {}", patched,
+                near);
         }
     }
 
     #[test]
-    fn any_patch_merges_as_rfc_7396_says_but_for_dropped_fields(current in json_value(), patch in json_value()) {
+    fn any_patch_merges_as_rfc_7396_says_but_for_dropped_fields(current in json_value(),
+        patch in json_value()) {
         let merged = Preference::merge_patch(&current, &patch);
         match patch.as_object() {
             None => prop_assert_eq!(merged, patch),
@@ -195,18 +223,21 @@ proptest! {
             Err(BatchConfigError::At { line, column, detail }) => {
                 let last = text.split('\n').count();
                 prop_assert!((1..=last).contains(&line), "line {} of {:?}", line, text);
-                prop_assert!(column <= text.split('\n').nth(line - 1).map_or(0, str::len), "column {} of line {} of {:?}", column, line, text);
+                prop_assert!(column <= text.split('\n').nth(line - 1).map_or(0, str::len),
+                    "column {} of line {} of {:?}", column, line, text);
                 prop_assert!(!detail.is_empty() && !detail.contains(" at line "), "{}", detail);
             }
             Err(BatchConfigError::Job { job_id, field, .. }) => {
-                // What is wrong stands in the text, but a schedule that a job without preferences lacks.
+                // What is wrong stands in the text, but a schedule that a job without preferences
+                // lacks.
                 prop_assert!(text.contains(job_id.as_str()) && (text.contains(field) || field == "schedule"), "{} of {}", field, job_id);
             }
         }
     }
 }
 
-/// A batch config with one of its values replaced by anything, over several lines; or any JSON, or any text.
+/// A batch config with one of its values replaced by anything, over several lines; or any JSON, or
+/// any text.
 fn batch_config_text() -> impl Strategy<Value = String> {
     let places = [
         "/batch_processing_jobs",
@@ -230,16 +261,21 @@ fn batch_config_text() -> impl Strategy<Value = String> {
         *config.pointer_mut(place).expect("one of its places") = value;
         serde_json::to_string_pretty(&config).expect("JSON")
     });
-    prop_oneof![6 => replaced, 2 => json_value().prop_map(|value| value.to_string()), 1 => any::<String>()]
+    prop_oneof![6 => replaced, 2 => json_value().prop_map(|value| value.to_string()),
+        1 => any::<String>()]
 }
 
 fn valid_batch_config() -> Value {
     json!({
         "batch_processing_jobs": [{
-            "job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true, "feature_type": "f", "chunk_size": 25,
-            "deadline": "6h", "default_preferences": {"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"}
+            "job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true,
+            "feature_type": "f", "chunk_size": 25,
+            "deadline": "6h",
+            "default_preferences": {"frequency": "weekly", "preferred_day": "monday",
+                "preferred_time": "10:00"}
         }],
-        "purposes": {"p": {"handler": "http", "url": "http://localhost:1/", "timeout": "30s", "max_concurrency": 4}}
+        "purposes": {"p": {"handler": "http", "url": "http://localhost:1/", "timeout": "30s",
+            "max_concurrency": 4}}
     })
 }
 

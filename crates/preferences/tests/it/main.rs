@@ -5,10 +5,12 @@
 //! * `worked_examples` is the same in readable tables, each line checked by hand.
 //! * `texts` proves T10 and T11: equal wishes are equal text, and every text reads back.
 //! * `defaults` proves T12 against a model of its own.
-//! * `policy` proves W7: examples of each limit, and the least interval against the occurrences themselves.
+//! * `policy` proves W7: examples of each limit, and the least interval against the occurrences
+//!   themselves.
 //! * `hostile_input` feeds what nobody should send: no panic, and each error names its place.
 //!
-//! The suite was seen to fail. Each of these was planted alone, in a copy of the crate, and turned the named tests red:
+//! The suite was seen to fail. Each of these was planted alone, in a copy of the crate, and turned
+//! the named tests red:
 //!
 //! | planted | caught by |
 //! | --- | --- |

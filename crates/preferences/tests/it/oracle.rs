@@ -1,8 +1,9 @@
 //! A second opinion on when a preference fires, slow and simple.
 //!
-//! It asks jiff one question only: which offset holds at an instant. From the answers, minute by minute, it writes
-//! down the local clock as stretches of constant offset, and reads the rules off that record. It has its own calendar, so
-//! that neither jiff's resolution of local times nor its date arithmetic can hide an error of ours.
+//! It asks jiff one question only: which offset holds at an instant. From the answers, minute by
+//! minute, it writes down the local clock as stretches of constant offset, and reads the rules off
+//! that record. It has its own calendar, so that neither jiff's resolution of local times nor its
+//! date arithmetic can hide an error of ours.
 
 use std::collections::BTreeMap;
 
@@ -75,7 +76,9 @@ impl LocalClock {
 
     /// The instant of a local time that fires once (T6, T7); `None` outside the window.
     fn resolve(&self, local: i64) -> Option<i64> {
-        let shown = |stretch: &Stretch| Some(local - stretch.offset).filter(|at| (stretch.start..stretch.end).contains(at));
+        let shown = |stretch: &Stretch| {
+            Some(local - stretch.offset).filter(|at| (stretch.start..stretch.end).contains(at))
+        };
         let skipped = |pair: &[Stretch]| {
             let (before, after) = (pair[0], pair[1]);
             let gap = before.end + before.offset..after.start + after.offset;
@@ -95,7 +98,9 @@ impl LocalClock {
         for stretch in &self.0 {
             let first = (stretch.start + stretch.offset + MINUTE - 1).div_euclid(MINUTE);
             let end = (stretch.end + stretch.offset + MINUTE - 1).div_euclid(MINUTE);
-            for minute in (first..end).filter(|minute| wish.has_time(minute.rem_euclid(1440)) && wish.has_date(minute.div_euclid(1440))) {
+            for minute in (first..end).filter(|minute| {
+                wish.has_time(minute.rem_euclid(1440)) && wish.has_date(minute.div_euclid(1440))
+            }) {
                 let name = format!("{}{}", local_text(minute), offset_text(stretch.offset));
                 found.insert(minute * MINUTE - stretch.offset, name);
             }
@@ -103,10 +108,12 @@ impl LocalClock {
         found
     }
 
-    /// T3 to T8: each date and time asked for, once. A later name replaces an earlier one on its instant (T8).
+    /// T3 to T8: each date and time asked for, once. A later name replaces an earlier one on its
+    /// instant (T8).
     fn fixed(&self, wish: &Wish) -> BTreeMap<i64, String> {
         let (first, last) = (self.0[0], self.0[self.0.len() - 1]);
-        let days = (first.start + first.offset).div_euclid(DAY)..(last.end + last.offset).div_euclid(DAY);
+        let days =
+            (first.start + first.offset).div_euclid(DAY)..(last.end + last.offset).div_euclid(DAY);
         let times: Vec<i64> = (0..1440).filter(|minute| wish.has_time(*minute)).collect();
         let mut found = BTreeMap::new();
         for day in days.filter(|day| wish.has_date(*day)) {
@@ -121,7 +128,9 @@ impl LocalClock {
 }
 
 fn offset_at(zone: &TimeZone, second: i64) -> i64 {
-    zone.to_offset(Timestamp::from_second(second).expect("windows lie inside the calendar")).seconds().into()
+    zone.to_offset(Timestamp::from_second(second).expect("windows lie inside the calendar"))
+        .seconds()
+        .into()
 }
 
 fn first_second_unlike(zone: &TimeZone, offset: i64, mut like: i64, mut unlike: i64) -> i64 {
@@ -148,8 +157,14 @@ impl Wish {
     fn has_time(&self, minute_of_day: i64) -> bool {
         match self {
             Self::Hourly(minute) => minute_of_day % 60 == *minute,
-            Self::Daily(time) | Self::Weekly(_, time) | Self::Biweekly(_, time, _) | Self::Monthly(_, time) => minute_of_day == *time,
-            Self::Cron(cron) => is_in(cron.minutes.as_ref(), minute_of_day % 60) && cron.hours.hold(minute_of_day / 60),
+            Self::Daily(time)
+            | Self::Weekly(_, time)
+            | Self::Biweekly(_, time, _)
+            | Self::Monthly(_, time) => minute_of_day == *time,
+            Self::Cron(cron) => {
+                is_in(cron.minutes.as_ref(), minute_of_day % 60)
+                    && cron.hours.hold(minute_of_day / 60)
+            }
         }
     }
 
@@ -165,7 +180,8 @@ impl Wish {
             Self::Monthly(wanted, _) => {
                 let (_, _, of_month) = civil(day);
                 let is_last = civil(day + 1).2 == 1;
-                wanted.map_or(is_last, |wanted| of_month == wanted || (is_last && of_month < wanted))
+                wanted
+                    .map_or(is_last, |wanted| of_month == wanted || (is_last && of_month < wanted))
             }
             Self::Cron(cron) => cron.has_date(day),
         }
@@ -178,7 +194,11 @@ impl CronWish {
         let sunday_zero = (day + 4).rem_euclid(7);
         let on_day = is_in(self.days.as_ref(), of_month);
         let on_weekday = is_in(self.weekdays.as_ref(), sunday_zero);
-        let either = if self.days.is_some() && self.weekdays.is_some() { on_day || on_weekday } else { on_day && on_weekday };
+        let either = if self.days.is_some() && self.weekdays.is_some() {
+            on_day || on_weekday
+        } else {
+            on_day && on_weekday
+        };
         is_in(self.months.as_ref(), month) && either
     }
 }
@@ -245,6 +265,11 @@ fn local_text(minute: i64) -> String {
 
 fn offset_text(offset: i64) -> String {
     let sign = if offset < 0 { '-' } else { '+' };
-    let (hours, minutes, seconds) = (offset.abs() / 3600, offset.abs() / 60 % 60, offset.abs() % 60);
-    if seconds == 0 { format!("{sign}{hours:02}:{minutes:02}") } else { format!("{sign}{hours:02}:{minutes:02}:{seconds:02}") }
+    let (hours, minutes, seconds) =
+        (offset.abs() / 3600, offset.abs() / 60 % 60, offset.abs() % 60);
+    if seconds == 0 {
+        format!("{sign}{hours:02}:{minutes:02}")
+    } else {
+        format!("{sign}{hours:02}:{minutes:02}:{seconds:02}")
+    }
 }

@@ -1,7 +1,9 @@
-//! What a policy allows (W7): examples of every limit, and its arithmetic against the occurrences themselves.
+//! What a policy allows (W7): examples of every limit, and its arithmetic against the occurrences
+//! themselves.
 
 use cohort_preferences::{
-    Cron, Defaults, FeatureDefinition, Invalid, Labels, Policy, Preference, PreferenceGroup, Schedule, StatedGroup, Zone,
+    Cron, Defaults, FeatureDefinition, Invalid, Labels, Policy, Preference, PreferenceGroup,
+    Schedule, StatedGroup, Zone,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -19,7 +21,8 @@ fn labels(value: &Value) -> Labels {
     Labels::from_json(value, "").expect("labels")
 }
 
-/// The fields of a preference that break a policy, for a tenant without labels and a feature without defaults.
+/// The fields of a preference that break a policy, for a tenant without labels and a feature
+/// without defaults.
 fn broken(limits: &Value, stated: &Value) -> Vec<String> {
     fields(policy(limits).check(&preference(stated), &Defaults::default(), &Labels::default(), ""))
 }
@@ -31,20 +34,35 @@ fn fields(outcome: Result<(), Invalid>) -> Vec<String> {
 #[test]
 fn only_the_frequencies_listed_are_allowed() {
     let limits = json!({"frequencies": ["daily", "weekly"]});
-    for (frequency, is_allowed) in
-        [("hourly", false), ("daily", true), ("weekly", true), ("biweekly", false), ("monthly", false), ("cron", false)]
-    {
-        assert_eq!(broken(&limits, &json!({"frequency": frequency})).is_empty(), is_allowed, "{frequency}");
+    for (frequency, is_allowed) in [
+        ("hourly", false),
+        ("daily", true),
+        ("weekly", true),
+        ("biweekly", false),
+        ("monthly", false),
+        ("cron", false),
+    ] {
+        assert_eq!(
+            broken(&limits, &json!({"frequency": frequency})).is_empty(),
+            is_allowed,
+            "{frequency}"
+        );
     }
     assert!(broken(&limits, &json!({})).is_empty(), "the job decides");
-    assert_eq!(broken(&limits, &json!({"enabled": false, "frequency": "hourly"})), ["/frequency"], "disabled is judged too");
+    assert_eq!(
+        broken(&limits, &json!({"enabled": false, "frequency": "hourly"})),
+        ["/frequency"],
+        "disabled is judged too"
+    );
 }
 
 #[test]
 fn the_error_names_the_field_under_its_pointer_and_says_what_is_allowed() {
     let limits = policy(&json!({"frequencies": ["weekly", "daily"], "least_interval": "24h"}));
     let stated = preference(&json!({"frequency": "hourly"}));
-    let Invalid(fields) = limits.check(&stated, &Defaults::default(), &Labels::default(), "/config_value/f").expect_err("broken");
+    let Invalid(fields) = limits
+        .check(&stated, &Defaults::default(), &Labels::default(), "/config_value/f")
+        .expect_err("broken");
     assert_eq!(fields.len(), 1, "one error a field");
     assert_eq!(fields[0].pointer, "/config_value/f/frequency");
     assert_eq!(fields[0].detail, "hourly is not allowed; expected one of daily, weekly");
@@ -58,15 +76,27 @@ fn the_least_interval_of_each_frequency_is_that_of_its_nearest_occurrences() {
         ("24h", json!({"frequency": "daily", "timezone": "Europe/Berlin"}), None),
         ("1441m", json!({"frequency": "daily"}), Some("/frequency")),
         ("7d", json!({"frequency": "weekly", "preferred_day": "monday"}), None),
-        ("7d", json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"]}), Some("/preferred_day")),
+        (
+            "7d",
+            json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"]}),
+            Some("/preferred_day"),
+        ),
         ("72h", json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"]}), None),
-        ("48h", json!({"frequency": "weekly", "preferred_day": ["monday", "sunday"]}), Some("/preferred_day")),
+        (
+            "48h",
+            json!({"frequency": "weekly", "preferred_day": ["monday", "sunday"]}),
+            Some("/preferred_day"),
+        ),
         ("8d", json!({"frequency": "weekly", "preferred_day": "monday"}), Some("/frequency")),
         ("8d", json!({"frequency": "weekly"}), Some("/frequency")),
         ("7d", json!({"frequency": "weekly"}), None),
         ("2 weeks", json!({"frequency": "biweekly", "preferred_day": "monday"}), None),
         ("6d", json!({"frequency": "biweekly", "preferred_day": ["monday", "sunday"]}), None),
-        ("7d", json!({"frequency": "biweekly", "preferred_day": ["monday", "sunday"]}), Some("/preferred_day")),
+        (
+            "7d",
+            json!({"frequency": "biweekly", "preferred_day": ["monday", "sunday"]}),
+            Some("/preferred_day"),
+        ),
         ("28d", json!({"frequency": "monthly", "preferred_day": 31}), None),
         ("29d", json!({"frequency": "monthly", "preferred_day": 1}), Some("/frequency")),
         ("15m", json!({"frequency": "cron", "cron": "*/15 * * * *"}), None),
@@ -78,7 +108,11 @@ fn the_least_interval_of_each_frequency_is_that_of_its_nearest_occurrences() {
         ("1461d", json!({"frequency": "cron", "cron": "0 0 29 2 *"}), None),
         ("1462d", json!({"frequency": "cron", "cron": "0 0 29 2 *"}), Some("/cron")),
     ] {
-        assert_eq!(broken(&json!({"least_interval": least}), &stated).first().map(String::as_str), expected, "{least} {stated}");
+        assert_eq!(
+            broken(&json!({"least_interval": least}), &stated).first().map(String::as_str),
+            expected,
+            "{least} {stated}"
+        );
     }
 }
 
@@ -107,7 +141,11 @@ fn times_keep_to_the_slots_of_the_day() {
         (15, json!({"frequency": "cron", "cron": "0,20 * * * *"}), Some("/cron")),
         (15, json!({"frequency": "daily"}), None),
     ] {
-        assert_eq!(broken(&json!({"slot_minutes": slot}), &stated).first().map(String::as_str), expected, "{slot} {stated}");
+        assert_eq!(
+            broken(&json!({"slot_minutes": slot}), &stated).first().map(String::as_str),
+            expected,
+            "{slot} {stated}"
+        );
     }
 }
 
@@ -120,7 +158,11 @@ fn times_keep_to_the_hours_of_the_day() {
         (&day, json!({"frequency": "daily", "preferred_time": "08:00"}), None),
         (&day, json!({"frequency": "weekly", "preferred_time": "20:00"}), None),
         (&day, json!({"frequency": "monthly", "preferred_time": "20:01"}), Some("/preferred_time")),
-        (&day, json!({"frequency": "biweekly", "preferred_time": "07:59"}), Some("/preferred_time")),
+        (
+            &day,
+            json!({"frequency": "biweekly", "preferred_time": "07:59"}),
+            Some("/preferred_time"),
+        ),
         (&day, json!({"frequency": "hourly", "preferred_time": "09:00"}), Some("/frequency")),
         (&whole, json!({"frequency": "hourly", "preferred_time": "09:00"}), None),
         (&day, json!({"frequency": "cron", "cron": "0 8-20 * * *"}), None),
@@ -130,7 +172,11 @@ fn times_keep_to_the_hours_of_the_day() {
         (&night, json!({"frequency": "daily", "preferred_time": "05:00"}), None),
         (&night, json!({"frequency": "daily", "preferred_time": "12:00"}), Some("/preferred_time")),
     ] {
-        assert_eq!(broken(&json!({"hours": hours}), &stated).first().map(String::as_str), expected, "{hours} {stated}");
+        assert_eq!(
+            broken(&json!({"hours": hours}), &stated).first().map(String::as_str),
+            expected,
+            "{hours} {stated}"
+        );
     }
 }
 
@@ -144,29 +190,44 @@ fn a_label_replaces_the_limits_that_it_gives_and_keeps_the_others() {
             {"label": "beta:yes", "frequencies": ["cron"]}
         ]
     }));
-    let broken = |carried: Value, stated: Value| fields(limits.check(&preference(&stated), &Defaults::default(), &labels(&carried), ""));
+    let broken = |carried: Value, stated: Value| {
+        fields(limits.check(&preference(&stated), &Defaults::default(), &labels(&carried), ""))
+    };
     let odd_daily = || json!({"frequency": "daily", "preferred_time": "09:01"});
     assert_eq!(broken(json!({}), odd_daily()), ["/preferred_time"]);
     assert_eq!(broken(json!({"plan": "free"}), odd_daily()), ["/frequency", "/preferred_time"]);
     assert!(broken(json!({"plan": "pro"}), odd_daily()).is_empty());
     assert!(broken(json!({"plan": "free"}), json!({"frequency": "weekly"})).is_empty());
-    assert_eq!(broken(json!({"plan": "free", "beta": "yes"}), json!({"frequency": "weekly"})), ["/frequency"], "the later entry holds");
+    assert_eq!(
+        broken(json!({"plan": "free", "beta": "yes"}), json!({"frequency": "weekly"})),
+        ["/frequency"],
+        "the later entry holds"
+    );
     assert!(broken(json!({"plan": "freeish"}), json!({"frequency": "hourly"})).is_empty());
 }
 
 #[test]
 fn what_is_not_stated_is_judged_as_the_defaults_fill_it() {
-    let defaults =
-        Defaults(vec![preference(&json!({"frequency": "weekly", "preferred_day": ["monday", "tuesday"], "preferred_time": "09:10"}))]);
+    let defaults = Defaults(vec![preference(
+        &json!({"frequency": "weekly", "preferred_day": ["monday", "tuesday"],
+            "preferred_time": "09:10"}),
+    )]);
     let limits = policy(&json!({"least_interval": "48h", "slot_minutes": 15}));
-    let check = |stated: Value| limits.check(&preference(&stated), &defaults, &Labels::default(), "");
+    let check =
+        |stated: Value| limits.check(&preference(&stated), &defaults, &Labels::default(), "");
     let Invalid(errors) = check(json!({})).expect_err("the defaults break it");
-    assert!(errors.iter().all(|error| error.detail.contains("the feature's default")), "{errors:?}");
+    assert!(
+        errors.iter().all(|error| error.detail.contains("the feature's default")),
+        "{errors:?}"
+    );
     assert_eq!(fields(check(json!({}))), ["/preferred_day", "/preferred_time"]);
     assert_eq!(fields(check(json!({"preferred_time": "09:15"}))), ["/preferred_day"]);
     // A default day counts only if the default's own frequency is the resulting one (T12).
     assert!(check(json!({"frequency": "biweekly", "preferred_time": "09:15"})).is_ok());
-    assert!(check(json!({"frequency": "cron", "cron": "0 9 * * 1"})).is_ok(), "cron has no preferred time");
+    assert!(
+        check(json!({"frequency": "cron", "cron": "0 9 * * 1"})).is_ok(),
+        "cron has no preferred time"
+    );
 }
 
 #[test]
@@ -189,22 +250,34 @@ fn a_policy_that_says_nothing_sensible_is_refused_field_by_field() {
     );
     assert_eq!(refused(json!({"by_label": {"plan:free": {}}})), ["/policy/by_label"]);
     assert_eq!(
-        refused(json!({"by_label": [{"label": "plan"}, {"frequencies": ["daily"]}, {"label": "a:b", "by_label": []}]})),
+        refused(json!({"by_label": [{"label": "plan"}, {"frequencies": ["daily"]},
+                {"label": "a:b", "by_label": []}]})),
         ["/policy/by_label/0/label", "/policy/by_label/1/label", "/policy/by_label/2/by_label"]
     );
-    assert_eq!(refused(json!({"by_label": [{"label": "a:b"}, {"label": "a:b"}]})), ["/policy/by_label/1/label"]);
+    assert_eq!(
+        refused(json!({"by_label": [{"label": "a:b"}, {"label": "a:b"}]})),
+        ["/policy/by_label/1/label"]
+    );
 }
 
 /// Preferences in which all is stated that says when they fire, in UTC, whose clock never changes.
 fn any_complete_preference() -> impl Strategy<Value = Value> {
-    let days = || prop::sample::subsequence(vec!["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], 1..7);
+    let days = || {
+        prop::sample::subsequence(
+            vec!["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"],
+            1..7,
+        )
+    };
     let time = || (0..24, 0..60).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
     prop_oneof![
         time().prop_map(|time| json!({"frequency": "hourly", "preferred_time": time})),
         time().prop_map(|time| json!({"frequency": "daily", "preferred_time": time})),
-        (days(), time()).prop_map(|(days, time)| json!({"frequency": "weekly", "preferred_day": days, "preferred_time": time})),
+        (days(), time())
+            .prop_map(|(days, time)| json!({"frequency": "weekly", "preferred_day": days,
+                    "preferred_time": time})),
         (days(), time(), 0..28).prop_map(|(days, time, day)| json!({
-            "frequency": "biweekly", "preferred_day": days, "preferred_time": time, "anchor_date": format!("2026-02-{:02}", day + 1)
+            "frequency": "biweekly", "preferred_day": days, "preferred_time": time,
+            "anchor_date": format!("2026-02-{:02}", day + 1)
         })),
         any_cron().prop_map(|cron| json!({"frequency": "cron", "cron": cron})),
     ]
@@ -219,8 +292,9 @@ fn any_cron() -> impl Strategy<Value = String> {
                 .prop_map(|values| values.iter().map(u8::to_string).collect::<Vec<_>>().join(",")),
         ]
     };
-    (field(59, 0), field(23, 0), field(28, 1), field(12, 1), field(6, 0))
-        .prop_map(|(minute, hour, day, month, weekday)| format!("{minute} {hour} {day} {month} {weekday}"))
+    (field(59, 0), field(23, 0), field(28, 1), field(12, 1), field(6, 0)).prop_map(
+        |(minute, hour, day, month, weekday)| format!("{minute} {hour} {day} {month} {weekday}"),
+    )
 }
 
 /// Whether a preference keeps this least interval, by the policy.
@@ -232,8 +306,15 @@ fn keeps(stated: &Value, least: SignedDuration) -> bool {
 fn nearest_occurrences(stated: &Value, count: usize) -> SignedDuration {
     let group: StatedGroup = preference(stated).stated_group(Some(&Zone::UTC));
     let schedule = Schedule::of(&PreferenceGroup::from_stated(&group).expect("all is stated"));
-    let at: Vec<Timestamp> = schedule.after("2027-12-31T00:00:00Z".parse().expect("an instant")).take(count).map(|o| o.at).collect();
-    at.windows(2).map(|pair| pair[1].duration_since(pair[0])).min().expect("it fires more than once")
+    let at: Vec<Timestamp> = schedule
+        .after("2027-12-31T00:00:00Z".parse().expect("an instant"))
+        .take(count)
+        .map(|o| o.at)
+        .collect();
+    at.windows(2)
+        .map(|pair| pair[1].duration_since(pair[0]))
+        .min()
+        .expect("it fires more than once")
 }
 
 proptest! {
@@ -248,7 +329,8 @@ proptest! {
     }
 
     #[test]
-    fn what_a_policy_allows_at_all_it_allows_whatever_the_zone(stated in any_complete_preference(), least in 1..2_000i64) {
+    fn what_a_policy_allows_at_all_it_allows_whatever_the_zone(stated in any_complete_preference(),
+        least in 1..2_000i64) {
         let least = SignedDuration::from_mins(least);
         let mut elsewhere = stated.clone();
         elsewhere["timezone"] = json!("America/New_York");
@@ -278,7 +360,8 @@ proptest! {
 
 #[test]
 fn a_definition_with_a_policy_reads_back_as_itself() {
-    let definition = json!({"policy": {"least_interval": "7d", "by_label": [{"label": "a:b", "hours": {"from": "00:00", "to": "23:59"}}]}});
+    let definition = json!({"policy": {"least_interval": "7d",
+        "by_label": [{"label": "a:b", "hours": {"from": "00:00", "to": "23:59"}}]}});
     let read = FeatureDefinition::from_json(&definition).expect("valid");
     assert_eq!(FeatureDefinition::from_json(&read.to_json()).expect("valid"), read);
 }

@@ -1,8 +1,9 @@
-//! T10 and T11: equal wishes are equal text, different wishes are not, and every text reads back as what it says.
+//! T10 and T11: equal wishes are equal text, different wishes are not, and every text reads back as
+//! what it says.
 
 use cohort_preferences::{
-    Cron, Day, Frequency, MonthDay, NamedRun, NextRun, NoNextRun, NominalTime, Occurrence, Parity, Preference, PreferenceGroup, Receipt,
-    StatedGroup, TimeKey, TimeOfDay, Weekdays, Zone,
+    Cron, Day, Frequency, MonthDay, NamedRun, NextRun, NoNextRun, NominalTime, Occurrence, Parity,
+    Preference, PreferenceGroup, Receipt, StatedGroup, TimeKey, TimeOfDay, Weekdays, Zone,
 };
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
@@ -11,7 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
 
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 fn time() -> impl Strategy<Value = TimeOfDay> {
     (0..24u8, 0..60u8).prop_map(|(hour, minute)| TimeOfDay::new(hour, minute).expect("a time"))
@@ -19,7 +21,12 @@ fn time() -> impl Strategy<Value = TimeOfDay> {
 
 fn weekdays() -> impl Strategy<Value = Weekdays> {
     let days = prop::collection::vec(1..=7i8, 1..8);
-    days.prop_map(|days| Weekdays::new(days.into_iter().map(|day| Weekday::from_monday_one_offset(day).expect("1 to 7"))).expect("some"))
+    days.prop_map(|days| {
+        Weekdays::new(
+            days.into_iter().map(|day| Weekday::from_monday_one_offset(day).expect("1 to 7")),
+        )
+        .expect("some")
+    })
 }
 
 fn month_day() -> impl Strategy<Value = MonthDay> {
@@ -35,10 +42,12 @@ fn cron() -> impl Strategy<Value = Cron> {
             subsequence(values.collect::<Vec<_>>(), 1..=at_most).prop_map(|values| joined(&values)),
         ]
     };
-    (field(0..60), field(0..24), field(1..32), field(1..13), field(0..8))
-        .prop_filter_map("no such date", |(minute, hour, day, month, weekday)| {
+    (field(0..60), field(0..24), field(1..32), field(1..13), field(0..8)).prop_filter_map(
+        "no such date",
+        |(minute, hour, day, month, weekday)| {
             format!("{minute} {hour} {day} {month} {weekday}").parse().ok()
-        })
+        },
+    )
 }
 
 fn joined(values: &[impl ToString]) -> String {
@@ -53,11 +62,13 @@ fn time_key() -> impl Strategy<Value = TimeKey> {
         (0..60u8).prop_map(TimeKey::Minute),
         time().prop_map(TimeKey::Time),
         (of(any_day), of(time())).prop_map(|(day, time)| TimeKey::Day { day, time }),
-        (of(weekdays()), of(time()), of(select(vec![Parity::Even, Parity::Odd]))).prop_map(|(day, time, parity)| TimeKey::Alternating {
-            day: day.map(Day::Weekdays),
-            time,
-            parity
-        }),
+        (of(weekdays()), of(time()), of(select(vec![Parity::Even, Parity::Odd]))).prop_map(
+            |(day, time, parity)| TimeKey::Alternating {
+                day: day.map(Day::Weekdays),
+                time,
+                parity
+            }
+        ),
         cron().prop_map(TimeKey::Cron),
     ]
 }
@@ -71,13 +82,27 @@ fn zone() -> impl Strategy<Value = Zone> {
 fn preference_json() -> impl Strategy<Value = Value> {
     use prop::option::of;
     let frequency = of(select(Frequency::ALL.to_vec()));
-    (frequency, of(time()), of(weekdays_json()), of(month_day()), of(cron()), of(zone()), of(0..40_000i32)).prop_map(
-        |(frequency, time, weekdays, month_day, cron, zone, anchor)| {
+    (
+        frequency,
+        of(time()),
+        of(weekdays_json()),
+        of(month_day()),
+        of(cron()),
+        of(zone()),
+        of(0..40_000i32),
+    )
+        .prop_map(|(frequency, time, weekdays, month_day, cron, zone, anchor)| {
             let mut fields = serde_json::Map::new();
-            let mut state = |name: &str, value: Option<Value>| _ = value.map(|value| fields.insert(name.into(), value));
+            let mut state = |name: &str, value: Option<Value>| {
+                _ = value.map(|value| fields.insert(name.into(), value))
+            };
             state("frequency", frequency.map(|frequency| json!(frequency)));
             state("timezone", zone.map(|zone| json!(zone.name())));
-            state("preferred_time", time.filter(|_| frequency != Some(Frequency::Cron)).map(|time| json!(time.to_string())));
+            state(
+                "preferred_time",
+                time.filter(|_| frequency != Some(Frequency::Cron))
+                    .map(|time| json!(time.to_string())),
+            );
             match frequency {
                 Some(Frequency::Weekly) => state("preferred_day", weekdays),
                 Some(Frequency::Biweekly) => {
@@ -89,8 +114,7 @@ fn preference_json() -> impl Strategy<Value = Value> {
                 _ => {}
             }
             Value::Object(fields)
-        },
-    )
+        })
 }
 
 fn weekdays_json() -> impl Strategy<Value = Value> {
@@ -108,11 +132,14 @@ fn month_day_json(day: MonthDay) -> Value {
 }
 
 fn day_after_1970(days: i32) -> Date {
-    Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(days)).expect("inside the calendar")
+    Date::constant(1970, 1, 1)
+        .checked_add(jiff::Span::new().days(days))
+        .expect("inside the calendar")
 }
 
 fn read(preference: &Value) -> Preference {
-    Preference::from_json(preference, "").unwrap_or_else(|invalid| panic!("{preference}: {invalid}"))
+    Preference::from_json(preference, "")
+        .unwrap_or_else(|invalid| panic!("{preference}: {invalid}"))
 }
 
 /// The three texts of a group, as they stand in tables and paths.
@@ -121,7 +148,8 @@ fn texts(group: &StatedGroup) -> (&str, String, &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None,
+        ..ProptestConfig::default() })]
 
     #[test]
     fn a_time_key_reads_back_as_itself(key in time_key()) {
@@ -135,15 +163,19 @@ proptest! {
     }
 
     #[test]
-    fn the_group_of_a_preference_reads_back_from_its_texts(preference in preference_json(), tenant in prop::option::of(zone())) {
+    fn the_group_of_a_preference_reads_back_from_its_texts(preference in preference_json(),
+        tenant in prop::option::of(zone())) {
         let group = read(&preference).stated_group(tenant.as_ref());
         let (frequency, time_key, timezone) = texts(&group);
         let reread = StatedGroup::parse(frequency, &time_key, timezone);
         prop_assert_eq!(reread.as_ref(), Ok(&group));
-        prop_assert_eq!(serde_json::from_value::<StatedGroup>(json!(&group)).ok(), Some(group.clone()));
+        prop_assert_eq!(serde_json::from_value::<StatedGroup>(json!(&group)).ok(),
+            Some(group.clone()));
         if let Some(complete) = PreferenceGroup::from_stated(&group) {
-            prop_assert_eq!(PreferenceGroup::parse(frequency, &time_key, timezone), Ok(Some(complete.clone())));
-            prop_assert_eq!(serde_json::from_value::<PreferenceGroup>(json!(&complete)).ok(), Some(complete));
+            prop_assert_eq!(PreferenceGroup::parse(frequency, &time_key, timezone),
+                Ok(Some(complete.clone())));
+            prop_assert_eq!(serde_json::from_value::<PreferenceGroup>(json!(&complete)).ok(),
+                Some(complete));
         }
     }
 
@@ -151,12 +183,14 @@ proptest! {
     fn the_group_key_of_the_specification_parses_without_ambiguity(preference in preference_json()) {
         let group = read(&preference).stated_group(None);
         let key = format!("{}:{}", group.frequency_text(), group.time_key());
-        let (frequency, time_key) = key.split_once(':').expect("a colon stands behind the frequency");
+        let (frequency,
+            time_key) = key.split_once(':').expect("a colon stands behind the frequency");
         prop_assert_eq!(StatedGroup::parse(frequency, time_key, group.timezone_text()), Ok(group));
     }
 
     #[test]
-    fn order_repeats_and_case_make_no_other_group(preference in preference_json(), turns in 0..8usize, upper in any::<bool>()) {
+    fn order_repeats_and_case_make_no_other_group(preference in preference_json(),
+        turns in 0..8usize, upper in any::<bool>()) {
         let mut respelled = preference.clone();
         if let Some(Value::Array(days)) = respelled.get_mut("preferred_day") {
             let turns = turns % days.len();
@@ -171,13 +205,16 @@ proptest! {
 
     #[test]
     fn a_single_weekday_is_the_list_of_it_alone(day in select(WEEKDAYS.to_vec())) {
-        let of = |day: Value| read(&json!({"frequency": "weekly", "preferred_day": day})).stated_group(None);
+        let of = |day: Value| read(&json!({"frequency": "weekly",
+            "preferred_day": day})).stated_group(None);
         prop_assert_eq!(of(json!(day)), of(json!([day])));
     }
 
     #[test]
-    fn all_anchors_in_weeks_of_one_parity_state_one_group(day in 0..40_000i32, weeks in 0..500i32, weekday in 0..7i32) {
-        let of = |day: i32| read(&json!({"frequency": "biweekly", "anchor_date": day_after_1970(day).to_string()})).stated_group(None);
+    fn all_anchors_in_weeks_of_one_parity_state_one_group(day in 0..40_000i32, weeks in 0..500i32,
+        weekday in 0..7i32) {
+        let of = |day: i32| read(&json!({"frequency": "biweekly",
+            "anchor_date": day_after_1970(day).to_string()})).stated_group(None);
         // Days from 1970-01-05, a Monday.
         let monday = 4 + day / 7 * 7;
         prop_assert_eq!(of(monday), of(monday + weekday + 14 * weeks));
@@ -187,7 +224,8 @@ proptest! {
     #[test]
     fn the_same_values_in_any_cron_spelling_are_one_text(spelling in cron_in_two_spellings()) {
         let (plain, spelled) = spelling;
-        prop_assert_eq!(plain.parse::<Cron>().map(|cron| cron.to_string()), spelled.parse::<Cron>().map(|cron| cron.to_string()), "{} and {}", plain, spelled);
+        prop_assert_eq!(plain.parse::<Cron>().map(|cron| cron.to_string()),
+            spelled.parse::<Cron>().map(|cron| cron.to_string()), "{} and {}", plain, spelled);
     }
 
     #[test]
@@ -196,26 +234,42 @@ proptest! {
         let local = Offset::UTC.to_datetime(minute);
         let nominal = match offset {
             None => NominalTime::once(local),
-            Some(seconds) => NominalTime::showing(local, Offset::from_seconds(seconds).expect("inside the range")),
+            Some(seconds) => NominalTime::showing(local,
+                Offset::from_seconds(seconds).expect("inside the range")),
         };
         prop_assert_eq!(nominal.to_string().parse(), Ok(nominal));
     }
 }
 
-/// The same sets of values: sorted lists, and shuffled with ranges, repeats, names and other white space.
+/// The same sets of values: sorted lists, and shuffled with ranges, repeats, names and other white
+/// space.
 fn cron_in_two_spellings() -> impl Strategy<Value = (String, String)> {
     let minutes = (0..50u8, 1..10u8);
     let months = subsequence((1..=12usize).collect::<Vec<_>>(), 1..12);
     let weekdays = subsequence((0..7usize).collect::<Vec<_>>(), 1..7);
-    (minutes, months.prop_shuffle(), weekdays.prop_shuffle()).prop_map(|((first, length), months, weekdays)| {
-        let month_names = ["jan", "Feb", "MAR", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-        let weekday_names = ["7", "Mon", "TUE", "wed", "thu", "fri", "sat"];
-        let minutes: Vec<u8> = (first..=first + length).collect();
-        let plain = format!("{} 9 * {} {}", joined(&minutes), joined(&months), joined(&weekdays));
-        let months: Vec<_> = months.iter().map(|month| month_names[month - 1]).collect();
-        let weekdays: Vec<_> = weekdays.iter().chain(&weekdays[..1]).map(|day| weekday_names[*day]).collect();
-        (plain, format!("  {first}-{},{first}\t09  */1 {} {} ", first + length, months.join(","), weekdays.join(",")))
-    })
+    (minutes, months.prop_shuffle(), weekdays.prop_shuffle()).prop_map(
+        |((first, length), months, weekdays)| {
+            let month_names = [
+                "jan", "Feb", "MAR", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+            ];
+            let weekday_names = ["7", "Mon", "TUE", "wed", "thu", "fri", "sat"];
+            let minutes: Vec<u8> = (first..=first + length).collect();
+            let plain =
+                format!("{} 9 * {} {}", joined(&minutes), joined(&months), joined(&weekdays));
+            let months: Vec<_> = months.iter().map(|month| month_names[month - 1]).collect();
+            let weekdays: Vec<_> =
+                weekdays.iter().chain(&weekdays[..1]).map(|day| weekday_names[*day]).collect();
+            (
+                plain,
+                format!(
+                    "  {first}-{},{first}\t09  */1 {} {} ",
+                    first + length,
+                    months.join(","),
+                    weekdays.join(",")
+                ),
+            )
+        },
+    )
 }
 
 #[test]
@@ -226,7 +280,16 @@ fn no_two_zones_share_a_name_and_each_is_found_by_its_own() {
     }
     assert_eq!("UTC".parse(), Ok(Zone::UTC));
     assert_eq!("utc".parse(), Ok(Zone::UTC));
-    for wrong in ["", "-", "Mars/Olympus", "Etc/Unknown", "Europe", "+02:00", "EST5EDT,M3.2.0,M11.1.0", "../UTC"] {
+    for wrong in [
+        "",
+        "-",
+        "Mars/Olympus",
+        "Etc/Unknown",
+        "Europe",
+        "+02:00",
+        "EST5EDT,M3.2.0,M11.1.0",
+        "../UTC",
+    ] {
         assert!(wrong.parse::<Zone>().is_err(), "{wrong}");
     }
 }
@@ -236,17 +299,29 @@ fn t10_time_keys_are_written_as_the_rule_says() {
     let key = |preference: Value| read(&preference).stated_group(None).time_key().to_string();
     for (preference, expected) in [
         (json!({"frequency": "daily", "preferred_time": "09:00"}), "09:00"),
-        (json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"}), "monday:10:00"),
-        (json!({"frequency": "weekly", "preferred_day": ["thursday", "monday"], "preferred_time": "10:00"}), "monday,thursday:10:00"),
+        (
+            json!({"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"}),
+            "monday:10:00",
+        ),
+        (
+            json!({"frequency": "weekly", "preferred_day": ["thursday", "monday"],
+                "preferred_time": "10:00"}),
+            "monday,thursday:10:00",
+        ),
         (json!({"frequency": "monthly", "preferred_day": 1, "preferred_time": "10:00"}), "1:10:00"),
-        (json!({"frequency": "monthly", "preferred_day": "last", "preferred_time": "10:00"}), "last:10:00"),
+        (
+            json!({"frequency": "monthly", "preferred_day": "last", "preferred_time": "10:00"}),
+            "last:10:00",
+        ),
         (json!({"frequency": "hourly", "preferred_time": "13:05"}), ":05"),
         (
-            json!({"frequency": "biweekly", "preferred_day": "monday", "preferred_time": "10:00", "anchor_date": "2026-01-05"}),
+            json!({"frequency": "biweekly", "preferred_day": "monday", "preferred_time": "10:00",
+                "anchor_date": "2026-01-05"}),
             "monday:10:00~0",
         ),
         (
-            json!({"frequency": "biweekly", "preferred_day": "monday", "preferred_time": "10:00", "anchor_date": "2026-01-18"}),
+            json!({"frequency": "biweekly", "preferred_day": "monday", "preferred_time": "10:00",
+                "anchor_date": "2026-01-18"}),
             "monday:10:00~1",
         ),
         (json!({"frequency": "biweekly"}), "-:-~-"),
@@ -268,7 +343,8 @@ fn t11_an_occurrence_is_written_with_its_instant_and_its_name() {
 
 #[test]
 fn m7_a_receipt_names_the_next_run_or_the_reason_for_none() {
-    let receipt = |next_run| Receipt { version: 3, takes_effect_at: Timestamp::UNIX_EPOCH, next_run };
+    let receipt =
+        |next_run| Receipt { version: 3, takes_effect_at: Timestamp::UNIX_EPOCH, next_run };
     let named = NextRun::At {
         next_run: NamedRun {
             nominal: "2026-12-07T10:00".parse().expect("a nominal time"),
@@ -279,11 +355,14 @@ fn m7_a_receipt_names_the_next_run_or_the_reason_for_none() {
     for (next_run, expected) in [
         (
             named,
-            json!({"version": 3, "takes_effect_at": "1970-01-01T00:00:00Z", "next_run": {"nominal": "2026-12-07T10:00", "timezone": "UTC", "at": "2026-12-07T10:00:00Z"}}),
+            json!({"version": 3, "takes_effect_at": "1970-01-01T00:00:00Z",
+                "next_run": {"nominal": "2026-12-07T10:00", "timezone": "UTC",
+                    "at": "2026-12-07T10:00:00Z"}}),
         ),
         (
             NextRun::unknown(NoNextRun::DependsOnJob),
-            json!({"version": 3, "takes_effect_at": "1970-01-01T00:00:00Z", "next_run": null, "reason": "depends_on_job"}),
+            json!({"version": 3, "takes_effect_at": "1970-01-01T00:00:00Z", "next_run": null,
+                "reason": "depends_on_job"}),
         ),
     ] {
         let receipt = receipt(next_run);

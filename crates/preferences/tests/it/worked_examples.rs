@@ -1,6 +1,7 @@
 //! T2 to T9 and T11 in examples, each line checked by hand against the zone's history.
 //!
-//! A row reads: these preferences, on this clock, asked after this instant, fire then, under that name.
+//! A row reads: these preferences, on this clock, asked after this instant, fire then, under that
+//! name.
 
 use cohort_preferences::{PreferenceGroup, Schedule};
 
@@ -22,11 +23,15 @@ const fn row(
 
 fn check(rows: &[Row]) {
     for Row { group, zone, after, fires } in rows {
-        let parsed = PreferenceGroup::parse(group.0, group.1, zone).expect("a group").expect("complete");
+        let parsed =
+            PreferenceGroup::parse(group.0, group.1, zone).expect("a group").expect("complete");
         let schedule = Schedule::of(&parsed);
         let occurrences = schedule.after(after.parse().expect("an instant")).take(fires.len());
-        let got: Vec<_> = occurrences.map(|occurrence| (occurrence.at.to_string(), occurrence.nominal.to_string())).collect();
-        let expected: Vec<_> = fires.iter().map(|(at, nominal)| ((*at).to_owned(), (*nominal).to_owned())).collect();
+        let got: Vec<_> = occurrences
+            .map(|occurrence| (occurrence.at.to_string(), occurrence.nominal.to_string()))
+            .collect();
+        let expected: Vec<_> =
+            fires.iter().map(|(at, nominal)| ((*at).to_owned(), (*nominal).to_owned())).collect();
         assert_eq!(got, expected, "{parsed} after {after}");
     }
 }
@@ -34,10 +39,30 @@ fn check(rows: &[Row]) {
 #[test]
 fn t2_the_next_occurrence_is_strictly_later() {
     check(&[
-        row(("daily", "09:00"), "UTC", "2026-12-07T08:59:59.999999999Z", &[("2026-12-07T09:00:00Z", "2026-12-07T09:00")]),
-        row(("daily", "09:00"), "UTC", "2026-12-07T09:00:00Z", &[("2026-12-08T09:00:00Z", "2026-12-08T09:00")]),
-        row(("hourly", ":30"), "UTC", "2026-12-07T23:30:00Z", &[("2026-12-08T00:30:00Z", "2026-12-08T00:30+00:00")]),
-        row(("cron", "0 9 * * 1"), "UTC", "2026-12-07T09:00:00Z", &[("2026-12-14T09:00:00Z", "2026-12-14T09:00")]),
+        row(
+            ("daily", "09:00"),
+            "UTC",
+            "2026-12-07T08:59:59.999999999Z",
+            &[("2026-12-07T09:00:00Z", "2026-12-07T09:00")],
+        ),
+        row(
+            ("daily", "09:00"),
+            "UTC",
+            "2026-12-07T09:00:00Z",
+            &[("2026-12-08T09:00:00Z", "2026-12-08T09:00")],
+        ),
+        row(
+            ("hourly", ":30"),
+            "UTC",
+            "2026-12-07T23:30:00Z",
+            &[("2026-12-08T00:30:00Z", "2026-12-08T00:30+00:00")],
+        ),
+        row(
+            ("cron", "0 9 * * 1"),
+            "UTC",
+            "2026-12-07T09:00:00Z",
+            &[("2026-12-14T09:00:00Z", "2026-12-14T09:00")],
+        ),
     ]);
 }
 
@@ -45,7 +70,12 @@ fn t2_the_next_occurrence_is_strictly_later() {
 fn t3_daily_and_weekly_fire_once_on_each_chosen_local_date() {
     check(&[
         // In Berlin the local date changes at 23:00 UTC in winter.
-        row(("daily", "00:15"), "Europe/Berlin", "2026-12-07T23:00:00Z", &[("2026-12-07T23:15:00Z", "2026-12-08T00:15")]),
+        row(
+            ("daily", "00:15"),
+            "Europe/Berlin",
+            "2026-12-07T23:00:00Z",
+            &[("2026-12-07T23:15:00Z", "2026-12-08T00:15")],
+        ),
         // Nine in Berlin moves by an hour in UTC when summer time begins on 29 March.
         row(
             ("daily", "09:00"),
@@ -62,13 +92,19 @@ fn t3_daily_and_weekly_fire_once_on_each_chosen_local_date() {
             ("weekly", "monday:08:00"),
             "Asia/Tokyo",
             "2026-12-06T00:00:00Z",
-            &[("2026-12-06T23:00:00Z", "2026-12-07T08:00"), ("2026-12-13T23:00:00Z", "2026-12-14T08:00")],
+            &[
+                ("2026-12-06T23:00:00Z", "2026-12-07T08:00"),
+                ("2026-12-13T23:00:00Z", "2026-12-14T08:00"),
+            ],
         ),
         row(
             ("weekly", "monday,thursday:10:00"),
             "UTC",
             "2026-12-07T10:00:00Z",
-            &[("2026-12-10T10:00:00Z", "2026-12-10T10:00"), ("2026-12-14T10:00:00Z", "2026-12-14T10:00")],
+            &[
+                ("2026-12-10T10:00:00Z", "2026-12-10T10:00"),
+                ("2026-12-14T10:00:00Z", "2026-12-14T10:00"),
+            ],
         ),
     ]);
 }
@@ -91,14 +127,21 @@ fn t4_biweekly_alternates_from_monday_to_sunday_without_a_start() {
             ("biweekly", "sunday:10:00~1"),
             "UTC",
             "1970-01-01T00:00:00Z",
-            &[("1970-01-04T10:00:00Z", "1970-01-04T10:00"), ("1970-01-18T10:00:00Z", "1970-01-18T10:00")],
+            &[
+                ("1970-01-04T10:00:00Z", "1970-01-04T10:00"),
+                ("1970-01-18T10:00:00Z", "1970-01-18T10:00"),
+            ],
         ),
-        // Parity goes on over a year of 53 ISO weeks: 2026-12-28 is 2,973 weeks (odd) from 1970-01-05.
+        // Parity goes on over a year of 53 ISO weeks: 2026-12-28 is 2,973 weeks (odd) from
+        // 1970-01-05.
         row(
             ("biweekly", "monday:10:00~1"),
             "UTC",
             "2026-12-20T00:00:00Z",
-            &[("2026-12-28T10:00:00Z", "2026-12-28T10:00"), ("2027-01-11T10:00:00Z", "2027-01-11T10:00")],
+            &[
+                ("2026-12-28T10:00:00Z", "2026-12-28T10:00"),
+                ("2027-01-11T10:00:00Z", "2027-01-11T10:00"),
+            ],
         ),
         // Before 1970 too.
         row(
@@ -132,15 +175,26 @@ fn t5_monthly_clamps_to_the_last_day_and_skips_no_month() {
             ("monthly", "29:10:00"),
             "UTC",
             "2028-02-01T00:00:00Z",
-            &[("2028-02-29T10:00:00Z", "2028-02-29T10:00"), ("2028-03-29T10:00:00Z", "2028-03-29T10:00")],
+            &[
+                ("2028-02-29T10:00:00Z", "2028-02-29T10:00"),
+                ("2028-03-29T10:00:00Z", "2028-03-29T10:00"),
+            ],
         ),
         row(
             ("monthly", "last:10:00"),
             "UTC",
             "2026-04-01T00:00:00Z",
-            &[("2026-04-30T10:00:00Z", "2026-04-30T10:00"), ("2026-05-31T10:00:00Z", "2026-05-31T10:00")],
+            &[
+                ("2026-04-30T10:00:00Z", "2026-04-30T10:00"),
+                ("2026-05-31T10:00:00Z", "2026-05-31T10:00"),
+            ],
         ),
-        row(("monthly", "1:00:00"), "Pacific/Auckland", "2026-12-31T10:59:00Z", &[("2026-12-31T11:00:00Z", "2027-01-01T00:00")]),
+        row(
+            ("monthly", "1:00:00"),
+            "Pacific/Auckland",
+            "2026-12-31T10:59:00Z",
+            &[("2026-12-31T11:00:00Z", "2027-01-01T00:00")],
+        ),
     ]);
 }
 
@@ -152,25 +206,67 @@ fn t6_a_time_in_a_gap_is_read_with_the_offset_before_it() {
             ("daily", "02:30"),
             "Europe/Berlin",
             "2026-03-28T12:00:00Z",
-            &[("2026-03-29T01:30:00Z", "2026-03-29T02:30"), ("2026-03-30T00:30:00Z", "2026-03-30T02:30")],
+            &[
+                ("2026-03-29T01:30:00Z", "2026-03-29T02:30"),
+                ("2026-03-30T00:30:00Z", "2026-03-30T02:30"),
+            ],
         ),
-        row(("cron", "30 2 * * *"), "America/New_York", "2026-03-08T06:00:00Z", &[("2026-03-08T07:30:00Z", "2026-03-08T02:30")]),
-        // 23:30 became 00:30 of the next date: 23:45 fired at 00:45 of a date that it is not named after.
+        row(
+            ("cron", "30 2 * * *"),
+            "America/New_York",
+            "2026-03-08T06:00:00Z",
+            &[("2026-03-08T07:30:00Z", "2026-03-08T02:30")],
+        ),
+        // 23:30 became 00:30 of the next date: 23:45 fired at 00:45 of a date that it is not named
+        // after.
         row(
             ("daily", "23:45"),
             "America/Toronto",
             "1919-03-30T12:00:00Z",
-            &[("1919-03-31T04:45:00Z", "1919-03-30T23:45"), ("1919-04-01T03:45:00Z", "1919-03-31T23:45")],
+            &[
+                ("1919-03-31T04:45:00Z", "1919-03-30T23:45"),
+                ("1919-04-01T03:45:00Z", "1919-03-31T23:45"),
+            ],
         ),
         // Asked between the gap and the instant: the local date is already the next one.
-        row(("daily", "23:45"), "America/Toronto", "1919-03-31T04:40:00Z", &[("1919-03-31T04:45:00Z", "1919-03-30T23:45")]),
-        row(("cron", "45 23 * * *"), "America/Toronto", "1919-03-31T04:40:00Z", &[("1919-03-31T04:45:00Z", "1919-03-30T23:45")]),
+        row(
+            ("daily", "23:45"),
+            "America/Toronto",
+            "1919-03-31T04:40:00Z",
+            &[("1919-03-31T04:45:00Z", "1919-03-30T23:45")],
+        ),
+        row(
+            ("cron", "45 23 * * *"),
+            "America/Toronto",
+            "1919-03-31T04:40:00Z",
+            &[("1919-03-31T04:45:00Z", "1919-03-30T23:45")],
+        ),
         // Kiritimati had no 31 December 1994; here it is asked in January for December.
-        row(("monthly", "last:10:00"), "Pacific/Kiritimati", "1994-12-31T12:00:00Z", &[("1994-12-31T20:00:00Z", "1994-12-31T10:00")]),
+        row(
+            ("monthly", "last:10:00"),
+            "Pacific/Kiritimati",
+            "1994-12-31T12:00:00Z",
+            &[("1994-12-31T20:00:00Z", "1994-12-31T10:00")],
+        ),
         // Half an hour on Lord Howe, two hours at Troll.
-        row(("daily", "02:15"), "Australia/Lord_Howe", "2026-10-03T12:00:00Z", &[("2026-10-03T15:45:00Z", "2026-10-04T02:15")]),
-        row(("daily", "01:00"), "Antarctica/Troll", "2026-03-28T12:00:00Z", &[("2026-03-29T01:00:00Z", "2026-03-29T01:00")]),
-        row(("daily", "00:30"), "Africa/Monrovia", "1972-01-06T12:00:00Z", &[("1972-01-07T01:14:30Z", "1972-01-07T00:30")]),
+        row(
+            ("daily", "02:15"),
+            "Australia/Lord_Howe",
+            "2026-10-03T12:00:00Z",
+            &[("2026-10-03T15:45:00Z", "2026-10-04T02:15")],
+        ),
+        row(
+            ("daily", "01:00"),
+            "Antarctica/Troll",
+            "2026-03-28T12:00:00Z",
+            &[("2026-03-29T01:00:00Z", "2026-03-29T01:00")],
+        ),
+        row(
+            ("daily", "00:30"),
+            "Africa/Monrovia",
+            "1972-01-06T12:00:00Z",
+            &[("1972-01-07T01:14:30Z", "1972-01-07T00:30")],
+        ),
         // Listed hours of which one is in the gap: 02:30 fires at 03:30, after 03:00.
         row(
             ("cron", "0,30 2,3 * * *"),
@@ -186,7 +282,10 @@ fn t6_a_time_in_a_gap_is_read_with_the_offset_before_it() {
             ("cron", "30 2,4 * * *"),
             "Europe/Berlin",
             "2026-03-29T00:00:00Z",
-            &[("2026-03-29T01:30:00Z", "2026-03-29T02:30"), ("2026-03-29T02:30:00Z", "2026-03-29T04:30")],
+            &[
+                ("2026-03-29T01:30:00Z", "2026-03-29T02:30"),
+                ("2026-03-29T02:30:00Z", "2026-03-29T04:30"),
+            ],
         ),
     ]);
 }
@@ -198,22 +297,36 @@ fn t7_a_repeated_time_fires_once_at_the_first() {
             ("daily", "02:30"),
             "Europe/Berlin",
             "2026-10-24T12:00:00Z",
-            &[("2026-10-25T00:30:00Z", "2026-10-25T02:30"), ("2026-10-26T01:30:00Z", "2026-10-26T02:30")],
+            &[
+                ("2026-10-25T00:30:00Z", "2026-10-25T02:30"),
+                ("2026-10-26T01:30:00Z", "2026-10-26T02:30"),
+            ],
         ),
         // Asked in the second pass, before the local time is shown again: today is done.
-        row(("daily", "02:30"), "Europe/Berlin", "2026-10-25T01:10:00Z", &[("2026-10-26T01:30:00Z", "2026-10-26T02:30")]),
+        row(
+            ("daily", "02:30"),
+            "Europe/Berlin",
+            "2026-10-25T01:10:00Z",
+            &[("2026-10-26T01:30:00Z", "2026-10-26T02:30")],
+        ),
         row(
             ("cron", "30 1,2 * * *"),
             "Europe/Berlin",
             "2026-10-25T00:00:00Z",
-            &[("2026-10-25T00:30:00Z", "2026-10-25T02:30"), ("2026-10-26T00:30:00Z", "2026-10-26T01:30")],
+            &[
+                ("2026-10-25T00:30:00Z", "2026-10-25T02:30"),
+                ("2026-10-26T00:30:00Z", "2026-10-26T01:30"),
+            ],
         ),
         // Morocco leaves its summer offset for Ramadan: 02:30 of 15 February is shown twice.
         row(
             ("daily", "02:30"),
             "Africa/Casablanca",
             "2026-02-14T12:00:00Z",
-            &[("2026-02-15T01:30:00Z", "2026-02-15T02:30"), ("2026-02-16T02:30:00Z", "2026-02-16T02:30")],
+            &[
+                ("2026-02-15T01:30:00Z", "2026-02-15T02:30"),
+                ("2026-02-16T02:30:00Z", "2026-02-16T02:30"),
+            ],
         ),
     ]);
 }
@@ -237,22 +350,36 @@ fn t8_two_names_on_one_instant_are_one_occurrence_named_after_the_later() {
             ("weekly", "friday:10:00"),
             "Pacific/Apia",
             "2011-12-29T00:00:00Z",
-            &[("2011-12-30T20:00:00Z", "2011-12-30T10:00"), ("2012-01-05T20:00:00Z", "2012-01-06T10:00")],
+            &[
+                ("2011-12-30T20:00:00Z", "2011-12-30T10:00"),
+                ("2012-01-05T20:00:00Z", "2012-01-06T10:00"),
+            ],
         ),
         row(
             ("weekly", "friday,saturday:10:00"),
             "Pacific/Apia",
             "2011-12-29T00:00:00Z",
-            &[("2011-12-30T20:00:00Z", "2011-12-31T10:00"), ("2012-01-05T20:00:00Z", "2012-01-06T10:00")],
+            &[
+                ("2011-12-30T20:00:00Z", "2011-12-31T10:00"),
+                ("2012-01-05T20:00:00Z", "2012-01-06T10:00"),
+            ],
         ),
         row(
             ("monthly", "30:10:00"),
             "Pacific/Apia",
             "2011-12-29T00:00:00Z",
-            &[("2011-12-30T20:00:00Z", "2011-12-30T10:00"), ("2012-01-29T20:00:00Z", "2012-01-30T10:00")],
+            &[
+                ("2011-12-30T20:00:00Z", "2011-12-30T10:00"),
+                ("2012-01-29T20:00:00Z", "2012-01-30T10:00"),
+            ],
         ),
         // Asked on the Saturday, before it.
-        row(("weekly", "friday:10:00"), "Pacific/Apia", "2011-12-30T12:00:00Z", &[("2011-12-30T20:00:00Z", "2011-12-30T10:00")]),
+        row(
+            ("weekly", "friday:10:00"),
+            "Pacific/Apia",
+            "2011-12-30T12:00:00Z",
+            &[("2011-12-30T20:00:00Z", "2011-12-30T10:00")],
+        ),
         // Kwajalein had no 21 August 1993.
         row(
             ("daily", "10:00"),
@@ -286,7 +413,10 @@ fn t9_hourly_follows_the_clock_through_gap_and_fold() {
             ("hourly", ":30"),
             "Europe/Berlin",
             "2026-03-29T00:00:00Z",
-            &[("2026-03-29T00:30:00Z", "2026-03-29T01:30+01:00"), ("2026-03-29T01:30:00Z", "2026-03-29T03:30+02:00")],
+            &[
+                ("2026-03-29T00:30:00Z", "2026-03-29T01:30+01:00"),
+                ("2026-03-29T01:30:00Z", "2026-03-29T03:30+02:00"),
+            ],
         ),
         // Lord Howe repeats half an hour: 01:30 to 02:00.
         row(
@@ -303,14 +433,21 @@ fn t9_hourly_follows_the_clock_through_gap_and_fold() {
             ("hourly", ":15"),
             "Australia/Lord_Howe",
             "2026-04-04T14:00:00Z",
-            &[("2026-04-04T14:15:00Z", "2026-04-05T01:15+11:00"), ("2026-04-04T15:45:00Z", "2026-04-05T02:15+10:30")],
+            &[
+                ("2026-04-04T14:15:00Z", "2026-04-05T01:15+11:00"),
+                ("2026-04-04T15:45:00Z", "2026-04-05T02:15+10:30"),
+            ],
         ),
-        // Monrovia's clock was 44 minutes and 30 seconds behind until 7 January 1972, which began at 00:44:30.
+        // Monrovia's clock was 44 minutes and 30 seconds behind until 7 January 1972, which began
+        // at 00:44:30.
         row(
             ("hourly", ":00"),
             "Africa/Monrovia",
             "1972-01-06T23:00:00Z",
-            &[("1972-01-06T23:44:30Z", "1972-01-06T23:00-00:44:30"), ("1972-01-07T01:00:00Z", "1972-01-07T01:00+00:00")],
+            &[
+                ("1972-01-06T23:44:30Z", "1972-01-06T23:00-00:44:30"),
+                ("1972-01-07T01:00:00Z", "1972-01-07T01:00+00:00"),
+            ],
         ),
     ]);
 }
@@ -322,13 +459,19 @@ fn t9_a_cron_expression_with_a_wildcard_or_step_hour_follows_the_clock_too() {
             ("cron", "30 * * * *"),
             "Europe/Berlin",
             "2026-10-25T00:00:00Z",
-            &[("2026-10-25T00:30:00Z", "2026-10-25T02:30+02:00"), ("2026-10-25T01:30:00Z", "2026-10-25T02:30+01:00")],
+            &[
+                ("2026-10-25T00:30:00Z", "2026-10-25T02:30+02:00"),
+                ("2026-10-25T01:30:00Z", "2026-10-25T02:30+01:00"),
+            ],
         ),
         row(
             ("cron", "30 */2 * * *"),
             "Europe/Berlin",
             "2026-03-28T23:00:00Z",
-            &[("2026-03-28T23:30:00Z", "2026-03-29T00:30+01:00"), ("2026-03-29T02:30:00Z", "2026-03-29T04:30+02:00")],
+            &[
+                ("2026-03-28T23:30:00Z", "2026-03-29T00:30+01:00"),
+                ("2026-03-29T02:30:00Z", "2026-03-29T04:30+02:00"),
+            ],
         ),
         // The same hours listed fire each date once (T6).
         row(
@@ -353,6 +496,11 @@ fn t9_a_cron_expression_with_a_wildcard_or_step_hour_follows_the_clock_too() {
             ],
         ),
         // 2100 is no leap year.
-        row(("cron", "0 9 29 2 *"), "UTC", "2096-02-29T09:00:00Z", &[("2104-02-29T09:00:00Z", "2104-02-29T09:00")]),
+        row(
+            ("cron", "0 9 29 2 *"),
+            "UTC",
+            "2096-02-29T09:00:00Z",
+            &[("2104-02-29T09:00:00Z", "2104-02-29T09:00")],
+        ),
     ]);
 }

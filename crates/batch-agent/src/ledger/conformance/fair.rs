@@ -12,7 +12,8 @@ pub(super) const ALL: [Promise; 4] = [
     |ledger| Box::pin(many_who_queue_at_once_lose_nobody(ledger)),
 ];
 
-/// Queues the users of a run of this minute past eight, a chunk each. A user of the value 3 has a number in the three hundreds.
+/// Queues the users of a run of this minute past eight, a chunk each. A user of the value 3 has a
+/// number in the three hundreds.
 async fn queue(ledger: &dyn Ledger, minute: u64, value: u64, users: u64) -> Run {
     let run = open(ledger, new_run(&format!("08:{minute:02}"))).await.expect("opened");
     assert!(queue_page(ledger, &run, value, users).await);
@@ -48,7 +49,9 @@ fn sorted(mut values: Vec<u64>) -> Vec<u64> {
     values
 }
 
-async fn a_value_that_comes_late_is_served_in_turn_with_those_that_wait(Handles { one, other }: Handles) {
+async fn a_value_that_comes_late_is_served_in_turn_with_those_that_wait(
+    Handles { one, other }: Handles,
+) {
     let many = queue(&*one, 1, 1, 8).await;
     assert!(!queue_page(&*other, &many, 1, 8).await, "a page is queued once");
     assert_eq!(serve(&*one, 2).await, [1, 1]);
@@ -68,7 +71,9 @@ async fn a_value_that_was_away_saves_nothing_up(Handles { one, .. }: Handles) {
     assert_eq!(sorted(serve(&*one, 4).await), [1, 1, 2, 2]);
 }
 
-async fn who_was_handed_back_keeps_the_turn_and_who_is_tried_again_goes_first(Handles { one, .. }: Handles) {
+async fn who_was_handed_back_keeps_the_turn_and_who_is_tried_again_goes_first(
+    Handles { one, .. }: Handles,
+) {
     queue(&*one, 1, 1, 3).await;
     let first = one.claim_chunks(&lane(), claim("a"), 1).await.expect("claimed");
     one.release_chunks("a", nine()).await.expect("released");

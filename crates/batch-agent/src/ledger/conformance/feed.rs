@@ -16,8 +16,12 @@ async fn the_feed_shows_each_outcome_once_while_many_record(Handles { one, other
     let mut recorders = Vec::new();
     for (place, chunk) in read(&*one, &run, 1..=200, 1).await.into_iter().enumerate() {
         let ledger = Arc::clone(if place % 2 == 0 { &one } else { &other });
-        recorders
-            .push(tokio::spawn(async move { ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded") }));
+        recorders.push(tokio::spawn(async move {
+            ledger
+                .record_outcomes(ended(&chunk, Status::Succeeded, nine()))
+                .await
+                .expect("recorded")
+        }));
     }
     let (mut seen, mut cursor) = (Vec::new(), None);
     while seen.len() < 200 {
@@ -42,8 +46,13 @@ pub(in crate::ledger) async fn record_one(ledger: &dyn Ledger) {
     ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
 }
 
-/// The page behind a place, as soon as it has so many outcomes: whoever has a transaction open on the server holds the feed back.
-pub(in crate::ledger) async fn read_until(ledger: &dyn Ledger, cursor: &str, outcomes: usize) -> FeedPage {
+/// The page behind a place, as soon as it has so many outcomes: whoever has a transaction open on
+/// the server holds the feed back.
+pub(in crate::ledger) async fn read_until(
+    ledger: &dyn Ledger,
+    cursor: &str,
+    outcomes: usize,
+) -> FeedPage {
     let reading = async {
         loop {
             let page = ledger.outcome_feed(Some(cursor.into()), 10).await.expect("reads");
@@ -52,7 +61,9 @@ pub(in crate::ledger) async fn read_until(ledger: &dyn Ledger, cursor: &str, out
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), reading).await.expect("what is committed is shown")
+    tokio::time::timeout(Duration::from_secs(30), reading)
+        .await
+        .expect("what is committed is shown")
 }
 
 async fn a_place_behind_what_is_kept_or_of_another_ledger_is_gone(Handles { one, .. }: Handles) {
@@ -67,6 +78,12 @@ async fn a_place_behind_what_is_kept_or_of_another_ledger_is_gone(Handles { one,
     one.prune(seconds_past_nine(1), 1_000).await.expect("pruned");
     assert!(matches!(one.outcome_feed(Some(start), 10).await, Err(LedgerError::CursorGone)));
     assert_eq!(one.outcome_feed(Some(behind.next), 10).await.expect("reads").outcomes.len(), 0);
-    assert!(matches!(one.outcome_feed(Some("ffffffff-1-1".into()), 10).await, Err(LedgerError::CursorGone)));
-    assert!(matches!(one.outcome_feed(Some("yesterday".into()), 10).await, Err(LedgerError::Cursor(_))));
+    assert!(matches!(
+        one.outcome_feed(Some("ffffffff-1-1".into()), 10).await,
+        Err(LedgerError::CursorGone)
+    ));
+    assert!(matches!(
+        one.outcome_feed(Some("yesterday".into()), 10).await,
+        Err(LedgerError::Cursor(_))
+    ));
 }

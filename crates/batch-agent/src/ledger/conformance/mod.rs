@@ -1,10 +1,12 @@
 //! What every ledger promises, as functions that are run on both databases.
 //!
-//! Each promise begins with an empty ledger, and with another handle to it, as a second process would have one.
+//! Each promise begins with an empty ledger, and with another handle to it, as a second process
+//! would have one.
 //!
-//! Planted on PostgreSQL, one after another, and red: a page is taken without a look at the cursor; chunks are claimed without a lock
-//! on their rows; the token is not in the statement that settles; skipped users are left out where a run is closed; definitions are
-//! stored without holding the revision.
+//! Planted on PostgreSQL, one after another, and red: a page is taken without a look at the cursor;
+//! chunks are claimed without a lock on their rows; the token is not in the statement that settles;
+//! skipped users are left out where a run is closed; definitions are stored without holding the
+//! revision.
 
 mod acts;
 mod definitions;
@@ -21,7 +23,8 @@ use cohort_preferences::{FeatureType, JobId, PreferenceGroup, Priority, StatedGr
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    BacklogLedger, Chunk, Claim, Firing, Lane, Ledger, Mark, MembersRead, NewRun, OpenMember, Outcome, Plan, Run, Settlement, Status,
+    BacklogLedger, Chunk, Claim, Firing, Lane, Ledger, Mark, MembersRead, NewRun, OpenMember,
+    Outcome, Plan, Run, Settlement, Status,
 };
 
 /// A ledger that holds nothing yet, and another handle to it.
@@ -34,7 +37,13 @@ pub(super) type Promise = fn(Handles) -> Pin<Box<dyn Future<Output = ()> + Send>
 
 /// Every promise.
 pub(super) fn all() -> impl Iterator<Item = Promise> {
-    work::ALL.into_iter().chain(acts::ALL).chain(definitions::ALL).chain(fair::ALL).chain(feed::ALL).chain(lists::ALL)
+    work::ALL
+        .into_iter()
+        .chain(acts::ALL)
+        .chain(definitions::ALL)
+        .chain(fair::ALL)
+        .chain(feed::ALL)
+        .chain(lists::ALL)
 }
 
 /// Nine o'clock of the day of all tests.
@@ -71,7 +80,11 @@ fn new_run(time: &str) -> NewRun {
 }
 
 fn plan(runs: Vec<NewRun>) -> Plan {
-    Plan { mark: Mark { planned_until: nine(), known_until: nine(), replan_from: None }, runs, tzdb: None }
+    Plan {
+        mark: Mark { planned_until: nine(), known_until: nine(), replan_from: None },
+        runs,
+        tzdb: None,
+    }
 }
 
 async fn open(ledger: &dyn Ledger, run: NewRun) -> Option<Run> {
@@ -81,7 +94,10 @@ async fn open(ledger: &dyn Ledger, run: NewRun) -> Option<Run> {
 }
 
 fn members(numbers: impl IntoIterator<Item = u64>) -> Vec<(u64, TenantId)> {
-    numbers.into_iter().map(|number| (number, format!("t{number}").parse().expect("a tenant"))).collect()
+    numbers
+        .into_iter()
+        .map(|number| (number, format!("t{number}").parse().expect("a tenant")))
+        .collect()
 }
 
 /// A claim of a minute from nine on.
@@ -90,12 +106,29 @@ fn claim(holder: &str) -> Claim {
 }
 
 fn page(run: &Run, numbers: impl IntoIterator<Item = u64>, chunk_size: usize) -> MembersRead<'_> {
-    MembersRead { run, stated: run.stated.clone(), members: members(numbers), next_cursor: None, chunk_size, claim: claim("a") }
+    MembersRead {
+        run,
+        stated: run.stated.clone(),
+        members: members(numbers),
+        next_cursor: None,
+        chunk_size,
+        claim: claim("a"),
+    }
 }
 
 /// The chunks of a run that has these members, claimed by the agent a.
-async fn read(ledger: &dyn Ledger, run: &Run, numbers: impl IntoIterator<Item = u64>, chunk_size: usize) -> Vec<Chunk> {
-    ledger.add_members(vec![page(run, numbers, chunk_size)]).await.expect("adds").remove(0).expect("nobody has read the page")
+async fn read(
+    ledger: &dyn Ledger,
+    run: &Run,
+    numbers: impl IntoIterator<Item = u64>,
+    chunk_size: usize,
+) -> Vec<Chunk> {
+    ledger
+        .add_members(vec![page(run, numbers, chunk_size)])
+        .await
+        .expect("adds")
+        .remove(0)
+        .expect("nobody has read the page")
 }
 
 /// The lane of the one job's work.
@@ -124,7 +157,16 @@ fn outcome(member: &OpenMember, status: Status) -> Outcome {
 fn ended(chunk: &Chunk, status: Status, at: Timestamp) -> Settlement {
     let outcomes = chunk.open.iter().map(|member| outcome(member, status)).collect();
     let (attempts, retried) = (chunk.attempts + 1, Vec::new());
-    Settlement { chunk: chunk.id, run: chunk.run, token: chunk.token, attempts, outcomes, rest: None, retried, at }
+    Settlement {
+        chunk: chunk.id,
+        run: chunk.run,
+        token: chunk.token,
+        attempts,
+        outcomes,
+        rest: None,
+        retried,
+        at,
+    }
 }
 
 async fn reread(ledger: &dyn Ledger, run: &Run) -> Run {

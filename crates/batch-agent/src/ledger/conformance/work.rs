@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
-    Handles, Promise, claim, claim_ready, ended, new_run, nine, numbers, open, outcome, page, plan, read, reread, seconds_past_nine,
+    Handles, Promise, claim, claim_ready, ended, new_run, nine, numbers, open, outcome, page, plan,
+    read, reread, seconds_past_nine,
 };
 use super::{job, lane};
 use crate::ledger::{
-    FailedReason, Fate, LedgerError, MembersRead, RetriedAttempt, RunState, Settlement, SkippedReason, Status, UnprocessedReason,
-    WaitingWork,
+    FailedReason, Fate, LedgerError, MembersRead, RetriedAttempt, RunState, Settlement,
+    SkippedReason, Status, UnprocessedReason, WaitingWork,
 };
 
 pub(super) const ALL: [Promise; 11] = [
@@ -35,40 +36,62 @@ async fn opening_a_run_is_an_election(Handles { one, other }: Handles) {
         if opener % 4 > 1 {
             runs.reverse();
         }
-        tokio::spawn(async move { ledger.open_runs(&job(), plan(runs), nine()).await.expect("opens").len() })
+        tokio::spawn(async move {
+            ledger.open_runs(&job(), plan(runs), nine()).await.expect("opens").len()
+        })
     });
     let mut opened = 0;
     for opener in openers.collect::<Vec<_>>() {
         opened += opener.await.expect("no panic");
     }
-    assert_eq!((opened, one.runs(crate::ledger::RunQuery::default()).await.expect("lists").len()), (2, 2));
+    assert_eq!(
+        (opened, one.runs(crate::ledger::RunQuery::default()).await.expect("lists").len()),
+        (2, 2)
+    );
 }
 
 async fn the_mark_never_goes_back(Handles { one, .. }: Handles) {
     let first = one.ensure_job(&job(), nine()).await.expect("a job");
-    assert_eq!((first.planned_until, first.known_until, first.replan_from), (nine(), nine(), None), "a new job has nothing to catch up on");
-    let mark = |until| crate::ledger::Mark { planned_until: until, known_until: until, replan_from: None };
+    assert_eq!(
+        (first.planned_until, first.known_until, first.replan_from),
+        (nine(), nine(), None),
+        "a new job has nothing to catch up on"
+    );
+    let mark =
+        |until| crate::ledger::Mark { planned_until: until, known_until: until, replan_from: None };
     for until in [seconds_past_nine(60), seconds_past_nine(30)] {
         let plan = crate::ledger::Plan { mark: mark(until), runs: Vec::new(), tzdb: None };
         one.open_runs(&job(), plan, nine()).await.expect("plans");
     }
-    assert_eq!(one.ensure_job(&job(), seconds_past_nine(90)).await.expect("a job"), mark(seconds_past_nine(60)));
+    assert_eq!(
+        one.ensure_job(&job(), seconds_past_nine(90)).await.expect("a job"),
+        mark(seconds_past_nine(60))
+    );
     open(&*one, new_run("09:00")).await.expect("opened");
-    let named = async |date: &str| one.named_since(&job(), date.parse().expect("a date")).await.expect("lists");
-    assert_eq!(named("2026-12-01").await, [(super::group("09:00"), new_run("09:00").occurrence.nominal)].into());
+    let named = async |date: &str| {
+        one.named_since(&job(), date.parse().expect("a date")).await.expect("lists")
+    };
+    assert_eq!(
+        named("2026-12-01").await,
+        [(super::group("09:00"), new_run("09:00").occurrence.nominal)].into()
+    );
     assert_eq!(named("2026-12-02").await, [].into());
 }
 
 async fn a_page_is_taken_once(Handles { one, other }: Handles) {
     let run = open(&*one, new_run("09:00")).await.expect("opened");
     // More pages follow, so that only the cursor tells that this one is read.
-    let first_page = || MembersRead { next_cursor: Some("behind 60".into()), ..page(&run, 1..=60, 25) };
-    let (first, second) = tokio::join!(one.add_members(vec![first_page()]), other.add_members(vec![first_page()]));
-    let taken: Vec<_> = [first, second].into_iter().flat_map(|added| added.expect("adds")).flatten().collect();
+    let first_page =
+        || MembersRead { next_cursor: Some("behind 60".into()), ..page(&run, 1..=60, 25) };
+    let (first, second) =
+        tokio::join!(one.add_members(vec![first_page()]), other.add_members(vec![first_page()]));
+    let taken: Vec<_> =
+        [first, second].into_iter().flat_map(|added| added.expect("adds")).flatten().collect();
     assert_eq!(taken.len(), 1, "of two who read the same page one adds it");
     assert_eq!(taken[0].iter().map(|chunk| chunk.open.len()).collect::<Vec<_>>(), [25, 25, 10]);
     assert_eq!(numbers(&taken[0]), (1..=60).collect());
-    let places: Vec<_> = taken[0].iter().flat_map(|chunk| &chunk.open).map(|member| member.ordinal).collect();
+    let places: Vec<_> =
+        taken[0].iter().flat_map(|chunk| &chunk.open).map(|member| member.ordinal).collect();
     assert_eq!(places, (0..60).collect::<Vec<_>>());
     let run = reread(&*other, &run).await;
     assert_eq!((run.state, run.counts.members), (RunState::Reading, 60));
@@ -78,8 +101,14 @@ async fn a_page_is_taken_once(Handles { one, other }: Handles) {
 
 async fn a_run_is_read_page_by_page_and_ends_with_the_last(Handles { one, .. }: Handles) {
     let run = open(&*one, new_run("09:00")).await.expect("opened");
-    let beside = open(&*one, crate::ledger::NewRun { group: super::group("08:59"), ..new_run("09:00") }).await.expect("opened");
-    assert_eq!(one.unread_beside(&run, nine(), 10).await.expect("lists"), std::slice::from_ref(&beside));
+    let beside =
+        open(&*one, crate::ledger::NewRun { group: super::group("08:59"), ..new_run("09:00") })
+            .await
+            .expect("opened");
+    assert_eq!(
+        one.unread_beside(&run, nine(), 10).await.expect("lists"),
+        std::slice::from_ref(&beside)
+    );
     let mut first = page(&run, 1..=30, 25);
     first.next_cursor = Some("behind 30".into());
     // Two runs in one call, the later one first: both are added, each at its place.
@@ -87,30 +116,57 @@ async fn a_run_is_read_page_by_page_and_ends_with_the_last(Handles { one, .. }: 
     let mut added = one.add_members(vec![empty, first]).await.expect("adds");
     let (chunks, none) = (added.remove(1).expect("taken"), added.remove(0).expect("taken"));
     assert_eq!((chunks.len(), none.len()), (2, 0));
-    assert_eq!(reread(&*one, &beside).await.state, RunState::Closed, "a run without members is over when it is read");
+    assert_eq!(
+        reread(&*one, &beside).await.state,
+        RunState::Closed,
+        "a run without members is over when it is read"
+    );
     for chunk in &chunks {
         one.record_outcomes(ended(chunk, Status::Succeeded, nine())).await.expect("recorded");
     }
     let reading = reread(&*one, &run).await;
-    assert_eq!((reading.state, reading.cursor.as_deref(), reading.counts.succeeded), (RunState::Reading, Some("behind 30"), 30));
-    assert!(one.unread_beside(&beside, nine(), 10).await.expect("lists").is_empty(), "a run that is begun is read on its own");
+    assert_eq!(
+        (reading.state, reading.cursor.as_deref(), reading.counts.succeeded),
+        (RunState::Reading, Some("behind 30"), 30)
+    );
+    assert!(
+        one.unread_beside(&beside, nine(), 10).await.expect("lists").is_empty(),
+        "a run that is begun is read on its own"
+    );
     one.postpone_reading(run.id, seconds_past_nine(5)).await.expect("postponed");
     let waiting = one.backlog(seconds_past_nine(4)).await.expect("looks");
     assert!(waiting.is_empty(), "{waiting:?}");
-    assert_eq!(one.next_run_to_read(&lane(), seconds_past_nine(5)).await.expect("looks").map(|run| run.read_faults), Some(1));
+    assert_eq!(
+        one.next_run_to_read(&lane(), seconds_past_nine(5))
+            .await
+            .expect("looks")
+            .map(|run| run.read_faults),
+        Some(1)
+    );
     let last = read(&*one, &reading, 31..=31, 25).await;
     assert_eq!(last[0].open[0].ordinal, 30);
-    one.record_outcomes(ended(&last[0], Status::Succeeded, seconds_past_nine(6))).await.expect("recorded");
+    one.record_outcomes(ended(&last[0], Status::Succeeded, seconds_past_nine(6)))
+        .await
+        .expect("recorded");
     let closed = reread(&*one, &run).await;
-    assert_eq!((closed.state, closed.counts.members, closed.closed_at), (RunState::Closed, 31, Some(seconds_past_nine(6))));
+    assert_eq!(
+        (closed.state, closed.counts.members, closed.closed_at),
+        (RunState::Closed, 31, Some(seconds_past_nine(6)))
+    );
 }
 
 async fn two_who_claim_at_once_share_what_is_ready(Handles { one, other }: Handles) {
     let run = open(&*one, new_run("09:00")).await.expect("opened");
     read(&*one, &run, 1..=40, 1).await;
-    assert!(claim_ready(&*one, claim("b"), 50).await.is_empty(), "what was read is held by its reader");
+    assert!(
+        claim_ready(&*one, claim("b"), 50).await.is_empty(),
+        "what was read is held by its reader"
+    );
     assert_eq!(one.release_chunks("a", nine()).await.expect("released"), 40);
-    assert_eq!(one.coming().await.expect("looks").iter().map(|waiting| waiting.work).collect::<Vec<_>>(), [WaitingWork::Chunks]);
+    assert_eq!(
+        one.coming().await.expect("looks").iter().map(|waiting| waiting.work).collect::<Vec<_>>(),
+        [WaitingWork::Chunks]
+    );
     let claimers = (0..8).map(|claimer| {
         let ledger = Arc::clone(if claimer % 2 == 0 { &one } else { &other });
         tokio::spawn(async move {
@@ -127,34 +183,63 @@ async fn two_who_claim_at_once_share_what_is_ready(Handles { one, other }: Handl
     for claimer in claimers.collect::<Vec<_>>() {
         claimed.extend(claimer.await.expect("no panic"));
     }
-    assert_eq!((claimed.len(), numbers(&claimed).len()), (38, 38), "nobody claims what another has");
+    assert_eq!(
+        (claimed.len(), numbers(&claimed).len()),
+        (38, 38),
+        "nobody claims what another has"
+    );
     assert!(claimed.iter().all(|chunk| chunk.token == 2), "each claim has a token of its own");
     claimed.extend(claim_ready(&*one, claim("b"), 50).await);
     assert_eq!(numbers(&claimed), (1..=40).collect::<BTreeSet<_>>());
 }
 
-async fn a_claim_ends_by_its_lease_and_its_holder_then_records_nothing(Handles { one, other }: Handles) {
+async fn a_claim_ends_by_its_lease_and_its_holder_then_records_nothing(
+    Handles { one, other }: Handles,
+) {
     let run = open(&*one, new_run("09:00")).await.expect("opened");
     let chunks = read(&*one, &run, 1..=3, 1).await;
     let [kept, lost, silent] = &chunks[..] else { panic!("three chunks") };
-    let later = crate::ledger::Claim { at: seconds_past_nine(50), lease_until: seconds_past_nine(110), ..claim("a") };
+    let later = crate::ledger::Claim {
+        at: seconds_past_nine(50),
+        lease_until: seconds_past_nine(110),
+        ..claim("a")
+    };
     one.renew_claims(later.clone(), vec![kept.id]).await.expect("renewed");
-    one.renew_claims(crate::ledger::Claim { holder: "b".into(), ..later }, vec![lost.id]).await.expect("does nothing");
-    assert_eq!(other.rescue_chunks(seconds_past_nine(60)).await.expect("looks"), 0, "the lease holds to its end");
-    assert_eq!(other.rescue_chunks(seconds_past_nine(61)).await.expect("rescued"), 2, "age says nothing, the lease does");
-    let ended_late = crate::ledger::Claim { at: seconds_past_nine(61), lease_until: seconds_past_nine(999), ..claim("a") };
+    one.renew_claims(crate::ledger::Claim { holder: "b".into(), ..later }, vec![lost.id])
+        .await
+        .expect("does nothing");
+    assert_eq!(
+        other.rescue_chunks(seconds_past_nine(60)).await.expect("looks"),
+        0,
+        "the lease holds to its end"
+    );
+    assert_eq!(
+        other.rescue_chunks(seconds_past_nine(61)).await.expect("rescued"),
+        2,
+        "age says nothing, the lease does"
+    );
+    let ended_late = crate::ledger::Claim {
+        at: seconds_past_nine(61),
+        lease_until: seconds_past_nine(999),
+        ..claim("a")
+    };
     one.renew_claims(ended_late, vec![silent.id]).await.expect("does nothing");
 
     let b = crate::ledger::Claim { at: seconds_past_nine(61), ..claim("b") };
     let suspect = other.claim_suspect(&lane(), b).await.expect("claims").expect("it is ready");
     assert_eq!((suspect.id, suspect.token, suspect.deaths), (lost.id, 2, 1));
     let refused = one.record_outcomes(ended(lost, Status::Succeeded, nine())).await;
-    assert!(matches!(refused, Err(LedgerError::LostClaim { chunk }) if chunk == lost.id), "{refused:?}");
+    assert!(
+        matches!(refused, Err(LedgerError::LostClaim { chunk }) if chunk == lost.id),
+        "{refused:?}"
+    );
     assert_eq!(reread(&*one, &run).await.counts.succeeded, 0);
     other.record_outcomes(ended(&suspect, Status::Succeeded, nine())).await.expect("recorded");
     let again = other.record_outcomes(ended(&suspect, Status::Succeeded, nine())).await;
     assert!(matches!(again, Err(LedgerError::LostClaim { .. })), "{again:?}");
-    one.record_outcomes(ended(kept, Status::Succeeded, nine())).await.expect("the renewed claim holds");
+    one.record_outcomes(ended(kept, Status::Succeeded, nine()))
+        .await
+        .expect("the renewed claim holds");
     assert_eq!(reread(&*one, &run).await.counts.succeeded, 2);
 }
 
@@ -181,28 +266,54 @@ async fn what_is_to_be_tried_again_waits_and_keeps_its_members(Handles { one, ..
     let later = |seconds| crate::ledger::Claim { at: seconds_past_nine(seconds), ..claim("b") };
     assert!(claim_ready(&*one, later(29), 10).await.is_empty());
     let again = claim_ready(&*one, later(30), 10).await.remove(0);
-    assert_eq!((again.id, &again.open, again.attempts, again.token, again.fate()), (chunk.id, &rest, 1, 2, Fate::Attempt));
-    one.record_outcomes(ended(&again, Status::Skipped(SkippedReason::Snoozed), seconds_past_nine(40))).await.expect("recorded");
+    assert_eq!(
+        (again.id, &again.open, again.attempts, again.token, again.fate()),
+        (chunk.id, &rest, 1, 2, Fate::Attempt)
+    );
+    one.record_outcomes(ended(
+        &again,
+        Status::Skipped(SkippedReason::Snoozed),
+        seconds_past_nine(40),
+    ))
+    .await
+    .expect("recorded");
     let run = reread(&*one, &run).await;
-    assert_eq!((run.state, run.counts.succeeded, run.counts.failed, run.counts.skipped), (RunState::Closed, 0, 1, 2));
+    assert_eq!(
+        (run.state, run.counts.succeeded, run.counts.failed, run.counts.skipped),
+        (RunState::Closed, 0, 1, 2)
+    );
 }
 
 async fn of_many_who_record_at_once_exactly_one_closes_the_run(Handles { one, other }: Handles) {
-    let runs = [open(&*one, new_run("08:00")).await.expect("opened"), open(&*one, new_run("09:00")).await.expect("opened")];
+    let runs = [
+        open(&*one, new_run("08:00")).await.expect("opened"),
+        open(&*one, new_run("09:00")).await.expect("opened"),
+    ];
     let mut recorders = Vec::new();
-    let (first, second) = (read(&*one, &runs[0], 1..=60, 2).await, read(&*one, &runs[1], 1..=60, 2).await);
-    for (place, chunk) in first.into_iter().zip(second).flat_map(|(first, second)| [first, second]).enumerate() {
+    let (first, second) =
+        (read(&*one, &runs[0], 1..=60, 2).await, read(&*one, &runs[1], 1..=60, 2).await);
+    for (place, chunk) in
+        first.into_iter().zip(second).flat_map(|(first, second)| [first, second]).enumerate()
+    {
         let ledger = Arc::clone(if place % 3 == 0 { &other } else { &one });
-        recorders.push(tokio::spawn(async move { ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await }));
+        recorders.push(tokio::spawn(async move {
+            ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await
+        }));
     }
     for recorder in recorders {
         recorder.await.expect("no panic").expect("recorded");
     }
     for run in &runs {
         let run = reread(&*other, run).await;
-        assert_eq!((run.state, run.counts.succeeded, run.closed_at), (RunState::Closed, 60, Some(nine())));
+        assert_eq!(
+            (run.state, run.counts.succeeded, run.closed_at),
+            (RunState::Closed, 60, Some(nine()))
+        );
     }
-    assert_eq!(one.outcomes(crate::ledger::OutcomeQuery::default()).await.expect("lists").0.len(), 120);
+    assert_eq!(
+        one.outcomes(crate::ledger::OutcomeQuery::default()).await.expect("lists").0.len(),
+        120
+    );
 }
 
 async fn a_lost_claim_undoes_only_itself(Handles { one, .. }: Handles) {
@@ -211,8 +322,13 @@ async fn a_lost_claim_undoes_only_itself(Handles { one, .. }: Handles) {
     let mut recorders = Vec::new();
     // Each chunk is recorded twice under one claim, and once under none, all at the same time.
     for chunk in &chunks {
-        let outdated = Settlement { token: 0, ..ended(chunk, Status::Failed(FailedReason::Rejected), nine()) };
-        for settlement in [outdated, ended(chunk, Status::Succeeded, nine()), ended(chunk, Status::Succeeded, nine())] {
+        let outdated =
+            Settlement { token: 0, ..ended(chunk, Status::Failed(FailedReason::Rejected), nine()) };
+        for settlement in [
+            outdated,
+            ended(chunk, Status::Succeeded, nine()),
+            ended(chunk, Status::Succeeded, nine()),
+        ] {
             let ledger = Arc::clone(&one);
             recorders.push(tokio::spawn(async move { ledger.record_outcomes(settlement).await }));
         }
@@ -226,27 +342,41 @@ async fn a_lost_claim_undoes_only_itself(Handles { one, .. }: Handles) {
         }
     }
     let run = reread(&*one, &run).await;
-    assert_eq!((recorded, run.state, run.counts.succeeded, run.counts.failed), (20, RunState::Closed, 20, 0));
+    assert_eq!(
+        (recorded, run.state, run.counts.succeeded, run.counts.failed),
+        (20, RunState::Closed, 20, 0)
+    );
 }
 
 async fn a_run_that_is_not_read_closes_with_its_count(Handles { one, .. }: Handles) {
     let unprocessed = Some((UnprocessedReason::JobPaused, None));
-    let run = open(&*one, crate::ledger::NewRun { unprocessed, ..new_run("09:00") }).await.expect("opened");
+    let run = open(&*one, crate::ledger::NewRun { unprocessed, ..new_run("09:00") })
+        .await
+        .expect("opened");
     assert_eq!((run.state, run.reason), (RunState::Reading, Some(UnprocessedReason::JobPaused)));
-    one.give_up_reading(run.id, UnprocessedReason::JobPaused, Some(3), nine()).await.expect("counted");
+    one.give_up_reading(run.id, UnprocessedReason::JobPaused, Some(3), nine())
+        .await
+        .expect("counted");
     let paused = reread(&*one, &run).await;
-    assert_eq!((paused.state, paused.counts.skipped, paused.counts.unread, paused.closed_at), (RunState::Closed, 3, 3, Some(nine())));
+    assert_eq!(
+        (paused.state, paused.counts.skipped, paused.counts.unread, paused.closed_at),
+        (RunState::Closed, 3, 3, Some(nine()))
+    );
 
     let missed = UnprocessedReason::Missed(crate::ledger::MissedReason::MembersUnreadable);
     let run = open(&*one, new_run("10:00")).await.expect("opened");
     let mut first = page(&run, 1..=2, 25);
     first.next_cursor = Some("more".into());
-    let chunk = one.add_members(vec![first]).await.expect("adds").remove(0).expect("taken").remove(0);
+    let chunk =
+        one.add_members(vec![first]).await.expect("adds").remove(0).expect("taken").remove(0);
     one.give_up_reading(run.id, missed, None, nine()).await.expect("noted");
     assert_eq!(reread(&*one, &run).await.state, RunState::Reading, "it is still to be counted");
     one.give_up_reading(run.id, missed, Some(5), nine()).await.expect("counted");
     let waiting = reread(&*one, &run).await;
-    assert_eq!((waiting.state, waiting.counts.missed, waiting.reason), (RunState::Processing, 5, Some(missed)));
+    assert_eq!(
+        (waiting.state, waiting.counts.missed, waiting.reason),
+        (RunState::Processing, 5, Some(missed))
+    );
     one.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
     assert_eq!(reread(&*one, &run).await.state, RunState::Closed);
 }
@@ -257,7 +387,8 @@ async fn a_chunk_whose_holders_died_is_split_in_its_lane(Handles { one, other }:
     let mut killed = None;
     for death in 1..=3 {
         assert_eq!(one.take_back_chunks("a", nine()).await.expect("taken back"), 1);
-        let suspect = one.claim_suspect(&lane(), claim("a")).await.expect("claims").expect("it is ready");
+        let suspect =
+            one.claim_suspect(&lane(), claim("a")).await.expect("claims").expect("it is ready");
         assert_eq!(suspect.deaths, death);
         killed = Some(suspect);
     }

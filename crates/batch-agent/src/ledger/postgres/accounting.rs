@@ -13,7 +13,12 @@ use super::{PostgresLedger, group, instant_or_none, micros, parsed, unreadable};
 
 #[async_trait]
 impl AccountingLedger for PostgresLedger {
-    async fn runs_between(&self, job: &JobId, from: Timestamp, until: Timestamp) -> Result<Vec<RunAccount>, LedgerError> {
+    async fn runs_between(
+        &self,
+        job: &JobId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<RunAccount>, LedgerError> {
         runs_between(&*self.connection().await?, job, from, until).await
     }
 
@@ -22,17 +27,27 @@ impl AccountingLedger for PostgresLedger {
     }
 }
 
-async fn runs_between(db: &impl GenericClient, job: &JobId, from: Timestamp, until: Timestamp) -> Result<Vec<RunAccount>, LedgerError> {
-    let sql = "SELECT r.id, r.frequency, r.time_key, r.timezone, r.nominal, r.state, r.succeeded + r.failed + r.skipped + r.missed,
-                      r.state <> 'closed' AND EXISTS (SELECT FROM requeued_outcome q WHERE q.run = r.id)
-               FROM run r WHERE r.job = (SELECT id FROM job WHERE job_id = $1) AND r.scheduled_at BETWEEN $2 AND $3 AND r.nominal_date IS NOT NULL";
+async fn runs_between(
+    db: &impl GenericClient,
+    job: &JobId,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<RunAccount>, LedgerError> {
+    let sql =
+        "SELECT r.id, r.frequency, r.time_key, r.timezone, r.nominal, r.state, r.succeeded + \
+        r.failed + r.skipped + r.missed,
+                      r.state <> 'closed' AND EXISTS (SELECT FROM requeued_outcome q WHERE q.run = \
+                      r.id)
+               FROM run r WHERE r.job = (SELECT id FROM job WHERE job_id = $1) AND r.scheduled_at \
+               BETWEEN $2 AND $3 AND r.nominal_date IS NOT NULL";
     let rows = query(db, sql, &[&job.as_str(), &micros(from), &micros(until)]).await?;
     let account = |row: Row| {
         Ok(RunAccount {
             id: RunId(row.get(0)),
             group: group(&row, 1)?,
             nominal: parsed(&row, 4)?,
-            state: RunState::from_name(row.get(5)).ok_or_else(|| unreadable(&row, 5, "no state"))?,
+            state: RunState::from_name(row.get(5))
+                .ok_or_else(|| unreadable(&row, 5, "no state"))?,
             on_record: row.get::<_, i64>(6) as u64,
             is_requeued: row.get(7),
         })
@@ -41,8 +56,10 @@ async fn runs_between(db: &impl GenericClient, job: &JobId, from: Timestamp, unt
 }
 
 async fn open_work(db: &impl GenericClient, now: Timestamp) -> Result<OpenWork, LedgerError> {
-    let sql = "SELECT (SELECT count(*) FROM run WHERE state = 'reading'), (SELECT count(*) FROM run WHERE state <> 'closed'),
-                      (SELECT count(*) FROM chunk WHERE state = 'ready'), (SELECT count(*) FROM chunk WHERE state = 'claimed'),
+    let sql = "SELECT (SELECT count(*) FROM run WHERE state = 'reading'), (SELECT count(*) FROM \
+        run WHERE state <> 'closed'),
+                      (SELECT count(*) FROM chunk WHERE state = 'ready'), (SELECT count(*) FROM \
+                      chunk WHERE state = 'claimed'),
                       (SELECT min(ready_at) FROM chunk WHERE state = 'ready' AND ready_at <= $1)";
     let row = query_one(db, sql, &[&micros(now)]).await?;
     let count = |index| row.get::<_, i64>(index) as u64;

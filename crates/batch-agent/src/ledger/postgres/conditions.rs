@@ -3,7 +3,8 @@
 use cohort_database::statement::Bound;
 use tokio_postgres::types::ToSql;
 
-/// Conditions and what the statement binds. What does not restrict is left out, so that the server need not plan for it.
+/// Conditions and what the statement binds. What does not restrict is left out, so that the server
+/// need not plan for it.
 #[derive(Default)]
 pub(super) struct Conditions<'a> {
     all: Vec<String>,
@@ -48,7 +49,11 @@ impl<'a> Conditions<'a> {
 
     /// The clause; empty where nothing restricts.
     pub(super) fn sql(&self) -> String {
-        if self.all.is_empty() { String::new() } else { format!("WHERE {}", self.all.join(" AND ")) }
+        if self.all.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {}", self.all.join(" AND "))
+        }
     }
 
     /// What the statement binds.

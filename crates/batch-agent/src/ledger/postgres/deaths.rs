@@ -36,12 +36,15 @@ impl RescueLedger for PostgresLedger {
     }
 }
 
-/// The runs of the chunks that were rescued, one for each. Passes over a chunk that is just being recorded or renewed.
+/// The runs of the chunks that were rescued, one for each. Passes over a chunk that is just being
+/// recorded or renewed.
 async fn rescue_chunks(db: &impl GenericClient, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
     let rows = query(
         db,
-        "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, deaths = deaths + 1 WHERE id IN (
-             SELECT id FROM chunk WHERE state = 'claimed' AND lease_until < $1 FOR UPDATE SKIP LOCKED) RETURNING run",
+        "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, deaths = deaths + 1 \
+         WHERE id IN (
+             SELECT id FROM chunk WHERE state = 'claimed' AND lease_until < $1 FOR UPDATE SKIP \
+             LOCKED) RETURNING run",
         &[&micros(now)],
     )
     .await?;
@@ -49,11 +52,17 @@ async fn rescue_chunks(db: &impl GenericClient, now: Timestamp) -> Result<Vec<Ru
 }
 
 /// The runs of the chunks that were taken back, one for each.
-async fn take_back_chunks(db: &impl GenericClient, holder: &str, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
+async fn take_back_chunks(
+    db: &impl GenericClient,
+    holder: &str,
+    now: Timestamp,
+) -> Result<Vec<RunId>, LedgerError> {
     let rows = query(
         db,
-        "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = least(ready_at, $2), deaths = deaths + 1
-         FROM (SELECT id FROM chunk WHERE state = 'claimed' AND holder = $1 ORDER BY id FOR UPDATE) held
+        "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = \
+         least(ready_at, $2), deaths = deaths + 1
+         FROM (SELECT id FROM chunk WHERE state = 'claimed' AND holder = $1 ORDER BY id FOR \
+         UPDATE) held
          WHERE held.id = chunk.id AND state = 'claimed' AND holder = $1 RETURNING run",
         &[&holder, &micros(now)],
     )
@@ -66,9 +75,22 @@ pub(super) fn runs_of(rows: &[Row]) -> Vec<RunId> {
     rows.iter().map(|row| RunId(row.get(0))).collect()
 }
 
-async fn split_chunk(tx: &Transaction<'_>, chunk: &Chunk, now: Timestamp) -> Result<(), LedgerError> {
+async fn split_chunk(
+    tx: &Transaction<'_>,
+    chunk: &Chunk,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let (id, run, token, attempts) = (chunk.id, chunk.run, chunk.token, chunk.attempts);
-    let done = Settlement { chunk: id, run, token, attempts, outcomes: Vec::new(), rest: None, retried: Vec::new(), at: now };
+    let done = Settlement {
+        chunk: id,
+        run,
+        token,
+        attempts,
+        outcomes: Vec::new(),
+        rest: None,
+        retried: Vec::new(),
+        at: now,
+    };
     if settle_chunks(tx, std::slice::from_ref(&done)).await? != [true] {
         return Err(LedgerError::LostClaim { chunk: id });
     }
@@ -76,16 +98,23 @@ async fn split_chunk(tx: &Transaction<'_>, chunk: &Chunk, now: Timestamp) -> Res
 }
 
 /// Chunks of one member, in the lane of the chunk that they were in.
-async fn insert_splits(tx: &Transaction<'_>, chunk: &Chunk, now: Timestamp) -> Result<(), LedgerError> {
+async fn insert_splits(
+    tx: &Transaction<'_>,
+    chunk: &Chunk,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let numbers: Vec<i64> = chunk.open.iter().map(|member| member.number as i64).collect();
     let ordinals: Vec<i64> = chunk.open.iter().map(|member| member.ordinal as i64).collect();
     let alone = |member: &OpenMember| to_json(std::slice::from_ref(member));
     let open: Vec<String> = chunk.open.iter().map(alone).collect();
     execute(
         tx,
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, job, ready_at, open_members, attempt, token, split_from)
-         SELECT run, member.number, member.number, member.ordinal, 1, 'ready', priority, job, $5, member.open, attempt, 0, $6
-         FROM chunk CROSS JOIN unnest($2::bigint[], $3::bigint[], $4::text[]) AS member (number, ordinal, open) WHERE chunk.id = $1
+        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
+         job, ready_at, open_members, attempt, token, split_from)
+         SELECT run, member.number, member.number, member.ordinal, 1, 'ready', priority, job, $5, \
+         member.open, attempt, 0, $6
+         FROM chunk CROSS JOIN unnest($2::bigint[], $3::bigint[], $4::text[]) AS member (number, \
+         ordinal, open) WHERE chunk.id = $1
          ORDER BY member.ordinal",
         &[&chunk.id, &numbers, &ordinals, &open, &micros(now), &chunk.first_made_as()],
     )

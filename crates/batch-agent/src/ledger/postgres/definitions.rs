@@ -1,4 +1,5 @@
-//! Jobs and purposes on PostgreSQL. Whoever changes one holds the row of the revision first, and then rows of jobs by name.
+//! Jobs and purposes on PostgreSQL. Whoever changes one holds the row of the revision first, and
+//! then rows of jobs by name.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,13 @@ use serde_json::Value;
 use tokio_postgres::Row;
 
 use super::super::definitions::{
-    Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith, StoredDefinitions,
+    Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith,
+    StoredDefinitions,
 };
-use super::{LedgerError, PostgresLedger, from_json, instant, instant_or_none, micros, parsed, to_json, unreadable};
+use super::{
+    LedgerError, PostgresLedger, from_json, instant, instant_or_none, micros, parsed, to_json,
+    unreadable,
+};
 
 #[async_trait]
 impl DefinitionLedger for PostgresLedger {
@@ -26,7 +31,11 @@ impl DefinitionLedger for PostgresLedger {
         definitions(&connection.snapshot().await?).await
     }
 
-    async fn definition_versions(&self, kind: DefinitionKind, name: &str) -> Result<Vec<Definition>, LedgerError> {
+    async fn definition_versions(
+        &self,
+        kind: DefinitionKind,
+        name: &str,
+    ) -> Result<Vec<Definition>, LedgerError> {
         definition_versions(&*self.connection().await?, kind, name).await
     }
 
@@ -59,26 +68,53 @@ impl DefinitionLedger for PostgresLedger {
 }
 
 /// The columns that `read_definition` reads, in its order.
-const DEFINITION: &str = "SELECT kind, name, version, document, applied_at, applied_by FROM definition d";
+const DEFINITION: &str =
+    "SELECT kind, name, version, document, applied_at, applied_by FROM definition d";
 
 async fn definition_revision(db: &impl GenericClient) -> Result<u64, LedgerError> {
-    Ok(query_one(db, "SELECT revision FROM definition_revision", &[]).await?.get::<_, i64>(0) as u64)
+    Ok(query_one(db, "SELECT revision FROM definition_revision", &[]).await?.get::<_, i64>(0)
+        as u64)
 }
 
 async fn definitions(tx: &Transaction<'_>) -> Result<StoredDefinitions, LedgerError> {
-    let latest = "(SELECT max(version) FROM definition l WHERE l.kind = d.kind AND l.name = d.name)";
-    let rows = query(tx, &format!("{DEFINITION} WHERE version = {latest} ORDER BY kind, name"), &[]).await?;
+    let latest =
+        "(SELECT max(version) FROM definition l WHERE l.kind = d.kind AND l.name = d.name)";
+    let rows =
+        query(tx, &format!("{DEFINITION} WHERE version = {latest} ORDER BY kind, name"), &[])
+            .await?;
     let latest = rows.iter().map(read_definition).collect::<Result<_, _>>()?;
-    Ok(StoredDefinitions { revision: definition_revision(tx).await?, latest, pauses: pauses(tx).await? })
+    Ok(StoredDefinitions {
+        revision: definition_revision(tx).await?,
+        latest,
+        pauses: pauses(tx).await?,
+    })
 }
 
 async fn pauses(tx: &Transaction<'_>) -> Result<BTreeMap<JobId, Pause>, LedgerError> {
-    let rows = query(tx, "SELECT job_id, paused_at, resumed_at FROM job WHERE paused_at IS NOT NULL", &[]).await?;
-    rows.iter().map(|row| Ok((parsed(row, 0)?, Pause { from: instant(row.get(1))?, until: instant_or_none(row.get(2))? }))).collect()
+    let rows =
+        query(tx, "SELECT job_id, paused_at, resumed_at FROM job WHERE paused_at IS NOT NULL", &[])
+            .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                parsed(row, 0)?,
+                Pause { from: instant(row.get(1))?, until: instant_or_none(row.get(2))? },
+            ))
+        })
+        .collect()
 }
 
-async fn definition_versions(db: &impl GenericClient, kind: DefinitionKind, name: &str) -> Result<Vec<Definition>, LedgerError> {
-    let rows = query(db, &format!("{DEFINITION} WHERE kind = $1 AND name = $2 ORDER BY version"), &[&kind.as_str(), &name]).await?;
+async fn definition_versions(
+    db: &impl GenericClient,
+    kind: DefinitionKind,
+    name: &str,
+) -> Result<Vec<Definition>, LedgerError> {
+    let rows = query(
+        db,
+        &format!("{DEFINITION} WHERE kind = $1 AND name = $2 ORDER BY version"),
+        &[&kind.as_str(), &name],
+    )
+    .await?;
     rows.iter().map(read_definition).collect()
 }
 
@@ -101,20 +137,31 @@ async fn store_definitions(tx: &Transaction<'_>, edit: &DefinitionEdit) -> Resul
 
 /// The revision, which nobody raises before this transaction ends.
 async fn hold_revision(tx: &Transaction<'_>) -> Result<u64, LedgerError> {
-    Ok(query_one(tx, "SELECT revision FROM definition_revision FOR UPDATE", &[]).await?.get::<_, i64>(0) as u64)
+    Ok(query_one(tx, "SELECT revision FROM definition_revision FOR UPDATE", &[])
+        .await?
+        .get::<_, i64>(0) as u64)
 }
 
 async fn hold_jobs(tx: &Transaction<'_>, edit: &DefinitionEdit) -> Result<(), LedgerError> {
-    let jobs = edit.versions.iter().map(|(_, definition)| definition).filter(|definition| definition.kind == DefinitionKind::Job);
+    let jobs = edit
+        .versions
+        .iter()
+        .map(|(_, definition)| definition)
+        .filter(|definition| definition.kind == DefinitionKind::Job);
     let jobs: Vec<&str> = jobs.map(|definition| &*definition.name).collect();
-    execute(tx, "SELECT FROM job WHERE job_id = ANY($1) ORDER BY job_id FOR UPDATE", &[&jobs]).await?;
+    execute(tx, "SELECT FROM job WHERE job_id = ANY($1) ORDER BY job_id FOR UPDATE", &[&jobs])
+        .await?;
     Ok(())
 }
 
-async fn insert_definition(tx: &Transaction<'_>, definition: &Definition) -> Result<(), LedgerError> {
+async fn insert_definition(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+) -> Result<(), LedgerError> {
     execute(
         tx,
-        "INSERT INTO definition (kind, name, version, document, applied_at, applied_by) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO definition (kind, name, version, document, applied_at, applied_by) VALUES \
+         ($1, $2, $3, $4, $5, $6)",
         &[
             &definition.kind.as_str(),
             &definition.name,
@@ -133,8 +180,10 @@ async fn start_job(tx: &Transaction<'_>, job: &str, at: Timestamp) -> Result<(),
     execute(
         tx,
         "INSERT INTO job (job_id, began, mark, known_until) VALUES ($1, $2, $2, $2)
-         ON CONFLICT (job_id) DO UPDATE SET began = $2, mark = greatest(job.mark, $2), known_until = greatest(job.known_until, $2),
-                                            replan_from = NULL, paused_at = NULL, resumed_at = NULL",
+         ON CONFLICT (job_id) DO UPDATE SET began = $2, mark = greatest(job.mark, $2), known_until \
+         = greatest(job.known_until, $2),
+                                            replan_from = NULL, paused_at = NULL, resumed_at = \
+                                            NULL",
         &[&job, &micros(at)],
     )
     .await?;
@@ -144,7 +193,8 @@ async fn start_job(tx: &Transaction<'_>, job: &str, at: Timestamp) -> Result<(),
 async fn note_start(tx: &Transaction<'_>, start: &StartedWith) -> Result<(), LedgerError> {
     execute(
         tx,
-        "INSERT INTO agent_start (agent, documents) VALUES ($1, $2) ON CONFLICT (agent) DO UPDATE SET documents = excluded.documents",
+        "INSERT INTO agent_start (agent, documents) VALUES ($1, $2) ON CONFLICT (agent) DO UPDATE \
+         SET documents = excluded.documents",
         &[&start.agent, &start.documents.to_string()],
     )
     .await?;
@@ -152,20 +202,27 @@ async fn note_start(tx: &Transaction<'_>, start: &StartedWith) -> Result<(), Led
 }
 
 async fn started_with(db: &impl GenericClient, agent: &str) -> Result<Option<Value>, LedgerError> {
-    let row = query_opt(db, "SELECT documents FROM agent_start WHERE agent = $1", &[&agent]).await?;
+    let row =
+        query_opt(db, "SELECT documents FROM agent_start WHERE agent = $1", &[&agent]).await?;
     row.map(|row| from_json(&row, 0)).transpose()
 }
 
 async fn pause_job(tx: &Transaction<'_>, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
     hold_revision(tx).await?;
-    let pause = "UPDATE job SET paused_at = $2, resumed_at = NULL WHERE job_id = $1 AND (paused_at IS NULL OR resumed_at IS NOT NULL)";
+    let pause = "UPDATE job SET paused_at = $2, resumed_at = NULL WHERE job_id = $1 AND (paused_at \
+        IS NULL OR resumed_at IS NOT NULL)";
     let paused = execute(tx, pause, &[&job.as_str(), &micros(now)]).await?;
     if paused == 1 { raise_revision(tx).await.map(|()| true) } else { Ok(false) }
 }
 
-async fn resume_job(tx: &Transaction<'_>, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
+async fn resume_job(
+    tx: &Transaction<'_>,
+    job: &JobId,
+    now: Timestamp,
+) -> Result<bool, LedgerError> {
     hold_revision(tx).await?;
-    let resume = "UPDATE job SET resumed_at = $2 WHERE job_id = $1 AND paused_at IS NOT NULL AND resumed_at IS NULL";
+    let resume = "UPDATE job SET resumed_at = $2 WHERE job_id = $1 AND paused_at IS NOT NULL AND \
+        resumed_at IS NULL";
     let resumed = execute(tx, resume, &[&job.as_str(), &micros(now)]).await?;
     if resumed == 1 { raise_revision(tx).await.map(|()| true) } else { Ok(false) }
 }
@@ -178,10 +235,14 @@ async fn raise_revision(tx: &Transaction<'_>) -> Result<(), LedgerError> {
 fn read_definition(row: &Row) -> Result<Definition, LedgerError> {
     let document: Option<&str> = row.get(3);
     Ok(Definition {
-        kind: DefinitionKind::from_name(row.get(0)).ok_or_else(|| unreadable(row, 0, "no kind of definition"))?,
+        kind: DefinitionKind::from_name(row.get(0))
+            .ok_or_else(|| unreadable(row, 0, "no kind of definition"))?,
         name: row.get(1),
         version: row.get::<_, i32>(2) as u32,
-        document: document.map(serde_json::from_str).transpose().map_err(|error| unreadable(row, 3, error))?,
+        document: document
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| unreadable(row, 3, error))?,
         applied_at: instant(row.get(4))?,
         applied_by: row.get(5),
     })

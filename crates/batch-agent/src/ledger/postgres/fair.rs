@@ -26,7 +26,10 @@ struct Waiting {
     turn: i64,
 }
 
-async fn queue_members(tx: &Transaction<'_>, page: &MembersQueued<'_>) -> Result<bool, LedgerError> {
+async fn queue_members(
+    tx: &Transaction<'_>,
+    page: &MembersQueued<'_>,
+) -> Result<bool, LedgerError> {
     let Some(advanced) = advance_cursor(tx, 0, &page.read).await? else {
         return Ok(false);
     };
@@ -51,11 +54,13 @@ async fn queue_members(tx: &Transaction<'_>, page: &MembersQueued<'_>) -> Result
     Ok(true)
 }
 
-/// The turn before that of the chunk at the front of the lane; if none waits, the last that was given.
+/// The turn before that of the chunk at the front of the lane; if none waits, the last that was
+/// given.
 async fn front(tx: &Transaction<'_>, lane: &Advanced<'_>) -> Result<i64, LedgerError> {
     let row = query_one(
         tx,
-        "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND deaths = 0 AND turn > 0 AND priority = $1 AND job = $2),
+        "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND deaths = 0 AND \
+         turn > 0 AND priority = $1 AND job = $2),
                          (SELECT max(turn) FROM fair_share WHERE priority = $1 AND job = $2), 0)",
         &[&lane.priority, &lane.job],
     )
@@ -64,11 +69,19 @@ async fn front(tx: &Transaction<'_>, lane: &Advanced<'_>) -> Result<i64, LedgerE
 }
 
 /// Gives a value so many turns, one after the other, and answers the first of them.
-async fn take_turns(tx: &Transaction<'_>, lane: &Advanced<'_>, value: &str, turns: i64, front: i64) -> Result<i64, LedgerError> {
+async fn take_turns(
+    tx: &Transaction<'_>,
+    lane: &Advanced<'_>,
+    value: &str,
+    turns: i64,
+    front: i64,
+) -> Result<i64, LedgerError> {
     let row = query_one(
         tx,
-        "INSERT INTO fair_share (priority, job, value, turn) VALUES ($1, $2, $3, $4::bigint + $5::bigint)
-         ON CONFLICT (priority, job, value) DO UPDATE SET turn = greatest(fair_share.turn, $4::bigint) + $5::bigint RETURNING turn - $5::bigint + 1",
+        "INSERT INTO fair_share (priority, job, value, turn) VALUES ($1, $2, $3, $4::bigint + \
+         $5::bigint)
+         ON CONFLICT (priority, job, value) DO UPDATE SET turn = greatest(fair_share.turn, \
+         $4::bigint) + $5::bigint RETURNING turn - $5::bigint + 1",
         &[&lane.priority, &lane.job, &value, &front, &turns],
     )
     .await?;
@@ -76,12 +89,22 @@ async fn take_turns(tx: &Transaction<'_>, lane: &Advanced<'_>, value: &str, turn
 }
 
 /// Puts all chunks of a page in by one statement.
-async fn insert_waiting(tx: &Transaction<'_>, run: &Advanced<'_>, waiting: &[Waiting]) -> Result<(), LedgerError> {
-    let column = |of: fn(&[OpenMember]) -> u64| waiting.iter().map(|waiting| of(&waiting.open) as i64).collect::<Vec<_>>();
-    let insert = "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, ready_at, open_members, attempt, token, job, turn)
-         SELECT $1, new.first_tenant, new.last_tenant, new.first_ordinal, new.size, 'ready', $2, $3, new.open_members, 0, 0, $4, new.turn
-         FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[]) WITH ORDINALITY
-              AS new (first_tenant, last_tenant, first_ordinal, size, open_members, turn, place) ORDER BY new.place";
+async fn insert_waiting(
+    tx: &Transaction<'_>,
+    run: &Advanced<'_>,
+    waiting: &[Waiting],
+) -> Result<(), LedgerError> {
+    let column = |of: fn(&[OpenMember]) -> u64| {
+        waiting.iter().map(|waiting| of(&waiting.open) as i64).collect::<Vec<_>>()
+    };
+    let insert = "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, \
+        priority, ready_at, open_members, attempt, token, job, turn)
+         SELECT $1, new.first_tenant, new.last_tenant, new.first_ordinal, new.size, 'ready', $2, \
+         $3, new.open_members, 0, 0, $4, new.turn
+         FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], \
+         $10::bigint[]) WITH ORDINALITY
+              AS new (first_tenant, last_tenant, first_ordinal, size, open_members, turn, place) \
+              ORDER BY new.place";
     execute(
         tx,
         insert,

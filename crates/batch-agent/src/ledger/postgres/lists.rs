@@ -6,24 +6,36 @@ use cohort_preferences::{JobId, TenantId};
 use tokio_postgres::Row;
 
 use super::super::outcome::{OutcomeRecord, StatusName};
-use super::super::{Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery, RunState};
+use super::super::{
+    Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery, RunState,
+};
 use super::conditions::Conditions;
 use super::{RUN, from_json, group, instant, instant_or_none, parsed, unreadable};
 use crate::identity::work_key;
 
 /// The columns that `read_outcome` reads, in its order.
 pub(super) const OUTCOME: &str =
-    "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version, o.stale,
-    o.result, o.finished_at, j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at, o.key_nonce";
+    "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, \
+     o.preference_version, o.stale,
+    o.result, o.finished_at, j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at, \
+    o.key_nonce";
 
 /// What outcomes are joined with for these columns.
-pub(super) const WITH_NAMES: &str = "JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
+pub(super) const WITH_NAMES: &str =
+    "JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
 
 pub(super) async fn run(db: &impl GenericClient, id: RunId) -> Result<Option<Run>, LedgerError> {
-    query_opt(db, &format!("{RUN} WHERE r.id = $1"), &[&id.0]).await?.as_ref().map(read_run).transpose()
+    query_opt(db, &format!("{RUN} WHERE r.id = $1"), &[&id.0])
+        .await?
+        .as_ref()
+        .map(read_run)
+        .transpose()
 }
 
-pub(super) async fn runs(db: &impl GenericClient, wanted: &RunQuery) -> Result<Vec<Run>, LedgerError> {
+pub(super) async fn runs(
+    db: &impl GenericClient,
+    wanted: &RunQuery,
+) -> Result<Vec<Run>, LedgerError> {
     let (job, limit) = (wanted.job.as_ref().map(JobId::as_str), wanted.limit() as i64);
     let (state, before) = (wanted.state.map(RunState::as_str), wanted.before.map(|run| run.0));
     let mut conditions = Conditions::default();
@@ -31,14 +43,26 @@ pub(super) async fn runs(db: &impl GenericClient, wanted: &RunQuery) -> Result<V
     conditions.add("r.state =", state.as_ref());
     conditions.add("r.id <", before.as_ref());
     let limit = conditions.place_of(&limit);
-    let rows = query(db, &format!("{RUN} {} ORDER BY r.id DESC LIMIT {limit}", conditions.sql()), conditions.bound()).await?;
+    let rows = query(
+        db,
+        &format!("{RUN} {} ORDER BY r.id DESC LIMIT {limit}", conditions.sql()),
+        conditions.bound(),
+    )
+    .await?;
     rows.iter().map(read_run).collect()
 }
 
-pub(super) async fn outcomes(db: &impl GenericClient, wanted: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
+pub(super) async fn outcomes(
+    db: &impl GenericClient,
+    wanted: &OutcomeQuery,
+) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
     let (after, most) = (wanted.after()?, wanted.limit());
-    let (run, job, limit) = (wanted.run.map(|run| run.0), wanted.job.as_ref().map(JobId::as_str), most as i64);
-    let (tenant, status) = (wanted.tenant.as_ref().map(TenantId::as_str), wanted.status.map(|status| status.code() as i32));
+    let (run, job, limit) =
+        (wanted.run.map(|run| run.0), wanted.job.as_ref().map(JobId::as_str), most as i64);
+    let (tenant, status) = (
+        wanted.tenant.as_ref().map(TenantId::as_str),
+        wanted.status.map(|status| status.code() as i32),
+    );
     let mut conditions = Conditions::default();
     conditions.add_behind("(o.run, o.ordinal)", after.as_ref());
     conditions.add("o.run =", run.as_ref());
@@ -48,9 +72,15 @@ pub(super) async fn outcomes(db: &impl GenericClient, wanted: &OutcomeQuery) -> 
     conditions.add("o.reason =", wanted.reason.as_ref());
     conditions.add_part_of("o.detail", wanted.error.as_ref());
     let limit = conditions.place_of(&limit);
-    let sql = format!("{OUTCOME} FROM outcome o {WITH_NAMES} {} ORDER BY o.run, o.ordinal LIMIT {limit}", conditions.sql());
+    let sql = format!(
+        "{OUTCOME} FROM outcome o {WITH_NAMES} {} ORDER BY o.run, o.ordinal LIMIT {limit}",
+        conditions.sql()
+    );
     let rows = query(db, &sql, conditions.bound()).await?;
-    let next = rows.last().filter(|_| rows.len() == most).map(|row| format!("{}:{}", row.get::<_, i64>(0), row.get::<_, i64>(1)));
+    let next = rows
+        .last()
+        .filter(|_| rows.len() == most)
+        .map(|row| format!("{}:{}", row.get::<_, i64>(0), row.get::<_, i64>(1)));
     Ok((rows.iter().map(read_outcome).collect::<Result<_, _>>()?, next))
 }
 
@@ -74,7 +104,10 @@ pub(super) fn read_outcome(row: &Row) -> Result<OutcomeRecord, LedgerError> {
         chunk: row.get(7),
         preference_version: row.get::<_, Option<i64>>(8).map(|version| version as u64),
         stale: row.get(9),
-        result: result.map(serde_json::from_str).transpose().map_err(|error| unreadable(row, 10, error))?,
+        result: result
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| unreadable(row, 10, error))?,
         finished_at: instant(row.get(11))?,
     })
 }

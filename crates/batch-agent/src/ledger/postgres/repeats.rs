@@ -16,10 +16,13 @@ pub(super) async fn other_runs(
     own: &Run,
     period: Option<&RangeInclusive<Date>>,
 ) -> Result<OtherRuns, LedgerError> {
-    let sql = "SELECT EXISTS (SELECT FROM run WHERE job = j.id AND state <> 'closed' AND scheduled_at < $2),
-                EXISTS (SELECT FROM run WHERE job = j.id AND nominal_date BETWEEN $3 AND $4 AND scheduled_at <> $2 AND members > 0
+    let sql = "SELECT EXISTS (SELECT FROM run WHERE job = j.id AND state <> 'closed' AND \
+        scheduled_at < $2),
+                EXISTS (SELECT FROM run WHERE job = j.id AND nominal_date BETWEEN $3 AND $4 AND \
+                scheduled_at <> $2 AND members > 0
                                           AND frequency NOT IN ('hourly', 'cron')
-                                          AND NOT (frequency = $5 AND time_key = $6 AND timezone = $7))
+                                          AND NOT (frequency = $5 AND time_key = $6 AND timezone = \
+                                          $7))
          FROM job j WHERE j.job_id = $1";
     let group = &own.group;
     let row = query_one(
@@ -46,14 +49,18 @@ pub(super) async fn already_ran(
     own_chunk: i64,
     numbers: &[u64],
 ) -> Result<HashSet<u64>, LedgerError> {
-    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it. Who was requeued is found by the
-    // chunk of the first turn, and counts on, so that an edit meanwhile doubles no day.
+    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it. Who
+    // was requeued is found by the chunk of the first turn, and counts on, so that an edit
+    // meanwhile doubles no day.
     let sql = "SELECT asked.number, c.open_members, coalesce(c.split_from, c.id) < $9,
-                EXISTS (SELECT FROM outcome o WHERE o.run = c.run AND o.ordinal >= c.first_ordinal AND o.ordinal < c.first_ordinal + c.size
+                EXISTS (SELECT FROM outcome o WHERE o.run = c.run AND o.ordinal >= c.first_ordinal \
+                AND o.ordinal < c.first_ordinal + c.size
                                                 AND o.tenant = asked.number AND o.status <> 2)
          FROM unnest($1::bigint[]) AS asked (number) CROSS JOIN job j JOIN run r ON r.job = j.id
-              JOIN chunk c ON c.run = r.id AND c.first_tenant <= asked.number AND c.last_tenant >= asked.number
-         WHERE j.job_id = $2 AND r.nominal_date BETWEEN $3 AND $4 AND r.scheduled_at <> $8 AND r.frequency NOT IN ('hourly', 'cron')
+              JOIN chunk c ON c.run = r.id AND c.first_tenant <= asked.number AND c.last_tenant >= \
+              asked.number
+         WHERE j.job_id = $2 AND r.nominal_date BETWEEN $3 AND $4 AND r.scheduled_at <> $8 AND \
+         r.frequency NOT IN ('hourly', 'cron')
            AND NOT (r.frequency = $5 AND r.time_key = $6 AND r.timezone = $7)";
     let group = &own.group;
     let rows = query(
@@ -85,12 +92,21 @@ pub(super) async fn already_ran(
     Ok(ran)
 }
 
-pub(super) async fn open_earlier(db: &impl GenericClient, own: &Run, numbers: &[u64]) -> Result<HashMap<u64, usize>, LedgerError> {
-    let sql = "SELECT c.open_members FROM job j JOIN run r ON r.job = j.id JOIN chunk c ON c.run = r.id
+pub(super) async fn open_earlier(
+    db: &impl GenericClient,
+    own: &Run,
+    numbers: &[u64],
+) -> Result<HashMap<u64, usize>, LedgerError> {
+    let sql =
+        "SELECT c.open_members FROM job j JOIN run r ON r.job = j.id JOIN chunk c ON c.run = r.id
          WHERE j.job_id = $1 AND r.state <> 'closed' AND r.scheduled_at < $2
            AND c.state <> 'done' AND c.first_tenant <= $4 AND c.last_tenant >= $3";
-    let (first, last) = (numbers.iter().min().map(|number| *number as i64), numbers.iter().max().map(|number| *number as i64));
-    let rows = query(db, sql, &[&own.job_id.as_str(), &micros(own.occurrence.at), &first, &last]).await?;
+    let (first, last) = (
+        numbers.iter().min().map(|number| *number as i64),
+        numbers.iter().max().map(|number| *number as i64),
+    );
+    let rows =
+        query(db, sql, &[&own.job_id.as_str(), &micros(own.occurrence.at), &first, &last]).await?;
     let mut earlier: HashMap<u64, OpenRuns> = HashMap::new();
     for row in &rows {
         let open: Vec<OpenMember> = from_json(row, 0)?;

@@ -28,7 +28,8 @@ impl RescueLedger for SqliteLedger {
 fn rescue_chunks(tx: &Connection, now: Timestamp) -> Result<usize, LedgerError> {
     let rescued = tx
         .prepare_cached(
-            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, deaths = deaths + 1
+            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, deaths = deaths \
+             + 1
              WHERE state = 'claimed' AND lease_until < ?1",
         )?
         .execute([micros(now)])?;
@@ -38,7 +39,8 @@ fn rescue_chunks(tx: &Connection, now: Timestamp) -> Result<usize, LedgerError> 
 fn take_back_chunks(tx: &Connection, holder: &str, now: Timestamp) -> Result<usize, LedgerError> {
     let taken = tx
         .prepare_cached(
-            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = min(ready_at, ?2), deaths = deaths + 1
+            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = \
+             min(ready_at, ?2), deaths = deaths + 1
              WHERE state = 'claimed' AND holder = ?1",
         )?
         .execute(params![holder, micros(now)])?;
@@ -47,15 +49,34 @@ fn take_back_chunks(tx: &Connection, holder: &str, now: Timestamp) -> Result<usi
 
 fn split_chunk(tx: &Connection, chunk: &Chunk, now: Timestamp) -> Result<(), LedgerError> {
     let (id, run, token, attempts) = (chunk.id, chunk.run, chunk.token, chunk.attempts);
-    settle_chunk(tx, &Settlement { chunk: id, run, token, attempts, outcomes: Vec::new(), rest: None, retried: Vec::new(), at: now })?;
+    settle_chunk(
+        tx,
+        &Settlement {
+            chunk: id,
+            run,
+            token,
+            attempts,
+            outcomes: Vec::new(),
+            rest: None,
+            retried: Vec::new(),
+            at: now,
+        },
+    )?;
     chunk.open.iter().try_for_each(|member| insert_split(tx, chunk, member, now))
 }
 
 /// A chunk of one member, in the lane of the chunk that it was in.
-fn insert_split(tx: &Connection, chunk: &Chunk, member: &OpenMember, now: Timestamp) -> Result<(), LedgerError> {
+fn insert_split(
+    tx: &Connection,
+    chunk: &Chunk,
+    member: &OpenMember,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, job, ready_at, open_members, attempt, token, split_from)
-         SELECT run, ?2, ?2, ?3, 1, 'ready', priority, job, ?4, ?5, attempt, 0, ?6 FROM chunk WHERE id = ?1",
+        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
+         job, ready_at, open_members, attempt, token, split_from)
+         SELECT run, ?2, ?2, ?3, 1, 'ready', priority, job, ?4, ?5, attempt, 0, ?6 FROM chunk \
+         WHERE id = ?1",
     )?
     .execute(params![
         chunk.id,

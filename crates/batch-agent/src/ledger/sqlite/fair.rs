@@ -5,7 +5,10 @@ use cohort_preferences::TenantId;
 use rusqlite::{Connection, params};
 
 use super::super::fair::{FairLedger, MembersQueued, by_value};
-use super::{Advanced, LedgerError, OpenMember, Page, SqliteLedger, advance_cursor, close_if_complete, erasure, micros, to_json};
+use super::{
+    Advanced, LedgerError, OpenMember, Page, SqliteLedger, advance_cursor, close_if_complete,
+    erasure, micros, to_json,
+};
 
 #[async_trait]
 impl FairLedger for SqliteLedger {
@@ -35,23 +38,33 @@ fn queue_members(tx: &Connection, page: &Page, values: &[String]) -> Result<bool
     Ok(true)
 }
 
-/// The turn before that of the chunk at the front of the lane; if none waits, the last that was given.
+/// The turn before that of the chunk at the front of the lane; if none waits, the last that was
+/// given.
 fn front(tx: &Connection, lane: &Advanced) -> Result<i64, LedgerError> {
     let front = tx
         .prepare_cached(
-            "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND deaths = 0 AND turn > 0 AND priority = ?1 AND job = ?2),
-                             (SELECT max(turn) FROM fair_share WHERE priority = ?1 AND job = ?2), 0)",
+            "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND deaths = 0 \
+             AND turn > 0 AND priority = ?1 AND job = ?2),
+                             (SELECT max(turn) FROM fair_share WHERE priority = ?1 AND job = ?2), \
+                             0)",
         )?
         .query_row([lane.priority, lane.job], |row| row.get(0))?;
     Ok(front)
 }
 
 /// Gives a value so many turns, one after the other, and answers the first of them.
-fn take_turns(tx: &Connection, lane: &Advanced, value: &str, turns: i64, front: i64) -> Result<i64, LedgerError> {
+fn take_turns(
+    tx: &Connection,
+    lane: &Advanced,
+    value: &str,
+    turns: i64,
+    front: i64,
+) -> Result<i64, LedgerError> {
     let first = tx
         .prepare_cached(
             "INSERT INTO fair_share (priority, job, value, turn) VALUES (?1, ?2, ?3, ?4 + ?5)
-             ON CONFLICT (priority, job, value) DO UPDATE SET turn = max(fair_share.turn, ?4) + ?5 RETURNING turn - ?5 + 1",
+             ON CONFLICT (priority, job, value) DO UPDATE SET turn = max(fair_share.turn, ?4) + ?5 \
+             RETURNING turn - ?5 + 1",
         )?
         .query_row(params![lane.priority, lane.job, value, front, turns], |row| row.get(0))?;
     Ok(first)
@@ -68,7 +81,8 @@ fn insert_waiting(
     let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
     let open = OpenMember::in_order(first_ordinal, &numbers);
     tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, job, ready_at, open_members, attempt, token, turn)
+        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
+         job, ready_at, open_members, attempt, token, turn)
          VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, ?9, 0, 0, ?10)",
     )?
     .execute(params![

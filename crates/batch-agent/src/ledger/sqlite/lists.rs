@@ -4,40 +4,61 @@ use cohort_preferences::{JobId, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::outcome::{OutcomeRecord, StatusName};
-use super::super::{Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery, RunState};
+use super::super::{
+    Counts, Firing, FiringName, LedgerError, OutcomeQuery, Run, RunId, RunQuery, RunState,
+};
 use super::{RUN, from_json, group, instant, micros_to_instant, parsed, unreadable};
 use crate::identity::work_key;
 
 pub(super) fn run(tx: &Connection, id: RunId) -> Result<Option<Run>, LedgerError> {
-    Ok(tx.prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?.query_row([id.0], read_run).optional()?)
+    Ok(tx
+        .prepare_cached(&format!("{RUN} WHERE r.id = ?1"))?
+        .query_row([id.0], read_run)
+        .optional()?)
 }
 
 pub(super) fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, LedgerError> {
     let sql = format!(
-        "{RUN} WHERE (?1 IS NULL OR j.job_id = ?1) AND (?2 IS NULL OR r.state = ?2) AND (?3 IS NULL OR r.id < ?3) ORDER BY r.id DESC LIMIT ?4"
+        "{RUN} WHERE (?1 IS NULL OR j.job_id = ?1) AND (?2 IS NULL OR r.state = ?2) AND (?3 IS \
+         NULL OR r.id < ?3) ORDER BY r.id DESC LIMIT ?4"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let job = query.job.as_ref().map(JobId::as_str);
-    let rows = statement
-        .query_map(params![job, query.state.map(RunState::as_str), query.before.map(|run| run.0), query.limit() as i64], read_run)?;
+    let rows = statement.query_map(
+        params![
+            job,
+            query.state.map(RunState::as_str),
+            query.before.map(|run| run.0),
+            query.limit() as i64
+        ],
+        read_run,
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The columns that `read_outcome` reads, in its order.
 pub(super) const OUTCOME: &str =
-    "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, o.preference_version, o.stale,
-    o.result, o.finished_at, j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at, o.key_nonce";
+    "SELECT o.run, o.ordinal, t.tenant_id, o.status, o.reason, o.detail, o.attempts, o.chunk, \
+     o.preference_version, o.stale,
+    o.result, o.finished_at, j.job_id, r.feature_type, r.nominal, r.timezone, r.scheduled_at, \
+    o.key_nonce";
 
 /// What outcomes are joined with for these columns.
-pub(super) const WITH_NAMES: &str = "JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
+pub(super) const WITH_NAMES: &str =
+    "JOIN run r ON r.id = o.run JOIN job j ON j.id = r.job JOIN tenant t ON t.number = o.tenant";
 
-pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
+pub(super) fn outcomes(
+    tx: &Connection,
+    query: &OutcomeQuery,
+) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
     let limit = query.limit();
     let (after_run, after_ordinal) = query.after()?.unwrap_or((0, -1));
     let mut statement = tx.prepare_cached(&format!(
         "{OUTCOME} FROM outcome o {WITH_NAMES}
-         WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR j.job_id = ?4)
-           AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6) AND (?7 IS NULL OR o.reason = ?7)
+         WHERE (o.run, o.ordinal) > (?1, ?2) AND (?3 IS NULL OR o.run = ?3) AND (?4 IS NULL OR \
+         j.job_id = ?4)
+           AND (?5 IS NULL OR t.tenant_id = ?5) AND (?6 IS NULL OR o.status = ?6) AND (?7 IS NULL \
+           OR o.reason = ?7)
            AND (?8 IS NULL OR instr(o.detail, ?8) > 0)
          ORDER BY o.run, o.ordinal LIMIT ?9"
     ))?;
@@ -52,8 +73,12 @@ pub(super) fn outcomes(tx: &Connection, query: &OutcomeQuery) -> Result<(Vec<Out
         query.error,
         limit as i64,
     ];
-    let rows: Vec<((i64, i64), OutcomeRecord)> = statement.query_map(parameters, read_outcome)?.collect::<Result<_, _>>()?;
-    let next = rows.last().filter(|_| rows.len() == limit).map(|((run, ordinal), _)| format!("{run}:{ordinal}"));
+    let rows: Vec<((i64, i64), OutcomeRecord)> =
+        statement.query_map(parameters, read_outcome)?.collect::<Result<_, _>>()?;
+    let next = rows
+        .last()
+        .filter(|_| rows.len() == limit)
+        .map(|((run, ordinal), _)| format!("{run}:{ordinal}"));
     Ok((rows.into_iter().map(|(_, record)| record).collect(), next))
 }
 
@@ -78,7 +103,10 @@ pub(super) fn read_outcome(row: &Row<'_>) -> rusqlite::Result<((i64, i64), Outco
         chunk: row.get(7)?,
         preference_version: row.get::<_, Option<i64>>(8)?.map(|version| version as u64),
         stale: row.get(9)?,
-        result: result.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(10, error))?,
+        result: result
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| unreadable(10, error))?,
         finished_at: instant(row, 11)?,
     };
     Ok((place, record))
@@ -94,8 +122,12 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
         feature_type: parsed(row, 2)?,
         group: group(row, 3)?,
         occurrence: Firing { nominal: parsed(row, 6)?, at: instant(row, 7)? },
-        state: RunState::from_name(&row.get::<_, String>(8)?).ok_or_else(|| unreadable(8, "no state"))?,
-        reason: reason.map(|text| text.parse()).transpose().map_err(|error: LedgerError| unreadable(9, error))?,
+        state: RunState::from_name(&row.get::<_, String>(8)?)
+            .ok_or_else(|| unreadable(8, "no state"))?,
+        reason: reason
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|error: LedgerError| unreadable(9, error))?,
         stated: from_json(row, 10)?,
         cursor: row.get(11)?,
         read_faults: row.get(12)?,
@@ -108,7 +140,13 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
             missed: count(17)?,
         },
         opened_at: instant(row, 18)?,
-        canceled_at: row.get::<_, Option<i64>>(22)?.map(|at| micros_to_instant(22, at)).transpose()?,
-        closed_at: row.get::<_, Option<i64>>(19)?.map(|at| micros_to_instant(19, at)).transpose()?,
+        canceled_at: row
+            .get::<_, Option<i64>>(22)?
+            .map(|at| micros_to_instant(22, at))
+            .transpose()?,
+        closed_at: row
+            .get::<_, Option<i64>>(19)?
+            .map(|at| micros_to_instant(19, at))
+            .transpose()?,
     })
 }

@@ -18,7 +18,10 @@ impl PaceLedger for SqliteLedger {
         self.db.write(move |tx| slow_purpose(tx, &purpose, until)).await
     }
 
-    async fn slowed_purposes(&self, now: Timestamp) -> Result<HashMap<PurposeId, Timestamp>, LedgerError> {
+    async fn slowed_purposes(
+        &self,
+        now: Timestamp,
+    ) -> Result<HashMap<PurposeId, Timestamp>, LedgerError> {
         self.db.read(move |tx| slowed_purposes(tx, now)).await
     }
 }
@@ -32,8 +35,13 @@ fn slow_purpose(tx: &Connection, purpose: &PurposeId, until: Timestamp) -> Resul
     Ok(())
 }
 
-fn slowed_purposes(tx: &Connection, now: Timestamp) -> Result<HashMap<PurposeId, Timestamp>, LedgerError> {
-    let mut statement = tx.prepare_cached("SELECT purpose_id, not_before FROM purpose_pause WHERE not_before > ?1")?;
-    let slowed = statement.query_map([micros(now)], |row| Ok((parsed(row, 0)?, instant(row, 1)?)))?;
+fn slowed_purposes(
+    tx: &Connection,
+    now: Timestamp,
+) -> Result<HashMap<PurposeId, Timestamp>, LedgerError> {
+    let mut statement = tx
+        .prepare_cached("SELECT purpose_id, not_before FROM purpose_pause WHERE not_before > ?1")?;
+    let slowed =
+        statement.query_map([micros(now)], |row| Ok((parsed(row, 0)?, instant(row, 1)?)))?;
     Ok(slowed.collect::<Result<_, _>>()?)
 }

@@ -10,14 +10,21 @@ use super::super::acts::OpenRuns;
 use super::super::{LedgerError, OpenMember, OtherRuns, Run};
 use super::{from_json, micros};
 
-pub(super) fn other_runs(tx: &Connection, own: &Run, period: Option<&RangeInclusive<Date>>) -> Result<OtherRuns, LedgerError> {
+pub(super) fn other_runs(
+    tx: &Connection,
+    own: &Run,
+    period: Option<&RangeInclusive<Date>>,
+) -> Result<OtherRuns, LedgerError> {
     let group = &own.group;
     let others = tx
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM run WHERE job = j.id AND state <> 'closed' AND scheduled_at < ?2),
-                    EXISTS (SELECT 1 FROM run WHERE job = j.id AND nominal_date BETWEEN ?3 AND ?4 AND scheduled_at <> ?2 AND members > 0
+            "SELECT EXISTS (SELECT 1 FROM run WHERE job = j.id AND state <> 'closed' AND \
+             scheduled_at < ?2),
+                    EXISTS (SELECT 1 FROM run WHERE job = j.id AND nominal_date BETWEEN ?3 AND ?4 \
+                    AND scheduled_at <> ?2 AND members > 0
                                                 AND frequency NOT IN ('hourly', 'cron')
-                                                AND NOT (frequency = ?5 AND time_key = ?6 AND timezone = ?7))
+                                                AND NOT (frequency = ?5 AND time_key = ?6 AND \
+                                                timezone = ?7))
              FROM job j WHERE j.job_id = ?1",
         )?
         .query_row(
@@ -42,15 +49,21 @@ pub(super) fn already_ran(
     own_chunk: i64,
     numbers: &[u64],
 ) -> Result<HashSet<u64>, LedgerError> {
-    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it. Who was requeued is found by the
-    // chunk of the first turn, and counts on, so that an edit meanwhile doubles no day.
+    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it. Who
+    // was requeued is found by the chunk of the first turn, and counts on, so that an edit
+    // meanwhile doubles no day.
     let mut chunks = tx.prepare_cached(
-        "SELECT ifnull(c.split_from, c.id), c.run, c.first_ordinal, c.size, c.open_members FROM run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
-         WHERE j.job_id = ?1 AND r.nominal_date BETWEEN ?2 AND ?3 AND r.scheduled_at <> ?8 AND r.frequency NOT IN ('hourly', 'cron')
-           AND NOT (r.frequency = ?4 AND r.time_key = ?5 AND r.timezone = ?6) AND c.first_tenant <= ?7 AND c.last_tenant >= ?7",
+        "SELECT ifnull(c.split_from, c.id), c.run, c.first_ordinal, c.size, c.open_members FROM \
+         run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
+         WHERE j.job_id = ?1 AND r.nominal_date BETWEEN ?2 AND ?3 AND r.scheduled_at <> ?8 AND \
+         r.frequency NOT IN ('hourly', 'cron')
+           AND NOT (r.frequency = ?4 AND r.time_key = ?5 AND r.timezone = ?6) AND c.first_tenant \
+           <= ?7 AND c.last_tenant >= ?7",
     )?;
-    let mut ended =
-        tx.prepare_cached("SELECT 1 FROM outcome WHERE run = ?1 AND ordinal >= ?2 AND ordinal < ?2 + ?3 AND tenant = ?4 AND status <> 2")?;
+    let mut ended = tx.prepare_cached(
+        "SELECT 1 FROM outcome WHERE run = ?1 AND ordinal >= ?2 AND ordinal < ?2 \
+            + ?3 AND tenant = ?4 AND status <> 2",
+    )?;
     let (mut ran, group) = (HashSet::new(), &own.group);
     for number in numbers {
         let mut rows = chunks.query(params![
@@ -77,15 +90,24 @@ pub(super) fn already_ran(
     Ok(ran)
 }
 
-pub(super) fn open_earlier(tx: &Connection, own: &Run, numbers: &[u64]) -> Result<HashMap<u64, usize>, LedgerError> {
+pub(super) fn open_earlier(
+    tx: &Connection,
+    own: &Run,
+    numbers: &[u64],
+) -> Result<HashMap<u64, usize>, LedgerError> {
     let (first, last) = (numbers.iter().min(), numbers.iter().max());
     let mut chunks = tx.prepare_cached(
-        "SELECT c.open_members FROM job j CROSS JOIN run r ON r.job = j.id CROSS JOIN chunk c ON c.run = r.id
+        "SELECT c.open_members FROM job j CROSS JOIN run r ON r.job = j.id CROSS JOIN chunk c ON \
+         c.run = r.id
          WHERE j.job_id = ?1 AND r.state <> 'closed' AND r.scheduled_at < ?2
            AND c.state <> 'done' AND c.first_tenant <= ?4 AND c.last_tenant >= ?3",
     )?;
-    let parameters =
-        params![own.job_id.as_str(), micros(own.occurrence.at), first.map(|number| *number as i64), last.map(|number| *number as i64)];
+    let parameters = params![
+        own.job_id.as_str(),
+        micros(own.occurrence.at),
+        first.map(|number| *number as i64),
+        last.map(|number| *number as i64)
+    ];
     let mut earlier: HashMap<u64, OpenRuns> = HashMap::new();
     let mut rows = chunks.query(parameters)?;
     while let Some(row) = rows.next()? {

@@ -1,5 +1,5 @@
-//! An agent of a run: the real scheduler and processor on the real service and a ledger, with a handler that only notes when
-//! it was called.
+//! An agent of a run: the real scheduler and processor on the real service and a ledger, with a
+//! handler that only notes when it was called.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use cohort_batch_agent::{
-    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerError, Ledger, RunId, UserResult, Work,
+    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerError, Ledger,
+    RunId, UserResult, Work,
 };
 use cohort_config_client::ConfigDatabaseClient;
 use cohort_preferences::{BatchConfig, Clock, Job};
@@ -56,7 +57,10 @@ impl Notes {
 impl Handler for Notes {
     async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
         let called = Called { run: work.run_id, at: Clock::now(&*self.clock) };
-        self.calls.lock().expect("nobody panics while it notes a call").extend(work.users.iter().map(|_| called));
+        self.calls
+            .lock()
+            .expect("nobody panics while it notes a call")
+            .extend(work.users.iter().map(|_| called));
         Ok(work.users.iter().map(|user| UserResult::succeeded(user.tenant_id.clone())).collect())
     }
 }
@@ -85,8 +89,15 @@ impl Agent {
     ) -> anyhow::Result<Self> {
         let purpose = PURPOSE.parse().context("a name of ours is none")?;
         let holder = format!("bench-{}", AGENTS.fetch_add(1, Ordering::Relaxed));
-        let builder = EnhancedBatchProcessor::builder(client, ledger).clock(clock).holder(&holder).handler(purpose, handler).jobs([job()?]);
-        let processor = builder.max_concurrent_items(max_concurrent_items).build().context("cannot make an agent")?;
+        let builder = EnhancedBatchProcessor::builder(client, ledger)
+            .clock(clock)
+            .holder(&holder)
+            .handler(purpose, handler)
+            .jobs([job()?]);
+        let processor = builder
+            .max_concurrent_items(max_concurrent_items)
+            .build()
+            .context("cannot make an agent")?;
         let scheduler = DynamicBatchScheduler::new(processor.clone(), POLL_INTERVAL);
         scheduler.initialize_dynamic_schedules().await.context("cannot read the groups")?;
         Ok(Self { scheduler: Arc::new(scheduler), processor })
@@ -102,7 +113,10 @@ impl Agent {
         let (stop, stopped) = watch::channel(false);
         let (scheduler, processor) = (Arc::clone(&self.scheduler), self.processor);
         let task = tokio::spawn(async move {
-            tokio::join!(scheduler.run(stopped.clone()), processor.run(stopped, Duration::from_secs(5)));
+            tokio::join!(
+                scheduler.run(stopped.clone()),
+                processor.run(stopped, Duration::from_secs(5))
+            );
         });
         Working { scheduler: self.scheduler, stop, task }
     }
@@ -118,7 +132,8 @@ impl Working {
 
 fn job() -> anyhow::Result<Job> {
     let job = json!({
-        "job_id": "bench", "type": "individual_batch", "purpose_id": PURPOSE, "preference_based": true, "feature_type": users::FEATURE,
+        "job_id": "bench", "type": "individual_batch", "purpose_id": PURPOSE,
+        "preference_based": true, "feature_type": users::FEATURE,
         "catchup_window": "1h",
     });
     let mut config = BatchConfig::from_json(&job.to_string()).context("a job of ours is none")?;

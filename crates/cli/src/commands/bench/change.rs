@@ -31,16 +31,20 @@ schedules have them all)."#;
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BenchChange {
     /// How many users are stored
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
     /// How many changes one at a time, in a run
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     changes: u64,
     /// How many changes at once as fast as they are answered, in a run
-    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     burst: u64,
     /// How many connections
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 32,
+        value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     #[command(flatten)]
     runs: Runs,
@@ -62,15 +66,25 @@ impl BenchChange {
         let database = self.database.database(environment)?;
         let stage = self.fill(&database).await?;
         let clock = Arc::new(SystemClock);
-        let agent = Agent::ready(stage.client()?, Arc::clone(&stage.ledger), clock.clone(), Notes::new(clock), 25).await?.work();
+        let agent = Agent::ready(
+            stage.client()?,
+            Arc::clone(&stage.ledger),
+            clock.clone(),
+            Notes::new(clock),
+            25,
+        )
+        .await?
+        .work();
         let mut measured = Measured::default();
         for run in 1..=self.runs.count {
             let mut lags = self.one_by_one(&stage, &agent, run).await?;
             lags.sort_by(f64::total_cmp);
             let (rate, all_in_force) = self.at_once(&stage, &agent, run).await?;
-            let (median, high) = (lags[lags.len() / 2], p99(lags).context("there is a change at least")?);
+            let (median, high) =
+                (lags[lags.len() / 2], p99(lags).context("there is a change at least")?);
             eprintln!(
-                "run {run}: in force after {median:.2} ms, p99 {high:.2} ms; {rate:.0} changes a second, all in force {all_in_force:.1} ms later"
+                "run {run}: in force after {median:.2} ms, p99 {high:.2} ms; {rate:.0} changes a \
+                 second, all in force {all_in_force:.1} ms later"
             );
             measured.p50.push(median);
             measured.p99.push(high);
@@ -98,12 +112,19 @@ impl BenchChange {
     }
 
     /// Milliseconds from each answer until its change is in force.
-    async fn one_by_one(&self, stage: &Stage, agent: &Working, run: u64) -> anyhow::Result<Vec<f64>> {
+    async fn one_by_one(
+        &self,
+        stage: &Stage,
+        agent: &Working,
+        run: u64,
+    ) -> anyhow::Result<Vec<f64>> {
         let client = stage.client()?;
         let mut lags = Vec::with_capacity(self.changes as usize);
         for change in 0..self.changes {
             let tenant = users::tenant(change * 7_919 % self.users);
-            let receipt = client.set_feature_preference(&tenant, users::FEATURE, &changed(change, run)).await?;
+            let receipt = client
+                .set_feature_preference(&tenant, users::FEATURE, &changed(change, run))
+                .await?;
             let answered = Instant::now();
             agent.scheduler.until_in_force(receipt.takes_effect_at).await;
             lags.push(answered.elapsed().as_secs_f64() * 1e3);
@@ -112,7 +133,12 @@ impl BenchChange {
     }
 
     /// Changes answered a second, and the milliseconds from the last answer until all are in force.
-    async fn at_once(&self, stage: &Stage, agent: &Working, run: u64) -> anyhow::Result<(f64, f64)> {
+    async fn at_once(
+        &self,
+        stage: &Stage,
+        agent: &Working,
+        run: u64,
+    ) -> anyhow::Result<(f64, f64)> {
         let put = |change: u64| {
             let tenant = users::tenant(change * 7_919 % self.users);
             loopback::put(
@@ -124,7 +150,10 @@ impl BenchChange {
         let requests: Requests = Arc::new((0..self.burst).map(put).collect());
         let took = loopback::send_all(stage.address(), &requests, self.connections.into()).await?;
         let answered = Instant::now();
-        let last = stage.client()?.set_feature_preference(&users::tenant(0), users::FEATURE, &changed(0, run + 1)).await?;
+        let last = stage
+            .client()?
+            .set_feature_preference(&users::tenant(0), users::FEATURE, &changed(0, run + 1))
+            .await?;
         agent.scheduler.until_in_force(last.takes_effect_at).await;
         Ok((self.burst as f64 / took.as_secs_f64(), answered.elapsed().as_secs_f64() * 1e3))
     }
@@ -134,7 +163,8 @@ impl BenchChange {
 fn changed(change: u64, run: u64) -> Value {
     let minute = (change * 13 + run * 7) % (24 * 60);
     json!({
-        "frequency": "monthly", "preferred_day": 1 + change % 28, "preferred_time": format!("{:02}:{:02}", minute / 60, minute % 60),
+        "frequency": "monthly", "preferred_day": 1 + change % 28,
+        "preferred_time": format!("{:02}:{:02}", minute / 60, minute % 60),
         "timezone": "UTC", "template_overrides": {"tone": "professional"}
     })
 }

@@ -17,7 +17,8 @@ use crate::config::Environment;
 use crate::failure::WrongInput;
 use crate::services::{CONFIG_DATABASE, LEDGER, open_ledger_at};
 
-const SERVER_HELP: &str = "The PostgreSQL server, spoken to without TLS; each run has a schema of its own there [default: DATABASE_URL]";
+const SERVER_HELP: &str = "The PostgreSQL server, spoken to without TLS; each run has a schema of \
+    its own there [default: DATABASE_URL]";
 
 /// Which database.
 #[derive(Args)]
@@ -60,7 +61,10 @@ impl DatabaseArgs {
         }
         match environment.database(self.database_url.as_deref(), None)? {
             DatabaseAddress::Postgres { url, .. } => Ok(Database::Postgres(url)),
-            DatabaseAddress::Sqlite(_) => Err(WrongInput("--backend postgres: expected an address postgres://…".into()).into()),
+            DatabaseAddress::Sqlite(_) => {
+                Err(WrongInput("--backend postgres: expected an address postgres://…".into())
+                    .into())
+            }
         }
     }
 }
@@ -82,7 +86,10 @@ impl Database {
             Self::Sqlite => DatabaseAddress::Sqlite(folder.path().join(CONFIG_DATABASE)),
             Self::Postgres(url) => {
                 let place = PLACES.fetch_add(1, Ordering::Relaxed);
-                DatabaseAddress::Postgres { url: url.clone(), schema: format!("cohort_bench_{}_{place}", std::process::id()) }
+                DatabaseAddress::Postgres {
+                    url: url.clone(),
+                    schema: format!("cohort_bench_{}_{place}", std::process::id()),
+                }
             }
         };
         Ok(Place { address, folder })
@@ -97,7 +104,8 @@ impl Place {
         ConfigService::open(options).await.with_context(|| format!("cannot open {}", self.address))
     }
 
-    /// The ledger of an agent, in the same database; each handle is as another process would have it.
+    /// The ledger of an agent, in the same database; each handle is as another process would have
+    /// it.
     pub(super) async fn open_ledger(&self) -> anyhow::Result<Arc<dyn Ledger>> {
         open_ledger_at(&self.ledger()).await
     }
@@ -105,20 +113,26 @@ impl Place {
     fn ledger(&self) -> DatabaseAddress {
         match &self.address {
             DatabaseAddress::Sqlite(_) => DatabaseAddress::Sqlite(self.folder.path().join(LEDGER)),
-            DatabaseAddress::Postgres { url, schema } => DatabaseAddress::Postgres { url: url.clone(), schema: format!("{schema}_ledger") },
+            DatabaseAddress::Postgres { url, schema } => {
+                DatabaseAddress::Postgres { url: url.clone(), schema: format!("{schema}_ledger") }
+            }
         }
     }
 
-    /// Has the bare driver write so many users into the tables of a service that holds nothing; says how long it took.
+    /// Has the bare driver write so many users into the tables of a service that holds nothing;
+    /// says how long it took.
     pub(super) async fn write_bare(&self, users: u64) -> anyhow::Result<Duration> {
         self.open(Arc::new(SystemClock)).await?.shutdown();
         match &self.address {
             DatabaseAddress::Sqlite(path) => {
                 let path = path.clone();
-                let written = tokio::task::spawn_blocking(move || bare_sqlite::write(&path, users)).await;
+                let written =
+                    tokio::task::spawn_blocking(move || bare_sqlite::write(&path, users)).await;
                 written.context("the bare driver broke down")?
             }
-            DatabaseAddress::Postgres { url, schema } => bare_postgres::write(connect(url).await?, schema, users).await,
+            DatabaseAddress::Postgres { url, schema } => {
+                bare_postgres::write(connect(url).await?, schema, users).await
+            }
         }
     }
 
@@ -127,7 +141,11 @@ impl Place {
         for address in [&self.address, &self.ledger()] {
             if let DatabaseAddress::Postgres { url, schema } = address {
                 let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
-                connect(url).await?.batch_execute(&drop).await.with_context(|| format!("cannot drop the schema {schema}"))?;
+                connect(url)
+                    .await?
+                    .batch_execute(&drop)
+                    .await
+                    .with_context(|| format!("cannot drop the schema {schema}"))?;
             }
         }
         self.folder.close().context("cannot remove the folder")
@@ -136,7 +154,8 @@ impl Place {
 
 /// A connection to a PostgreSQL server.
 pub(super) async fn connect(url: &str) -> anyhow::Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot connect to PostgreSQL")?;
+    let (client, connection) =
+        tokio_postgres::connect(url, NoTls).await.context("cannot connect to PostgreSQL")?;
     tokio::spawn(connection);
     Ok(client)
 }

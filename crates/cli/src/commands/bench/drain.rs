@@ -1,4 +1,5 @@
-//! `cohort bench drain`: users who are all due at one instant, from that instant to the last outcome.
+//! `cohort bench drain`: users who are all due at one instant, from that instant to the last
+//! outcome.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,19 +48,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BenchDrain {
     /// How many users
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
     /// In how many groups, all due at the one instant
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=MOST_DUE_GROUPS))]
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..=MOST_DUE_GROUPS))]
     groups: u64,
     /// How many users are called at once
-    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u16).range(25..))]
+    #[arg(long, value_name = "N", default_value_t = 25,
+        value_parser = clap::value_parser!(u16).range(25..))]
     max_concurrent_items: u16,
     /// How many agents share the work; more than one need --backend postgres
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=8))]
     agents: u8,
     /// How many runs; a figure is their median
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=MOST_RUNS))]
+    #[arg(long, value_name = "N", default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=MOST_RUNS))]
     runs: u64,
     #[command(flatten)]
     database: DatabaseArgs,
@@ -80,7 +86,11 @@ impl BenchDrain {
     pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
         let database = self.database.database(environment)?;
         if self.agents > 1 && matches!(database, Database::Sqlite) {
-            return Err(WrongInput("--agents: one agent has a ledger on SQLite to itself; add --backend postgres".into()).into());
+            return Err(WrongInput(
+                "--agents: one agent has a ledger on SQLite to itself; add --backend postgres"
+                    .into(),
+            )
+            .into());
         }
         let (clock, mut due) = (ShiftedClock::default(), FIRST_DUE.parse::<Timestamp>()?);
         clock.set_to(due - SignedDuration::from_hours(1));
@@ -90,9 +100,15 @@ impl BenchDrain {
         let mut working = Vec::new();
         for agent in 0..self.agents {
             // Each has handles of its own, as in a process of its own.
-            let ledger = if agent == 0 { Arc::clone(&stage.ledger) } else { stage.place.open_ledger().await? };
+            let ledger = if agent == 0 {
+                Arc::clone(&stage.ledger)
+            } else {
+                stage.place.open_ledger().await?
+            };
             let (clock, at_once) = (Arc::clone(&agent_clock), self.max_concurrent_items.into());
-            working.push(Agent::ready(stage.client()?, ledger, clock, notes.clone(), at_once).await?.work());
+            working.push(
+                Agent::ready(stage.client()?, ledger, clock, notes.clone(), at_once).await?.work(),
+            );
         }
         let mut measured = Measured::default();
         for run in 1..=self.runs {
@@ -101,7 +117,10 @@ impl BenchDrain {
             let took = self.drained(&*stage.ledger, due).await?;
             let rate = self.users as f64 / took.as_secs_f64();
             let bare_rate = self.users as f64 / bare_drain::drain(&stage, due).await?.as_secs_f64();
-            eprintln!("run {run}: {rate:.0} users a second, {:.3} s in all; the bare path {bare_rate:.0}", took.as_secs_f64());
+            eprintln!(
+                "run {run}: {rate:.0} users a second, {:.3} s in all; the bare path {bare_rate:.0}",
+                took.as_secs_f64()
+            );
             measured.rates.push(rate);
             measured.bare_rates.push(bare_rate);
             measured.ratios.push(rate / bare_rate);
@@ -116,7 +135,12 @@ impl BenchDrain {
         self.print(&database, &measured)
     }
 
-    async fn fill(&self, database: &Database, clock: &ShiftedClock, due: Timestamp) -> anyhow::Result<Stage> {
+    async fn fill(
+        &self,
+        database: &Database,
+        clock: &ShiftedClock,
+        due: Timestamp,
+    ) -> anyhow::Result<Stage> {
         let input = TempDir::new().context("cannot make a folder")?;
         let lines = input.path().join("lines.jsonl");
         write_lines(&lines, (0..self.users).map(|user| due_line(user, self.groups, due)))?;
@@ -130,11 +154,21 @@ impl BenchDrain {
     /// How long it took from the instant to the last outcome, once all of them are there.
     async fn drained(&self, ledger: &dyn Ledger, due: Timestamp) -> anyhow::Result<Duration> {
         loop {
-            let runs = ledger.runs(RunQuery { limit: Some(self.groups as usize), ..RunQuery::default() }).await?;
+            let runs = ledger
+                .runs(RunQuery { limit: Some(self.groups as usize), ..RunQuery::default() })
+                .await?;
             let runs: Vec<_> = runs.into_iter().filter(|run| run.occurrence.at == due).collect();
-            let done: u64 = runs.iter().filter(|run| run.state == RunState::Closed).map(|run| run.counts.succeeded).sum();
+            let done: u64 = runs
+                .iter()
+                .filter(|run| run.state == RunState::Closed)
+                .map(|run| run.counts.succeeded)
+                .sum();
             if done == self.users {
-                let last = runs.iter().filter_map(|run| run.closed_at).max().context("a closed run has an end")?;
+                let last = runs
+                    .iter()
+                    .filter_map(|run| run.closed_at)
+                    .max()
+                    .context("a closed run has an end")?;
                 return Ok(last.duration_since(due).unsigned_abs());
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -1,4 +1,5 @@
-//! Users who are all due at one instant, in as many groups as are wanted, and users in very many groups that are not due.
+//! Users who are all due at one instant, in as many groups as are wanted, and users in very many
+//! groups that are not due.
 
 use std::sync::LazyLock;
 
@@ -44,16 +45,19 @@ const ZONES: [&str; 16] = [
 /// The first zones of the bundled database.
 static FAR_ZONES: LazyLock<Vec<String>> = LazyLock::new(|| Zone::available().take(60).collect());
 
-const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const DAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// A user's line of an import, due at this full hour with all others, in one of so many groups.
 pub(super) fn due_line(user: u64, groups: u64, at: Timestamp) -> String {
     line(user, due_preference(user % groups, at))
 }
 
-/// One group alone is daily, as most users are; more differ by the zone and by the days of the week.
+/// One group alone is daily, as most users are; more differ by the zone and by the days of the
+/// week.
 fn due_preference(group: u64, at: Timestamp) -> Value {
-    let zone: Zone = ZONES[(group / SETS) as usize].parse().expect("a zone of the bundled database");
+    let zone: Zone =
+        ZONES[(group / SETS) as usize].parse().expect("a zone of the bundled database");
     let local = zone.rules().to_datetime(at);
     let time = format!("{:02}:{:02}", local.hour(), local.minute());
     if group == 0 {
@@ -61,9 +65,13 @@ fn due_preference(group: u64, at: Timestamp) -> Value {
     }
     let today = local.weekday();
     let others = DAYS.iter().enumerate().filter(|(index, _)| *index != monday_zero(today));
-    let set = others.enumerate().filter(|(bit, _)| (group % SETS) >> bit & 1 == 1).map(|(_, (_, day))| *day);
+    let set = others
+        .enumerate()
+        .filter(|(bit, _)| (group % SETS) >> bit & 1 == 1)
+        .map(|(_, (_, day))| *day);
     let days: Vec<&str> = set.chain([DAYS[monday_zero(today)]]).collect();
-    json!({"frequency": "weekly", "preferred_day": days, "preferred_time": time, "timezone": zone.name()})
+    json!({"frequency": "weekly", "preferred_day": days, "preferred_time": time,
+        "timezone": zone.name()})
 }
 
 /// A user's line of an import, in one of so many groups none of which is due for a week.
@@ -71,14 +79,24 @@ pub(super) fn far_line(user: u64, groups: u64, today: Date) -> String {
     let group = user % groups;
     let (zone, slot) = (&FAR_ZONES[(group / SLOTS_A_ZONE) as usize], group % SLOTS_A_ZONE);
     let time = format!("{:02}:{:02}", slot / 60 % 24, slot % 60);
-    // At least ten days away on the calendar's round of 28, of which a month has three more at most.
+    // At least ten days away on the calendar's round of 28, of which a month has three more at
+    // most.
     let day = (today.day() as u64 + 10 + slot / (24 * 60)) % 28 + 1;
-    line(user, json!({"frequency": "monthly", "preferred_day": day, "preferred_time": time, "timezone": zone}))
+    line(
+        user,
+        json!({"frequency": "monthly", "preferred_day": day, "preferred_time": time,
+            "timezone": zone}),
+    )
 }
 
 fn line(user: u64, mut preference: Value) -> String {
-    preference["template_overrides"] = json!({"tone": "professional", "signature": format!("customer {user:07}")});
-    format!("{{\"tenant_id\":\"{}\",\"feature_type\":\"{}\",\"preference\":{preference}}}\n", users::tenant(user), users::FEATURE)
+    preference["template_overrides"] =
+        json!({"tone": "professional", "signature": format!("customer {user:07}")});
+    format!(
+        "{{\"tenant_id\":\"{}\",\"feature_type\":\"{}\",\"preference\":{preference}}}\n",
+        users::tenant(user),
+        users::FEATURE
+    )
 }
 
 fn monday_zero(day: Weekday) -> usize {
@@ -103,10 +121,14 @@ mod tests {
     #[test]
     fn all_groups_are_due_at_the_one_instant_and_no_two_are_the_same() {
         let at: Timestamp = "2026-12-07T09:00:00Z".parse().expect("an instant");
-        let groups: HashSet<_> = (0..MOST_DUE_GROUPS).map(|user| group_of(&due_line(user, MOST_DUE_GROUPS, at))).collect();
+        let groups: HashSet<_> = (0..MOST_DUE_GROUPS)
+            .map(|user| group_of(&due_line(user, MOST_DUE_GROUPS, at)))
+            .collect();
         assert_eq!(groups.len() as u64, MOST_DUE_GROUPS);
         for group in groups {
-            let next = Schedule::of(&group).next_after(at - SignedDuration::from_micros(1)).expect("it fires");
+            let next = Schedule::of(&group)
+                .next_after(at - SignedDuration::from_micros(1))
+                .expect("it fires");
             assert_eq!(next.at, at, "{group}");
         }
     }
@@ -116,11 +138,19 @@ mod tests {
         for today in ["2026-02-20", "2026-11-24", "2026-12-31"] {
             let today: Date = today.parse().expect("a date");
             let now = today.at(12, 0, 0, 0).in_tz("UTC").expect("in range").timestamp();
-            let groups: HashSet<_> = (0..12_000).map(|user| group_of(&far_line(user, 12_000, today))).collect();
+            let groups: HashSet<_> =
+                (0..12_000).map(|user| group_of(&far_line(user, 12_000, today))).collect();
             assert_eq!(groups.len(), 12_000);
-            let earliest =
-                groups.iter().filter_map(|group| Schedule::of(group).next_after(now)).map(|next| next.at).min().expect("they fire");
-            assert!(earliest.duration_since(now) > SignedDuration::from_hours(6 * 24), "{earliest}");
+            let earliest = groups
+                .iter()
+                .filter_map(|group| Schedule::of(group).next_after(now))
+                .map(|next| next.at)
+                .min()
+                .expect("they fire");
+            assert!(
+                earliest.duration_since(now) > SignedDuration::from_hours(6 * 24),
+                "{earliest}"
+            );
         }
     }
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 #[derive(Args)]
 pub(super) struct Runs {
     /// How many runs; a figure is their median
-    #[arg(long = "runs", value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long = "runs", value_name = "N", default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: u64,
 }
 
@@ -42,10 +43,23 @@ pub(super) struct Workload {
 
 impl Workload {
     /// Prints a figure, unless nothing was measured.
-    pub(super) fn print(self, metric: &'static str, unit: &'static str, runs: &[f64]) -> io::Result<()> {
+    pub(super) fn print(
+        self,
+        metric: &'static str,
+        unit: &'static str,
+        runs: &[f64],
+    ) -> io::Result<()> {
         let Some(value) = median(runs) else { return Ok(()) };
         let (value, runs) = (rounded(value), runs.iter().copied().map(rounded).collect());
-        let figure = Figure { workload: self.name, backend: self.backend, n: self.users, metric, unit, value, runs };
+        let figure = Figure {
+            workload: self.name,
+            backend: self.backend,
+            n: self.users,
+            metric,
+            unit,
+            value,
+            runs,
+        };
         writeln!(io::stdout(), "{}", serde_json::to_string(&figure)?)
     }
 }
@@ -54,7 +68,8 @@ impl Workload {
 fn median(runs: &[f64]) -> Option<f64> {
     let mut sorted = runs.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
+    let (low, high) =
+        (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
     Some(f64::midpoint(*low, *high))
 }
 

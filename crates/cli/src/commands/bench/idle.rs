@@ -39,16 +39,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BenchIdle {
     /// How many users are stored
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
     /// In how many groups, none of which is due
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
+    #[arg(long, value_name = "N", default_value_t = 5_000,
+        value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
     groups: u64,
     /// How long to watch, in a run
-    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "S", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// How many runs, each of a new process; a figure is their median
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3,
+        value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     #[command(flatten)]
     database: DatabaseArgs,
@@ -80,7 +84,11 @@ impl BenchIdle {
 }
 
 /// A service with so many users in groups that are not due for a week.
-pub(super) async fn far_users(database: &Database, users: u64, groups: u64) -> anyhow::Result<Stage> {
+pub(super) async fn far_users(
+    database: &Database,
+    users: u64,
+    groups: u64,
+) -> anyhow::Result<Stage> {
     let input = TempDir::new().context("cannot make a folder")?;
     let lines = input.path().join("lines.jsonl");
     let today = TimeZone::UTC.to_datetime(SystemClock.now()).date();
@@ -105,8 +113,12 @@ impl AgentProcess {
         let program = std::env::current_exe().context("cannot tell which program this is")?;
         let mut command = Command::new(program);
         command.arg("agent").arg("--listen").arg("127.0.0.1:0").arg("--batch-config").arg(config);
-        command.arg("--ledger-url").arg(format!("sqlite://{}", folder.path().join("ledger.db").display()));
-        command.env("CONFIG_SERVICE_URL", format!("http://{}{BASE}", stage.address())).env("CONFIG_SERVICE_API_KEY", &stage.key);
+        command
+            .arg("--ledger-url")
+            .arg(format!("sqlite://{}", folder.path().join("ledger.db").display()));
+        command
+            .env("CONFIG_SERVICE_URL", format!("http://{}{BASE}", stage.address()))
+            .env("CONFIG_SERVICE_API_KEY", &stage.key);
         let child = command.stdout(Stdio::piped()).spawn().context("cannot start the agent")?;
         let mut agent = Self { child, _folder: folder };
         let ready = format!("http://{}/readyz", agent.address().await?);
@@ -124,8 +136,12 @@ impl AgentProcess {
             let mut line = String::new();
             BufReader::new(output).read_line(&mut line).map(|_length| line)
         });
-        let line = read.await.context("reading broke down")?.context("cannot read what the agent says")?;
-        let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once('/')).map(|(address, _)| address.to_owned());
+        let line =
+            read.await.context("reading broke down")?.context("cannot read what the agent says")?;
+        let address = line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map(|(address, _)| address.to_owned());
         address.with_context(|| format!("the agent does not say where it listens: {line:?}"))
     }
 }
@@ -140,10 +156,16 @@ impl Drop for AgentProcess {
 fn batch_config(folder: &TempDir) -> anyhow::Result<PathBuf> {
     let (config, template) = (folder.path().join("batch.json"), folder.path().join("text.txt"));
     let job = json!({
-        "job_id": "bench", "type": "individual_batch", "purpose_id": "write", "preference_based": true, "feature_type": users::FEATURE,
+        "job_id": "bench", "type": "individual_batch", "purpose_id": "write",
+        "preference_based": true, "feature_type": users::FEATURE,
     });
-    let purposes = json!({"write": {"handler": "template", "template_file": "text.txt", "output_dir": "texts"}});
+    let purposes = json!({"write": {"handler": "template", "template_file": "text.txt",
+        "output_dir": "texts"}});
     std::fs::write(template, "{{ tenant_id }}").context("cannot write the template")?;
-    std::fs::write(&config, json!({"batch_processing_jobs": [job], "purposes": purposes}).to_string()).context("cannot write the job")?;
+    std::fs::write(
+        &config,
+        json!({"batch_processing_jobs": [job], "purposes": purposes}).to_string(),
+    )
+    .context("cannot write the job")?;
     Ok(config)
 }

@@ -1,4 +1,5 @@
-//! `cohort bench import`: how many preferences a second are validated, grouped, in the history and durable.
+//! `cohort bench import`: how many preferences a second are validated, grouped, in the history and
+//! durable.
 
 use std::time::Instant;
 
@@ -26,7 +27,8 @@ process: service, sender and all)."#;
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BenchImport {
     /// How many users
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
     #[command(flatten)]
     runs: Runs,
@@ -49,7 +51,12 @@ impl BenchImport {
         let input = TempDir::new().context("cannot make a folder")?;
         let lines = input.path().join("lines.jsonl");
         let bytes = write_lines(&lines, (0..self.users).map(users::line))?;
-        eprintln!("{} users in {} groups, {} bytes a line", self.users, users::GROUPS.min(self.users), bytes / self.users);
+        eprintln!(
+            "{} users in {} groups, {} bytes a line",
+            self.users,
+            users::GROUPS.min(self.users),
+            bytes / self.users
+        );
         let mut measured = Measured::default();
         for run in 1..=self.runs.count {
             forget_peak_memory();

@@ -1,4 +1,5 @@
-//! A load generator that costs next to nothing: prepared requests over connections that are kept, one at a time on each.
+//! A load generator that costs next to nothing: prepared requests over connections that are kept,
+//! one at a time on each.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,8 +13,13 @@ use tokio::task::JoinSet;
 /// The requests to send, each as it goes over the wire.
 pub(super) type Requests = Arc<Vec<Vec<u8>>>;
 
-/// Sends all requests over so many connections, each of which must be answered by 200; says how long it took.
-pub(super) async fn send_all(address: SocketAddr, requests: &Requests, connections: usize) -> anyhow::Result<Duration> {
+/// Sends all requests over so many connections, each of which must be answered by 200; says how
+/// long it took.
+pub(super) async fn send_all(
+    address: SocketAddr,
+    requests: &Requests,
+    connections: usize,
+) -> anyhow::Result<Duration> {
     let mut open = Vec::with_capacity(connections);
     for _ in 0..connections {
         open.push(Connection::open(address).await?);
@@ -38,14 +44,16 @@ pub(super) async fn body_of(address: SocketAddr, request: &[u8]) -> anyhow::Resu
 
 /// A GET as it goes over the wire.
 pub(super) fn get(path: &str, key: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n")
+        .into_bytes()
 }
 
 /// A PUT of JSON as it goes over the wire.
 pub(super) fn put(path: &str, key: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
-        "PUT {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+        "PUT {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: \
+         application/json\r\n\
          content-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
@@ -64,7 +72,12 @@ impl Connection {
         Ok(Self { stream, answer: Vec::with_capacity(4096) })
     }
 
-    async fn send_each(mut self, requests: Requests, first: usize, step: usize) -> anyhow::Result<()> {
+    async fn send_each(
+        mut self,
+        requests: Requests,
+        first: usize,
+        step: usize,
+    ) -> anyhow::Result<()> {
         for request in requests.iter().skip(first).step_by(step) {
             self.exchange(request).await?;
         }
@@ -90,9 +103,17 @@ impl Connection {
     fn head(&self) -> anyhow::Result<Option<Head>> {
         let Some(end) = memchr::memmem::find(&self.answer, b"\r\n\r\n") else { return Ok(None) };
         let text = std::str::from_utf8(&self.answer[..end]).context("the answer is no HTTP")?;
-        anyhow::ensure!(text.starts_with("HTTP/1.1 200 "), "expected 200, got {}", text.lines().next().unwrap_or_default());
-        let length = text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")));
-        let body = length.and_then(|(_, value)| value.trim().parse().ok()).context("the answer has no length")?;
+        anyhow::ensure!(
+            text.starts_with("HTTP/1.1 200 "),
+            "expected 200, got {}",
+            text.lines().next().unwrap_or_default()
+        );
+        let length = text.lines().find_map(|line| {
+            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        });
+        let body = length
+            .and_then(|(_, value)| value.trim().parse().ok())
+            .context("the answer has no length")?;
         Ok(Some(Head { end: end + 4, body }))
     }
 }

@@ -1,7 +1,8 @@
 //! `cohort bench`: each workload on its own, with its raw limit in the same run.
 //!
-//! The service is the real one on a database (a folder, or a schema of PostgreSQL) that is made for the run and removed
-//! afterwards, and it is asked over HTTP on the loopback interface by this same process. A figure is one line of JSON; what is going on stands on standard error.
+//! The service is the real one on a database (a folder, or a schema of PostgreSQL) that is made for
+//! the run and removed afterwards, and it is asked over HTTP on the loopback interface by this same
+//! process. A figure is one line of JSON; what is going on stands on standard error.
 
 mod agent;
 mod bare_drain;

@@ -41,13 +41,16 @@ const CACHED_USERS: u64 = 1_000;
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BenchRead {
     /// How many users are stored
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
     /// How many requests a run
-    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     requests: u64,
     /// How many connections
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 32,
+        value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     #[command(flatten)]
     runs: Runs,
@@ -69,14 +72,19 @@ impl BenchRead {
     pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
         let database = self.database.database(environment)?;
         let stage = self.fill(&database).await?;
-        let requests: Requests = Arc::new((0..self.requests).map(|read| self.request(read, &stage.key)).collect());
-        let bare = serve_bytes(loopback::body_of(stage.address(), &requests[0]).await?.into()).await?;
+        let requests: Requests =
+            Arc::new((0..self.requests).map(|read| self.request(read, &stage.key)).collect());
+        let bare =
+            serve_bytes(loopback::body_of(stage.address(), &requests[0]).await?.into()).await?;
         let mut measured = Measured::default();
         for run in 1..=self.runs.count {
             let rate = self.rate(stage.address(), &requests).await?;
             let bare_rate = self.rate(bare, &requests).await?;
             let (cold, cached) = self.through_client(&stage).await?;
-            eprintln!("run {run}: {rate:.0} requests a second, the bare server {bare_rate:.0}; client {cached:.0} ns, cold {cold:.0} ns");
+            eprintln!(
+                "run {run}: {rate:.0} requests a second, the bare server {bare_rate:.0}; client \
+                 {cached:.0} ns, cold {cold:.0} ns"
+            );
             measured.rates.push(rate);
             measured.bare_rates.push(bare_rate);
             measured.ratios.push(rate / bare_rate);
@@ -128,7 +136,10 @@ impl BenchRead {
     }
 }
 
-async fn nanoseconds_a_read(client: &ConfigDatabaseClient, names: impl Iterator<Item = &String>) -> anyhow::Result<f64> {
+async fn nanoseconds_a_read(
+    client: &ConfigDatabaseClient,
+    names: impl Iterator<Item = &String>,
+) -> anyhow::Result<f64> {
     let (started, mut reads) = (Instant::now(), 0_u64);
     for name in names {
         std::hint::black_box(client.get_user_preferences(name).await?);
@@ -141,7 +152,9 @@ async fn nanoseconds_a_read(client: &ConfigDatabaseClient, names: impl Iterator<
 async fn serve_bytes(body: Bytes) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen")?;
     let address = listener.local_addr().context("cannot tell where the server listens")?;
-    let answer = move || async move { ([(header::CONTENT_TYPE, "application/json"), (header::ETAG, "\"1\"")], body) };
+    let answer = move || async move {
+        ([(header::CONTENT_TYPE, "application/json"), (header::ETAG, "\"1\"")], body)
+    };
     let listener = listener.tap_io(|connection| {
         // The service's own listener does the same.
         let _slower = connection.set_nodelay(true);

@@ -41,19 +41,24 @@ impl Stage {
     }
 
     /// The same with another clock than the host's.
-    pub(super) async fn with_clock(database: &Database, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub(super) async fn with_clock(
+        database: &Database,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let place = database.place()?;
         let config = place.open(clock).await?;
         let key = config.create_key("bench", Scope::Admin).await.context("cannot make a key")?;
         let ledger = place.open_ledger().await?;
-        let registry = registry_without_agent(Arc::clone(&ledger), Arc::new(SystemClock), MOST_AT_ONCE);
+        let registry =
+            registry_without_agent(Arc::clone(&ledger), Arc::new(SystemClock), MOST_AT_ONCE);
         let server = Address::take(([127, 0, 0, 1], 0).into(), &key).await?.serve(config, registry);
         Ok(Self { server, key, ledger, place })
     }
 
     /// A client of the service, of its own connections.
     pub(super) fn client(&self) -> anyhow::Result<ConfigDatabaseClient> {
-        let client = ConfigDatabaseClient::builder(format!("http://{}{BASE}", self.address())).api_key(&self.key);
+        let client = ConfigDatabaseClient::builder(format!("http://{}{BASE}", self.address()))
+            .api_key(&self.key);
         client.build().context("cannot make a client")
     }
 
@@ -64,8 +69,11 @@ impl Stage {
 
     /// Imports a file of lines, each of which must be stored.
     pub(super) async fn import(&self, lines: &Path, users: u64) -> anyhow::Result<()> {
-        let endpoint = Endpoint::http(&format!("http://{}{BASE}", self.address()), Some(&self.key))?;
-        let mut results = endpoint.post_lines("/preferences/import", "application/x-ndjson", pieces(lines).await?).await?;
+        let endpoint =
+            Endpoint::http(&format!("http://{}{BASE}", self.address()), Some(&self.key))?;
+        let mut results = endpoint
+            .post_lines("/preferences/import", "application/x-ndjson", pieces(lines).await?)
+            .await?;
         let mut stored = 0;
         while let Some(result) = results.next_line().await? {
             anyhow::ensure!(result.contains("\"stored\""), "a line was not stored: {result}");
@@ -94,7 +102,9 @@ pub(super) fn write_lines(path: &Path, lines: impl Iterator<Item = String>) -> a
     Ok(bytes)
 }
 
-async fn pieces(lines: &Path) -> anyhow::Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>> {
+async fn pieces(
+    lines: &Path,
+) -> anyhow::Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>> {
     let file = tokio::fs::File::open(lines).await.context("cannot read the lines")?;
     Ok(ReaderStream::with_capacity(file, PIECE))
 }

@@ -1,4 +1,5 @@
-//! `cohort bench start`: an agent from nothing to ready, with its ledger there and its users stored.
+//! `cohort bench start`: an agent from nothing to ready, with its ledger there and its users
+//! stored.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,10 +27,12 @@ ratio_to_list."#;
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BenchStart {
     /// How many users are stored
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
     /// In how many groups
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
+    #[arg(long, value_name = "N", default_value_t = 5_000,
+        value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
     groups: u64,
     #[command(flatten)]
     runs: Runs,
@@ -45,9 +48,19 @@ impl BenchStart {
         for run in 1..=self.runs.count {
             let (client, clock) = (stage.client()?, Arc::new(SystemClock));
             let started = Instant::now();
-            let agent = Agent::ready(client.clone(), Arc::clone(&stage.ledger), clock.clone(), Notes::new(clock), 25).await?;
+            let agent = Agent::ready(
+                client.clone(),
+                Arc::clone(&stage.ledger),
+                clock.clone(),
+                Notes::new(clock),
+                25,
+            )
+            .await?;
             let took = started.elapsed().as_secs_f64() * 1e3;
-            anyhow::ensure!(agent.schedules() as u64 == self.groups.min(self.users), "a group has no schedule");
+            anyhow::ensure!(
+                agent.schedules() as u64 == self.groups.min(self.users),
+                "a group has no schedule"
+            );
             let started = Instant::now();
             std::hint::black_box(client.get_frequency_groups(super::users::FEATURE).await?);
             let listed = started.elapsed().as_secs_f64() * 1e3;

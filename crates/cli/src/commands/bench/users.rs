@@ -1,4 +1,5 @@
-//! The users of a benchmark: scattered names, 8 zones, a slot each quarter of an hour, and about 300 bytes of JSON each.
+//! The users of a benchmark: scattered names, 8 zones, a slot each quarter of an hour, and about
+//! 300 bytes of JSON each.
 
 use serde_json::json;
 
@@ -37,10 +38,13 @@ pub(super) fn group(user: u64) -> u64 {
 pub(super) fn preference(user: u64) -> String {
     let (zone, slot) = (ZONES[(group(user) / SLOTS) as usize], group(user) % SLOTS);
     json!({
-        "enabled": true, "frequency": "daily", "preferred_time": format!("{:02}:{:02}", slot / 4, slot % 4 * 15), "timezone": zone,
+        "enabled": true, "frequency": "daily",
+        "preferred_time": format!("{:02}:{:02}", slot / 4, slot % 4 * 15), "timezone": zone,
         "template_overrides": {
-            "tone": "professional", "length": "medium", "focus_areas": ["pricing", "description", "photographs"],
-            "greeting": format!("Good morning, customer number {user:07}"), "signature": "The team of the little shop at the corner"
+            "tone": "professional", "length": "medium",
+            "focus_areas": ["pricing", "description", "photographs"],
+            "greeting": format!("Good morning, customer number {user:07}"),
+            "signature": "The team of the little shop at the corner"
         }
     })
     .to_string()
@@ -48,7 +52,11 @@ pub(super) fn preference(user: u64) -> String {
 
 /// A user's line of an import.
 pub(super) fn line(user: u64) -> String {
-    format!("{{\"tenant_id\":\"{}\",\"feature_type\":\"{FEATURE}\",\"preference\":{}}}\n", tenant(user), preference(user))
+    format!(
+        "{{\"tenant_id\":\"{}\",\"feature_type\":\"{FEATURE}\",\"preference\":{}}}\n",
+        tenant(user),
+        preference(user)
+    )
 }
 
 #[cfg(test)]

@@ -60,7 +60,8 @@ mod tests {
     use super::*;
 
     fn count(first: &str, last: &str) -> usize {
-        let stretch = Stretch { first: first.parse().expect("date"), last: last.parse().expect("date") };
+        let stretch =
+            Stretch { first: first.parse().expect("date"), last: last.parse().expect("date") };
         expected(&users::all(), stretch, None).len()
     }
 
@@ -74,9 +75,16 @@ mod tests {
     #[test]
     fn the_moved_user_is_daily_up_to_the_move_and_weekly_behind_it() {
         let users = users::all();
-        let stretch = Stretch { first: "2026-12-01".parse().expect("date"), last: "2026-12-31".parse().expect("date") };
-        let moved = Move { tenant_id: users[0].tenant_id.clone(), on: "2026-12-16".parse().expect("date") };
-        let of_moved = expected(&users, stretch, Some(&moved)).into_iter().filter(|(tenant, _)| *tenant == moved.tenant_id).count();
+        let stretch = Stretch {
+            first: "2026-12-01".parse().expect("date"),
+            last: "2026-12-31".parse().expect("date"),
+        };
+        let moved =
+            Move { tenant_id: users[0].tenant_id.clone(), on: "2026-12-16".parse().expect("date") };
+        let of_moved = expected(&users, stretch, Some(&moved))
+            .into_iter()
+            .filter(|(tenant, _)| *tenant == moved.tenant_id)
+            .count();
         assert_eq!(of_moved, 16 + 2);
     }
 }

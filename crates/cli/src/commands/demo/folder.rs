@@ -19,19 +19,25 @@ pub(super) const BRIEFS: &str = "briefs";
 
 const TEMPLATE: &str = "brief.md.j2";
 
-/// Takes the folder for this demo: what an earlier demo left in it is removed, anything else is refused.
+/// Takes the folder for this demo: what an earlier demo left in it is removed, anything else is
+/// refused.
 pub(super) async fn take(path: &Path, mark: Simulated) -> anyhow::Result<DataDir> {
     if is_used(path) && !path.join(SIMULATED).exists() {
-        let text = format!("{} is not empty and no demo made it; --dir takes another folder", path.display());
+        let text = format!(
+            "{} is not empty and no demo made it; --dir takes another folder",
+            path.display()
+        );
         return Err(WrongInput(text).into());
     }
     let held = DataDir::lock(path).await?;
     // First of all, so that a demo that is killed leaves a folder which the next one knows.
     mark.write(path)?;
     remove_earlier(path).with_context(|| format!("cannot empty {}", path.display()))?;
-    let files = [(BATCH_CONFIG, include_str!("batch.json")), (TEMPLATE, include_str!("brief.md.j2"))];
+    let files =
+        [(BATCH_CONFIG, include_str!("batch.json")), (TEMPLATE, include_str!("brief.md.j2"))];
     for (name, text) in files {
-        fs::write(path.join(name), text).with_context(|| format!("cannot write {}", path.join(name).display()))?;
+        fs::write(path.join(name), text)
+            .with_context(|| format!("cannot write {}", path.join(name).display()))?;
     }
     Ok(held)
 }

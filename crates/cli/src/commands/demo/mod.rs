@@ -1,8 +1,9 @@
 //! `cohort demo`: the specification's scenarios 1 and 2, for real, in simulated time.
 //!
-//! The Config Database over loopback HTTP, the scheduler, the processor, the ledger and the `template` handler are those
-//! of `cohort up`; only the clock is another. It starts before the first date begins anywhere and ends after the last has
-//! ended everywhere, and the scheduler plans the occurrences whose nominal date lies in between.
+//! The Config Database over loopback HTTP, the scheduler, the processor, the ledger and the
+//! `template` handler are those of `cohort up`; only the clock is another. It starts before the
+//! first date begins anywhere and ends after the last has ended everywhere, and the scheduler plans
+//! the occurrences whose nominal date lies in between.
 
 mod calendar;
 mod folder;
@@ -16,7 +17,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use cohort_batch_agent::{
-    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, Ledger, NominalDates, Serving, SimulatedClock, SystemClock,
+    AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, JobRegistry, Ledger, NominalDates,
+    Serving, SimulatedClock, SystemClock,
 };
 use cohort_config_client::{ConfigDatabaseClient, ImportStatus};
 use cohort_preferences::{Clock, Frequency, Zone};
@@ -47,10 +49,12 @@ With --json the last line is {"users", "from", "to", "groups":[{"feature_type",
 "last_daily", "first_weekly"}, "seconds"}; "expected" is counted from the calendar,
 "moved_user" is null with --static."#;
 
-/// How long before the first date begins in UTC the clock starts: no zone is further east than 14 h.
+/// How long before the first date begins in UTC the clock starts: no zone is further east than 14
+/// h.
 const LEAD: SignedDuration = SignedDuration::from_hours(15);
 
-/// How long after the last date has ended in UTC the clock stops: no zone is further west than 12 h.
+/// How long after the last date has ended in UTC the clock stops: no zone is further west than 12
+/// h.
 const TAIL: SignedDuration = SignedDuration::from_hours(13);
 
 /// The period in which the scheduler would read everything anew, in real time; a demo ends sooner.
@@ -61,8 +65,9 @@ const MOST_AT_ONCE: usize = 25;
 
 /// Run the specification's scenario with 3,000 users, in simulated time
 ///
-/// 2,000 users want daily posts at 9, 100 weekly ones on Monday and 900 monthly ones on the 1st, in ten time zones and each
-/// with their own tone and length. One of them moves from daily to weekly half way.
+/// 2,000 users want daily posts at 9, 100 weekly ones on Monday and 900 monthly ones on the 1st, in
+/// ten time zones and each with their own tone and length. One of them moves from daily to weekly
+/// half way.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Demo {
@@ -116,7 +121,14 @@ impl Demo {
         progress.finish();
 
         let expected = calendar::expected(&users, stretch, moved.as_ref());
-        let setting = Setting { users: users.len(), stretch, expected, moved, schedules: scheduler.schedules(), ledger: &*ledger };
+        let setting = Setting {
+            users: users.len(),
+            stretch,
+            expected,
+            moved,
+            schedules: scheduler.schedules(),
+            ledger: &*ledger,
+        };
         let report = Report::of(setting, started.elapsed().as_secs_f64()).await?;
         server.stop().await?;
         match output {
@@ -136,13 +148,20 @@ impl Demo {
             Some(days) => first.checked_add((i64::from(days) - 1).days()),
             None => Ok(first.last_of_month()),
         };
-        let last = last.ok().filter(|last| (1971..=9_000).contains(&first.year()) && last.year() <= 9_000);
-        let last = last.ok_or_else(|| WrongInput(format!("--from: expected a date from 1971 to 9000, got {first}")))?;
+        let last =
+            last.ok().filter(|last| (1971..=9_000).contains(&first.year()) && last.year() <= 9_000);
+        let last = last.ok_or_else(|| {
+            WrongInput(format!("--from: expected a date from 1971 to 9000, got {first}"))
+        })?;
         Ok(Stretch { first, last })
     }
 
     /// Applies the demo's batch config.
-    async fn apply(&self, ledger: Arc<dyn Ledger>, clock: &Arc<dyn AgentClock>) -> anyhow::Result<()> {
+    async fn apply(
+        &self,
+        ledger: Arc<dyn Ledger>,
+        clock: &Arc<dyn AgentClock>,
+    ) -> anyhow::Result<()> {
         let documents = read_documents(&[self.dir.join(folder::BATCH_CONFIG)])?;
         let serving = Serving::new(Arc::new(Handlers { clock: Arc::clone(clock) }), MOST_AT_ONCE);
         let registry = JobRegistry::new(ledger, Arc::clone(clock), serving);
@@ -159,7 +178,10 @@ fn processor(
 ) -> anyhow::Result<EnhancedBatchProcessor> {
     let dates = NominalDates { first: stretch.first, last: stretch.last };
     let handlers = Arc::new(Handlers { clock: Arc::clone(&clock) });
-    let builder = EnhancedBatchProcessor::builder(client.clone(), ledger).clock(clock).horizon(dates).stored_jobs(handlers);
+    let builder = EnhancedBatchProcessor::builder(client.clone(), ledger)
+        .clock(clock)
+        .horizon(dates)
+        .stored_jobs(handlers);
     Ok(builder.max_concurrent_items(MOST_AT_ONCE).build()?)
 }
 
@@ -170,19 +192,34 @@ fn moved_user(user: &User, stretch: Stretch) -> Move {
 }
 
 fn midnight(date: Date) -> anyhow::Result<Timestamp> {
-    TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).context("the date lies at an end of the calendar")
+    TimeZone::UTC
+        .to_timestamp(date.to_datetime(Time::midnight()))
+        .context("the date lies at an end of the calendar")
 }
 
 fn zoned_noon(zone: &str, date: Date) -> anyhow::Result<Timestamp> {
     let zone: Zone = zone.parse()?;
-    zone.rules().to_timestamp(date.at(12, 0, 0, 0)).context("the date lies at an end of the calendar")
+    zone.rules()
+        .to_timestamp(date.at(12, 0, 0, 0))
+        .context("the date lies at an end of the calendar")
 }
 
 async fn import(client: &ConfigDatabaseClient, users: &[User]) -> anyhow::Result<()> {
     let documents: String = users.iter().map(User::document).collect();
-    let results = client.import(std::io::Cursor::new(documents.into_bytes())).await.context("cannot import the users")?;
-    let refused = results.try_filter(|line| std::future::ready(line.status != ImportStatus::Stored)).try_collect::<Vec<_>>().await?;
-    anyhow::ensure!(refused.is_empty(), "{} users were not stored, the first because of {:?}", refused.len(), refused[0]);
+    let results = client
+        .import(std::io::Cursor::new(documents.into_bytes()))
+        .await
+        .context("cannot import the users")?;
+    let refused = results
+        .try_filter(|line| std::future::ready(line.status != ImportStatus::Stored))
+        .try_collect::<Vec<_>>()
+        .await?;
+    anyhow::ensure!(
+        refused.is_empty(),
+        "{} users were not stored, the first because of {:?}",
+        refused.len(),
+        refused[0]
+    );
     Ok(())
 }
 
@@ -198,7 +235,8 @@ impl Progress {
             Output::Json => ProgressBar::hidden(),
             Output::Text => ProgressBar::new(stretch.dates().count() as u64),
         };
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} days").expect("the template is well formed");
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} days")
+            .expect("the template is well formed");
         let bar = bar.with_style(style).with_message("getting ready");
         // Emptying the folder of a long demo takes a while too.
         bar.enable_steady_tick(std::time::Duration::from_millis(200));
@@ -206,7 +244,12 @@ impl Progress {
     }
 
     /// Runs up to `until`, a day at a time.
-    async fn run(&self, scheduler: &DynamicBatchScheduler, clock: &SimulatedClock, until: Timestamp) -> anyhow::Result<()> {
+    async fn run(
+        &self,
+        scheduler: &DynamicBatchScheduler,
+        clock: &SimulatedClock,
+        until: Timestamp,
+    ) -> anyhow::Result<()> {
         loop {
             let today = TimeZone::UTC.to_datetime(clock.now()).date();
             self.bar.set_message(today.to_string());

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Context;
-use cohort_batch_agent::{Counts, Ledger, OutcomeQuery, OutcomeRecord, Run, RunId, RunQuery, RunState, ScheduleView, StatusName};
+use cohort_batch_agent::{
+    Counts, Ledger, OutcomeQuery, OutcomeRecord, Run, RunId, RunQuery, RunState, ScheduleView,
+    StatusName,
+};
 use cohort_preferences::{FeatureType, Frequency, PreferenceGroup, TenantId};
 use jiff::civil::Date;
 use serde::Serialize;
@@ -71,9 +74,14 @@ impl Report {
     pub(super) async fn of(setting: Setting<'_>, seconds: f64) -> anyhow::Result<Self> {
         let runs = all_runs(setting.ledger).await.context("cannot read the runs")?;
         let outcomes = all_outcomes(setting.ledger).await.context("cannot read the outcomes")?;
-        anyhow::ensure!(runs.values().all(|run| run.state == RunState::Closed), "a run is still open");
-        let recorded: HashSet<_> =
-            outcomes.iter().filter_map(|outcome| Some((outcome.tenant_id.clone(), outcome.nominal.date()?))).collect();
+        anyhow::ensure!(
+            runs.values().all(|run| run.state == RunState::Closed),
+            "a run is still open"
+        );
+        let recorded: HashSet<_> = outcomes
+            .iter()
+            .filter_map(|outcome| Some((outcome.tenant_id.clone(), outcome.nominal.date()?)))
+            .collect();
         let repeated = outcomes.len() - recorded.len();
         let mut by_frequency: BTreeMap<Frequency, (usize, Counts)> = BTreeMap::new();
         for run in runs.values() {
@@ -81,12 +89,18 @@ impl Report {
             *number += 1;
             add(counts, &run.counts);
         }
-        let count = |status| outcomes.iter().filter(|outcome| outcome.status == status).count() as u64;
+        let count =
+            |status| outcomes.iter().filter(|outcome| outcome.status == status).count() as u64;
         Ok(Self {
             users: setting.users,
             from: setting.stretch.first,
             to: setting.stretch.last,
-            groups: setting.schedules.into_iter().filter(|view| view.members > 0).map(Group::from).collect(),
+            groups: setting
+                .schedules
+                .into_iter()
+                .filter(|view| view.members > 0)
+                .map(Group::from)
+                .collect(),
             runs: runs.len(),
             outcomes: Totals {
                 succeeded: count(StatusName::Succeeded),
@@ -106,7 +120,10 @@ impl Report {
     /// Fails if what is recorded is not what the calendar asks for.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let Self { unaccounted, unexpected, .. } = self;
-        anyhow::ensure!(*unaccounted == 0 && *unexpected == 0, "{unaccounted} outcomes are missing and {unexpected} should not be there");
+        anyhow::ensure!(
+            *unaccounted == 0 && *unexpected == 0,
+            "{unaccounted} outcomes are missing and {unexpected} should not be there"
+        );
         Ok(())
     }
 
@@ -114,7 +131,12 @@ impl Report {
     ///
     /// `program` is how this program was called, so that the commands it names can be copied.
     pub(super) fn print(&self, folder: &Path, program: &str) {
-        println!("Scenario 1: {} users from {} to {}, in simulated time.\n", grouped(self.users as u64), self.from, self.to);
+        println!(
+            "Scenario 1: {} users from {} to {}, in simulated time.\n",
+            grouped(self.users as u64),
+            self.from,
+            self.to
+        );
         println!("{}\n", self.groups_table());
         println!("{}\n", self.runs_table());
         let Totals { succeeded, failed, skipped, missed } = &self.outcomes;
@@ -131,7 +153,12 @@ impl Report {
             println!("  last daily run    {}", last_daily.clone().unwrap_or_else(none));
             println!("  first weekly run  {}", first_weekly.clone().unwrap_or_else(none));
         }
-        println!("\nDone in {:.1} s. Each text is in {}/{}; look further with", self.seconds, folder.display(), super::folder::BRIEFS);
+        println!(
+            "\nDone in {:.1} s. Each text is in {}/{}; look further with",
+            self.seconds,
+            folder.display(),
+            super::folder::BRIEFS
+        );
         println!("  {program} outcomes --data {} --tenant user-0001", folder.display());
         println!("  {program} up --data {}", folder.display());
     }
@@ -139,11 +166,15 @@ impl Report {
     fn groups_table(&self) -> String {
         let mut by_wish: BTreeMap<(Frequency, String), Vec<&Group>> = BTreeMap::new();
         for group in &self.groups {
-            by_wish.entry((group.wish.frequency(), group.wish.time_key().to_string())).or_default().push(group);
+            by_wish
+                .entry((group.wish.frequency(), group.wish.time_key().to_string()))
+                .or_default()
+                .push(group);
         }
         let rows = by_wish.into_iter().map(|((frequency, time_key), groups)| {
             let members: u64 = groups.iter().map(|group| group.members).sum();
-            let zones: Vec<&str> = groups.iter().map(|group| group.wish.timezone().name()).collect();
+            let zones: Vec<&str> =
+                groups.iter().map(|group| group.wish.timezone().name()).collect();
             [
                 frequency.to_string(),
                 time_key,
@@ -157,10 +188,15 @@ impl Report {
 
     fn runs_table(&self) -> String {
         let rows = self.by_frequency.iter().map(|(frequency, (runs, counts))| {
-            let [succeeded, failed, skipped, missed] = [counts.succeeded, counts.failed, counts.skipped, counts.missed].map(grouped);
+            let [succeeded, failed, skipped, missed] =
+                [counts.succeeded, counts.failed, counts.skipped, counts.missed].map(grouped);
             [frequency.to_string(), runs.to_string(), succeeded, failed, skipped, missed]
         });
-        table(["FREQUENCY", "RUNS", "SUCCEEDED", "FAILED", "SKIPPED", "MISSED"], &[1, 2, 3, 4, 5], rows)
+        table(
+            ["FREQUENCY", "RUNS", "SUCCEEDED", "FAILED", "SKIPPED", "MISSED"],
+            &[1, 2, 3, 4, 5],
+            rows,
+        )
     }
 }
 
@@ -174,10 +210,14 @@ impl MovedUser {
     fn of(moved: Move, outcomes: &[OutcomeRecord], runs: &HashMap<RunId, Run>) -> Self {
         let mut nominals: BTreeMap<Frequency, Vec<String>> = BTreeMap::new();
         for outcome in outcomes.iter().filter(|outcome| outcome.tenant_id == moved.tenant_id) {
-            nominals.entry(runs[&outcome.run_id].group.frequency()).or_default().push(outcome.nominal.to_string());
+            nominals
+                .entry(runs[&outcome.run_id].group.frequency())
+                .or_default()
+                .push(outcome.nominal.to_string());
         }
         let of = |frequency| nominals.get(&frequency).into_iter().flatten();
-        let (last_daily, first_weekly) = (of(Frequency::Daily).max().cloned(), of(Frequency::Weekly).min().cloned());
+        let (last_daily, first_weekly) =
+            (of(Frequency::Daily).max().cloned(), of(Frequency::Weekly).min().cloned());
         Self { tenant_id: moved.tenant_id, last_daily, first_weekly }
     }
 }
@@ -205,7 +245,8 @@ async fn all_outcomes(ledger: &dyn Ledger) -> anyhow::Result<Vec<OutcomeRecord>>
     let mut all = Vec::new();
     let mut cursor = None;
     loop {
-        let (page, next) = ledger.outcomes(OutcomeQuery { cursor, ..OutcomeQuery::default() }).await?;
+        let (page, next) =
+            ledger.outcomes(OutcomeQuery { cursor, ..OutcomeQuery::default() }).await?;
         all.extend(page);
         match next {
             Some(next) => cursor = Some(next),
@@ -234,6 +275,9 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart() {
-        assert_eq!([0, 7, 999, 1_000, 63_300, 1_234_567].map(grouped), ["0", "7", "999", "1,000", "63,300", "1,234,567"]);
+        assert_eq!(
+            [0, 7, 999, 1_000, 63_300, 1_234_567].map(grouped),
+            ["0", "7", "999", "1,000", "63,300", "1,234,567"]
+        );
     }
 }

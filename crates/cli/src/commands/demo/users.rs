@@ -1,4 +1,5 @@
-//! The users of scenario 1: 2,000 want daily posts at 9, 100 weekly on Monday, 900 monthly on the 1st.
+//! The users of scenario 1: 2,000 want daily posts at 9, 100 weekly on Monday, 900 monthly on the
+//! 1st.
 
 use cohort_preferences::{Frequency, TenantId};
 use serde_json::{Value, json};
@@ -54,7 +55,8 @@ impl User {
             "enabled": true,
             "frequency": frequency,
             "timezone": self.timezone,
-            "template_overrides": {"tone": TONES[self.number / 10 % TONES.len()], "length": LENGTHS[self.number / 40 % LENGTHS.len()]},
+            "template_overrides": {"tone": TONES[self.number / 10 % TONES.len()],
+                "length": LENGTHS[self.number / 40 % LENGTHS.len()]},
         });
         match frequency {
             Frequency::Weekly => preference["preferred_day"] = json!("monday"),

@@ -46,8 +46,12 @@ pub(super) struct Account {
 
 impl Account {
     /// Asks for it; `None` if no agent answers here.
-    pub(super) async fn ask(endpoint: &Endpoint, since: SignedDuration) -> anyhow::Result<Option<Self>> {
-        let whole: Option<Value> = endpoint.find_json(&query("/account", [("since", Some(since.to_string()))])).await?;
+    pub(super) async fn ask(
+        endpoint: &Endpoint,
+        since: SignedDuration,
+    ) -> anyhow::Result<Option<Self>> {
+        let whole: Option<Value> =
+            endpoint.find_json(&query("/account", [("since", Some(since.to_string()))])).await?;
         let Some(whole) = whole else { return Ok(None) };
         Ok(Some(Self { shown: serde_json::from_value(whole.clone())?, whole }))
     }
@@ -64,17 +68,26 @@ impl Account {
     pub(super) fn tables(&self) -> Vec<String> {
         let jobs = self.shown.jobs.iter().map(|job| {
             let members = job.members.map_or("-".to_owned(), |members| members.to_string());
-            let counts = [job.due, job.closed, job.open, job.unaccounted].map(|count| count.to_string());
+            let counts =
+                [job.due, job.closed, job.open, job.unaccounted].map(|count| count.to_string());
             let [due, closed, open, unaccounted] = counts;
             [job.job_id.clone(), due, closed, open, unaccounted, members, job.on_record.to_string()]
         });
         let found = self.shown.named.iter().map(|found| {
             let group = format!("{}:{} {}", found.frequency, found.time_key, found.timezone);
             let members = found.members.map_or("-".to_owned(), |members| members.to_string());
-            [found.job_id.clone(), group, found.nominal.clone(), found.fault.clone(), members, found.on_record.to_string()]
+            [
+                found.job_id.clone(),
+                group,
+                found.nominal.clone(),
+                found.fault.clone(),
+                members,
+                found.on_record.to_string(),
+            ]
         });
         let headings = ["JOB", "DUE", "CLOSED", "OPEN", "UNACCOUNTED", "MEMBERS", "ON RECORD"];
-        let of_jobs = (!self.shown.jobs.is_empty()).then(|| table(headings, &[1, 2, 3, 4, 5, 6], jobs));
+        let of_jobs =
+            (!self.shown.jobs.is_empty()).then(|| table(headings, &[1, 2, 3, 4, 5, 6], jobs));
         let headings = ["JOB", "GROUP", "NOMINAL", "FAULT", "MEMBERS", "ON RECORD"];
         let of_found = (!self.shown.named.is_empty()).then(|| table(headings, &[4, 5], found));
         of_jobs.into_iter().chain(of_found).collect()

@@ -1,5 +1,5 @@
-//! `cohort doctor`: what holds here and where it comes from, whether the groups are what the preferences say, and whether what was
-//! due is on record.
+//! `cohort doctor`: what holds here and where it comes from, whether the groups are what the
+//! preferences say, and whether what was due is on record.
 
 mod account;
 
@@ -31,8 +31,9 @@ no_run, members_lacking or overdue. If a check fails, the exit code is 1."#;
 
 /// Show where the configuration comes from, and check both databases
 ///
-/// The groups are computed anew from all preferences and compared, which takes as long as reading everything does. Each due
-/// occurrence's members are counted as of its instant and held against its run.
+/// The groups are computed anew from all preferences and compared, which takes as long as reading
+/// everything does. Each due occurrence's members are counted as of its instant and held against
+/// its run.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Doctor {
@@ -63,13 +64,19 @@ struct Check {
 }
 
 impl Doctor {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let settings = environment.settings();
         let Findings { checks, account } = self.look(environment).await;
         match output {
             Output::Json => print_line(&json!({
-                "version": env!("CARGO_PKG_VERSION"), "time_zone_database": time_zone_database_version(),
-                "settings": settings, "checks": checks, "account": account.map(|account| account.whole),
+                "version": env!("CARGO_PKG_VERSION"),
+                "time_zone_database": time_zone_database_version(),
+                "settings": settings, "checks": checks,
+                "account": account.map(|account| account.whole),
             }))?,
             Output::Text => print_text(&settings, &checks, account.as_ref())?,
         }
@@ -120,8 +127,10 @@ impl Doctor {
         if misplaced + miscounted == 0 {
             return Ok(format!("{groups} groups are what {preferences} preferences say"));
         }
-        let found =
-            format!("{misplaced} of {preferences} preferences stood in a wrong group, {miscounted} of {groups} groups were miscounted");
+        let found = format!(
+            "{misplaced} of {preferences} preferences stood in a wrong group, {miscounted} of \
+             {groups} groups were miscounted"
+        );
         anyhow::ensure!(drift["repaired"] == true, "{found}; --repair sets them right");
         Ok(format!("{found}; they are set right"))
     }
@@ -143,11 +152,27 @@ impl Check {
 
 fn print_text(settings: &[Setting], checks: &[Check], account: Option<&Account>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "cohort {}, time zone database {}\n", env!("CARGO_PKG_VERSION"), time_zone_database_version())?;
-    let rows = settings.iter().map(|setting| [setting.name.to_owned(), setting.value.clone(), setting.source.to_owned()]);
+    writeln!(
+        stdout,
+        "cohort {}, time zone database {}\n",
+        env!("CARGO_PKG_VERSION"),
+        time_zone_database_version()
+    )?;
+    let rows = settings
+        .iter()
+        .map(|setting| [setting.name.to_owned(), setting.value.clone(), setting.source.to_owned()]);
     writeln!(stdout, "{}\n", table(["SETTING", "VALUE", "FROM"], &[], rows))?;
-    let rows =
-        checks.iter().map(|check| [check.subject.to_owned(), if check.passed { "ok" } else { "FAILED" }.to_owned(), check.detail.clone()]);
+    let rows = checks.iter().map(|check| {
+        [
+            check.subject.to_owned(),
+            if check.passed { "ok" } else { "FAILED" }.to_owned(),
+            check.detail.clone(),
+        ]
+    });
     writeln!(stdout, "{}", table(["CHECK", "", "DETAIL"], &[], rows))?;
-    account.map(Account::tables).unwrap_or_default().iter().try_for_each(|table| writeln!(stdout, "\n{table}"))
+    account
+        .map(Account::tables)
+        .unwrap_or_default()
+        .iter()
+        .try_for_each(|table| writeln!(stdout, "\n{table}"))
 }

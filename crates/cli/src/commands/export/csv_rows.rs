@@ -7,8 +7,16 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// The columns, in order; those behind the second are fields of a preference.
-const COLUMNS: [&str; 8] =
-    ["tenant_id", "feature_type", "enabled", "frequency", "preferred_time", "preferred_day", "timezone", "template_overrides"];
+const COLUMNS: [&str; 8] = [
+    "tenant_id",
+    "feature_type",
+    "enabled",
+    "frequency",
+    "preferred_time",
+    "preferred_day",
+    "timezone",
+    "template_overrides",
+];
 
 /// How many preferences that are left out are named one by one.
 const MOST_NAMED: u64 = 10;
@@ -30,14 +38,23 @@ impl<W: Write> CsvRows<W> {
     }
 
     /// Writes a preference, unless it says more than the columns hold; says whether it did.
-    pub(super) fn write(&mut self, tenant: &str, feature: &str, preference: &Value) -> anyhow::Result<bool> {
-        let fields = preference.as_object().with_context(|| format!("the preference of {tenant:?} for {feature} is no object"))?;
-        let without: Vec<_> = fields.keys().filter(|field| !COLUMNS[2..].contains(&field.as_str())).collect();
+    pub(super) fn write(
+        &mut self,
+        tenant: &str,
+        feature: &str,
+        preference: &Value,
+    ) -> anyhow::Result<bool> {
+        let fields = preference
+            .as_object()
+            .with_context(|| format!("the preference of {tenant:?} for {feature} is no object"))?;
+        let without: Vec<_> =
+            fields.keys().filter(|field| !COLUMNS[2..].contains(&field.as_str())).collect();
         if !without.is_empty() {
             self.leave_out(tenant, feature, &without);
             return Ok(false);
         }
-        let cells = COLUMNS[2..].iter().map(|field| fields.get(*field).map(cell).unwrap_or_default());
+        let cells =
+            COLUMNS[2..].iter().map(|field| fields.get(*field).map(cell).unwrap_or_default());
         self.rows.write_record([tenant.to_owned(), feature.to_owned()].into_iter().chain(cells))?;
         Ok(true)
     }
@@ -46,7 +63,10 @@ impl<W: Write> CsvRows<W> {
         self.left_out += 1;
         if self.left_out <= MOST_NAMED {
             let fields: Vec<_> = without.iter().map(|field| field.as_str()).collect();
-            eprintln!("left out: {tenant:?}, {feature}: there is no column for {}", fields.join(", "));
+            eprintln!(
+                "left out: {tenant:?}, {feature}: there is no column for {}",
+                fields.join(", ")
+            );
         }
         for field in without {
             *self.without_column.entry((*field).clone()).or_default() += 1;
@@ -57,7 +77,11 @@ impl<W: Write> CsvRows<W> {
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.rows.flush()?;
         if self.left_out > MOST_NAMED {
-            let fields: Vec<_> = self.without_column.iter().map(|(field, count)| format!("{field} in {count}")).collect();
+            let fields: Vec<_> = self
+                .without_column
+                .iter()
+                .map(|(field, count)| format!("{field} in {count}"))
+                .collect();
             eprintln!("left out: {} preferences in all, with {}", self.left_out, fields.join(", "));
         }
         Ok(())
@@ -85,7 +109,10 @@ mod tests {
     fn written(preferences: &[Value]) -> (String, Vec<bool>) {
         let mut target = Vec::new();
         let mut rows = CsvRows::begin(&mut target).expect("written");
-        let done = preferences.iter().map(|preference| rows.write("a,b", "posts", preference).expect("written")).collect();
+        let done = preferences
+            .iter()
+            .map(|preference| rows.write("a,b", "posts", preference).expect("written"))
+            .collect();
         rows.finish().expect("written");
         (String::from_utf8(target).expect("text"), done)
     }
@@ -93,7 +120,8 @@ mod tests {
     #[test]
     fn each_field_has_its_cell_and_what_is_not_stated_is_empty() {
         let (text, done) = written(&[
-            json!({"enabled": false, "frequency": "weekly", "preferred_day": ["monday", "friday"], "template_overrides": {"a": "\"\n"}}),
+            json!({"enabled": false, "frequency": "weekly", "preferred_day": ["monday", "friday"],
+                "template_overrides": {"a": "\"\n"}}),
             json!({"preferred_day": ["monday"]}),
             json!({"preferred_day": 31, "template_overrides": {}}),
         ]);
@@ -104,7 +132,10 @@ mod tests {
 
     #[test]
     fn a_preference_that_says_more_than_the_columns_hold_is_not_written() {
-        let (text, done) = written(&[json!({"frequency": "cron", "cron": "0 9 * * *"}), json!({"skip_next": "2026-12-24T09:00"})]);
+        let (text, done) = written(&[
+            json!({"frequency": "cron", "cron": "0 9 * * *"}),
+            json!({"skip_next": "2026-12-24T09:00"}),
+        ]);
         assert_eq!((text.lines().count(), done), (1, vec![false, false]));
     }
 }

@@ -1,4 +1,5 @@
-//! `cohort export`: all preferences out of the Config Database, as an import reads them; or the record out of the ledger.
+//! `cohort export`: all preferences out of the Config Database, as an import reads them; or the
+//! record out of the ledger.
 
 mod csv_rows;
 mod record;
@@ -37,8 +38,8 @@ the summary is {"runs","outcomes"}."#;
 
 /// Write all preferences, or all runs and outcomes, to a file or to standard output
 ///
-/// CSV has no column for `anchor_date`, `cron`, `snoozed_until` and `skip_next`: a preference with one of them is left out and
-/// named on standard error, and the exit code is then 1.
+/// CSV has no column for `anchor_date`, `cron`, `snoozed_until` and `skip_next`: a preference with
+/// one of them is left out and named on standard error, and the exit code is then 1.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Export {
@@ -83,18 +84,24 @@ enum Writer<W: Write> {
 }
 
 impl Export {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         if self.outcomes {
             let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
             return record::export(&endpoint, &Target::of(&self.file)?, output).await;
         }
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
-        let mut documents = endpoint.get_lines(&format!("/configs/{FEATURE_PREFERENCES}/all-tenants")).await?;
+        let mut documents =
+            endpoint.get_lines(&format!("/configs/{FEATURE_PREFERENCES}/all-tenants")).await?;
         let target = Target::of(&self.file)?;
         let mut writer = self.writer(target.open()?)?;
         let (mut summary, bar) = (Summary::default(), bar(target.is_terminal(), "users"));
         while let Some(line) = documents.next_line().await.context("the answer broke off")? {
-            let document: Document = serde_json::from_str(&line).context("the answer is no list of documents")?;
+            let document: Document =
+                serde_json::from_str(&line).context("the answer is no list of documents")?;
             writer.write(self.of_feature(document), &mut summary)?;
             bar.count(summary.tenants);
         }
@@ -142,11 +149,20 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a preference on its own; says whether that was possible.
-    fn write_one(&mut self, tenant: &str, feature: &str, preference: &Value) -> anyhow::Result<bool> {
+    fn write_one(
+        &mut self,
+        tenant: &str,
+        feature: &str,
+        preference: &Value,
+    ) -> anyhow::Result<bool> {
         match self {
             Self::Csv(rows) => rows.write(tenant, feature, preference),
             Self::Documents(target) | Self::Preferences(target) => {
-                write_line(target, &json!({"tenant_id": tenant, "feature_type": feature, "preference": preference}))?;
+                write_line(
+                    target,
+                    &json!({"tenant_id": tenant, "feature_type": feature,
+                        "preference": preference}),
+                )?;
                 Ok(true)
             }
         }
@@ -174,12 +190,16 @@ impl Summary {
             Output::Text => format!("{tenants} users, {preferences} preferences"),
         };
         print_summary(&text, is_taken)?;
-        anyhow::ensure!(*left_out == 0, "{left_out} preferences were left out: CSV has no column for what they say; jsonl has");
+        anyhow::ensure!(
+            *left_out == 0,
+            "{left_out} preferences were left out: CSV has no column for what they say; jsonl has"
+        );
         Ok(())
     }
 }
 
-/// Says on standard output what was written, or on standard error if that went to standard output itself.
+/// Says on standard output what was written, or on standard error if that went to standard output
+/// itself.
 fn print_summary(text: &str, is_taken: bool) -> io::Result<()> {
     if is_taken { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") }
 }
@@ -199,7 +219,8 @@ impl Target {
         if path.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
-        let name = path.file_name().with_context(|| format!("{} is no name of a file", path.display()))?;
+        let name =
+            path.file_name().with_context(|| format!("{} is no name of a file", path.display()))?;
         let mut part = name.to_owned();
         part.push(".part");
         Ok(Self::File { place: path.into(), part: path.with_file_name(part) })
@@ -209,7 +230,8 @@ impl Target {
         Ok(match self {
             Self::Stdout => Box::new(BufWriter::new(io::stdout())),
             Self::File { part, .. } => {
-                let file = File::create(part).with_context(|| format!("cannot write {}", part.display()))?;
+                let file = File::create(part)
+                    .with_context(|| format!("cannot write {}", part.display()))?;
                 Box::new(BufWriter::new(file))
             }
         })
@@ -218,7 +240,8 @@ impl Target {
     fn keep(&self) -> anyhow::Result<()> {
         match self {
             Self::Stdout => Ok(()),
-            Self::File { place, part } => std::fs::rename(part, place).with_context(|| format!("cannot write {}", place.display())),
+            Self::File { place, part } => std::fs::rename(part, place)
+                .with_context(|| format!("cannot write {}", place.display())),
         }
     }
 
@@ -238,7 +261,9 @@ fn bar(is_taken: bool, unit: &str) -> Bar {
     if is_taken || !io::stderr().is_terminal() {
         return Bar(None);
     }
-    let style = ProgressStyle::with_template(&format!("{{spinner}} {{human_pos}} {unit}, {{per_sec}}")).expect("a well-formed template");
+    let style =
+        ProgressStyle::with_template(&format!("{{spinner}} {{human_pos}} {unit}, {{per_sec}}"))
+            .expect("a well-formed template");
     let bar = ProgressBar::new_spinner().with_style(style);
     bar.enable_steady_tick(Duration::from_millis(100));
     Bar(Some(bar))

@@ -28,12 +28,18 @@ struct OutcomePage {
     next_cursor: Option<String>,
 }
 
-pub(super) async fn export(endpoint: &Endpoint, target: &Target, output: Output) -> anyhow::Result<()> {
+pub(super) async fn export(
+    endpoint: &Endpoint,
+    target: &Target,
+    output: Output,
+) -> anyhow::Result<()> {
     let (mut writer, bar) = (target.open()?, bar(target.is_terminal(), "lines"));
     let mut summary = Summary::default();
     let mut before = None;
     loop {
-        let page: RunPage = endpoint.get_json(&query("/runs", [("before", before), ("limit", Some("1000".into()))])).await?;
+        let page: RunPage = endpoint
+            .get_json(&query("/runs", [("before", before), ("limit", Some("1000".into()))]))
+            .await?;
         page.runs.iter().try_for_each(|run| write_line(&mut writer, &json!({ "run": run })))?;
         summary.runs += page.runs.len() as u64;
         bar.count(summary.runs);
@@ -42,8 +48,12 @@ pub(super) async fn export(endpoint: &Endpoint, target: &Target, output: Output)
     }
     let mut cursor = None;
     loop {
-        let page: OutcomePage = endpoint.get_json(&query("/outcomes", [("cursor", cursor), ("limit", Some("5000".into()))])).await?;
-        page.outcomes.iter().try_for_each(|outcome| write_line(&mut writer, &json!({ "outcome": outcome })))?;
+        let page: OutcomePage = endpoint
+            .get_json(&query("/outcomes", [("cursor", cursor), ("limit", Some("5000".into()))]))
+            .await?;
+        page.outcomes
+            .iter()
+            .try_for_each(|outcome| write_line(&mut writer, &json!({ "outcome": outcome })))?;
         summary.outcomes += page.outcomes.len() as u64;
         bar.count(summary.runs + summary.outcomes);
         cursor = page.next_cursor;

@@ -6,8 +6,9 @@
 //!           └── the service went away, or this process did ◄────────────┘
 //! ```
 //!
-//! A result says that its line is stored, so the line of the last result is where to go on. Lines that are sent twice say
-//! what is stored already: going on too early does no harm, and going on too late cannot be.
+//! A result says that its line is stored, so the line of the last result is where to go on. Lines
+//! that are sent twice say what is stored already: going on too early does no harm, and going on
+//! too late cannot be.
 
 mod progress;
 mod source;
@@ -50,14 +51,15 @@ With --json the summary is {"lines","stored","unchanged","refused"}. The report 
 /// How many results come between two notes of how far the import is.
 const RESULTS_A_NOTE: u64 = 10_000;
 
-/// How long is waited for a service that went away, each time that it does not answer; then the import breaks off.
+/// How long is waited for a service that went away, each time that it does not answer; then the
+/// import breaks off.
 const WAITS: [u64; 7] = [1, 2, 4, 8, 15, 15, 15];
 
 /// Store preferences from JSON Lines or CSV
 ///
-/// A line that is wrong is reported and not stored; the others are, and the exit code is then 2. Importing the same file
-/// again does no harm. An import that broke off goes on where it was when it is run again: until it is through, the file
-/// FILE.cohort-progress says how far it is.
+/// A line that is wrong is reported and not stored; the others are, and the exit code is then 2.
+/// Importing the same file again does no harm. An import that broke off goes on where it was when
+/// it is run again: until it is through, the file FILE.cohort-progress says how far it is.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Import {
@@ -99,7 +101,11 @@ struct Running<'a> {
 }
 
 impl Import {
-    pub(crate) async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        environment: &Environment,
+        output: Output,
+    ) -> anyhow::Result<()> {
         let source = Source::open(&self.file, self.format)?;
         let endpoint = self.endpoint.connect(environment, Access::Change).await?;
         let mut running = self.begin(&source, &endpoint).await?;
@@ -121,7 +127,10 @@ impl Import {
             let Some(seconds) = waits.next().filter(|_| running.may_go_on(&error)) else {
                 return Err(running.broken_off(error));
             };
-            running.progress.say(&format!("broken off behind line {}: {error:#}; trying again in {seconds} s", running.left.line));
+            running.progress.say(&format!(
+                "broken off behind line {}: {error:#}; trying again in {seconds} s",
+                running.left.line
+            ));
             tokio::time::sleep(Duration::from_secs(*seconds)).await;
         }
         let summary = running.end()?;
@@ -129,8 +138,15 @@ impl Import {
     }
 
     /// Finds out where to begin, or to go on.
-    async fn begin<'a>(&self, source: &'a Source, endpoint: &Endpoint) -> anyhow::Result<Running<'a>> {
-        let file = source.fingerprint()?.map(|fingerprint| StateFile::of(&self.file, self.state.as_deref(), fingerprint)).transpose()?;
+    async fn begin<'a>(
+        &self,
+        source: &'a Source,
+        endpoint: &Endpoint,
+    ) -> anyhow::Result<Running<'a>> {
+        let file = source
+            .fingerprint()?
+            .map(|fingerprint| StateFile::of(&self.file, self.state.as_deref(), fingerprint))
+            .transpose()?;
         let mut left = match &file {
             Some(file) if !self.restart => file.read(endpoint).await?.unwrap_or_default(),
             _ => Left::default(),
@@ -154,7 +170,8 @@ impl Running<'_> {
         let bytes = rest.bytes(read);
         let mut results = endpoint.post_lines("/preferences/import", kind, bytes).await?;
         while let Some(text) = results.next_line().await.context("the answer broke off")? {
-            let mut result: ImportLine = serde_json::from_str(&text).context("the answer is no list of results")?;
+            let mut result: ImportLine =
+                serde_json::from_str(&text).context("the answer is no list of results")?;
             result.line += lines_before;
             if result.line > self.left.line {
                 self.take(&result)?;
@@ -165,7 +182,11 @@ impl Running<'_> {
 
     fn take(&mut self, result: &ImportLine) -> anyhow::Result<()> {
         if result.status == ImportStatus::Failed {
-            anyhow::bail!("line {} could not be stored: {}", result.line, result.detail.as_deref().unwrap_or("no cause is given"));
+            anyhow::bail!(
+                "line {} could not be stored: {}",
+                result.line,
+                result.detail.as_deref().unwrap_or("no cause is given")
+            );
         }
         self.left.summary.count(result.status);
         self.left.line = result.line;
@@ -181,7 +202,9 @@ impl Running<'_> {
 
     /// Writes down how far it is; an import that cannot be noted is merely not resumed.
     fn note(&mut self) {
-        let Some(file) = self.file.as_ref().filter(|_| self.left.position.is_some()) else { return };
+        let Some(file) = self.file.as_ref().filter(|_| self.left.position.is_some()) else {
+            return;
+        };
         let noted = self.report.flush().and_then(|()| file.write(&self.left));
         if let Err(error) = noted {
             self.progress.say(&format!("this import cannot be resumed: {error:#}"));
@@ -200,8 +223,14 @@ impl Running<'_> {
             return error;
         }
         self.note();
-        let how = if self.file.is_some() && self.left.position.is_some() { "goes on behind it" } else { "does no harm" };
-        error.context(format!("the import broke off; it is stored up to line {line}, and importing again {how}"))
+        let how = if self.file.is_some() && self.left.position.is_some() {
+            "goes on behind it"
+        } else {
+            "does no harm"
+        };
+        error.context(format!(
+            "the import broke off; it is stored up to line {line}, and importing again {how}"
+        ))
     }
 
     fn end(mut self) -> anyhow::Result<Summary> {
@@ -228,11 +257,17 @@ impl Summary {
         let Self { lines, stored, unchanged, refused } = self;
         match output {
             Output::Json => writeln!(io::stdout(), "{}", serde_json::to_string(self)?)?,
-            Output::Text => writeln!(io::stdout(), "{lines} lines: {stored} stored, {unchanged} unchanged, {refused} refused")?,
+            Output::Text => writeln!(
+                io::stdout(),
+                "{lines} lines: {stored} stored, {unchanged} unchanged, {refused} refused"
+            )?,
         }
         match refused {
             0 => Ok(()),
-            _ => Err(WrongInput(format!("{refused} of {lines} lines are wrong and were not stored")).into()),
+            _ => {
+                Err(WrongInput(format!("{refused} of {lines} lines are wrong and were not stored"))
+                    .into())
+            }
         }
     }
 }

@@ -35,7 +35,10 @@ impl Progress {
 
     /// Shows how far it is now.
     pub(super) fn tick(&mut self) {
-        if self.bar.is_none() && io::stderr().is_terminal() && self.started.elapsed() > Duration::from_secs(1) {
+        if self.bar.is_none()
+            && io::stderr().is_terminal()
+            && self.started.elapsed() > Duration::from_secs(1)
+        {
             self.bar = Some(bar(self.size));
         }
         if let Some(bar) = &self.bar {
@@ -60,10 +63,15 @@ impl Progress {
 
 fn bar(size: Option<u64>) -> ProgressBar {
     let (bar, template) = match size {
-        Some(size) => (ProgressBar::new(size), "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"),
+        Some(size) => (
+            ProgressBar::new(size),
+            "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+        ),
         None => (ProgressBar::new_spinner(), "{spinner} {bytes}, {bytes_per_sec}"),
     };
-    bar.with_style(ProgressStyle::with_template(template).expect("the templates above are well formed"))
+    bar.with_style(
+        ProgressStyle::with_template(template).expect("the templates above are well formed"),
+    )
 }
 
 /// Where refused lines are reported.
@@ -84,19 +92,26 @@ impl Report {
             file.seek(SeekFrom::End(0))?;
             io::Result::Ok(file)
         };
-        let file = open().map_err(|error| WrongInput(format!("--report: cannot write {}: {error}", path.display())))?;
+        let file = open().map_err(|error| {
+            WrongInput(format!("--report: cannot write {}: {error}", path.display()))
+        })?;
         Ok(Self::File(BufWriter::new(file)))
     }
 
     /// Reports a line that is refused; says by how many bytes the report grew.
-    pub(super) fn refused(&mut self, line: &ImportLine, progress: &Progress) -> anyhow::Result<u64> {
+    pub(super) fn refused(
+        &mut self,
+        line: &ImportLine,
+        progress: &Progress,
+    ) -> anyhow::Result<u64> {
         match self {
             Self::StandardError => {
                 refusal_of(line).for_each(|text| progress.say(&text));
                 Ok(0)
             }
             Self::File(file) => {
-                let text = json!({"line": line.line, "tenant_id": line.tenant_id, "detail": line.detail, "errors": line.errors});
+                let text = json!({"line": line.line, "tenant_id": line.tenant_id,
+                    "detail": line.detail, "errors": line.errors});
                 let text = format!("{text}\n");
                 file.write_all(text.as_bytes()).context("cannot write the report")?;
                 Ok(text.len() as u64)
@@ -115,7 +130,10 @@ impl Report {
 /// `line 3: /config_value/x/preferred_time: expected …`, a text for each field that is wrong.
 fn refusal_of(line: &ImportLine) -> impl Iterator<Item = String> {
     let number = line.line;
-    let whole = line.errors.is_empty().then(|| format!("line {number}: {}", line.detail.as_deref().unwrap_or("refused")));
+    let whole = line
+        .errors
+        .is_empty()
+        .then(|| format!("line {number}: {}", line.detail.as_deref().unwrap_or("refused")));
     let fields = line.errors.iter().map(move |field| match field.pointer.as_str() {
         "" => format!("line {number}: {}", field.detail),
         pointer => format!("line {number}: {pointer}: {}", field.detail),

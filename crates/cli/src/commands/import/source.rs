@@ -53,7 +53,8 @@ pub(super) struct Fingerprint {
 pub(super) struct Rest {
     /// The media type.
     pub(super) kind: &'static str,
-    /// How many lines of the source come before the first that is sent, but for those sent once more.
+    /// How many lines of the source come before the first that is sent, but for those sent once
+    /// more.
     pub(super) lines_before: u64,
     /// How many bytes of the source come before it.
     pub(super) offset: u64,
@@ -94,7 +95,8 @@ impl Source {
             return Ok(Self { file: None, size: None, format });
         }
         let about = File::open(path).and_then(|file| file.metadata());
-        let about = about.map_err(|error| WrongInput(format!("cannot read {}: {error}", path.display())))?;
+        let about = about
+            .map_err(|error| WrongInput(format!("cannot read {}: {error}", path.display())))?;
         if about.is_dir() {
             return Err(WrongInput(format!("{} is a folder", path.display())).into());
         }
@@ -117,25 +119,47 @@ impl Source {
         let mut beginning = Vec::new();
         let read = File::open(path).and_then(|file| file.take(TELLING).read_to_end(&mut beginning));
         read.with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Some(Fingerprint { size, beginning: blake3::hash(&beginning).to_string(), format: self.format }))
+        Ok(Some(Fingerprint {
+            size,
+            beginning: blake3::hash(&beginning).to_string(),
+            format: self.format,
+        }))
     }
 
     /// What comes behind this line, 0 for everything. The line's own record may come once more.
     pub(super) async fn behind(&self, line: u64) -> anyhow::Result<Rest> {
         let kind = self.format.media_type();
         let Some(path) = &self.file else {
-            return Ok(Rest { kind, lines_before: 0, offset: 0, header: Vec::new(), input: Box::new(tokio::io::stdin()) });
+            return Ok(Rest {
+                kind,
+                lines_before: 0,
+                offset: 0,
+                header: Vec::new(),
+                input: Box::new(tokio::io::stdin()),
+            });
         };
         let (path, format) = (path.clone(), self.format);
-        let opened = tokio::task::spawn_blocking(move || open_behind(&path, format, line)).await.context("reading broke down")?;
-        let (file, Place { header, offset, lines_before }) = opened.with_context(|| format!("cannot read on behind line {line}"))?;
-        Ok(Rest { kind, lines_before, offset, header, input: Box::new(tokio::fs::File::from_std(file)) })
+        let opened = tokio::task::spawn_blocking(move || open_behind(&path, format, line))
+            .await
+            .context("reading broke down")?;
+        let (file, Place { header, offset, lines_before }) =
+            opened.with_context(|| format!("cannot read on behind line {line}"))?;
+        Ok(Rest {
+            kind,
+            lines_before,
+            offset,
+            header,
+            input: Box::new(tokio::fs::File::from_std(file)),
+        })
     }
 }
 
 impl Rest {
     /// The bytes to send; `read` counts those that come from the source.
-    pub(super) fn bytes(self, read: Arc<AtomicU64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    pub(super) fn bytes(
+        self,
+        read: Arc<AtomicU64>,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         let header = (!self.header.is_empty()).then(|| Ok(Bytes::from(self.header)));
         let rest = ReaderStream::with_capacity(self.input, READ_SIZE).inspect_ok(move |bytes| {
             read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -170,10 +194,14 @@ fn behind_line(mut file: impl BufRead, line: u64) -> io::Result<Place> {
 
 /// The place of the record that begins on this line, or of one shortly before.
 ///
-/// A record's position is where the reader stood before it: at or behind the first line of the record before, and never
-/// behind its own. So none whose position is above the line was passed over.
+/// A record's position is where the reader stood before it: at or behind the first line of the
+/// record before, and never behind its own. So none whose position is above the line was passed
+/// over.
 fn at_record(mut file: &File, line: u64) -> anyhow::Result<Place> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(BufReader::with_capacity(READ_SIZE, file));
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(BufReader::with_capacity(READ_SIZE, file));
     let mut record = csv::ByteRecord::new();
     reader.read_byte_record(&mut record)?;
     let behind_header = reader.position().clone();

@@ -1,7 +1,8 @@
 //! How far an import is, in a small file beside the one that is imported.
 //!
-//! It counts only for the same file (size and beginning) and the same life of the Config Database: the feed's position at
-//! the beginning is kept, and a database that does not know it is another one, or was restored (F7, F11).
+//! It counts only for the same file (size and beginning) and the same life of the Config Database:
+//! the feed's position at the beginning is kept, and a database that does not know it is another
+//! one, or was restored (F7, F11).
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ pub(super) struct Left {
     pub(super) summary: Summary,
     /// How long the report is with them.
     pub(super) report_bytes: u64,
-    /// The feed's position when the import began; `None` if it may not be asked for, and then nothing is resumed.
+    /// The feed's position when the import began; `None` if it may not be asked for, and then
+    /// nothing is resumed.
     pub(super) position: Option<String>,
 }
 
@@ -43,29 +45,45 @@ struct Written {
 
 impl StateFile {
     /// The state of this file, in its own folder or in another one.
-    pub(super) fn of(file: &Path, folder: Option<&Path>, fingerprint: Fingerprint) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        file: &Path,
+        folder: Option<&Path>,
+        fingerprint: Fingerprint,
+    ) -> anyhow::Result<Self> {
         let name = file.file_name().with_context(|| format!("{} has no name", file.display()))?;
         let mut name = name.to_owned();
         name.push(".cohort-progress");
         let path = match folder {
-            Some(folder) if !folder.is_dir() => return Err(WrongInput(format!("--state: {} is no folder", folder.display())).into()),
+            Some(folder) if !folder.is_dir() => {
+                return Err(
+                    WrongInput(format!("--state: {} is no folder", folder.display())).into()
+                );
+            }
             Some(folder) => folder.join(name),
             None => file.with_file_name(name),
         };
         Ok(Self { path, fingerprint })
     }
 
-    /// How far the import was; `None` if it never began, or the file or the Config Database is another one.
+    /// How far the import was; `None` if it never began, or the file or the Config Database is
+    /// another one.
     pub(super) async fn read(&self, endpoint: &Endpoint) -> anyhow::Result<Option<Left>> {
         let text = match std::fs::read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}; --restart does without", self.path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("cannot read {}; --restart does without", self.path.display())
+                });
+            }
         };
         let Ok(Written { file, left }) = serde_json::from_slice(&text) else { return Ok(None) };
         let is_same = file == self.fingerprint && knows(endpoint, left.position.as_deref()).await?;
         if !is_same {
-            eprintln!("{} is of another file or another Config Database: beginning anew", self.path.display());
+            eprintln!(
+                "{} is of another file or another Config Database: beginning anew",
+                self.path.display()
+            );
         }
         Ok(is_same.then_some(left))
     }
@@ -87,7 +105,9 @@ impl StateFile {
     pub(super) fn remove(&self) -> anyhow::Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("everything is imported, but {} cannot be removed", self.path.display()))
+                Err(error).with_context(|| {
+                    format!("everything is imported, but {} cannot be removed", self.path.display())
+                })
             }
             _gone => Ok(()),
         }
@@ -96,12 +116,18 @@ impl StateFile {
 
 /// The feed's position now; `None` if this key may not read it.
 pub(super) async fn position_of(endpoint: &Endpoint) -> Option<String> {
-    let page: Value = endpoint.get_json(&query("/preferences/changes", [("since_id", Some("now".into()))])).await.ok()?;
+    let page: Value = endpoint
+        .get_json(&query("/preferences/changes", [("since_id", Some("now".into()))]))
+        .await
+        .ok()?;
     Some(page["next"].as_str()?.to_owned())
 }
 
 async fn knows(endpoint: &Endpoint, position: Option<&str>) -> anyhow::Result<bool> {
     let Some(position) = position else { return Ok(false) };
-    let path = query("/preferences/changes", [("since_id", Some(position.to_owned())), ("limit", Some("1".into()))]);
+    let path = query(
+        "/preferences/changes",
+        [("since_id", Some(position.to_owned())), ("limit", Some("1".into()))],
+    );
     Ok(endpoint.find_json::<Value>(&path).await?.is_some())
 }

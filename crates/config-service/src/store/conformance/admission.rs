@@ -38,7 +38,10 @@ async fn the_first_key_is_stored_once(store: Arc<dyn Store>) {
     assert!(store.add_key(key(2, "second"), false).await.expect("stores").is_some());
     let found = store.key([1; 32]).await.expect("reads").expect("there");
     assert_eq!(found, first);
-    assert_eq!((found.scopes.text().as_str(), found.expires_at), ("read write", Some(Timestamp::UNIX_EPOCH)));
+    assert_eq!(
+        (found.scopes.text().as_str(), found.expires_at),
+        ("read write", Some(Timestamp::UNIX_EPOCH))
+    );
     assert!(store.key([3; 32]).await.expect("reads").is_none());
 }
 
@@ -62,29 +65,53 @@ async fn groups_come_with_the_defaults_by_which_they_may_still_be_planned(store:
     put(&*store, "ann", "{}").await;
     let mut since = Vec::new();
     for defaults in [json!({"frequency": "daily"}), json!({"frequency": "weekly"})] {
-        let definition = FeatureDefinition::from_json(&json!({"default_preferences": defaults})).expect("a definition");
-        let registration = Registration { feature: feature(), actor: "test".into(), definition, precondition: Precondition::default() };
+        let definition = FeatureDefinition::from_json(&json!({"default_preferences": defaults}))
+            .expect("a definition");
+        let registration = Registration {
+            feature: feature(),
+            actor: "test".into(),
+            definition,
+            precondition: Precondition::default(),
+        };
         since.push(store.register(registration).await.expect("registers").at);
     }
     let listed = async |emptied_after: Timestamp| {
         let query = GroupsQuery { feature: feature(), emptied_after, after: 0, limit: 10 };
         let defaults = store.groups(query).await.expect("lists").defaults;
-        defaults.into_iter().map(|defaults| (defaults.since, defaults.default_preferences.is_some())).collect::<Vec<_>>()
+        defaults
+            .into_iter()
+            .map(|defaults| (defaults.since, defaults.default_preferences.is_some()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(listed(Timestamp::MIN).await, [(since[0], true), (since[1], true)]);
-    assert_eq!(listed(since[0]).await, [(since[0], true), (since[1], true)], "the first held a moment longer than that");
+    assert_eq!(
+        listed(since[0]).await,
+        [(since[0], true), (since[1], true)],
+        "the first held a moment longer than that"
+    );
     assert_eq!(listed(since[1]).await, [(since[1], true)]);
 }
 
 async fn a_definition_has_versions_and_stands_in_the_feed(store: Arc<dyn Store>) {
     let register = async |description: &str, precondition: Precondition| {
-        let definition = FeatureDefinition::from_json(&json!({"description": description})).expect("a definition");
-        store.register(Registration { feature: feature(), actor: "test".into(), definition, precondition }).await
+        let definition = FeatureDefinition::from_json(&json!({"description": description}))
+            .expect("a definition");
+        store
+            .register(Registration {
+                feature: feature(),
+                actor: "test".into(),
+                definition,
+                precondition,
+            })
+            .await
     };
     assert!(store.definitions().await.expect("reads").is_empty());
     assert_eq!(register("one", Precondition::default()).await.expect("registers").version, 1);
     let only_new = Precondition { if_none_match: Some(Tags::Any), if_match: None };
-    assert!(matches!(register("two", only_new).await, Err(ConfigServiceError::PreconditionFailed(_))));
+    assert!(matches!(
+        register("two", only_new).await,
+        Err(ConfigServiceError::PreconditionFailed(_))
+    ));
     assert_eq!(register("two", Precondition::default()).await.expect("registers").version, 2);
     let newest = store.definitions().await.expect("reads");
     assert_eq!(newest.len(), 1);

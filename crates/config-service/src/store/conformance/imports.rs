@@ -8,22 +8,29 @@ use super::{Promise, daily_group, everything, feature, stated, tenant};
 use crate::store::Store;
 use crate::store::edit::ImportRow;
 
-pub(super) const ALL: [Promise; 1] = [|store, _| Box::pin(an_import_of_thousands_is_read_as_it_was_stated(store))];
+pub(super) const ALL: [Promise; 1] =
+    [|store, _| Box::pin(an_import_of_thousands_is_read_as_it_was_stated(store))];
 
 /// More than any store writes as few.
 const USERS: usize = 3_000;
 
-/// What a user states in each of two imports: every third is switched off in the first, and every second is then moved.
+/// What a user states in each of two imports: every third is switched off in the first, and every
+/// second is then moved.
 fn preference(user: usize, import: usize) -> String {
     let hour = if user.is_multiple_of(2) { 8 + import } else { 8 };
     let say = format!("\"{user}\"\t\\N\\.\n✓");
     let enabled = import > 0 || !user.is_multiple_of(3);
-    json!({"enabled": enabled, "frequency": "daily", "preferred_time": format!("{hour:02}:00"), "timezone": "UTC", "template_overrides": {"say": say}})
-        .to_string()
+    json!({"enabled": enabled, "frequency": "daily", "preferred_time": format!("{hour:02}:00"),
+        "timezone": "UTC", "template_overrides": {"say": say}})
+    .to_string()
 }
 
 fn rows(import: usize) -> Vec<ImportRow> {
-    let row = |user| ImportRow { tenant: tenant(&format!("user{user}")), feature: feature(), stated: stated(&preference(user, import)) };
+    let row = |user| ImportRow {
+        tenant: tenant(&format!("user{user}")),
+        feature: feature(),
+        stated: stated(&preference(user, import)),
+    };
     (0..USERS).map(row).collect()
 }
 
@@ -33,11 +40,16 @@ async fn an_import_of_thousands_is_read_as_it_was_stated(store: Arc<dyn Store>) 
         let is_other = |user| import == 0 || preference(user, 0) != preference(user, 1);
         assert!(changed.into_iter().enumerate().all(|(user, changed)| changed == is_other(user)));
         for user in 0..USERS {
-            let stored = store.preference(&tenant(&format!("user{user}")), &feature()).await.expect("reads").expect("it is there");
+            let stored = store
+                .preference(&tenant(&format!("user{user}")), &feature())
+                .await
+                .expect("reads")
+                .expect("it is there");
             assert_eq!(stored.json, Some(preference(user, import)));
         }
         let groups = super::listed_groups(&*store, jiff::Timestamp::MIN).await.groups;
-        let group = groups.iter().find(|listed| listed.group == daily_group(hour)).expect("a group");
+        let group =
+            groups.iter().find(|listed| listed.group == daily_group(hour)).expect("a group");
         assert_eq!(group.count, members as u64);
     }
     let drift = store.drift(false).await.expect("checks");

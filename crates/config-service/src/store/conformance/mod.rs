@@ -57,7 +57,9 @@ pub(crate) type Promise = fn(Arc<dyn Store>, Arc<Hand>) -> Test;
 
 /// Every promise.
 pub(crate) fn all() -> impl Iterator<Item = Promise> {
-    [&EDITS[..], &imports::ALL[..], &lists::ALL[..], &upkeep::ALL[..], &admission::ALL[..]].concat().into_iter()
+    [&EDITS[..], &imports::ALL[..], &lists::ALL[..], &upkeep::ALL[..], &admission::ALL[..]]
+        .concat()
+        .into_iter()
 }
 
 const EDITS: [Promise; 9] = [
@@ -66,7 +68,9 @@ const EDITS: [Promise; 9] = [
     |store, _| Box::pin(a_deleted_preference_keeps_its_version(store)),
     |store, _| Box::pin(an_import_keeps_the_order_of_each_user(store)),
     |store, clock| Box::pin(lists_as_of_any_past_instant_equal_a_simple_model(store, clock)),
-    |store, clock| Box::pin(a_list_read_as_of_an_instant_never_changes_while_writers_move_users(store, clock)),
+    |store, clock| {
+        Box::pin(a_list_read_as_of_an_instant_never_changes_while_writers_move_users(store, clock))
+    },
     |store, _| Box::pin(the_feed_holds_every_change_once_under_sixteen_writers(store)),
     |store, clock| Box::pin(an_emptied_group_is_listed_until_it_is_forgotten(store, clock)),
     |store, _| Box::pin(a_batch_get_answers_in_the_order_asked(store)),
@@ -104,15 +108,28 @@ pub(crate) async fn put(store: &dyn Store, name: &str, json: &str) -> Arc<Curren
 }
 
 pub(crate) fn daily(hour: u32) -> String {
-    json!({"frequency": "daily", "preferred_time": format!("{hour:02}:00"), "timezone": "UTC"}).to_string()
+    json!({"frequency": "daily", "preferred_time": format!("{hour:02}:00"), "timezone": "UTC"})
+        .to_string()
 }
 
 fn daily_group(hour: u32) -> StatedGroup {
     StatedGroup::parse("daily", &format!("{hour:02}:00"), "UTC").expect("a group")
 }
 
-async fn page(store: &dyn Store, hours: &[u32], as_of: Timestamp, after: u64, limit: usize) -> MemberList {
-    let query = MembersQuery { feature: feature(), groups: hours.iter().map(|hour| daily_group(*hour)).collect(), as_of, after, limit };
+async fn page(
+    store: &dyn Store,
+    hours: &[u32],
+    as_of: Timestamp,
+    after: u64,
+    limit: usize,
+) -> MemberList {
+    let query = MembersQuery {
+        feature: feature(),
+        groups: hours.iter().map(|hour| daily_group(*hour)).collect(),
+        as_of,
+        after,
+        limit,
+    };
     store.members(query).await.expect("lists")
 }
 
@@ -164,21 +181,38 @@ async fn a_deleted_preference_keeps_its_version(store: Arc<dyn Store>) {
     assert_eq!((deleted.version, &deleted.json), (2, &None));
     assert_eq!(put(&*store, "ann", &daily(9)).await.version, 3);
     let feed = everything(&*store).await;
-    let moves: Vec<_> = feed.iter().map(|change| (change.left.is_some(), change.joined.is_some())).collect();
+    let moves: Vec<_> =
+        feed.iter().map(|change| (change.left.is_some(), change.joined.is_some())).collect();
     assert_eq!(moves, [(false, true), (true, false), (false, true)]);
 }
 
 async fn an_import_keeps_the_order_of_each_user(store: Arc<dyn Store>) {
-    let row = |name: &str, json: String| ImportRow { tenant: tenant(name), feature: feature(), stated: stated(&json) };
-    let rows = vec![row("zoe", daily(1)), row("ann", daily(1)), row("zoe", daily(2)), row("zoe", daily(2)), row("ann", daily(3))];
-    assert_eq!(store.import(rows, "test".into()).await.expect("imports"), [true, true, true, false, true]);
+    let row = |name: &str, json: String| ImportRow {
+        tenant: tenant(name),
+        feature: feature(),
+        stated: stated(&json),
+    };
+    let rows = vec![
+        row("zoe", daily(1)),
+        row("ann", daily(1)),
+        row("zoe", daily(2)),
+        row("zoe", daily(2)),
+        row("ann", daily(3)),
+    ];
+    assert_eq!(
+        store.import(rows, "test".into()).await.expect("imports"),
+        [true, true, true, false, true]
+    );
     let feed = everything(&*store).await;
     for name in ["ann", "zoe"] {
         let own: Vec<_> = feed.iter().filter(|change| is_of(change, name)).collect();
         assert_eq!(own.iter().map(|change| change.version).collect::<Vec<_>>(), [1, 2]);
         assert!(own[0].at < own[1].at, "a membership is never an empty interval");
     }
-    assert_eq!(names(&*store, &[1], feed[0].at).await, BTreeSet::from(["ann".into(), "zoe".into()]));
+    assert_eq!(
+        names(&*store, &[1], feed[0].at).await,
+        BTreeSet::from(["ann".into(), "zoe".into()])
+    );
     let last = feed.last().expect("changes").at;
     assert!(names(&*store, &[1], last).await.is_empty());
     assert_eq!(names(&*store, &[2, 3], last).await.len(), 2);
@@ -210,7 +244,10 @@ async fn random_edit(store: &dyn Store, random: &mut StdRng, model: &mut Model) 
     }
 }
 
-async fn lists_as_of_any_past_instant_equal_a_simple_model(store: Arc<dyn Store>, clock: Arc<Hand>) {
+async fn lists_as_of_any_past_instant_equal_a_simple_model(
+    store: Arc<dyn Store>,
+    clock: Arc<Hand>,
+) {
     let random = &mut StdRng::seed_from_u64(7);
     let mut model = Model::new();
     let began = clock.now().as_microsecond();
@@ -224,7 +261,11 @@ async fn lists_as_of_any_past_instant_equal_a_simple_model(store: Arc<dyn Store>
         assert_eq!(names(&*store, &hours, as_of).await, expected(&model, &hours, as_of));
         lists_are_the_members_of_each(&*store, &model, &hours, as_of).await;
         let paged = paged_while_users_move(&*store, random, &mut model, &hours, as_of).await;
-        assert_eq!(paged, expected(&model, &hours, as_of), "pages of one list, with edits between them");
+        assert_eq!(
+            paged,
+            expected(&model, &hours, as_of),
+            "pages of one list, with edits between them"
+        );
     }
     let now = whole_micros(clock.now());
     let groups = listed_groups(&*store, Timestamp::MIN).await.groups;
@@ -236,17 +277,27 @@ async fn lists_as_of_any_past_instant_equal_a_simple_model(store: Arc<dyn Store>
 }
 
 /// Each hour is a list of its own, but the first two, which are one.
-async fn lists_are_the_members_of_each(store: &dyn Store, model: &Model, hours: &[u32], as_of: Timestamp) {
+async fn lists_are_the_members_of_each(
+    store: &dyn Store,
+    model: &Model,
+    hours: &[u32],
+    as_of: Timestamp,
+) {
     let (first, rest) = hours.split_at(hours.len().min(2));
     let wanted: Vec<&[u32]> = iter::once(first).chain(rest.chunks(1)).collect();
-    let groups = wanted.iter().map(|hours| hours.iter().map(|hour| daily_group(*hour)).collect()).collect();
-    let lists = store.member_lists(ListsQuery { feature: feature(), lists: groups, as_of, limit: 5_000 }).await.expect("lists");
+    let groups =
+        wanted.iter().map(|hours| hours.iter().map(|hour| daily_group(*hour)).collect()).collect();
+    let lists = store
+        .member_lists(ListsQuery { feature: feature(), lists: groups, as_of, limit: 5_000 })
+        .await
+        .expect("lists");
     assert_eq!(lists.lists.len(), wanted.len());
     for (hours, list) in wanted.into_iter().zip(lists.lists) {
         let list = list.expect("there is room");
         assert!(list.members.is_sorted_by_key(|member| member.number));
         assert_eq!(list.count_as_of as usize, list.members.len(), "M8");
-        let names: BTreeSet<String> = list.members.into_iter().map(|member| member.tenant_id).collect();
+        let names: BTreeSet<String> =
+            list.members.into_iter().map(|member| member.tenant_id).collect();
         assert_eq!(names, expected(model, hours, as_of));
     }
 }
@@ -273,12 +324,20 @@ async fn paged_while_users_move(
     distinct
 }
 
-async fn a_list_read_as_of_an_instant_never_changes_while_writers_move_users(store: Arc<dyn Store>, clock: Arc<Hand>) {
+async fn a_list_read_as_of_an_instant_never_changes_while_writers_move_users(
+    store: Arc<dyn Store>,
+    clock: Arc<Hand>,
+) {
     let writers = (0..4).map(|writer| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
             for round in 0..60 {
-                put(&*store, &format!("user{}", (round * 7 + writer) % 20), &daily((round + writer) % 3)).await;
+                put(
+                    &*store,
+                    &format!("user{}", (round * 7 + writer) % 20),
+                    &daily((round + writer) % 3),
+                )
+                .await;
             }
         })
     });
@@ -341,16 +400,26 @@ async fn an_emptied_group_is_listed_until_it_is_forgotten(store: Arc<dyn Store>,
     assert_eq!(later.groups.len(), 1);
     let back = put(&*store, "ann", &daily(9)).await.at;
     let again = listed_groups(&*store, back).await.groups;
-    assert_eq!((again[0].since, again[0].empty_since), (joined, None), "it came to be when its first user ever joined");
+    assert_eq!(
+        (again[0].since, again[0].empty_since),
+        (joined, None),
+        "it came to be when its first user ever joined"
+    );
 }
 
 async fn a_batch_get_answers_in_the_order_asked(store: Arc<dyn Store>) {
     put(&*store, "ann", &daily(9)).await;
     put(&*store, "bob", &daily(9)).await;
     write(&*store, "bob", None).await;
-    let request = BatchGetRequest { feature_type: feature(), tenant_ids: ["bob", "nobody", "ann"].map(tenant).into() };
+    let request = BatchGetRequest {
+        feature_type: feature(),
+        tenant_ids: ["bob", "nobody", "ann"].map(tenant).into(),
+    };
     let answer = store.preferences(request).await.expect("reads");
-    let read: Vec<_> =
-        answer.preferences.iter().map(|entry| (entry.tenant_id.as_str(), entry.version, entry.preference.is_some())).collect();
+    let read: Vec<_> = answer
+        .preferences
+        .iter()
+        .map(|entry| (entry.tenant_id.as_str(), entry.version, entry.preference.is_some()))
+        .collect();
     assert_eq!(read, [("bob", 2, false), ("nobody", 0, false), ("ann", 1, true)]);
 }

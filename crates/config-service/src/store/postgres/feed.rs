@@ -1,5 +1,6 @@
-//! The change feed (F7): change rows by id. Whoever writes takes ids while it holds `head` and until its commit, so that
-//! they are given in commit order over all processes, without gaps, and the id alone is the cursor.
+//! The change feed (F7): change rows by id. Whoever writes takes ids while it holds `head` and
+//! until its commit, so that they are given in commit order over all processes, without gaps, and
+//! the id alone is the cursor.
 
 use std::time::Duration;
 
@@ -32,25 +33,39 @@ pub(super) struct Newest {
 
 /// What has been committed when the snapshot was taken.
 pub(super) async fn newest(db: &Transaction<'_>) -> Result<Newest> {
-    let row = query_one(db, "SELECT stamp, change_id, tenant_id, oldest_kept FROM head", &[]).await?;
-    Ok(Newest { stamp: instant(row.get(0))?, change: row.get(1), tenant: row.get(2), oldest_kept: row.get(3) })
+    let row =
+        query_one(db, "SELECT stamp, change_id, tenant_id, oldest_kept FROM head", &[]).await?;
+    Ok(Newest {
+        stamp: instant(row.get(0))?,
+        change: row.get(1),
+        tenant: row.get(2),
+        oldest_kept: row.get(3),
+    })
 }
 
 /// At most `limit` changes behind `after`.
-pub(super) async fn page(db: &Transaction<'_>, names: &Names, incarnation: Incarnation, after: i64, limit: usize) -> Result<ChangePage> {
+pub(super) async fn page(
+    db: &Transaction<'_>,
+    names: &Names,
+    incarnation: Incarnation,
+    after: i64,
+    limit: usize,
+) -> Result<ChangePage> {
     let newest = newest(db).await?;
     if !(newest.oldest_kept..=newest.change).contains(&after) {
         return Err(ConfigServiceError::CursorGone);
     }
     // A change of timezone or labels alone is no change of a preference.
-    let select = "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, left_group, joined_group, tenant FROM
+    let select = "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, \
+        left_group, joined_group, tenant FROM
          (SELECT * FROM change WHERE id > $1 AND feature IS NOT NULL ORDER BY id LIMIT $2) AS change
          LEFT JOIN tenant ON tenant.id = tenant ORDER BY change.id";
     let rows = query(db, select, &[&after, &(limit as i64)]).await?;
     learn_features(db, names, rows.iter().map(|row| row.get(2))).await?;
     let groups = |row: &Row| [row.get::<_, Option<i64>>(6), row.get(7)];
     learn_groups(db, names, rows.iter().flat_map(groups).flatten()).await?;
-    let changes = rows.iter().map(|row| change(names, row, incarnation)).collect::<Result<Vec<_>>>()?;
+    let changes =
+        rows.iter().map(|row| change(names, row, incarnation)).collect::<Result<Vec<_>>>()?;
     let complete_until = match changes.last() {
         // The rows that were cut off are stamped no earlier than the last that was not.
         Some(last) if changes.len() == limit => newest.stamp.min(just_before(last.at)),
@@ -61,7 +76,9 @@ pub(super) async fn page(db: &Transaction<'_>, names: &Names, incarnation: Incar
 }
 
 fn change(names: &Names, row: &Row, incarnation: Incarnation) -> Result<Change> {
-    let group = |number: Option<i64>| number.map(|number| group(names, number).map(|group| (*group).clone())).transpose();
+    let group = |number: Option<i64>| {
+        number.map(|number| group(names, number).map(|group| (*group).clone())).transpose()
+    };
     let (tenant, number): (Option<&str>, Option<i64>) = (row.get(1), row.get(8));
     let is_empty: bool = row.get(5);
     let kind = match number {
@@ -82,13 +99,16 @@ fn change(names: &Names, row: &Row, incarnation: Incarnation) -> Result<Change> 
     })
 }
 
-/// How long the transaction that holds `head` has been open; zero if none does. Only the server knows when another process
-/// began, so its word is taken for the length of time, though never for an instant.
+/// How long the transaction that holds `head` has been open; zero if none does. Only the server
+/// knows when another process began, so its word is taken for the length of time, though never for
+/// an instant.
 pub(super) async fn lag(db: &Transaction<'_>) -> Result<Duration> {
     // Who waits for the row has a lock on its table as well.
-    let select = "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+    let select = "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), \
+        0)::float8
          FROM pg_locks JOIN pg_stat_activity USING (pid)
-         WHERE relation = 'head'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock') AND granted
+         WHERE relation = 'head'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock') AND \
+         granted
            AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND wait_event_type IS DISTINCT FROM 'Lock'";
     let seconds: f64 = query_one(db, select, &[]).await?.get(0);

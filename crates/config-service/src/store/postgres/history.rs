@@ -1,5 +1,5 @@
-//! A tenant's history (W3): each change row names the one before of the same preference, so that a history is walked back
-//! from the present and needs no index of its own.
+//! A tenant's history (W3): each change row names the one before of the same preference, so that a
+//! history is walked back from the present and needs no index of its own.
 
 use cohort_database::Transaction;
 use cohort_preferences::{FeatureType, TenantId};
@@ -24,12 +24,16 @@ pub(super) async fn list(
 ) -> Result<Vec<HistoryEntry>> {
     let Some(tenant) = read::tenant(db, tenant).await? else { return Ok(Vec::new()) };
     let profile = tenant.profile_change.filter(|_| feature.is_none());
-    let preferences = tenant.preferences.iter().filter(|(stated, _)| feature.is_none_or(|feature| feature == *stated));
+    let preferences = tenant
+        .preferences
+        .iter()
+        .filter(|(stated, _)| feature.is_none_or(|feature| feature == *stated));
     let newest: Vec<i64> = preferences.map(|(_, current)| current.change).chain(profile).collect();
     let select = "WITH RECURSIVE chain AS (
              SELECT change.* FROM change WHERE id = ANY($1)
              UNION ALL SELECT change.* FROM chain JOIN change ON change.id = chain.previous)
-         SELECT told.id, told.at, told.actor, told.feature, told.version, before.preference, told.preference, told.rules
+         SELECT told.id, told.at, told.actor, told.feature, told.version, before.preference, \
+         told.preference, told.rules
          FROM (SELECT * FROM chain WHERE id < $2 ORDER BY id DESC LIMIT $3) AS told
          LEFT JOIN change AS before ON before.id = told.previous ORDER BY told.id DESC";
     let rows = query(db, select, &[&newest, &before, &(limit as i64)]).await?;

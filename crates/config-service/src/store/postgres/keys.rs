@@ -10,7 +10,8 @@ use crate::store::Result;
 use crate::store::columns::{instant, unreadable};
 use cohort_database::statement::{Bound, execute, query, query_opt};
 
-const KEY: &str = "SELECT id, name, scopes, created_at, created_by, expires_at, revoked_at, last_used_at, uses FROM api_key";
+const KEY: &str = "SELECT id, name, scopes, created_at, created_by, expires_at, revoked_at, \
+    last_used_at, uses FROM api_key";
 
 /// The key of this hash, whether it is valid or not.
 pub(super) async fn find(db: &Transaction<'_>, hash: &KeyHash) -> Result<Option<ApiKey>> {
@@ -40,12 +41,24 @@ fn key(row: &Row) -> Result<ApiKey> {
 }
 
 /// Stores a key; with `only_first`, only if no key is there, revoked ones counted.
-pub(super) async fn add(writer: &mut Writer<'_>, key: &NewKey, only_first: bool) -> Result<Option<ApiKey>> {
+pub(super) async fn add(
+    writer: &mut Writer<'_>,
+    key: &NewKey,
+    only_first: bool,
+) -> Result<Option<ApiKey>> {
     let created_at = writer.stamp().as_microsecond();
     let expires_at = key.expires_at.map(Timestamp::as_microsecond);
     let insert = "INSERT INTO api_key (hash, name, scopes, created_at, created_by, expires_at)
          SELECT $1, $2, $3, $4, $5, $6 WHERE NOT $7 OR NOT EXISTS (SELECT 1 FROM api_key)";
-    let bound: Bound<'_> = &[&key.hash.as_slice(), &key.name, &key.scopes.text(), &created_at, &key.created_by, &expires_at, &only_first];
+    let bound: Bound<'_> = &[
+        &key.hash.as_slice(),
+        &key.name,
+        &key.scopes.text(),
+        &created_at,
+        &key.created_by,
+        &expires_at,
+        &only_first,
+    ];
     let inserted = execute(writer.db(), insert, bound).await?;
     if inserted == 1 { find(writer.db(), &key.hash).await } else { Ok(None) }
 }
@@ -63,7 +76,12 @@ pub(super) async fn revoke(writer: &mut Writer<'_>, id: u64) -> Result<Option<Ap
 pub(super) async fn note_uses(writer: &Writer<'_>, uses: &[KeyUse]) -> Result<()> {
     let update = "UPDATE api_key SET last_used_at = $2, uses = uses + $3 WHERE id = $1";
     for used in uses {
-        execute(writer.db(), update, &[&(used.id as i64), &used.last_used_at.as_microsecond(), &(used.uses as i64)]).await?;
+        execute(
+            writer.db(),
+            update,
+            &[&(used.id as i64), &used.last_used_at.as_microsecond(), &(used.uses as i64)],
+        )
+        .await?;
     }
     Ok(())
 }

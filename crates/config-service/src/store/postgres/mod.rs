@@ -1,8 +1,10 @@
-//! The store on PostgreSQL: one writer in each process, a pool that reads, instants as microseconds.
+//! The store on PostgreSQL: one writer in each process, a pool that reads, instants as
+//! microseconds.
 //!
-//! Whoever writes holds the row `head` until its commit, in every process. Ids of changes and stamps are therefore given
-//! in commit order, and the id of a change row alone is the feed's cursor, as on SQLite. Somebody else's transaction,
-//! however long, neither hides nor delays a row; a writer that hangs is ended by the server.
+//! Whoever writes holds the row `head` until its commit, in every process. Ids of changes and
+//! stamps are therefore given in commit order, and the id of a change row alone is the feed's
+//! cursor, as on SQLite. Somebody else's transaction, however long, neither hides nor delays a row;
+//! a writer that hangs is ended by the server.
 //!
 //! ```text
 //! edit, import ─► queue ─► session ─► head ─► rows, head, notification ─► commit      one connection
@@ -11,9 +13,10 @@
 //! signals ◄─ notifications, a look at head once a second                              one connection
 //! ```
 //!
-//! What may fail: a connection breaks, the server restarts. What was not answered is then an error that may pass, and the
-//! next job makes the connection anew. A commit whose answer was lost is such an error too, though it may have been
-//! stored: whoever repeats an edit states it once more or finds its precondition gone.
+//! What may fail: a connection breaks, the server restarts. What was not answered is then an error
+//! that may pass, and the next job makes the connection anew. A commit whose answer was lost is
+//! such an error too, though it may have been stored: whoever repeats an edit states it once more
+//! or finds its precondition gone.
 
 mod definitions;
 mod feed;
@@ -38,8 +41,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cohort_database::{Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version};
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId, TenantTimezone};
+use cohort_database::{
+    Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version,
+};
+use cohort_preferences::{
+    BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId,
+    TenantTimezone,
+};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinSet;
@@ -55,8 +63,9 @@ use crate::store::drift::put_right;
 use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
-    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList,
-    MovedQuery, StoredPreference, StoredTenant, TenantSummary, TenantsQuery, WholeLists,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery,
+    MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference, StoredTenant, TenantSummary,
+    TenantsQuery, WholeLists,
 };
 use crate::store::names::Names;
 use crate::store::{Result, Store};
@@ -87,9 +96,23 @@ pub(crate) struct PostgresStore {
 
 impl PostgresStore {
     /// Connects, creating or migrating the schema unless `read_only`.
-    pub(crate) async fn open(url: String, schema: SchemaName, clock: Arc<dyn Clock>, read_only: bool) -> Result<Self> {
-        let db =
-            Postgres::open(PostgresOptions { url, schema, readers: READERS, read_only, planning: Planning::ByCost }, &migrations()).await?;
+    pub(crate) async fn open(
+        url: String,
+        schema: SchemaName,
+        clock: Arc<dyn Clock>,
+        read_only: bool,
+    ) -> Result<Self> {
+        let db = Postgres::open(
+            PostgresOptions {
+                url,
+                schema,
+                readers: READERS,
+                read_only,
+                planning: Planning::ByCost,
+            },
+            &migrations(),
+        )
+        .await?;
         if !read_only {
             write_identity(&db).await?;
         }
@@ -154,14 +177,24 @@ impl PostgresStore {
 async fn write_identity(db: &Postgres) -> Result<()> {
     let reader = db.read().await?;
     for (key, value) in Identity::KEYS.iter().zip(Identity::random()) {
-        reader.execute("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", &[key, &value]).await?;
+        reader
+            .execute(
+                "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                &[key, &value],
+            )
+            .await?;
     }
     Ok(())
 }
 
 async fn read_identity(db: &Postgres) -> Result<Identity> {
     let reader = db.read().await?;
-    let value = async |key: &str| reader.query_one("SELECT value FROM meta WHERE key = $1", &[&key]).await.map(|row| row.get(0));
+    let value = async |key: &str| {
+        reader
+            .query_one("SELECT value FROM meta WHERE key = $1", &[&key])
+            .await
+            .map(|row| row.get(0))
+    };
     let [incarnation, link_secret] = Identity::KEYS;
     Identity::read([value(incarnation).await?, value(link_secret).await?])
 }
@@ -200,7 +233,11 @@ impl Store for PostgresStore {
         Ok(erased)
     }
 
-    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>> {
+    async fn preference(
+        &self,
+        tenant: &TenantId,
+        feature: &FeatureType,
+    ) -> Result<Option<AsStated>> {
         read::preference(&self.reader().await?, tenant, feature).await
     }
 
@@ -240,12 +277,31 @@ impl Store for PostgresStore {
         tenants::timezones(&reader.snapshot().await?).await
     }
 
-    async fn history(&self, tenant: &TenantId, feature: Option<FeatureType>, before: i64, limit: usize) -> Result<Vec<HistoryEntry>> {
+    async fn history(
+        &self,
+        tenant: &TenantId,
+        feature: Option<FeatureType>,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
         let mut reader = self.reader().await?;
-        history::list(&reader.snapshot().await?, &self.process.names, tenant, feature.as_ref(), before, limit).await
+        history::list(
+            &reader.snapshot().await?,
+            &self.process.names,
+            tenant,
+            feature.as_ref(),
+            before,
+            limit,
+        )
+        .await
     }
 
-    async fn stated(&self, feature: &FeatureType, after: u64, limit: usize) -> Result<Vec<StoredPreference>> {
+    async fn stated(
+        &self,
+        feature: &FeatureType,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredPreference>> {
         let mut reader = self.reader().await?;
         read::stated(&reader.snapshot().await?, feature, after, limit).await
     }
@@ -259,7 +315,8 @@ impl Store for PostgresStore {
     async fn members(&self, query: MembersQuery) -> Result<MemberList> {
         self.process.stamps.settle(query.as_of).await?;
         let mut reader = self.reader().await?;
-        members::list(&reader.snapshot().await?, &self.process.names, &query, self.incarnation()).await
+        members::list(&reader.snapshot().await?, &self.process.names, &query, self.incarnation())
+            .await
     }
 
     async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists> {
@@ -271,7 +328,8 @@ impl Store for PostgresStore {
     async fn moved(&self, query: MovedQuery) -> Result<MovedList> {
         self.process.stamps.settle(query.as_of).await?;
         let mut reader = self.reader().await?;
-        members::moved(&reader.snapshot().await?, &self.process.names, &query, self.incarnation()).await
+        members::moved(&reader.snapshot().await?, &self.process.names, &query, self.incarnation())
+            .await
     }
 
     async fn drift(&self, repair: bool) -> Result<Drift> {
@@ -296,7 +354,8 @@ impl Store for PostgresStore {
     async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage> {
         self.process.stamps.come_up().await?;
         let mut reader = self.reader().await?;
-        feed::page(&reader.snapshot().await?, &self.process.names, self.incarnation(), after, limit).await
+        feed::page(&reader.snapshot().await?, &self.process.names, self.incarnation(), after, limit)
+            .await
     }
 
     async fn feed_lag(&self) -> Result<Duration> {

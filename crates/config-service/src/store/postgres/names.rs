@@ -11,15 +11,26 @@ use crate::store::names::Names;
 use crate::store::{Result, columns};
 use cohort_database::statement::{query, query_opt};
 
-/// Reads the groups of these numbers, which stand in committed rows, as far as they are not known yet.
-pub(super) async fn learn_groups(db: &Transaction<'_>, names: &Names, numbers: impl Iterator<Item = i64>) -> Result<()> {
+/// Reads the groups of these numbers, which stand in committed rows, as far as they are not known
+/// yet.
+pub(super) async fn learn_groups(
+    db: &Transaction<'_>,
+    names: &Names,
+    numbers: impl Iterator<Item = i64>,
+) -> Result<()> {
     let mut unknown: Vec<i64> = numbers.filter(|number| names.group(*number).is_none()).collect();
     if unknown.is_empty() {
         return Ok(());
     }
     unknown.sort_unstable();
     unknown.dedup();
-    for row in query(db, "SELECT id, frequency, time_key, timezone FROM stated_group WHERE id = ANY($1)", &[&unknown]).await? {
+    for row in query(
+        db,
+        "SELECT id, frequency, time_key, timezone FROM stated_group WHERE id = ANY($1)",
+        &[&unknown],
+    )
+    .await?
+    {
         names.keep_group(row.get(0), columns::group(row.get(1), row.get(2), row.get(3))?);
     }
     Ok(())
@@ -30,8 +41,13 @@ pub(super) fn group(names: &Names, number: i64) -> Result<Arc<StatedGroup>> {
     names.group(number).ok_or_else(|| columns::unreadable("group", &number.to_string()))
 }
 
-/// Reads the features of these numbers, which stand in committed rows, as far as they are not known yet.
-pub(super) async fn learn_features(db: &Transaction<'_>, names: &Names, mut numbers: impl Iterator<Item = i64>) -> Result<()> {
+/// Reads the features of these numbers, which stand in committed rows, as far as they are not known
+/// yet.
+pub(super) async fn learn_features(
+    db: &Transaction<'_>,
+    names: &Names,
+    mut numbers: impl Iterator<Item = i64>,
+) -> Result<()> {
     if numbers.all(|number| names.feature(number).is_some()) {
         return Ok(());
     }
@@ -47,8 +63,13 @@ pub(super) fn feature(names: &Names, number: i64) -> Result<FeatureType> {
 }
 
 /// The number of a feature, if it has one.
-pub(super) async fn find_feature(db: &Transaction<'_>, feature: &FeatureType) -> Result<Option<i64>> {
-    let found = query_opt(db, "SELECT id FROM feature WHERE feature_type = $1", &[&feature.as_str()]).await?;
+pub(super) async fn find_feature(
+    db: &Transaction<'_>,
+    feature: &FeatureType,
+) -> Result<Option<i64>> {
+    let found =
+        query_opt(db, "SELECT id FROM feature WHERE feature_type = $1", &[&feature.as_str()])
+            .await?;
     Ok(found.map(|row| row.get(0)))
 }
 
@@ -58,10 +79,13 @@ pub(super) async fn find_groups<'g>(
     groups: &[(i64, &'g StatedGroup)],
 ) -> Result<HashMap<(i64, &'g StatedGroup), i64>> {
     let keys = GroupColumns::of(groups);
-    let select = "SELECT place, stated_group.id FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
+    let select = "SELECT place, stated_group.id FROM unnest($1::bigint[], $2::text[], $3::text[], \
+        $4::text[])
              WITH ORDINALITY AS asked (feature, frequency, time_key, timezone, place)
          JOIN stated_group USING (feature, frequency, time_key, timezone)";
-    let rows = query(db, select, &[&keys.features, &keys.frequencies, &keys.time_keys, &keys.timezones]).await?;
+    let rows =
+        query(db, select, &[&keys.features, &keys.frequencies, &keys.time_keys, &keys.timezones])
+            .await?;
     let numbered = |row: &Row| (groups[(row.get::<_, i64>(0) - 1) as usize], row.get(1));
     Ok(rows.iter().map(numbered).collect())
 }
@@ -79,7 +103,10 @@ impl GroupColumns {
     pub(super) fn of(groups: &[(i64, &StatedGroup)]) -> Self {
         Self {
             features: groups.iter().map(|(feature, _)| *feature).collect(),
-            frequencies: groups.iter().map(|(_, group)| group.frequency_text().to_owned()).collect(),
+            frequencies: groups
+                .iter()
+                .map(|(_, group)| group.frequency_text().to_owned())
+                .collect(),
             time_keys: groups.iter().map(|(_, group)| group.time_key().to_string()).collect(),
             timezones: groups.iter().map(|(_, group)| group.timezone_text().to_owned()).collect(),
         }

@@ -32,8 +32,9 @@ impl Session {
         Self { process, connection: None }
     }
 
-    /// Begins a transaction as soon as no other process holds `head`. Dropping it rolls it back. A connection that has
-    /// broken is replaced here, without a second attempt: whoever asks again tries again.
+    /// Begins a transaction as soon as no other process holds `head`. Dropping it rolls it back. A
+    /// connection that has broken is replaced here, without a second attempt: whoever asks again
+    /// tries again.
     pub(super) async fn begin(&mut self) -> Result<Writer<'_>> {
         let connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,

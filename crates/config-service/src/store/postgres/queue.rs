@@ -1,4 +1,5 @@
-//! Edits and imports that wait together are written together: one transaction, one plan, one way to the disk.
+//! Edits and imports that wait together are written together: one transaction, one plan, one way to
+//! the disk.
 //!
 //! ```text
 //! edit ┐
@@ -6,9 +7,9 @@
 //! import ┘
 //! ```
 //!
-//! A job that is refused by what it finds plans nothing and fails alone. A fault of the database fails all jobs of the
-//! transaction. Tenants that cannot be read fail their own jobs only: these are then tried one by one. A panic ends the
-//! transaction and not the queue.
+//! A job that is refused by what it finds plans nothing and fails alone. A fault of the database
+//! fails all jobs of the transaction. Tenants that cannot be read fail their own jobs only: these
+//! are then tried one by one. A panic ends the transaction and not the queue.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -59,7 +60,10 @@ pub(super) fn queue() -> (Queue, mpsc::Receiver<Job>) {
 }
 
 /// Puts a job into the queue and waits until it is committed.
-pub(super) async fn wait<T>(queue: &Queue, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
+pub(super) async fn wait<T>(
+    queue: &Queue,
+    job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job,
+) -> Result<T> {
     let (answer, answered) = oneshot::channel();
     queue.send(job(answer)).await.map_err(|_ended| DatabaseError::Closed)?;
     answered.await.map_err(|_ended| DatabaseError::Closed)?
@@ -68,9 +72,12 @@ pub(super) async fn wait<T>(queue: &Queue, job: impl FnOnce(oneshot::Sender<Resu
 /// Writes what comes until nobody can send any more.
 pub(super) async fn work(session: Arc<Mutex<Session>>, mut jobs: mpsc::Receiver<Job>) {
     while let Some(first) = jobs.recv().await {
-        let written = AssertUnwindSafe(write_waiting(&session, first, &mut jobs)).catch_unwind().await;
+        let written =
+            AssertUnwindSafe(write_waiting(&session, first, &mut jobs)).catch_unwind().await;
         if written.is_err() {
-            tracing::error!("writing preferences panicked; what was to be written together was rolled back");
+            tracing::error!(
+                "writing preferences panicked; what was to be written together was rolled back"
+            );
         }
     }
 }
@@ -104,7 +111,8 @@ fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     jobs
 }
 
-/// Writes all of it or nothing, and answers; gives those jobs back that something unreadable has kept from being planned.
+/// Writes all of it or nothing, and answers; gives those jobs back that something unreadable has
+/// kept from being planned.
 async fn write_together(mut writer: Writer<'_>, jobs: Vec<Job>) -> Vec<Job> {
     let mut tenants = match read::tenants_named(writer.db(), &tenants_of(&jobs)).await {
         Ok(tenants) => tenants,
@@ -114,7 +122,9 @@ async fn write_together(mut writer: Writer<'_>, jobs: Vec<Job>) -> Vec<Job> {
             return Vec::new();
         }
     };
-    let plan_all = |plan: &mut Plan<'_>| jobs.into_iter().map(|job| job.plan(plan, &mut tenants)).collect::<Vec<_>>();
+    let plan_all = |plan: &mut Plan<'_>| {
+        jobs.into_iter().map(|job| job.plan(plan, &mut tenants)).collect::<Vec<_>>()
+    };
     let (planned, rows) = writer.plan(plan_all);
     let written = match writer.write(&rows).await {
         Ok(()) => writer.commit().await,
@@ -148,8 +158,12 @@ impl Job {
 
     fn plan(self, plan: &mut Plan<'_>, tenants: &mut Tenants) -> Planned {
         match self {
-            Self::Edit(edit, answer) => Planned::Edit(plan.edit(tenants, edit).map(Box::new), answer),
-            Self::Import(rows, actor, answer) => Planned::Import(plan.import(tenants, rows, &actor), answer),
+            Self::Edit(edit, answer) => {
+                Planned::Edit(plan.edit(tenants, edit).map(Box::new), answer)
+            }
+            Self::Import(rows, actor, answer) => {
+                Planned::Import(plan.import(tenants, rows, &actor), answer)
+            }
         }
     }
 

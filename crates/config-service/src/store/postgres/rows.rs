@@ -12,8 +12,14 @@ use crate::store::{Result, columns};
 use cohort_database::statement::{Bound, execute, query, query_one};
 use cohort_database::table::{Field, Kind, Table};
 
-/// Writes everything that was planned. The names that it meets are known only once the transaction is committed.
-pub(super) async fn write(db: &Transaction<'_>, names: &Names, learned: &mut Learned, rows: &Rows) -> Result<()> {
+/// Writes everything that was planned. The names that it meets are known only once the transaction
+/// is committed.
+pub(super) async fn write(
+    db: &Transaction<'_>,
+    names: &Names,
+    learned: &mut Learned,
+    rows: &Rows,
+) -> Result<()> {
     learn(db, names, learned, rows).await?;
     let known = Known { names, learned };
     // Sent together, so that they cost one way to the server and back.
@@ -34,23 +40,37 @@ struct Known<'a> {
 
 impl Known<'_> {
     fn feature(&self, feature: &FeatureType) -> Result<i64> {
-        let number = self.learned.feature_number(feature).or_else(|| self.names.feature_number(feature));
+        let number =
+            self.learned.feature_number(feature).or_else(|| self.names.feature_number(feature));
         number.ok_or_else(|| columns::unreadable("feature", feature.as_str()))
     }
 
     fn group(&self, feature: i64, group: &StatedGroup) -> Result<i64> {
-        let number = self.learned.group_number(feature, group).or_else(|| self.names.group_number(feature, group));
+        let number = self
+            .learned
+            .group_number(feature, group)
+            .or_else(|| self.names.group_number(feature, group));
         number.ok_or_else(|| columns::unreadable("group", &group.to_string()))
     }
 
-    fn optional_group(&self, feature: Option<i64>, group: Option<&StatedGroup>) -> Result<Option<i64>> {
+    fn optional_group(
+        &self,
+        feature: Option<i64>,
+        group: Option<&StatedGroup>,
+    ) -> Result<Option<i64>> {
         feature.zip(group).map(|(feature, group)| self.group(feature, group)).transpose()
     }
 }
 
 /// Looks up the numbers of what the rows name, and makes the features and groups that are new.
-async fn learn(db: &Transaction<'_>, names: &Names, learned: &mut Learned, rows: &Rows) -> Result<()> {
-    let named: HashSet<&FeatureType> = rows.changes.iter().filter_map(|row| row.feature.as_ref()).collect();
+async fn learn(
+    db: &Transaction<'_>,
+    names: &Names,
+    learned: &mut Learned,
+    rows: &Rows,
+) -> Result<()> {
+    let named: HashSet<&FeatureType> =
+        rows.changes.iter().filter_map(|row| row.feature.as_ref()).collect();
     let mut features: HashMap<&FeatureType, i64> = HashMap::with_capacity(named.len());
     for name in named {
         features.insert(name, feature(db, names, learned, name).await?);
@@ -58,7 +78,11 @@ async fn learn(db: &Transaction<'_>, names: &Names, learned: &mut Learned, rows:
     let mut unknown: HashMap<(i64, &StatedGroup), i64> = HashMap::new();
     for (feature, group, at) in groups_of(rows) {
         let feature = features[feature];
-        if learned.group_number(feature, group).or_else(|| names.group_number(feature, group)).is_none() {
+        if learned
+            .group_number(feature, group)
+            .or_else(|| names.group_number(feature, group))
+            .is_none()
+        {
             unknown.entry((feature, group)).or_insert(at);
         }
     }
@@ -69,7 +93,10 @@ async fn learn(db: &Transaction<'_>, names: &Names, learned: &mut Learned, rows:
 fn groups_of(rows: &Rows) -> impl Iterator<Item = (&FeatureType, &StatedGroup, i64)> {
     let moved = rows.changes.iter().flat_map(|row| {
         let groups = [row.joined.as_ref(), row.left.as_ref().map(|left| &left.group)];
-        groups.into_iter().flatten().filter_map(|group| Some((row.feature.as_ref()?, group, row.at.as_microsecond())))
+        groups
+            .into_iter()
+            .flatten()
+            .filter_map(|group| Some((row.feature.as_ref()?, group, row.at.as_microsecond())))
     });
     let stood = rows.preferences.iter().filter_map(|row| {
         let member = row.current.member.as_ref()?;
@@ -78,8 +105,13 @@ fn groups_of(rows: &Rows) -> impl Iterator<Item = (&FeatureType, &StatedGroup, i
     moved.chain(stood)
 }
 
-/// Finds these groups, and makes those that are not there; each is there since its first user joined.
-async fn learn_groups(db: &Transaction<'_>, learned: &mut Learned, mut unknown: HashMap<(i64, &StatedGroup), i64>) -> Result<()> {
+/// Finds these groups, and makes those that are not there; each is there since its first user
+/// joined.
+async fn learn_groups(
+    db: &Transaction<'_>,
+    learned: &mut Learned,
+    mut unknown: HashMap<(i64, &StatedGroup), i64>,
+) -> Result<()> {
     let asked: Vec<_> = unknown.keys().copied().collect();
     for ((feature, group), number) in find_groups(db, &asked).await? {
         learned.group(feature, group, number);
@@ -93,7 +125,12 @@ async fn learn_groups(db: &Transaction<'_>, learned: &mut Learned, mut unknown: 
     let keys = GroupColumns::of(&new);
     let insert = "INSERT INTO stated_group (feature, frequency, time_key, timezone, since, count)
          SELECT *, 0 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])";
-    execute(db, insert, &[&keys.features, &keys.frequencies, &keys.time_keys, &keys.timezones, &since]).await?;
+    execute(
+        db,
+        insert,
+        &[&keys.features, &keys.frequencies, &keys.time_keys, &keys.timezones, &since],
+    )
+    .await?;
     for ((feature, group), number) in find_groups(db, &new).await? {
         learned.group(feature, group, number);
     }
@@ -101,7 +138,12 @@ async fn learn_groups(db: &Transaction<'_>, learned: &mut Learned, mut unknown: 
 }
 
 /// The number of a feature, which is made if it is new.
-pub(super) async fn feature(db: &Transaction<'_>, names: &Names, learned: &mut Learned, feature: &FeatureType) -> Result<i64> {
+pub(super) async fn feature(
+    db: &Transaction<'_>,
+    names: &Names,
+    learned: &mut Learned,
+    feature: &FeatureType,
+) -> Result<i64> {
     let known = learned.feature_number(feature).or_else(|| names.feature_number(feature));
     if let Some(number) = known {
         return Ok(number);
@@ -109,20 +151,32 @@ pub(super) async fn feature(db: &Transaction<'_>, names: &Names, learned: &mut L
     let number = if let Some(number) = find_feature(db, feature).await? {
         number
     } else {
-        query_one(db, "INSERT INTO feature (feature_type) VALUES ($1) RETURNING id", &[&feature.as_str()]).await?.get(0)
+        query_one(
+            db,
+            "INSERT INTO feature (feature_type) VALUES ($1) RETURNING id",
+            &[&feature.as_str()],
+        )
+        .await?
+        .get(0)
     };
     learned.feature(feature, number);
     Ok(number)
 }
 
 async fn insert_tenants(db: &Transaction<'_>, rows: &[TenantRow]) -> Result<()> {
-    const TENANT: Table<3> =
-        Table { name: "tenant", columns: [("id", Kind::Number), ("tenant_id", Kind::Text), ("created_at", Kind::Number)] };
+    const TENANT: Table<3> = Table {
+        name: "tenant",
+        columns: [("id", Kind::Number), ("tenant_id", Kind::Text), ("created_at", Kind::Number)],
+    };
     TENANT.insert(db, rows.iter().map(|row| Ok(tenant_fields(row)))).await
 }
 
 fn tenant_fields(row: &TenantRow) -> [Field<'_>; 3] {
-    [Some(row.number).into(), Some(row.name.as_str()).into(), Some(row.created_at.as_microsecond()).into()]
+    [
+        Some(row.number).into(),
+        Some(row.name.as_str()).into(),
+        Some(row.created_at.as_microsecond()).into(),
+    ]
 }
 
 async fn insert_changes(db: &Transaction<'_>, known: &Known<'_>, rows: &[ChangeRow]) -> Result<()> {
@@ -190,9 +244,14 @@ async fn write_preferences(db: &Transaction<'_>, known: &Known<'_>, rows: &Rows)
     let states = last_states(&rows.preferences, rows.has_repeats);
     let (new, others): (Vec<_>, Vec<_>) = states.into_iter().partition(|row| row.is_first);
     PREFERENCE.insert(db, new.into_iter().map(|row| preference_fields(known, row))).await?;
-    let instead = "ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, change_id = excluded.change_id,
-         stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = excluded.group_since";
-    PREFERENCE.insert_or(db, others.into_iter().map(|row| preference_fields(known, row)), instead).await.map(drop)
+    let instead = "ON CONFLICT (tenant, feature) DO UPDATE SET version = excluded.version, \
+        change_id = excluded.change_id,
+         stated_since = excluded.stated_since, group_id = excluded.group_id, group_since = \
+         excluded.group_since";
+    PREFERENCE
+        .insert_or(db, others.into_iter().map(|row| preference_fields(known, row)), instead)
+        .await
+        .map(drop)
 }
 
 fn preference_fields(known: &Known<'_>, row: &PreferenceRow) -> Result<[Field<'static>; 7]> {
@@ -203,7 +262,9 @@ fn preference_fields(known: &Known<'_>, row: &PreferenceRow) -> Result<[Field<'s
         Some(row.current.version as i64).into(),
         Some(row.current.change).into(),
         Some(row.current.stated_since.as_microsecond()).into(),
-        known.optional_group(Some(feature), row.current.member.as_ref().map(|member| &member.group))?.into(),
+        known
+            .optional_group(Some(feature), row.current.member.as_ref().map(|member| &member.group))?
+            .into(),
         row.current.member.as_ref().map(|member| member.since.as_microsecond()).into(),
     ])
 }
@@ -218,21 +279,29 @@ async fn write_moves(db: &Transaction<'_>, known: &Known<'_>, moves: &[Move]) ->
     if moves.is_empty() {
         return Ok(());
     }
-    let moved = moves.iter().map(|moved| known.group(known.feature(&moved.feature)?, &moved.group)).collect::<Result<Vec<i64>>>()?;
+    let moved = moves
+        .iter()
+        .map(|moved| known.group(known.feature(&moved.feature)?, &moved.group))
+        .collect::<Result<Vec<i64>>>()?;
     let mut sizes = sizes(db, &moved).await?;
-    let (at, by): (Vec<i64>, Vec<i64>) = moves.iter().map(|moved| (moved.at.as_microsecond(), moved.by)).unzip();
+    let (at, by): (Vec<i64>, Vec<i64>) =
+        moves.iter().map(|moved| (moved.at.as_microsecond(), moved.by)).unzip();
     let mut counts = Vec::with_capacity(moves.len());
     for ((group, at), by) in moved.iter().zip(&at).zip(&by) {
-        let size = sizes.get_mut(group).ok_or_else(|| columns::unreadable("group", &group.to_string()))?;
+        let size =
+            sizes.get_mut(group).ok_or_else(|| columns::unreadable("group", &group.to_string()))?;
         size.count += by;
         size.empty_since = (size.count == 0).then_some(*at);
         counts.push(size.count);
     }
-    let note = "INSERT INTO group_count (group_id, at, count) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])";
+    let note = "INSERT INTO group_count (group_id, at, count) SELECT * FROM unnest($1::bigint[], \
+        $2::bigint[], $3::bigint[])";
     let (groups, sizes): (Vec<i64>, Vec<Size>) = sizes.into_iter().unzip();
-    let (count, empty_since): (Vec<i64>, Vec<Option<i64>>) = sizes.iter().map(|size| (size.count, size.empty_since)).unzip();
+    let (count, empty_since): (Vec<i64>, Vec<Option<i64>>) =
+        sizes.iter().map(|size| (size.count, size.empty_since)).unzip();
     let update = "UPDATE stated_group SET count = now.count, empty_since = now.empty_since
-         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS now (id, count, empty_since) WHERE stated_group.id = now.id";
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS now (id, count, empty_since) \
+         WHERE stated_group.id = now.id";
     let noted: Bound<'_> = &[&moved, &at, &counts];
     let updated: Bound<'_> = &[&groups, &count, &empty_since];
     tokio::try_join!(execute(db, note, noted), execute(db, update, updated))?;
@@ -241,8 +310,13 @@ async fn write_moves(db: &Transaction<'_>, known: &Known<'_>, moves: &[Move]) ->
 
 /// The present sizes of these groups.
 async fn sizes(db: &Transaction<'_>, groups: &[i64]) -> Result<HashMap<i64, Size>> {
-    let rows = query(db, "SELECT id, count, empty_since FROM stated_group WHERE id = ANY($1)", &[&groups]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), Size { count: row.get(1), empty_since: row.get(2) })).collect())
+    let rows =
+        query(db, "SELECT id, count, empty_since FROM stated_group WHERE id = ANY($1)", &[&groups])
+            .await?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), Size { count: row.get(1), empty_since: row.get(2) }))
+        .collect())
 }
 
 async fn write_profiles(db: &Transaction<'_>, rows: &BTreeMap<i64, ProfileRow>) -> Result<()> {
@@ -250,17 +324,24 @@ async fn write_profiles(db: &Transaction<'_>, rows: &BTreeMap<i64, ProfileRow>) 
         return Ok(());
     }
     let tenants: Vec<i64> = rows.keys().copied().collect();
-    let timezones: Vec<Option<&str>> = rows.values().map(|row| row.profile.timezone.as_ref().map(Zone::name)).collect();
+    let timezones: Vec<Option<&str>> =
+        rows.values().map(|row| row.profile.timezone.as_ref().map(Zone::name)).collect();
     let versions: Vec<i64> = rows.values().map(|row| row.version as i64).collect();
     let changes: Vec<i64> = rows.values().map(|row| row.change).collect();
-    let update = "UPDATE tenant SET timezone = now.timezone, profile_version = version, profile_change = change
-         FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS now (id, timezone, version, change)
+    let update = "UPDATE tenant SET timezone = now.timezone, profile_version = version, \
+        profile_change = change
+         FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS now (id, timezone, \
+         version, change)
          WHERE tenant.id = now.id";
     execute(db, update, &[&tenants, &timezones, &versions, &changes]).await?;
     write_labels(db, rows, &tenants).await
 }
 
-async fn write_labels(db: &Transaction<'_>, rows: &BTreeMap<i64, ProfileRow>, tenants: &[i64]) -> Result<()> {
+async fn write_labels(
+    db: &Transaction<'_>,
+    rows: &BTreeMap<i64, ProfileRow>,
+    tenants: &[i64],
+) -> Result<()> {
     execute(db, "DELETE FROM tenant_label WHERE tenant = ANY($1)", &[&tenants]).await?;
     let (mut names, mut values, mut owners) = (Vec::new(), Vec::new(), Vec::new());
     for (tenant, row) in rows {
@@ -270,7 +351,8 @@ async fn write_labels(db: &Transaction<'_>, rows: &BTreeMap<i64, ProfileRow>, te
             owners.push(*tenant);
         }
     }
-    let insert = "INSERT INTO tenant_label (name, value, tenant) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])";
+    let insert = "INSERT INTO tenant_label (name, value, tenant) SELECT * FROM unnest($1::text[], \
+        $2::text[], $3::bigint[])";
     execute(db, insert, &[&names, &values, &owners]).await?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Tells that something was committed, by this process or another.
 //!
-//! Whoever commits sends a notification. It carries nothing and only makes the others look at `head`, which counts
-//! changes and admissions: of several that come together one look is enough, and none is missed. As notifications are lost
-//! while the connection that hears them is down, everybody looks once a second besides.
+//! Whoever commits sends a notification. It carries nothing and only makes the others look at
+//! `head`, which counts changes and admissions: of several that come together one look is enough,
+//! and none is missed. As notifications are lost while the connection that hears them is down,
+//! everybody looks once a second besides.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +38,12 @@ impl Signals {
     /// Nobody is told yet.
     pub(super) fn new(schema: &SchemaName) -> Self {
         let channel = format!("cohort {schema} config");
-        Self { channel, commits: watch::Sender::new(0), admissions: watch::Sender::new(0), seen: Mutex::default() }
+        Self {
+            channel,
+            commits: watch::Sender::new(0),
+            admissions: watch::Sender::new(0),
+            seen: Mutex::default(),
+        }
     }
 
     /// Where notifications are sent.
@@ -64,7 +70,10 @@ impl Signals {
     }
 
     fn has_seen(&self, now: Seen) {
-        let before = std::mem::replace(&mut *self.seen.lock().expect("nobody panics while holding what was seen"), now);
+        let before = std::mem::replace(
+            &mut *self.seen.lock().expect("nobody panics while holding what was seen"),
+            now,
+        );
         if before.change != now.change {
             raise(&self.commits);
         }

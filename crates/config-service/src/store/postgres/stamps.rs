@@ -1,17 +1,19 @@
 //! When the state as of an instant has settled (M1), for all processes that write.
 //!
-//! Whoever writes holds the row `head` until its commit and takes stamps after the one that stands there. Whoever wants
-//! to read as of T therefore raises that stamp to T (`pass`): this waits for the writer that holds the row, and every
-//! stamp that is taken afterwards, in any process, is later than T.
+//! Whoever writes holds the row `head` until its commit and takes stamps after the one that stands
+//! there. Whoever wants to read as of T therefore raises that stamp to T (`pass`): this waits for
+//! the writer that holds the row, and every stamp that is taken afterwards, in any process, is
+//! later than T.
 //!
 //! ```text
 //! clock ≥ T ─► head.stamp ≥ T? ─ yes ─► read: every transaction stamped ≤ T is committed
 //!                   └─ no ──► raise it to T, behind the writer that holds the row ─► read
 //! ```
 //!
-//! A pass is a write and costs one, so it goes to the present at once, what has been passed is remembered, and those
-//! who wait in one process share it. Where every write is refused nothing can be passed: an instant then counts as
-//! settled once it has come, which is true as long as no other process writes.
+//! A pass is a write and costs one, so it goes to the present at once, what has been passed is
+//! remembered, and those who wait in one process share it. Where every write is refused nothing can
+//! be passed: an instant then counts as settled once it has come, which is true as long as no other
+//! process writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -30,7 +32,8 @@ pub(super) struct Stamps {
     db: Postgres,
     clock: Arc<dyn Clock>,
     read_only: bool,
-    /// No later transaction of any process is stamped at or before it, and all earlier ones are committed.
+    /// No later transaction of any process is stamped at or before it, and all earlier ones are
+    /// committed.
     passed: AtomicI64,
     /// Held by who passes: the others find it passed.
     passing: Mutex<()>,
@@ -54,15 +57,16 @@ impl Stamps {
         if self.read_only || self.is_passed(as_of) {
             return Ok(());
         }
-        let _passing = timeout_at(deadline, self.passing.lock()).await.map_err(|_elapsed| not_settled())?;
+        let _passing =
+            timeout_at(deadline, self.passing.lock()).await.map_err(|_elapsed| not_settled())?;
         if self.is_passed(as_of) {
             return Ok(());
         }
         self.pass(whole_micros(self.clock.now()), deadline).await
     }
 
-    /// Lets what is read from now on be complete until now, unless a writer holds `head`: then it is complete until the
-    /// newest commit, and this does not wait.
+    /// Lets what is read from now on be complete until now, unless a writer holds `head`: then it
+    /// is complete until the newest commit, and this does not wait.
     pub(super) async fn come_up(&self) -> Result<()> {
         let Ok(_passing) = self.passing.try_lock() else { return Ok(()) };
         let now = whole_micros(self.clock.now());
@@ -72,7 +76,8 @@ impl Stamps {
         let client = self.db.read().await?;
         let pass = client.prepare_cached(
             "WITH free AS (SELECT only_row FROM head WHERE stamp < $1 FOR UPDATE SKIP LOCKED)
-             UPDATE head SET stamp = greatest(stamp, $1) FROM free WHERE head.only_row = free.only_row",
+             UPDATE head SET stamp = greatest(stamp, $1) FROM free WHERE head.only_row = \
+             free.only_row",
         );
         if client.execute(&pass.await?, &[&now.as_microsecond()]).await? == 1 {
             self.has_passed(now);
@@ -89,13 +94,20 @@ impl Stamps {
         let patience = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
         let micros = now.as_microsecond();
         // Together they are one transaction, to which the setting is confined.
-        let pass = format!("SET LOCAL lock_timeout = {patience}; UPDATE head SET stamp = {micros} WHERE stamp < {micros}");
+        let pass = format!(
+            "SET LOCAL lock_timeout = {patience}; UPDATE head SET stamp = {micros} WHERE stamp < \
+             {micros}"
+        );
         match client.batch_execute(&pass).await {
             Ok(()) => {
                 self.has_passed(now);
                 Ok(())
             }
-            Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE) => Err(not_settled()),
+            Err(error)
+                if error.code() == Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE) =>
+            {
+                Err(not_settled())
+            }
             Err(error) => Err(DatabaseError::from(error).into()),
         }
     }

@@ -21,14 +21,19 @@ const MOST_LOOKS: u64 = 50_000;
 pub(super) async fn list(db: &Transaction<'_>, asked: &TenantsQuery) -> Result<Vec<TenantSummary>> {
     let mut conditions = Conditions::default();
     let from = if let Some(label) = &asked.label {
-        let (name, value) = (conditions.bind(label.name().to_owned()), conditions.bind(label.value().to_owned()));
-        format!("tenant_label JOIN tenant ON tenant.id = tenant_label.tenant AND tenant_label.name = {name} AND value = {value}")
+        let (name, value) =
+            (conditions.bind(label.name().to_owned()), conditions.bind(label.value().to_owned()));
+        format!(
+            "tenant_label JOIN tenant ON tenant.id = tenant_label.tenant AND tenant_label.name = \
+             {name} AND value = {value}"
+        )
     } else {
         "tenant".to_owned()
     };
     conditions.only("tenant_id IS NOT NULL".into());
     if let Some(prefix) = &asked.prefix {
-        let (least, most) = (conditions.bind(prefix.clone()), conditions.bind(format!("{prefix}\u{10FFFF}")));
+        let (least, most) =
+            (conditions.bind(prefix.clone()), conditions.bind(format!("{prefix}\u{10FFFF}")));
         conditions.only(format!("tenant_id BETWEEN {least} AND {most}"));
     }
     if let Some(as_of) = asked.as_of {
@@ -38,7 +43,11 @@ pub(super) async fn list(db: &Transaction<'_>, asked: &TenantsQuery) -> Result<V
     let column = if asked.prefix.is_some() { "tenant_id" } else { "tenant.id" };
     if let Some(after) = &asked.after {
         let is_by_id = asked.prefix.is_some();
-        let after = if is_by_id { conditions.bind(after.tenant_id.clone()) } else { conditions.bind(after.number as i64) };
+        let after = if is_by_id {
+            conditions.bind(after.tenant_id.clone())
+        } else {
+            conditions.bind(after.number as i64)
+        };
         conditions.only(format!("{column} > {after}"));
     }
     let limit = conditions.bind(asked.limit as i64);
@@ -84,22 +93,34 @@ impl Conditions {
 }
 
 /// Tenants as of an instant, whatever they prefer (T13). The instant must have settled.
-pub(super) async fn chosen(db: &Transaction<'_>, asked: &ChosenQuery, incarnation: Incarnation) -> Result<ChosenPage> {
+pub(super) async fn chosen(
+    db: &Transaction<'_>,
+    asked: &ChosenQuery,
+    incarnation: Incarnation,
+) -> Result<ChosenPage> {
     let newest = feed::newest(db).await?;
     let mut conditions = Conditions::default();
     let from = choose(db, &asked.filter, asked.as_of, &mut conditions).await?;
     let last_look = asked.last_look(MOST_LOOKS);
     let (after, last) = (conditions.bind(asked.after as i64), conditions.bind(last_look as i64));
     conditions.only(format!("tenant.id > {after} AND tenant.id <= {last}"));
-    let (as_of, limit) = (conditions.bind(asked.as_of.as_microsecond()), conditions.bind(asked.limit as i64));
+    let (as_of, limit) =
+        (conditions.bind(asked.as_of.as_microsecond()), conditions.bind(asked.limit as i64));
     let wanted = conditions.texts.join(" AND ");
     let select = format!(
-        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, false) FROM {from} WHERE {wanted}
+        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, false) FROM \
+         {from} WHERE {wanted}
          ORDER BY tenant.id LIMIT {limit}"
     );
     let rows = query(db, &select, &conditions.bound()).await?;
     let tenants = rows.iter().map(chosen_tenant).collect::<Result<Vec<_>>>()?;
-    let mut page = ChosenPage::of(asked, tenants, last_look, newest.tenant as u64, incarnation.position(newest.change));
+    let mut page = ChosenPage::of(
+        asked,
+        tenants,
+        last_look,
+        newest.tenant as u64,
+        incarnation.position(newest.change),
+    );
     if page.is_counted(asked) {
         page.count_as_of = Some(count_chosen(db, asked).await?);
     }
@@ -125,26 +146,40 @@ async fn count_chosen(db: &Transaction<'_>, asked: &ChosenQuery) -> Result<u64> 
 }
 
 /// Binds the conditions of a filter as of an instant; answers the tables that they speak of.
-async fn choose(db: &Transaction<'_>, filter: &TenantFilter, as_of: Timestamp, conditions: &mut Conditions) -> Result<String> {
+async fn choose(
+    db: &Transaction<'_>,
+    filter: &TenantFilter,
+    as_of: Timestamp,
+    conditions: &mut Conditions,
+) -> Result<String> {
     let mut from = "tenant".to_owned();
     let as_of = conditions.bind(as_of.as_microsecond());
-    conditions.only(format!("tenant.created_at <= {as_of} AND coalesce(erased_at > {as_of}, true)"));
+    conditions
+        .only(format!("tenant.created_at <= {as_of} AND coalesce(erased_at > {as_of}, true)"));
     if let Some(feature) = &filter.unstated {
         let feature = conditions.bind(find_feature(db, feature).await?);
-        from = format!("{from} LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = {feature}");
+        from = format!(
+            "{from} LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = \
+             {feature}"
+        );
         conditions.only(format!("coalesce(stated_since > {as_of}, true)"));
     }
     for (name, value) in filter.labels.iter() {
         let (name, value) = (conditions.bind(name.to_owned()), conditions.bind(value.to_owned()));
-        conditions.only(format!("EXISTS (SELECT 1 FROM tenant_label WHERE tenant = tenant.id AND name = {name} AND value = {value})"));
+        conditions.only(format!(
+            "EXISTS (SELECT 1 FROM tenant_label WHERE tenant = tenant.id AND \
+            name = {name} AND value = {value})"
+        ));
     }
     if !filter.timezones.is_empty() {
-        let zones: Vec<String> = filter.timezones.iter().map(|zone| zone.text().to_owned()).collect();
+        let zones: Vec<String> =
+            filter.timezones.iter().map(|zone| zone.text().to_owned()).collect();
         let zones = conditions.bind(zones);
         conditions.only(format!("coalesce(timezone, '-') = ANY({zones})"));
     }
     if !filter.tenant_ids.is_empty() {
-        let names: Vec<String> = filter.tenant_ids.iter().map(|tenant| tenant.as_str().to_owned()).collect();
+        let names: Vec<String> =
+            filter.tenant_ids.iter().map(|tenant| tenant.as_str().to_owned()).collect();
         let names = conditions.bind(names);
         conditions.only(format!("tenant_id = ANY({names})"));
     }
@@ -153,7 +188,8 @@ async fn choose(db: &Transaction<'_>, filter: &TenantFilter, as_of: Timestamp, c
 
 /// The zones that tenants call their own, and since when there has been a tenant of each.
 pub(super) async fn timezones(db: &Transaction<'_>) -> Result<Vec<TenantTimezone>> {
-    let select = "SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone";
+    let select = "SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL GROUP BY \
+        timezone ORDER BY timezone";
     let timezone = |row: &Row| {
         let timezone = row.get::<_, Option<&str>>(0).map(zone).transpose()?;
         Ok(TenantTimezone { timezone: OwnZone(timezone), since: instant(row.get(1))? })

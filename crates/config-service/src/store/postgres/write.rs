@@ -1,4 +1,5 @@
-//! Writing: what the plan needs is read, and its rows are written, in one transaction that holds `head`.
+//! Writing: what the plan needs is read, and its rows are written, in one transaction that holds
+//! `head`.
 
 use cohort_database::Transaction;
 use cohort_preferences::{FeatureType, MonotonicStamps, TenantId};
@@ -29,10 +30,19 @@ pub(super) struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Waits for `head`.
     pub(super) async fn begin(db: Transaction<'a>, process: &'a Process) -> Result<Self> {
-        let row = query_one(&db, "SELECT stamp, change_id, tenant_id FROM head FOR UPDATE", &[]).await?;
+        let row =
+            query_one(&db, "SELECT stamp, change_id, tenant_id FROM head FOR UPDATE", &[]).await?;
         let stamps = MonotonicStamps::after(instant(row.get(0))?);
         let head = Head { change: row.get(1), tenant: row.get(2) };
-        Ok(Self { db, process, stamps, head, learned: Learned::default(), is_stamped: false, is_admission: false })
+        Ok(Self {
+            db,
+            process,
+            stamps,
+            head,
+            learned: Learned::default(),
+            is_stamped: false,
+            is_admission: false,
+        })
     }
 
     /// The transaction.
@@ -85,10 +95,16 @@ impl<'a> Writer<'a> {
         let Self { db, process, stamps, head, learned, is_stamped, is_admission } = self;
         if is_stamped {
             let note = "WITH noted AS (
-                     UPDATE head SET stamp = $1, change_id = $2, tenant_id = $3, admissions = admissions + $4 RETURNING stamp)
+                     UPDATE head SET stamp = $1, change_id = $2, tenant_id = $3, admissions = \
+                     admissions + $4 RETURNING stamp)
                  SELECT pg_notify($5, '') FROM noted";
             let (stamp, admissions) = (stamps.last().as_microsecond(), i64::from(is_admission));
-            execute(&db, note, &[&stamp, &head.change, &head.tenant, &admissions, &process.signals.channel()]).await?;
+            execute(
+                &db,
+                note,
+                &[&stamp, &head.change, &head.tenant, &admissions, &process.signals.channel()],
+            )
+            .await?;
         }
         db.commit().await?;
         process.names.keep(learned);
@@ -100,8 +116,13 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Deletes everything of a tenant and takes its name and content away (W8); counts and numbers stay.
-pub(super) async fn erase(writer: &mut Writer<'_>, name: &TenantId, actor: &str) -> Result<Option<Erased>> {
+/// Deletes everything of a tenant and takes its name and content away (W8); counts and numbers
+/// stay.
+pub(super) async fn erase(
+    writer: &mut Writer<'_>,
+    name: &TenantId,
+    actor: &str,
+) -> Result<Option<Erased>> {
     let Some(mut tenant) = read::tenant(writer.db(), name).await? else { return Ok(None) };
     let Some(number) = tenant.number else { return Ok(None) };
     let preferences = tenant.live().count() as u64;
@@ -111,17 +132,20 @@ pub(super) async fn erase(writer: &mut Writer<'_>, name: &TenantId, actor: &str)
     });
     writer.write(&planned).await?;
     let changes = empty_history(writer.db(), &tenant).await?;
-    let forget = "UPDATE tenant SET tenant_id = NULL, timezone = NULL, erased_at = $2 WHERE id = $1";
+    let forget =
+        "UPDATE tenant SET tenant_id = NULL, timezone = NULL, erased_at = $2 WHERE id = $1";
     execute(writer.db(), forget, &[&number, &at.as_microsecond()]).await?;
     Ok(Some(Erased { number, at, preferences, changes }))
 }
 
 /// Takes the content out of every change row of a tenant, and says of how many.
 async fn empty_history(db: &Transaction<'_>, tenant: &Tenant) -> Result<u64> {
-    let newest = tenant.preferences.values().map(|current| current.change).chain(tenant.profile_change);
+    let newest =
+        tenant.preferences.values().map(|current| current.change).chain(tenant.profile_change);
     let empty = "WITH RECURSIVE chain AS (
              SELECT id, previous FROM change WHERE id = ANY($1)
-             UNION ALL SELECT change.id, change.previous FROM chain JOIN change ON change.id = chain.previous)
+             UNION ALL SELECT change.id, change.previous FROM chain JOIN change ON change.id = \
+             chain.previous)
          UPDATE change SET preference = NULL FROM chain WHERE change.id = chain.id";
     Ok(execute(db, empty, &[&newest.collect::<Vec<i64>>()]).await?)
 }

@@ -22,7 +22,9 @@ pub(super) fn newest(db: &Connection) -> Result<i64> {
 pub(super) fn oldest_kept(db: &Connection) -> Result<i64> {
     let mut select = db.prepare_cached("SELECT value FROM meta WHERE key = 'oldest_kept'")?;
     let kept: Option<String> = select.query_row([], |row| row.get(0)).optional()?;
-    kept.map_or(Ok(0), |kept| kept.parse().map_err(|_no_number| unreadable("oldest change kept", &kept)))
+    kept.map_or(Ok(0), |kept| {
+        kept.parse().map_err(|_no_number| unreadable("oldest change kept", &kept))
+    })
 }
 
 /// At most `limit` changes behind `after`; `settled` was settled before the snapshot was taken.
@@ -39,8 +41,10 @@ pub(super) fn page(
     }
     // A change of timezone or labels alone is no change of a preference.
     let mut select = db.prepare_cached(
-        "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, left_group, joined_group, tenant FROM change
-         LEFT JOIN tenant ON tenant.id = tenant WHERE change.id > ?1 AND feature IS NOT NULL ORDER BY change.id LIMIT ?2",
+        "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, left_group, \
+         joined_group, tenant FROM change
+         LEFT JOIN tenant ON tenant.id = tenant WHERE change.id > ?1 AND feature IS NOT NULL ORDER \
+         BY change.id LIMIT ?2",
     )?;
     let mut rows = select.query((after, limit as i64))?;
     let (mut changes, mut last) = (Vec::new(), after);
@@ -58,7 +62,11 @@ pub(super) fn page(
 }
 
 fn change(db: &Connection, names: &Names, row: &Row<'_>, id: String) -> Result<Change> {
-    let group = |number: Option<i64>| number.map(|number| names::group(db, names, number).map(|group| (*group).clone())).transpose();
+    let group = |number: Option<i64>| {
+        number
+            .map(|number| names::group(db, names, number).map(|group| (*group).clone()))
+            .transpose()
+    };
     let (tenant, number): (Option<String>, Option<i64>) = (row.get(1)?, row.get(8)?);
     let is_empty: bool = row.get(5)?;
     let kind = match number {

@@ -8,7 +8,8 @@ use crate::key::{ApiKey, KeyHash, KeyUse, NewKey, Scopes};
 use crate::store::Result;
 use crate::store::columns::{instant, unreadable};
 
-const KEY: &str = "SELECT id, name, scopes, created_at, created_by, expires_at, revoked_at, last_used_at, uses FROM api_key";
+const KEY: &str = "SELECT id, name, scopes, created_at, created_by, expires_at, revoked_at, \
+    last_used_at, uses FROM api_key";
 
 /// The key of this hash, whether it is valid or not.
 pub(super) fn find(db: &Connection, hash: &KeyHash) -> Result<Option<ApiKey>> {
@@ -52,14 +53,24 @@ pub(super) fn add(writer: &Writer<'_>, key: &NewKey, only_first: bool) -> Result
          SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT ?7 OR NOT EXISTS (SELECT 1 FROM api_key)",
     )?;
     let expires_at = key.expires_at.map(Timestamp::as_microsecond);
-    let inserted = insert.execute((key.hash, &key.name, key.scopes.text(), created_at, &key.created_by, expires_at, only_first))?;
+    let inserted = insert.execute((
+        key.hash,
+        &key.name,
+        key.scopes.text(),
+        created_at,
+        &key.created_by,
+        expires_at,
+        only_first,
+    ))?;
     if inserted == 1 { find(writer.db(), &key.hash) } else { Ok(None) }
 }
 
 /// Revokes a key; one that is revoked already stays as it is.
 pub(super) fn revoke(writer: &Writer<'_>, id: u64) -> Result<Option<ApiKey>> {
     let at = writer.stamp().as_microsecond();
-    let mut update = writer.db().prepare_cached("UPDATE api_key SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")?;
+    let mut update = writer
+        .db()
+        .prepare_cached("UPDATE api_key SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")?;
     update.execute((id as i64, at))?;
     let mut select = writer.db().prepare_cached(&format!("{KEY} WHERE id = ?1"))?;
     let mut rows = select.query([id as i64])?;
@@ -68,7 +79,9 @@ pub(super) fn revoke(writer: &Writer<'_>, id: u64) -> Result<Option<ApiKey>> {
 
 /// Adds to what is noted of the use of keys.
 pub(super) fn note_uses(writer: &Writer<'_>, uses: &[KeyUse]) -> Result<()> {
-    let mut update = writer.db().prepare_cached("UPDATE api_key SET last_used_at = ?2, uses = uses + ?3 WHERE id = ?1")?;
+    let mut update = writer
+        .db()
+        .prepare_cached("UPDATE api_key SET last_used_at = ?2, uses = uses + ?3 WHERE id = ?1")?;
     for used in uses {
         update.execute((used.id as i64, used.last_used_at.as_microsecond(), used.uses as i64))?;
     }

@@ -1,7 +1,8 @@
 //! The store on SQLite: one writer thread, a few readers, instants as microseconds.
 //!
-//! The writer takes its stamp inside the transaction and transactions end in stamp order, so the id of a change row
-//! alone is the feed's cursor. `names` keeps what never changes once committed: numbers of features and groups.
+//! The writer takes its stamp inside the transaction and transactions end in stamp order, so the id
+//! of a change row alone is the feed's cursor. `names` keeps what never changes once committed:
+//! numbers of features and groups.
 
 mod definitions;
 mod feed;
@@ -22,7 +23,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_database::{DatabaseError, Migrations, Sqlite, SqliteOptions, Version};
-use cohort_preferences::{BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId, TenantTimezone};
+use cohort_preferences::{
+    BatchGetRequest, BatchGetResponse, ChangePage, Clock, FeatureType, Labels, TenantId,
+    TenantTimezone,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::watch;
@@ -37,8 +41,9 @@ use crate::store::drift::put_right;
 use crate::store::edit::{AsStated, Edit, Edited, Erased, ImportRow, Tenant};
 use crate::store::identity::Identity;
 use crate::store::list::{
-    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery, MemberList, MembersQuery, MovedList,
-    MovedQuery, StoredPreference, StoredTenant, TenantSummary, TenantsQuery, WholeLists,
+    ChosenPage, ChosenQuery, Drift, Forgotten, GroupPage, GroupsQuery, HistoryEntry, ListsQuery,
+    MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference, StoredTenant, TenantSummary,
+    TenantsQuery, WholeLists,
 };
 use crate::store::names::Names;
 use crate::store::{Result, Store};
@@ -158,7 +163,10 @@ async fn newest_stamp(path: &Path, read_only: bool) -> Result<Timestamp> {
     let db = open(path, read_only, None)?;
     let newest = db
         .read(|connection| {
-            let newest = connection.query_row("SELECT at FROM change ORDER BY id DESC LIMIT 1", [], |row| row.get(0));
+            let newest =
+                connection.query_row("SELECT at FROM change ORDER BY id DESC LIMIT 1", [], |row| {
+                    row.get(0)
+                });
             Ok::<_, DatabaseError>(newest.optional()?)
         })
         .await?;
@@ -166,7 +174,8 @@ async fn newest_stamp(path: &Path, read_only: bool) -> Result<Timestamp> {
 }
 
 fn write_identity(tx: &Connection) -> Result<()> {
-    let mut insert = tx.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    let mut insert =
+        tx.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
     for (key, value) in Identity::KEYS.iter().zip(Identity::random()) {
         insert.execute((key, value))?;
     }
@@ -174,7 +183,9 @@ fn write_identity(tx: &Connection) -> Result<()> {
 }
 
 fn read_identity(connection: &Connection) -> Result<Identity> {
-    let value = |key: &str| connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+    let value = |key: &str| {
+        connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    };
     let [incarnation, link_secret] = Identity::KEYS;
     Identity::read([value(incarnation)?, value(link_secret)?])
 }
@@ -210,7 +221,11 @@ impl Store for SqliteStore {
         self.write(move |writer| write::erase(writer, &tenant, &actor)).await
     }
 
-    async fn preference(&self, tenant: &TenantId, feature: &FeatureType) -> Result<Option<AsStated>> {
+    async fn preference(
+        &self,
+        tenant: &TenantId,
+        feature: &FeatureType,
+    ) -> Result<Option<AsStated>> {
         let (tenant, feature) = (tenant.clone(), feature.clone());
         self.read(move |db, _, _| read::preference(db, &tenant, &feature)).await
     }
@@ -245,19 +260,31 @@ impl Store for SqliteStore {
         self.read(move |db, _, _| tenants::timezones(db)).await
     }
 
-    async fn history(&self, tenant: &TenantId, feature: Option<FeatureType>, before: i64, limit: usize) -> Result<Vec<HistoryEntry>> {
+    async fn history(
+        &self,
+        tenant: &TenantId,
+        feature: Option<FeatureType>,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
         let tenant = tenant.clone();
         self.read(move |db, _, _| history::list(db, &tenant, feature.as_ref(), before, limit)).await
     }
 
-    async fn stated(&self, feature: &FeatureType, after: u64, limit: usize) -> Result<Vec<StoredPreference>> {
+    async fn stated(
+        &self,
+        feature: &FeatureType,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredPreference>> {
         let feature = feature.clone();
         self.read(move |db, _, _| read::stated(db, &feature, after, limit)).await
     }
 
     async fn groups(&self, query: GroupsQuery) -> Result<GroupPage> {
         let complete_until = self.stamps.settled_until();
-        self.read(move |db, _, incarnation| read::groups(db, &query, incarnation, complete_until)).await
+        self.read(move |db, _, incarnation| read::groups(db, &query, incarnation, complete_until))
+            .await
     }
 
     async fn members(&self, query: MembersQuery) -> Result<MemberList> {
@@ -267,18 +294,24 @@ impl Store for SqliteStore {
 
     async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists> {
         self.stamps.settle(query.as_of).await?;
-        self.read(move |db, names, incarnation| members::lists(db, names, &query, incarnation)).await
+        self.read(move |db, names, incarnation| members::lists(db, names, &query, incarnation))
+            .await
     }
 
     async fn moved(&self, query: MovedQuery) -> Result<MovedList> {
         self.stamps.settle(query.as_of).await?;
-        self.read(move |db, names, incarnation| members::moved(db, names, &query, incarnation)).await
+        self.read(move |db, names, incarnation| members::moved(db, names, &query, incarnation))
+            .await
     }
 
     async fn drift(&self, repair: bool) -> Result<Drift> {
         let mut drift = Drift::default();
         // Counts first: moving somebody then counts from a right number.
-        drift = if repair { self.write(move |writer| upkeep::recount(writer, drift)).await? } else { self.miscounted(drift).await? };
+        drift = if repair {
+            self.write(move |writer| upkeep::recount(writer, drift)).await?
+        } else {
+            self.miscounted(drift).await?
+        };
         self.misplaced(repair, &mut drift).await?;
         drift.is_repaired = repair;
         Ok(drift)
@@ -294,7 +327,10 @@ impl Store for SqliteStore {
 
     async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage> {
         let settled = self.stamps.settled_until();
-        self.read(move |db, names, incarnation| feed::page(db, names, incarnation, after, limit, settled)).await
+        self.read(move |db, names, incarnation| {
+            feed::page(db, names, incarnation, after, limit, settled)
+        })
+        .await
     }
 
     async fn feed_lag(&self) -> Result<Duration> {
@@ -305,7 +341,8 @@ impl Store for SqliteStore {
         let mut forgotten = Forgotten::default();
         let mut after = Some(0);
         while let Some(behind) = after {
-            let (outdated, next) = self.read(move |db, _, _| upkeep::outdated(db, behind, before)).await?;
+            let (outdated, next) =
+                self.read(move |db, _, _| upkeep::outdated(db, behind, before)).await?;
             after = next;
             forgotten.changes += outdated.len() as u64;
             if !outdated.is_empty() {
@@ -313,7 +350,8 @@ impl Store for SqliteStore {
             }
         }
         loop {
-            let removed = self.write(move |writer| upkeep::remove_counts(writer.db(), before)).await?;
+            let removed =
+                self.write(move |writer| upkeep::remove_counts(writer.db(), before)).await?;
             forgotten.counts += removed;
             if removed == 0 {
                 return Ok(forgotten);
@@ -392,7 +430,8 @@ mod tests {
         conformance::put(&store, "ann", &conformance::daily(9)).await;
         let break_groups = |tx: &Connection| {
             tx.execute_batch(
-                "UPDATE preference SET group_id = (SELECT id FROM stated_group WHERE time_key = '08:00')
+                "UPDATE preference SET group_id = (SELECT id FROM stated_group WHERE time_key = \
+                 '08:00')
                  WHERE tenant = (SELECT id FROM tenant WHERE tenant_id = 'ann');
                  UPDATE stated_group SET count = 7 WHERE time_key = '09:00'",
             )?;

@@ -22,7 +22,8 @@ pub(super) fn feature(db: &Connection, names: &Names, number: i64) -> Result<Fea
         return Ok(feature);
     }
     let mut select = db.prepare_cached("SELECT feature_type FROM feature WHERE id = ?1")?;
-    let feature = columns::feature_type(&select.query_row([number], |row| row.get::<_, String>(0))?)?;
+    let feature =
+        columns::feature_type(&select.query_row([number], |row| row.get::<_, String>(0))?)?;
     names.keep_feature(number, &feature);
     Ok(feature)
 }
@@ -34,15 +35,24 @@ pub(super) fn find_feature(db: &Connection, feature: &FeatureType) -> Result<Opt
 }
 
 /// The number of a group, if it has one.
-pub(super) fn find_group(db: &Connection, feature: i64, group: &StatedGroup) -> Result<Option<i64>> {
-    let mut select =
-        db.prepare_cached("SELECT id FROM stated_group WHERE feature = ?1 AND frequency = ?2 AND time_key = ?3 AND timezone = ?4")?;
-    let key = (feature, group.frequency_text(), group.time_key().to_string(), group.timezone_text());
+pub(super) fn find_group(
+    db: &Connection,
+    feature: i64,
+    group: &StatedGroup,
+) -> Result<Option<i64>> {
+    let mut select = db.prepare_cached(
+        "SELECT id FROM stated_group WHERE feature = ?1 AND frequency = ?2 AND \
+            time_key = ?3 AND timezone = ?4",
+    )?;
+    let key =
+        (feature, group.frequency_text(), group.time_key().to_string(), group.timezone_text());
     Ok(select.query_row(key, |row| row.get(0)).optional()?)
 }
 
 fn read_group(db: &Connection, number: i64) -> Result<StatedGroup> {
-    let mut select = db.prepare_cached("SELECT frequency, time_key, timezone FROM stated_group WHERE id = ?1")?;
-    let parts: (String, String, String) = select.query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut select =
+        db.prepare_cached("SELECT frequency, time_key, timezone FROM stated_group WHERE id = ?1")?;
+    let parts: (String, String, String) =
+        select.query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     columns::group(&parts.0, &parts.1, &parts.2)
 }

@@ -1,8 +1,9 @@
 //! Stamps of commits, and when the state as of an instant has settled (M1).
 //!
-//! One writer takes stamps, one after another, and commits them in that order. `open_from` is the first stamp of the
-//! transaction that is not yet committed. Whoever wants to read as of T first makes sure that no later stamp can be at
-//! or before T (`pass`), then that no open transaction holds such a stamp, and only then reads:
+//! One writer takes stamps, one after another, and commits them in that order. `open_from` is the
+//! first stamp of the transaction that is not yet committed. Whoever wants to read as of T first
+//! makes sure that no later stamp can be at or before T (`pass`), then that no open transaction
+//! holds such a stamp, and only then reads:
 //!
 //! ```text
 //! pass(T) ─► open_from ≤ T? ─ yes ─► wait for the commit, look again
@@ -35,7 +36,11 @@ struct State {
 impl Stamps {
     /// Goes on after the newest stamp of the database.
     pub(super) fn after(newest: Timestamp, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::new(State { stamps: MonotonicStamps::after(newest), open_from: None }), commits: watch::Sender::new(0) }
+        Self {
+            clock,
+            state: Mutex::new(State { stamps: MonotonicStamps::after(newest), open_from: None }),
+            commits: watch::Sender::new(0),
+        }
     }
 
     /// A new stamp for the transaction that is open.
@@ -65,8 +70,8 @@ impl Stamps {
         self.commits.subscribe()
     }
 
-    /// An instant, as late as possible, that has settled: what is read from now on holds every change stamped at or
-    /// before it.
+    /// An instant, as late as possible, that has settled: what is read from now on holds every
+    /// change stamped at or before it.
     pub(super) fn settled_until(&self) -> Timestamp {
         let now = whole_micros(self.clock.now());
         let mut state = self.lock();
@@ -152,7 +157,8 @@ mod tests {
         let (_, stamps) = stamps(100);
         let began = Instant::now();
         let error = stamps.settle(at(10_000_000)).await.expect_err("the clock stands");
-        assert!(matches!(error, ConfigServiceError::NotSettled { retry_after } if retry_after.as_secs() == 9));
+        assert!(matches!(error,
+                ConfigServiceError::NotSettled { retry_after } if retry_after.as_secs() == 9));
         assert!(began.elapsed() >= LONGEST_WAIT && began.elapsed() < LONGEST_WAIT * 2);
     }
 }

@@ -19,8 +19,12 @@ const MOST_LOOKS: u64 = 50_000;
 pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSummary>> {
     let mut asked = Asked::default();
     let from = if let Some(label) = &query.label {
-        let (name, value) = (asked.bind(label.name().to_owned()), asked.bind(label.value().to_owned()));
-        format!("tenant_label JOIN tenant ON tenant.id = tenant_label.tenant AND tenant_label.name = {name} AND value = {value}")
+        let (name, value) =
+            (asked.bind(label.name().to_owned()), asked.bind(label.value().to_owned()));
+        format!(
+            "tenant_label JOIN tenant ON tenant.id = tenant_label.tenant AND tenant_label.name = \
+             {name} AND value = {value}"
+        )
     } else {
         "tenant".to_owned()
     };
@@ -34,8 +38,12 @@ pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSu
         asked.only(format!("tenant.created_at <= {as_of}"));
     }
     let (column, after) = match (&query.prefix, &query.after) {
-        (Some(_), after) => ("tenant_id", after.as_ref().map(|after| Value::Text(after.tenant_id.clone()))),
-        (None, after) => ("tenant.id", after.as_ref().map(|after| Value::Integer(after.number as i64))),
+        (Some(_), after) => {
+            ("tenant_id", after.as_ref().map(|after| Value::Text(after.tenant_id.clone())))
+        }
+        (None, after) => {
+            ("tenant.id", after.as_ref().map(|after| Value::Integer(after.number as i64)))
+        }
     };
     if let Some(after) = after {
         let after = asked.bind(after);
@@ -43,7 +51,10 @@ pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSu
     }
     let limit = asked.bind(query.limit as i64);
     let conditions = asked.conditions.join(" AND ");
-    let sql = format!("SELECT tenant.id, tenant_id, tenant.created_at FROM {from} WHERE {conditions} ORDER BY {column} LIMIT {limit}");
+    let sql = format!(
+        "SELECT tenant.id, tenant_id, tenant.created_at FROM {from} WHERE {conditions} ORDER BY \
+         {column} LIMIT {limit}"
+    );
     let mut select = db.prepare_cached(&sql)?;
     let mut rows = select.query(params_from_iter(asked.values))?;
     let mut tenants = Vec::new();
@@ -78,16 +89,25 @@ impl Asked {
 }
 
 /// Tenants as of an instant, whatever they prefer (T13). The instant must have settled.
-pub(super) fn chosen(db: &Connection, query: &ChosenQuery, incarnation: Incarnation) -> Result<ChosenPage> {
+pub(super) fn chosen(
+    db: &Connection,
+    query: &ChosenQuery,
+    incarnation: Incarnation,
+) -> Result<ChosenPage> {
     let mut asked = Asked::default();
     let from = choose(db, &query.filter, query.as_of, &mut asked)?;
     let last_look = query.last_look(MOST_LOOKS);
-    let (after, last, limit) = (asked.bind(query.after as i64), asked.bind(last_look as i64), asked.bind(query.limit as i64));
+    let (after, last, limit) = (
+        asked.bind(query.after as i64),
+        asked.bind(last_look as i64),
+        asked.bind(query.limit as i64),
+    );
     asked.only(format!("tenant.id > {after} AND tenant.id <= {last}"));
     let as_of = asked.bind(micros(query.as_of));
     let conditions = asked.conditions.join(" AND ");
     let sql = format!(
-        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, 0) FROM {from} WHERE {conditions}
+        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, 0) FROM \
+         {from} WHERE {conditions}
          ORDER BY tenant.id LIMIT {limit}"
     );
     let mut select = db.prepare_cached(&sql)?;
@@ -96,9 +116,11 @@ pub(super) fn chosen(db: &Connection, query: &ChosenQuery, incarnation: Incarnat
     while let Some(row) = rows.next()? {
         tenants.push(chosen_tenant(row)?);
     }
-    let newest: Option<i64> = db.prepare_cached("SELECT max(id) FROM tenant")?.query_row([], |row| row.get(0))?;
+    let newest: Option<i64> =
+        db.prepare_cached("SELECT max(id) FROM tenant")?.query_row([], |row| row.get(0))?;
     let position = incarnation.position(feed::newest(db)?);
-    let mut page = ChosenPage::of(query, tenants, last_look, newest.unwrap_or_default() as u64, position);
+    let mut page =
+        ChosenPage::of(query, tenants, last_look, newest.unwrap_or_default() as u64, position);
     if page.is_counted(query) {
         page.count_as_of = Some(count_chosen(db, query)?);
     }
@@ -119,24 +141,36 @@ fn count_chosen(db: &Connection, query: &ChosenQuery) -> Result<u64> {
     let mut asked = Asked::default();
     let from = choose(db, &query.filter, query.as_of, &mut asked)?;
     let is_chosen = asked.conditions.join(" AND ");
-    let mut select = db.prepare_cached(&format!("SELECT count(*) FROM {from} WHERE {is_chosen}"))?;
+    let mut select =
+        db.prepare_cached(&format!("SELECT count(*) FROM {from} WHERE {is_chosen}"))?;
     let count: i64 = select.query_row(params_from_iter(asked.values), |row| row.get(0))?;
     Ok(count as u64)
 }
 
 /// Binds the conditions of a filter as of an instant; answers the tables that they speak of.
-fn choose(db: &Connection, filter: &TenantFilter, as_of: Timestamp, asked: &mut Asked) -> Result<String> {
+fn choose(
+    db: &Connection,
+    filter: &TenantFilter,
+    as_of: Timestamp,
+    asked: &mut Asked,
+) -> Result<String> {
     let mut from = "tenant".to_owned();
     let as_of = asked.bind(micros(as_of));
     asked.only(format!("tenant.created_at <= {as_of} AND coalesce(erased_at > {as_of}, 1)"));
     if let Some(feature) = &filter.unstated {
         let feature = asked.bind(find_feature(db, feature)?.map_or(Value::Null, Value::Integer));
-        from = format!("{from} LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = {feature}");
+        from = format!(
+            "{from} LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = \
+             {feature}"
+        );
         asked.only(format!("coalesce(stated_since > {as_of}, 1)"));
     }
     for (name, value) in filter.labels.iter() {
         let (name, value) = (asked.bind(name.to_owned()), asked.bind(value.to_owned()));
-        asked.only(format!("EXISTS (SELECT 1 FROM tenant_label WHERE tenant = tenant.id AND name = {name} AND value = {value})"));
+        asked.only(format!(
+            "EXISTS (SELECT 1 FROM tenant_label WHERE tenant = tenant.id AND name = \
+            {name} AND value = {value})"
+        ));
     }
     if !filter.timezones.is_empty() {
         let zones = asked.bind(json_list(filter.timezones.iter().map(OwnZone::text)));
@@ -155,8 +189,10 @@ fn json_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 
 /// The zones that tenants call their own, and since when there has been a tenant of each.
 pub(super) fn timezones(db: &Connection) -> Result<Vec<TenantTimezone>> {
-    let mut select =
-        db.prepare_cached("SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone")?;
+    let mut select = db.prepare_cached(
+        "SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL \
+            GROUP BY timezone ORDER BY timezone",
+    )?;
     let mut rows = select.query([])?;
     let mut zones = Vec::new();
     while let Some(row) = rows.next()? {

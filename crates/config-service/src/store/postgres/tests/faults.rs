@@ -12,9 +12,11 @@ use crate::store::conformance::everything;
 
 /// Does what a process does that writes the next change of the first user, but for the end.
 async fn write_half(client: &Client) {
-    let half = "BEGIN; SELECT FROM head FOR UPDATE; UPDATE head SET stamp = stamp + 1000000, change_id = change_id + 1;
+    let half = "BEGIN; SELECT FROM head FOR UPDATE; UPDATE head SET stamp = stamp + 1000000, \
+        change_id = change_id + 1;
          INSERT INTO change (id, at, tenant, feature, version, preference, actor, rules)
-         SELECT head.change_id, head.stamp, tenant, feature, version + 1, '{}', 'late', 0 FROM change, head WHERE change.id = 1";
+         SELECT head.change_id, head.stamp, tenant, feature, version + 1, '{}', 'late', 0 FROM \
+         change, head WHERE change.id = 1";
     run(client, half).await;
 }
 
@@ -27,7 +29,8 @@ async fn until_queued(store: &PostgresStore, count: usize) {
 
 /// Waits until the writer of the store waits for `head`.
 async fn until_writer_waits(watching: &Client) {
-    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'head'::regclass)";
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM \
+        pg_locks WHERE relation = 'head'::regclass)";
     while watching.query_one(waits, &[]).await.expect("reads").get::<_, i64>(0) == 0 {}
 }
 
@@ -54,7 +57,10 @@ async fn a_writer_that_commits_late_makes_the_feed_late_and_never_wrong() {
     let after = store.changes(end(&before), 10).await.expect("reads");
     let ids: Vec<_> = after.changes.iter().map(|change| change.id.clone()).collect();
     assert_eq!(ids, [2, 3].map(|change| store.incarnation().position(change)));
-    assert!(after.changes.iter().all(|change| change.at > before.complete_until), "{before:?} {after:?}");
+    assert!(
+        after.changes.iter().all(|change| change.at > before.complete_until),
+        "{before:?} {after:?}"
+    );
     assert!(store.feed_lag().await.expect("reads").is_zero());
 }
 
@@ -100,14 +106,22 @@ async fn what_waits_is_written_together_and_a_refused_edit_fails_alone() {
     let puts: Vec<_> = (0..50).map(puts).collect();
     until_queued(&store, 49).await;
     let refuses = Box::new(|_: &_| Err(ConfigServiceError::PreconditionFailed("no".into())));
-    let refused = Edit { tenant: "ann".parse().expect("an id"), feature: None, actor: "test".into(), decide: refuses };
+    let refused = Edit {
+        tenant: "ann".parse().expect("an id"),
+        feature: None,
+        actor: "test".into(),
+        decide: refuses,
+    };
     let refused = tokio::spawn({
         let store = Arc::clone(&store);
         async move { store.edit(refused).await }
     });
     until_queued(&store, 50).await;
     run(&late, "ROLLBACK").await;
-    assert!(matches!(refused.await.expect("no panic"), Err(ConfigServiceError::PreconditionFailed(_))));
+    assert!(matches!(
+        refused.await.expect("no panic"),
+        Err(ConfigServiceError::PreconditionFailed(_))
+    ));
     for put in puts {
         put.await.expect("no panic").expect("written");
     }
@@ -121,7 +135,8 @@ async fn a_panic_ends_its_own_transaction_only() {
     let database = fresh_postgres();
     let store = open(&database, noon()).await;
     let decide = Box::new(|_: &_| panic!("on purpose"));
-    let edit = Edit { tenant: "ann".parse().expect("an id"), feature: None, actor: "test".into(), decide };
+    let edit =
+        Edit { tenant: "ann".parse().expect("an id"), feature: None, actor: "test".into(), decide };
     store.edit(edit).await.expect_err("it panicked");
     assert_eq!(put(&*store, "ann", &daily(9)).await.version, 1);
 }
@@ -158,14 +173,20 @@ async fn a_store_whose_connections_are_cut_recovers_and_loses_nothing_that_it_ac
     let (acknowledged, failed) = (Arc::new(watch::Sender::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut counted = acknowledged.subscribe();
     let edits = (0..4).map(|writer| {
-        let stubborn = edit_stubbornly(Arc::clone(&store), format!("user{writer}"), Arc::clone(&acknowledged), Arc::clone(&failed));
+        let stubborn = edit_stubbornly(
+            Arc::clone(&store),
+            format!("user{writer}"),
+            Arc::clone(&acknowledged),
+            Arc::clone(&failed),
+        );
         tokio::spawn(stubborn)
     });
     let edits: Vec<_> = edits.collect();
     let cutter = other(&store).await;
     for cut in 1..=5 {
         counted.wait_for(|count| *count >= cut * 30).await.expect("edits go on");
-        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()";
+        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \
+            $1 AND pid <> pg_backend_pid()";
         cutter.query(all, &[&format!("cohort {}", database.schema)]).await.expect("cuts");
     }
     let mut expected = Vec::new();

@@ -1,4 +1,5 @@
-//! What every store promises, kept on PostgreSQL, and what only several processes on one database can break.
+//! What every store promises, kept on PostgreSQL, and what only several processes on one database
+//! can break.
 
 mod faults;
 mod processes;
@@ -37,7 +38,9 @@ async fn run(client: &Client, statements: &str) {
 
 /// Sets the preference of one user to this hour.
 async fn try_put(store: &dyn Store, name: &str, hour: u32) -> Result<Arc<Current>> {
-    let stated = Stated::read(&serde_json::from_str(&daily(hour)).expect("JSON"), "").expect("a preference").admitted(0);
+    let stated = Stated::read(&serde_json::from_str(&daily(hour)).expect("JSON"), "")
+        .expect("a preference")
+        .admitted(0);
     let edit = Edit {
         tenant: name.parse().expect("a tenant id"),
         feature: Some(feature()),
@@ -69,7 +72,8 @@ async fn groups_that_were_broken_behind_its_back_are_found_and_set_right() {
     put(&*store, "zoe", &daily(8)).await;
     put(&*store, "zoe", &daily(9)).await;
     put(&*store, "ann", &daily(9)).await;
-    let break_groups = "UPDATE preference SET group_id = (SELECT id FROM stated_group WHERE time_key = '08:00')
+    let break_groups =
+        "UPDATE preference SET group_id = (SELECT id FROM stated_group WHERE time_key = '08:00')
          WHERE tenant = (SELECT id FROM tenant WHERE tenant_id = 'ann');
          UPDATE stated_group SET count = 7 WHERE time_key = '09:00'";
     let other = other(&store).await;
@@ -81,7 +85,9 @@ async fn groups_that_were_broken_behind_its_back_are_found_and_set_right() {
 async fn what_is_opened_to_read_hears_of_commits_and_refuses_writes() {
     let database = fresh_postgres();
     let writes = open(&database, noon()).await;
-    let reads = PostgresStore::open(database.url.clone(), database.schema.clone(), noon(), true).await.expect("opens");
+    let reads = PostgresStore::open(database.url.clone(), database.schema.clone(), noon(), true)
+        .await
+        .expect("opens");
     let mut commits = reads.commits();
     commits.mark_unchanged();
     let written = put(&*writes, "ann", &daily(9)).await;
@@ -95,6 +101,7 @@ async fn what_is_opened_to_read_hears_of_commits_and_refuses_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_is_not_there_is_not_opened_to_read() {
     let database = fresh_postgres();
-    let opened = PostgresStore::open(database.url.clone(), database.schema.clone(), noon(), true).await;
+    let opened =
+        PostgresStore::open(database.url.clone(), database.schema.clone(), noon(), true).await;
     assert!(matches!(opened.err(), Some(ConfigServiceError::Database(DatabaseError::Query(_)))));
 }

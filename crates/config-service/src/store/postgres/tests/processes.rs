@@ -32,7 +32,11 @@ async fn follow(store: &PostgresStore, count: usize) -> Vec<Change> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_gets_every_change_of_three_processes_once_and_in_the_order_of_each_user() {
     let (database, clock) = (fresh_postgres(), noon());
-    let stores = [open(&database, clock.clone()).await, open(&database, clock.clone()).await, open(&database, clock.clone()).await];
+    let stores = [
+        open(&database, clock.clone()).await,
+        open(&database, clock.clone()).await,
+        open(&database, clock.clone()).await,
+    ];
     let reads = open(&database, clock).await;
     for writer in 0..WRITERS {
         let store = Arc::clone(&stores[writer % stores.len()]);
@@ -43,12 +47,17 @@ async fn a_reader_gets_every_change_of_three_processes_once_and_in_the_order_of_
         });
     }
     let feed = follow(&reads, WRITERS * EDITS as usize).await;
-    assert!(feed.is_sorted_by(|a, b| is_later_cursor(&b.id, &a.id) && a.at <= b.at), "cursors of any length are in order");
+    assert!(
+        feed.is_sorted_by(|a, b| is_later_cursor(&b.id, &a.id) && a.at <= b.at),
+        "cursors of any length are in order"
+    );
     let ids: BTreeSet<_> = feed.iter().map(|change| &change.id).collect();
     assert_eq!(ids.len(), WRITERS * EDITS as usize);
     for writer in 0..WRITERS {
         let name = format!("user{writer}");
-        let own = feed.iter().filter(|change| change.tenant_id.as_ref().is_some_and(|tenant| tenant.as_str() == name));
+        let own = feed.iter().filter(|change| {
+            change.tenant_id.as_ref().is_some_and(|tenant| tenant.as_str() == name)
+        });
         let versions: Vec<u64> = own.map(|change| change.version).collect();
         assert_eq!(versions, (1..=EDITS).collect::<Vec<_>>());
     }
@@ -74,9 +83,11 @@ async fn processes_whose_clocks_differ_by_a_minute_give_stamps_that_grow_and_lis
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_one_process_has_read_stays_as_it_was_when_another_with_a_slower_clock_writes() {
+async fn a_list_that_one_process_has_read_stays_as_it_was_when_another_with_a_slower_clock_writes()
+{
     let database = fresh_postgres();
-    let (fast, slow) = (open(&database, Hand::at("2026-12-01T12:01:00Z")).await, open(&database, noon()).await);
+    let (fast, slow) =
+        (open(&database, Hand::at("2026-12-01T12:01:00Z")).await, open(&database, noon()).await);
     put(&*fast, "ann", &daily(9)).await;
     let as_of = "2026-12-01T12:01:00Z".parse().expect("an instant");
     let before = names(&*fast, &[9], as_of).await;
