@@ -110,3 +110,25 @@ impl AgentClock for SimulatedClock {
         let _never_closed = shown.wait_for(|now| *now >= instant).await;
     }
 }
+
+/// The instant so much later, or so much earlier for a negative duration; at the end of time it
+/// stays there, at either end.
+pub(crate) fn saturating_add(instant: Timestamp, duration: SignedDuration) -> Timestamp {
+    instant.saturating_add(duration).expect("a duration of seconds has no calendar units")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_beyond_either_end_of_time_is_that_end() {
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().expect("an instant");
+        assert_eq!(saturating_add(now, SignedDuration::MAX), Timestamp::MAX);
+        assert_eq!(saturating_add(now, SignedDuration::MIN), Timestamp::MIN);
+        assert_eq!(
+            saturating_add(now, SignedDuration::from_secs(-1)).as_second() + 1,
+            now.as_second()
+        );
+    }
+}

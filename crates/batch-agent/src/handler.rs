@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ledger::{FiringName, RunId};
+use cohort_ledger::{FiringName, RunId};
 
 /// One user's share of the work.
 #[derive(Debug, Clone, Serialize)]

@@ -13,7 +13,7 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
-use crate::ledger::{OpenWork, Settlement, Status, UnprocessedReason};
+use cohort_ledger::{ChunkResult, OpenWork, Status, UnprocessedReason};
 
 const OUTCOMES: &str = "cohort_outcomes_total";
 const RETRIES: &str = "cohort_retries_total";
@@ -57,7 +57,7 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    pub(crate) fn of(settlement: &Settlement) -> Self {
+    pub(crate) fn of(settlement: &ChunkResult) -> Self {
         Self {
             ended: settlement.outcomes.iter().map(|outcome| outcome.status).collect(),
             retried: settlement.retried.len(),

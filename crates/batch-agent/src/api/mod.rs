@@ -1,9 +1,9 @@
 //! The agent's REST API: what ran and how it ended, which jobs there are, and the acts on them.
 //! Paths are relative to `/api/v1`.
 
-mod account;
 mod auth;
 mod batch_config;
+mod completeness;
 mod explain;
 mod health;
 mod jobs;
@@ -22,9 +22,9 @@ use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post, put};
 
-use crate::ledger::Ledger;
 use crate::registry::JobRegistry;
 pub use auth::{KeyCheck, VerifiedKeys};
+use cohort_ledger::Ledger;
 pub use health::agent_health;
 pub use metrics::{agent_metrics, with_agent_metrics};
 
@@ -71,7 +71,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/runs/{id}/attempts", get(runs::attempts))
         .route("/outcomes", get(outcomes::list))
         .route("/outcomes/feed", get(outcome_feed::page))
-        .route("/account", get(account::show))
+        .route("/account", get(completeness::show))
         .route("/tenants/{tenant_id}/explain", get(explain::explain));
     let ledger = Arc::clone(registry.ledger());
     acts.merge(looks)

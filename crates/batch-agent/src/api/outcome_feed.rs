@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 
 use super::problem;
-use crate::ledger::FeedPage;
 use crate::registry::JobRegistry;
+use cohort_ledger::FeedPage;
 
 /// The longest wait of a poll, in seconds.
 const LONGEST_WAIT: u64 = 30;

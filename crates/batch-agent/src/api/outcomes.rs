@@ -9,7 +9,7 @@ use problem_details::ProblemDetails;
 use serde::Serialize;
 
 use super::problem;
-use crate::ledger::{Ledger, OutcomeQuery, OutcomeRecord, RunId};
+use cohort_ledger::{Ledger, OutcomeQuery, OutcomeRecord, RunId};
 
 /// A page of outcomes, in the order of runs and places.
 #[derive(Serialize)]

@@ -4,9 +4,9 @@ use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::http::StatusCode;
 use problem_details::ProblemDetails;
 
-use crate::ledger::{LedgerError, RunId};
 use crate::registry::RegistryError;
 use crate::source::SourceError;
+use cohort_ledger::{LedgerError, RunId};
 
 fn problem(status: StatusCode, title: &str, detail: impl Into<String>) -> ProblemDetails {
     ProblemDetails::from_status_code(status).with_title(title).with_detail(detail)

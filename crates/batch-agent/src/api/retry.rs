@@ -9,8 +9,8 @@ use problem_details::ProblemDetails;
 use serde::Deserialize;
 
 use super::problem;
-use crate::ledger::{FailedReason, RunId};
 use crate::registry::{JobRegistry, Retried, RetriedRuns, Retry};
+use cohort_ledger::{FailedReason, RunId};
 
 /// The most users that a request may name.
 const MOST_TENANTS: usize = 1_000;

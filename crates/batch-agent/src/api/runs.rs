@@ -9,8 +9,8 @@ use problem_details::ProblemDetails;
 use serde::Serialize;
 
 use super::problem;
-use crate::ledger::{AttemptQuery, AttemptRecord, Ledger, Run, RunId, RunQuery};
 use crate::registry::JobRegistry;
+use cohort_ledger::{AttemptQuery, AttemptRecord, Ledger, Run, RunId, RunQuery};
 
 /// A page of runs, newest first.
 #[derive(Serialize)]

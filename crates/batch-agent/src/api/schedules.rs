@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem;
 use crate::registry::JobRegistry;
-use crate::scheduler::{ScheduleKey, ScheduleView};
+use crate::schedules::{ScheduleKey, ScheduleView};
 
 /// The most schedules a page.
 const MOST_A_PAGE: usize = 1_000;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ledger::{
+use cohort_ledger::{
     FailedReason, LedgerError, MissedReason, SkippedReason, StatusName, UnprocessedReason,
 };
 

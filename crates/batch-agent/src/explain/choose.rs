@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::moment::Moment;
-use super::timeline::{Stay, Timeline};
+use super::timeline::{MembershipInterval, Timeline};
 use cohort_preferences::Schedule;
 
 /// What is explained.
@@ -49,7 +49,7 @@ fn at_instant(
     note: Option<String>,
 ) -> Chosen {
     let stay = timeline.at(at);
-    let fires = |stay: &Stay| Some((stay.group.clone().ok()?, stay.firing_at(at)?));
+    let fires = |stay: &MembershipInterval| Some((stay.group.clone().ok()?, stay.firing_at(at)?));
     let neighbours =
         || timeline.after(at).and_then(fires).or_else(|| timeline.before(at).and_then(fires));
     let occurrence = fires(stay).or_else(neighbours);
@@ -103,7 +103,7 @@ fn on_day(day: Date, timeline: &Timeline, own: Option<&Zone>) -> Chosen {
 
 /// The occurrences of a stay's group within a day, in the stay or not.
 fn firings(
-    stay: &Stay,
+    stay: &MembershipInterval,
     from: Timestamp,
     until: Timestamp,
 ) -> impl Iterator<Item = (PreferenceGroup, Occurrence)> {
@@ -126,12 +126,12 @@ fn bounds(day: Date, zone: &Zone) -> (Timestamp, Timestamp) {
     (from, day.tomorrow().and_then(start).unwrap_or(Timestamp::MAX))
 }
 
-fn name(stay: &Stay, own: Option<&Zone>) -> String {
+fn name(stay: &MembershipInterval, own: Option<&Zone>) -> String {
     zone_of(stay, own).name().to_owned()
 }
 
 /// The clock of a stay: that of its group, or else the tenant's own, or else UTC.
-fn zone_of(stay: &Stay, own: Option<&Zone>) -> Zone {
+fn zone_of(stay: &MembershipInterval, own: Option<&Zone>) -> Zone {
     let of_group = stay.group.as_ref().ok().map(PreferenceGroup::timezone);
     of_group.or(own).cloned().unwrap_or(Zone::UTC)
 }

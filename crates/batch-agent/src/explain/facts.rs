@@ -9,13 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::choose::{Chosen, choose};
 use super::moment::Moment;
-use super::timeline::{Timeline, Wish};
+use super::timeline::{StatedPreference, Timeline};
 use super::trace::{Facts, UserFacts};
 use super::{ExplainError, Explainer};
-use crate::job_history::JobHistory;
-use crate::ledger::{FiringName, LedgerError, Place, WorkStanding};
-use crate::scheduler::{DefaultsInTime, saturating_add};
+use crate::clock::saturating_add;
+use crate::jobs::JobHistory;
+use crate::schedules::DefaultsInTime;
 use crate::source::HistoryEntry;
+use cohort_ledger::{FiringName, LedgerError, Place, WorkStanding};
 
 impl Explainer {
     pub(super) async fn facts(
@@ -25,7 +26,7 @@ impl Explainer {
         asked: Moment,
     ) -> Result<Facts, ExplainError> {
         let now = self.clock.now();
-        let job = JobHistory::read(&*self.ledger, self.agent.as_ref(), &job_id).await?;
+        let job = JobHistory::read(&*self.ledger, self.jobs.as_ref(), &job_id).await?;
         let user = match &job {
             Some(job) => self.user_facts(&tenant_id, &job_id, job, asked, now).await?,
             None => None,
@@ -93,7 +94,7 @@ impl Explainer {
         timeline: &Timeline,
         as_of: Timestamp,
     ) -> Result<Option<bool>, ExplainError> {
-        if timeline.at(as_of).wish != Wish::Irrelevant {
+        if timeline.at(as_of).wish != StatedPreference::Irrelevant {
             return Ok(None);
         }
         let of_job = job.filters.tenants();

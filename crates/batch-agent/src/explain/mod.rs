@@ -33,9 +33,9 @@ pub use self::answer::Answer;
 pub use self::explanation::{Explanation, Step, StepName};
 pub use self::moment::{Moment, MomentError};
 use crate::clock::AgentClock;
-use crate::ledger::{Ledger, LedgerError};
-use crate::processor::EnhancedBatchProcessor;
+use crate::jobs::Jobs;
 use crate::source::{PreferenceSource, SourceError};
+use cohort_ledger::{Ledger, LedgerError};
 
 /// Says why; cheap to clone.
 #[derive(Clone)]
@@ -43,8 +43,8 @@ pub struct Explainer {
     source: Arc<dyn PreferenceSource>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn AgentClock>,
-    /// The agent of this process; `None` if only files are looked at.
-    agent: Option<EnhancedBatchProcessor>,
+    /// The jobs in force of this process's agent; `None` if only files are looked at.
+    jobs: Option<Jobs>,
 }
 
 /// Why there is no explanation.
@@ -65,9 +65,9 @@ impl Explainer {
         source: Arc<dyn PreferenceSource>,
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn AgentClock>,
-        agent: Option<EnhancedBatchProcessor>,
+        jobs: Option<Jobs>,
     ) -> Self {
-        Self { source, ledger, clock, agent }
+        Self { source, ledger, clock, jobs }
     }
 
     /// Why a job did a user's work at a moment, or did not.

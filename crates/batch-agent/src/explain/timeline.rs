@@ -20,7 +20,8 @@ use cohort_preferences::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::scheduler::{DefaultsInTime, saturating_add};
+use crate::clock::saturating_add;
+use crate::schedules::DefaultsInTime;
 use crate::source::HistoryEntry;
 
 /// How far back the occurrence before an instant is looked for, nearest first.
@@ -37,16 +38,16 @@ const LOOKS_BACK: [SignedDuration; 5] = [
 pub(super) struct Timeline {
     /// In order, each beginning where the one before ends; the first begins at the beginning of
     /// time. Never empty.
-    stays: Vec<Stay>,
+    stays: Vec<MembershipInterval>,
 }
 
-/// A stretch of time in which neither the user's wish nor what it comes to has changed.
+/// A interval of time in which neither the user's wish nor what it comes to has changed.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Stay {
+pub(super) struct MembershipInterval {
     pub(super) from: Timestamp,
     /// `None` for the last.
     pub(super) until: Option<Timestamp>,
-    pub(super) wish: Wish,
+    pub(super) wish: StatedPreference,
     /// The group that it comes to; none if nothing is stated, or what is stated lacks a field that
     /// no default gives.
     pub(super) group: Result<PreferenceGroup, NoGroup>,
@@ -54,7 +55,7 @@ pub(super) struct Stay {
 
 /// What the user had stated.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Wish {
+pub(super) enum StatedPreference {
     /// It is no longer kept.
     Forgotten,
     /// Nothing; `is_enrolled` if the job serves them all the same (T13).
@@ -94,10 +95,10 @@ impl Timeline {
         if let Some(schedule) = &job.schedule {
             let group = Ok(schedule.group().clone());
             return Self {
-                stays: vec![Stay {
+                stays: vec![MembershipInterval {
                     from: Timestamp::MIN,
                     until: None,
-                    wish: Wish::Irrelevant,
+                    wish: StatedPreference::Irrelevant,
                     group,
                 }],
             };
@@ -105,7 +106,7 @@ impl Timeline {
         let told = Told::of(&job.feature_type, history);
         let instants: BTreeSet<Timestamp> =
             told.changes().chain(defaults.changes()).chain([Timestamp::MIN]).collect();
-        let mut stays: Vec<Stay> = Vec::new();
+        let mut stays: Vec<MembershipInterval> = Vec::new();
         for from in instants {
             let wish = told.wish_at(from, job.enroll);
             let group = told.group_at(from, &wish, defaults);
@@ -116,28 +117,28 @@ impl Timeline {
                     continue;
                 }
             }
-            stays.push(Stay { from, until: None, wish, group });
+            stays.push(MembershipInterval { from, until: None, wish, group });
         }
         Self { stays }
     }
 
     /// The stay that an instant lies in.
-    pub(super) fn at(&self, instant: Timestamp) -> &Stay {
+    pub(super) fn at(&self, instant: Timestamp) -> &MembershipInterval {
         &self.stays[self.index_at(instant)]
     }
 
     /// The stay before the one of an instant.
-    pub(super) fn before(&self, instant: Timestamp) -> Option<&Stay> {
+    pub(super) fn before(&self, instant: Timestamp) -> Option<&MembershipInterval> {
         self.stays.get(self.index_at(instant).checked_sub(1)?)
     }
 
     /// The stay after the one of an instant.
-    pub(super) fn after(&self, instant: Timestamp) -> Option<&Stay> {
+    pub(super) fn after(&self, instant: Timestamp) -> Option<&MembershipInterval> {
         self.stays.get(self.index_at(instant) + 1)
     }
 
-    /// The stays that touch a stretch of time.
-    pub(super) fn within(&self, from: Timestamp, until: Timestamp) -> &[Stay] {
+    /// The stays that touch an interval of time.
+    pub(super) fn within(&self, from: Timestamp, until: Timestamp) -> &[MembershipInterval] {
         &self.stays[self.index_at(from)..=self.index_at(until)]
     }
 
@@ -147,7 +148,7 @@ impl Timeline {
     }
 }
 
-impl Stay {
+impl MembershipInterval {
     /// Whether the user is a member of the group: what fires in this stay runs for them.
     pub(super) fn is_membership(&self) -> bool {
         self.group.is_ok() && self.wish.wants()
@@ -164,7 +165,7 @@ impl Stay {
     }
 }
 
-impl Wish {
+impl StatedPreference {
     fn wants(&self) -> bool {
         match self {
             Self::Stated { preference, .. } => preference.is_enabled(),
@@ -207,18 +208,20 @@ impl Told {
         wishes.chain(self.zones.iter().map(|(at, _)| *at)).chain([self.created])
     }
 
-    fn wish_at(&self, instant: Timestamp, enroll: Enroll) -> Wish {
+    fn wish_at(&self, instant: Timestamp, enroll: Enroll) -> StatedPreference {
         match self.wishes.iter().rfind(|(at, ..)| *at <= instant) {
-            Some((since, version, Some(preference))) => Wish::Stated {
+            Some((since, version, Some(preference))) => StatedPreference::Stated {
                 version: *version,
                 since: *since,
                 preference: Box::new(preference.clone()),
             },
-            Some((since, version, None)) => Wish::Deleted { version: *version, since: *since },
-            None if !self.is_whole => Wish::Forgotten,
-            None => {
-                Wish::Nothing { is_enrolled: enroll == Enroll::Everyone && self.created <= instant }
+            Some((since, version, None)) => {
+                StatedPreference::Deleted { version: *version, since: *since }
             }
+            None if !self.is_whole => StatedPreference::Forgotten,
+            None => StatedPreference::Nothing {
+                is_enrolled: enroll == Enroll::Everyone && self.created <= instant,
+            },
         }
     }
 
@@ -226,19 +229,21 @@ impl Told {
     fn group_at(
         &self,
         instant: Timestamp,
-        wish: &Wish,
+        wish: &StatedPreference,
         defaults: &DefaultsInTime,
     ) -> Result<PreferenceGroup, NoGroup> {
         let zone = self.zone_at(instant);
         let stated = match wish {
-            Wish::Stated { preference, .. } => Some(preference.stated_group(zone)),
-            Wish::Deleted { .. } => {
+            StatedPreference::Stated { preference, .. } => Some(preference.stated_group(zone)),
+            StatedPreference::Deleted { .. } => {
                 self.last_stated_at(instant).map(|preference| preference.stated_group(zone))
             }
-            Wish::Nothing { is_enrolled: true } => {
+            StatedPreference::Nothing { is_enrolled: true } => {
                 StatedGroup::new(None, TimeKey::Unstated, zone.cloned()).ok()
             }
-            Wish::Nothing { is_enrolled: false } | Wish::Forgotten | Wish::Irrelevant => None,
+            StatedPreference::Nothing { is_enrolled: false }
+            | StatedPreference::Forgotten
+            | StatedPreference::Irrelevant => None,
         };
         let stated = stated.ok_or(NoGroup::NothingStated)?;
         defaults.resolve_at(&stated, instant).map_err(|unresolved| NoGroup::Lacks(unresolved.field))
@@ -314,7 +319,7 @@ mod tests {
     /// The stays as `100 daily:09:00 UTC`, `-` where the user is no member.
     fn told(job: &Job, history: &[HistoryEntry]) -> Vec<String> {
         let timeline = Timeline::of(job, &DefaultsInTime::of_job(job), history);
-        let told = |stay: &Stay| {
+        let told = |stay: &MembershipInterval| {
             let group = stay
                 .group
                 .as_ref()
@@ -332,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_of_wish_or_zone_begins_a_stay_and_what_is_off_is_no_membership() {
+    fn each_change_of_preference_or_zone_begins_a_stay_and_what_is_off_is_no_membership() {
         let history = [
             entry(500, 4, Value::Null),
             entry(400, 3, json!({"frequency": "daily", "enabled": false})),
@@ -362,14 +367,14 @@ mod tests {
     }
 
     #[test]
-    fn a_history_that_does_not_reach_back_to_the_first_wish_is_forgotten_before() {
+    fn a_history_that_does_not_reach_back_to_the_first_preference_is_forgotten_before() {
         let job = job(&json!({}), "opted_in");
         let timeline = Timeline::of(
             &job,
             &DefaultsInTime::of_job(&job),
             &[entry(100, 7, json!({"frequency": "daily"}))],
         );
-        assert_eq!(timeline.at(at(99)).wish, Wish::Forgotten);
+        assert_eq!(timeline.at(at(99)).wish, StatedPreference::Forgotten);
         assert!(timeline.at(at(100)).is_membership());
     }
 

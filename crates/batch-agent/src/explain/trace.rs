@@ -15,10 +15,10 @@ use super::answer::Answer;
 use super::choose::Chosen;
 use super::explanation::{Explanation, Step, StepName};
 use super::moment::Moment;
-use super::timeline::{NoGroup, Stay, Timeline, Wish, firing_before};
+use super::timeline::{MembershipInterval, NoGroup, StatedPreference, Timeline, firing_before};
 use super::words::{self, day_and_time, rough, time_of};
-use crate::job_history::JobHistory;
-use crate::ledger::{
+use crate::jobs::JobHistory;
+use cohort_ledger::{
     ChunkStanding, ChunkState, FailedAttempt, LedgerError, OpenMember, OutcomeRecord, Place, Run,
     RunState, StatusName, WorkStanding,
 };
@@ -154,7 +154,7 @@ struct Tracing<'a> {
     job: &'a JobHistory,
     user: &'a UserFacts,
     /// The user's stay at the instant.
-    stay: &'a Stay,
+    stay: &'a MembershipInterval,
 }
 
 impl Tracing<'_> {
@@ -234,12 +234,12 @@ impl Tracing<'_> {
     fn preference_step(&self, steps: &mut Vec<Step>) -> Option<Ending> {
         let name = StepName::Preference;
         match &self.stay.wish {
-            Wish::Irrelevant => self.selection_step(steps),
-            Wish::Forgotten => {
+            StatedPreference::Irrelevant => self.selection_step(steps),
+            StatedPreference::Forgotten => {
                 let why = "what was stated then is no longer kept".to_owned();
                 Some(end(steps, name, Answer::BeforeRetention, why, json!({"version": null})))
             }
-            Wish::Nothing { is_enrolled: true } => {
+            StatedPreference::Nothing { is_enrolled: true } => {
                 steps.push(Step::new(
                     name,
                     "nothing was ever stated, and the job serves everyone",
@@ -247,8 +247,8 @@ impl Tracing<'_> {
                 ));
                 None
             }
-            Wish::Nothing { is_enrolled: false } => Some(self.nothing_stated(steps)),
-            Wish::Deleted { version, since } => {
+            StatedPreference::Nothing { is_enrolled: false } => Some(self.nothing_stated(steps)),
+            StatedPreference::Deleted { version, since } => {
                 let why = format!(
                     "the preference was deleted on {} (version {version})",
                     self.time(*since)
@@ -261,7 +261,7 @@ impl Tracing<'_> {
                     json!({"version": version, "set_at": since, "deleted": true}),
                 ))
             }
-            Wish::Stated { version, since, preference } => {
+            StatedPreference::Stated { version, since, preference } => {
                 let facts = json!({
                     "version": version, "set_at": since, "enabled": preference.is_enabled(),
                     "snoozed_until": preference.snoozed_until,
@@ -303,7 +303,7 @@ impl Tracing<'_> {
     fn nothing_stated(&self, steps: &mut Vec<Step>) -> Ending {
         let facts = json!({"version": 0, "enrolled": false});
         let later = self.user.timeline.after(self.at()).and_then(|next| match &next.wish {
-            Wish::Stated { version, since, .. } => Some((*version, *since, next)),
+            StatedPreference::Stated { version, since, .. } => Some((*version, *since, next)),
             _ => None,
         });
         match later {
@@ -371,10 +371,10 @@ impl Tracing<'_> {
         let (before, next) = (firing_before(group, at), Schedule::of(group).next_after(at));
         let facts = json!({"fires": false, "before": before.map(|before| before.at),
             "next": next.map(|next| next.at)});
-        let moved = |stay: Option<&Stay>| {
+        let moved = |stay: Option<&MembershipInterval>| {
             stay.filter(|stay| stay.is_membership() && stay.firing_at(at).is_some()).cloned()
         };
-        if let (Some(later), Wish::Stated { .. }) =
+        if let (Some(later), StatedPreference::Stated { .. }) =
             (moved(self.user.timeline.after(at)), &self.stay.wish)
         {
             let why = format!(
@@ -384,7 +384,7 @@ impl Tracing<'_> {
             );
             return end(steps, StepName::Schedule, Answer::JoinedTooLate, why, facts);
         }
-        if let (Some(_), Wish::Stated { since, version, .. }) =
+        if let (Some(_), StatedPreference::Stated { since, version, .. }) =
             (moved(self.user.timeline.before(at)), &self.stay.wish)
         {
             let why = format!(
@@ -413,7 +413,7 @@ impl Tracing<'_> {
             return None;
         }
         let name = StepName::Planning;
-        if let Wish::Stated { preference, version, .. } = &self.stay.wish {
+        if let StatedPreference::Stated { preference, version, .. } = &self.stay.wish {
             if let Some(until) = preference.snoozed_until.filter(|until| at < *until) {
                 let why = format!("snoozed until {} (version {version})", self.time(until));
                 return Some(end(
@@ -626,7 +626,8 @@ impl Tracing<'_> {
     fn skipped(&self, answer: Answer, outcome: &OutcomeRecord) -> String {
         let said = self.user.timeline.at(outcome.finished_at);
         let since = match &said.wish {
-            Wish::Stated { version, since, .. } | Wish::Deleted { version, since } => {
+            StatedPreference::Stated { version, since, .. }
+            | StatedPreference::Deleted { version, since } => {
                 format!(" on {} (version {version})", self.time(*since))
             }
             _ => String::new(),

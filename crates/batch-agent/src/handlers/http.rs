@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 use super::public_address::PublicResolver;
 use super::signature::SigningSecret;
 use crate::handler::{Handler, HandlerError, UserResult, UserWork, Work};
-use crate::identity::chunk_key;
+use cohort_ledger::chunk_key;
 
 /// The most bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 1 << 20;

@@ -118,8 +118,8 @@ impl TemplateHandler {
 
 /// The extension of the template, `txt` if it has none; `brief.md.j2` is a template of `md` texts.
 fn extension_of_texts(template_file: &Path) -> String {
-    let is_mark = |extension: &OsStr| extension == "j2" || extension == "jinja";
-    let unmarked = if template_file.extension().is_some_and(is_mark) {
+    let is_watermark = |extension: &OsStr| extension == "j2" || extension == "jinja";
+    let unmarked = if template_file.extension().is_some_and(is_watermark) {
         template_file.with_extension("")
     } else {
         template_file.into()
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
     use crate::handler::ResultStatus;
-    use crate::ledger::RunId;
+    use cohort_ledger::RunId;
 
     fn work(tenant: &str) -> Work {
         let overrides = json!({"tone": "dry"});

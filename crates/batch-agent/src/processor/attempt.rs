@@ -12,16 +12,17 @@ use super::call::Call;
 use super::consent::{Settings, states_any};
 use super::once;
 use super::overlap::{Overlaps, PAUSE_OF_OVERLAP};
-use super::settle::{Ended, cancel, poisoned, postpone, settle, too_late_at};
+use super::resolve::{MemberResult, cancel, poisoned, postpone, settle, too_late_at};
 use super::{Claimed, Inner, ProcessError, backoff};
+use crate::clock::saturating_add;
 use crate::handler::UserWork;
-use crate::identity::work_key;
-use crate::ledger::{
-    Chunk, Fate, LedgerError, OpenMember, OtherRuns, Run, Settlement, SkippedReason, UsedSettings,
-};
 use crate::metrics::Recorded;
-use crate::scheduler::{Seen, Touched, saturating_add};
+use crate::schedules::{ChangedSince, LogPosition};
 use crate::source::SourceError;
+use cohort_ledger::work_key;
+use cohort_ledger::{
+    Chunk, ChunkResult, Fate, LedgerError, OpenMember, OtherRuns, Run, SkippedReason, UsedSettings,
+};
 
 /// Settings older than this are not used while the Config Database is away (M3).
 const MAX_STALE: SignedDuration = SignedDuration::from_hours(1);
@@ -47,13 +48,13 @@ struct Candidate {
 }
 
 impl Inner {
-    /// Does what a chunk is due. Answers what is to be recorded of it; `None` if it is split. What
+    /// Does what a chunk is due. Returns what is to be recorded of it; `None` if it is split. What
     /// fails here has failed before anybody was called; it may be done again, and then the members
     /// are asked for anew.
     pub(super) async fn work_on(
         &self,
         claimed: &mut Claimed,
-    ) -> Result<Option<Settlement>, ProcessError> {
+    ) -> Result<Option<ChunkResult>, ProcessError> {
         match claimed.chunk.fate() {
             Fate::Attempt => Ok(Some(self.attempt(claimed).await?)),
             Fate::Split => {
@@ -76,7 +77,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn attempt(&self, claimed: &mut Claimed) -> Result<Settlement, ProcessError> {
+    async fn attempt(&self, claimed: &mut Claimed) -> Result<ChunkResult, ProcessError> {
         let read = claimed.read.take();
         let claimed = &*claimed;
         let Claimed { chunk, run, job: in_force, .. } = claimed;
@@ -116,7 +117,7 @@ impl Inner {
     pub(super) async fn record(
         &self,
         run: &Run,
-        settlement: Settlement,
+        settlement: ChunkResult,
     ) -> Result<(), ProcessError> {
         let counted = Recorded::of(&settlement);
         match self.ledger.record_outcomes(settlement).await {
@@ -138,17 +139,17 @@ impl Inner {
         job: &Job,
         open: &[OpenMember],
         members: Vec<Member>,
-        seen: Seen,
+        seen: LogPosition,
     ) -> Vec<Candidate> {
-        let is_confirmed = self.watch.confirm().await.is_ok();
-        let touched = match self.watch.touched_since(&run.feature_type, seen) {
-            Touched::Only(tenants) if is_confirmed => members
+        let is_confirmed = self.feed.confirm().await.is_ok();
+        let touched = match self.feed.changed_since(&run.feature_type, seen) {
+            ChangedSince::Only(tenants) if is_confirmed => members
                 .iter()
                 .map(|m| &m.tenant_id)
                 .filter(|t| tenants.contains(*t))
                 .cloned()
                 .collect(),
-            Touched::Only(_) | Touched::MaybeAll => {
+            ChangedSince::Only(_) | ChangedSince::MaybeAll => {
                 members.iter().map(|member| member.tenant_id.clone()).collect::<Vec<_>>()
             }
         };
@@ -352,23 +353,25 @@ fn may_reuse(open: &[OpenMember], now: Timestamp) -> bool {
     open.iter().all(|member| member.settings.as_ref().is_some_and(is_recent))
 }
 
-/// Parts those who are to be called from those who are not, and settles with which settings they
+/// GroupSources those who are to be called from those who are not, and settles with which settings they
 /// are called.
 fn divide(
     candidates: Vec<Candidate>,
     run: &Run,
     defaults: &Map<String, Value>,
     objections: &Objections<'_>,
-) -> (Vec<Ended>, Vec<Call>) {
+) -> (Vec<MemberResult>, Vec<Call>) {
     let mut uncalled = Vec::new();
     let mut calls = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         match (objections.to(&candidate), candidate.settings) {
-            (Some(reason), _) => uncalled.push(Ended::Skipped(candidate.member, reason)),
-            (None, None) => uncalled.push(Ended::Skipped(candidate.member, SkippedReason::Deleted)),
+            (Some(reason), _) => uncalled.push(MemberResult::Skipped(candidate.member, reason)),
+            (None, None) => {
+                uncalled.push(MemberResult::Skipped(candidate.member, SkippedReason::Deleted))
+            }
             (None, Some(_)) if objections.overlaps.hold(candidate.member.number) => {
                 let again = saturating_add(objections.now, PAUSE_OF_OVERLAP);
-                uncalled.push(Ended::Waits(candidate.member, again));
+                uncalled.push(MemberResult::Waits(candidate.member, again));
             }
             (None, Some(settings)) => {
                 // Retries reuse the first attempt's settings, so that the same key always carries

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::backoff;
-use crate::scheduler::saturating_add;
+use crate::clock::saturating_add;
 
 /// Users who may be tried again in a minute, however few were called for the first time.
 const ALLOWANCE: u64 = 60;

@@ -2,23 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 
 use cohort_preferences::{Job, PurposeId};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::adopt::Adoption;
 use super::cancel::Cancellations;
-use super::job_set::{BuildError, Serving};
-use super::pace::Paces;
+use super::throttles::Throttles;
 use super::{EnhancedBatchProcessor, Inner};
 use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
-use crate::ledger::{Ledger, TzdbRelease};
+use crate::jobs::{BuildError, Jobs, Serving};
 use crate::metrics::Metrics;
-use crate::scheduler::{NominalDates, Schedules, Watch};
+use crate::schedules::{ChangeFeed, NominalDates, Schedules};
 use crate::source::PreferenceSource;
+use cohort_ledger::{Ledger, TzdbRelease};
 
 /// Users called and not yet answered at once, unless told otherwise (D3).
 const DEFAULT_CONCURRENT_ITEMS: usize = 25;
@@ -145,28 +144,30 @@ impl ProcessorBuilder {
             Serving::with_own(self.factory, self.max_concurrent_items, self.handlers, jobs)?
                 .with_retry_limit(self.retry_limit);
         let schedules = Arc::new(Schedules::new(self.horizon));
-        let watch =
-            Watch::new(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&schedules));
+        let feed = Arc::new(ChangeFeed::new(
+            Arc::clone(&self.source),
+            Arc::clone(&self.clock),
+            Arc::clone(&schedules),
+        ));
+        let jobs = Jobs::new(Arc::clone(&self.ledger), serving);
         Ok(EnhancedBatchProcessor(Arc::new(Inner {
             source: self.source,
             ledger: self.ledger,
             clock: self.clock,
             schedules,
-            watch,
-            jobs: RwLock::new(Arc::new(serving.own())),
-            serving: Arc::new(serving),
-            adoption: Adoption::default(),
+            feed,
+            jobs,
             cancellations: Cancellations::default(),
             calls: Arc::new(Semaphore::new(self.max_concurrent_items)),
             max_concurrent_items: self.max_concurrent_items,
             holder: self.holder,
             tzdb: self.tzdb,
             in_work: Mutex::default(),
-            paces: Paces::default(),
+            throttles: Throttles::default(),
             away_since: Mutex::default(),
             stopping: CancellationToken::new(),
             is_at_work: AtomicBool::new(false),
-            turns: tokio::sync::Mutex::default(),
+            stride: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             metrics: Metrics::new(),
         })))

@@ -15,12 +15,12 @@ use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::job_set::Purpose;
-use super::pace::Pace;
-use super::settle::{Ended, too_late_at};
+use super::resolve::{MemberResult, too_late_at};
+use super::throttles::Throttle;
 use super::{Claimed, Inner};
 use crate::handler::{HandlerError, ResultStatus, UserResult, UserWork, Work, failed};
-use crate::ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
+use crate::jobs::Purpose;
+use cohort_ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
 
 /// A user who is to be called.
 pub(super) struct Call {
@@ -35,17 +35,18 @@ struct Calling<'a> {
     run: &'a Run,
     job: &'a Job,
     purpose: &'a Purpose,
-    pace: Arc<Pace>,
+    pace: Arc<Throttle>,
 }
 
 impl Inner {
-    pub(super) async fn call(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<Ended> {
+    pub(super) async fn call(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<MemberResult> {
         if calls.is_empty() {
             return Vec::new();
         }
         let Claimed { chunk, run, job: in_force, .. } = claimed;
         let (purpose, job) = (&*in_force.purpose, &*in_force.job);
-        let calling = Calling { chunk, run, job, purpose, pace: self.paces.of(&job.purpose_id) };
+        let calling =
+            Calling { chunk, run, job, purpose, pace: self.throttles.of(&job.purpose_id) };
         match job.job_type {
             JobType::IndividualBatch => {
                 let each = calls.into_iter().map(|call| self.call_together(&calling, vec![call]));
@@ -56,7 +57,7 @@ impl Inner {
     }
 
     /// One call for these users, or for those of them who may be called when its turn has come.
-    async fn call_together(&self, calling: &Calling<'_>, calls: Vec<Call>) -> Vec<Ended> {
+    async fn call_together(&self, calling: &Calling<'_>, calls: Vec<Call>) -> Vec<MemberResult> {
         let Some(permits) = self.permits(calling, calls.len()).await else {
             return calls.into_iter().map(|call| self.left_waiting(calling, call.member)).collect();
         };
@@ -73,12 +74,9 @@ impl Inner {
         let results: Vec<_> = calls.iter().map(|call| result_of(&call.user.tenant_id)).collect();
         self.slow(&calling.job.purpose_id, longest_pause(&results)).await;
         drop(permits);
-        ended.extend(
-            calls
-                .into_iter()
-                .zip(results)
-                .map(|(call, result)| Ended::Called(call.member, call.used, result.map(Box::new))),
-        );
+        ended.extend(calls.into_iter().zip(results).map(|(call, result)| {
+            MemberResult::Called(call.member, call.used, result.map(Box::new))
+        }));
         ended
     }
 
@@ -126,24 +124,24 @@ impl Inner {
 
     /// A user whose turn to be called has not come: looked at again when the purpose may be called,
     /// or at once by whoever goes on.
-    fn left_waiting(&self, calling: &Calling<'_>, member: OpenMember) -> Ended {
+    fn left_waiting(&self, calling: &Calling<'_>, member: OpenMember) -> MemberResult {
         let now = self.clock.now();
-        Ended::Waits(member, calling.pace.slowed_until(now).unwrap_or(now))
+        MemberResult::Waits(member, calling.pace.slowed_until(now).unwrap_or(now))
     }
 
     /// Those of these users who may be called now, and what becomes of the others.
-    fn admitted(&self, calling: &Calling<'_>, calls: Vec<Call>) -> (Vec<Call>, Vec<Ended>) {
+    fn admitted(&self, calling: &Calling<'_>, calls: Vec<Call>) -> (Vec<Call>, Vec<MemberResult>) {
         let now = self.clock.now();
         let is_canceled = self.is_canceled(calling.run.id);
         let is_slowed = calling.pace.slowed_until(now).is_some();
         let (mut first_calls, mut retries, mut ended) = (Vec::new(), Vec::new(), Vec::new());
         for call in calls {
             if is_canceled {
-                ended.push(Ended::Skipped(call.member, SkippedReason::Canceled));
+                ended.push(MemberResult::Skipped(call.member, SkippedReason::Canceled));
             } else if is_slowed {
                 ended.push(self.left_waiting(calling, call.member));
             } else if now >= too_late_at(calling.job, calling.run, &call.member) {
-                ended.push(Ended::Skipped(call.member, SkippedReason::Expired));
+                ended.push(MemberResult::Skipped(call.member, SkippedReason::Expired));
             } else if call.member.is_retry() {
                 retries.push(call);
             } else {
@@ -157,9 +155,8 @@ impl Inner {
         let Some(first) = retries.first() else { return (first_calls, ended) };
         match budget.take(retries.len(), seed(calling.run, &first.member), now) {
             Ok(()) => first_calls.append(&mut retries),
-            Err(again) => {
-                ended.extend(retries.into_iter().map(|call| Ended::Waits(call.member, again)))
-            }
+            Err(again) => ended
+                .extend(retries.into_iter().map(|call| MemberResult::Waits(call.member, again))),
         }
         (first_calls, ended)
     }
@@ -173,7 +170,7 @@ impl Inner {
             .map(|member| too_late_at(job, run, member))
             .min()
             .filter(|too_late_at| now < *too_late_at)?;
-        let pace = self.paces.of(&job.purpose_id);
+        let pace = self.throttles.of(&job.purpose_id);
         let until = pace.slowed_until(now).or_else(|| {
             let first = open.first().filter(|_| open.iter().all(OpenMember::is_retry))?;
             let mut budget = pace.budget();

@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use std::sync::RwLock;
 use std::time::Duration;
 
-use super::settle::cancel;
+use super::resolve::cancel;
 use super::{EnhancedBatchProcessor, Inner, ProcessError};
-use crate::ledger::{Chunk, LedgerError, Run, RunId};
+use cohort_ledger::{Chunk, LedgerError, Run, RunId};
 
 /// How long work in hand goes on at most after an operator has canceled it elsewhere.
 const READ_EVERY: Duration = Duration::from_secs(1);

@@ -15,14 +15,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::{CLAIM_USERS, Claimed, Inner, ProcessError, read, settle};
-use crate::ledger::{Chunk, Claim, Lane, LedgerError, OtherRuns, Run, RunId, Waiting, WaitingWork};
-use crate::scheduler::saturating_add;
+use super::{CLAIM_USERS, Claimed, Inner, ProcessError, read, resolve};
+use crate::clock::saturating_add;
+use cohort_ledger::{Chunk, Claim, Lane, LedgerError, OtherRuns, Run, RunId, Waiting, WaitingWork};
 
 impl Inner {
     /// The next work. Empty if there is none.
     pub(super) async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
-        let mut turns = self.turns.lock().await;
+        let mut turns = self.stride.lock().await;
         self.hear_of_pauses().await?;
         let now = self.clock.now();
         let mut waiting = self.ledger.backlog(now).await?;
@@ -120,7 +120,7 @@ impl Inner {
                     .or_insert((self.run_of(&chunk).await?, Arc::default()))
                     .clone(),
             };
-            match self.find_job(&run.job_id) {
+            match self.jobs.find(&run.job_id) {
                 Some(job) => {
                     claimed.push(Claimed { chunk, lease_until, run, job, others, read: None })
                 }
@@ -144,7 +144,7 @@ impl Inner {
             "a job with open work is not served here; its work waits");
         let now = self.clock.now();
         self.ledger
-            .record_outcomes(settle::postpone(
+            .record_outcomes(resolve::postpone(
                 chunk,
                 saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB),
                 now,

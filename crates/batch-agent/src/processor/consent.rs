@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::ledger::{Firing, SkippedReason, UsedSettings};
+use cohort_ledger::{Firing, SkippedReason, UsedSettings};
 
 /// What an attempt needs of a preference; what decides when it fires does not matter any more.
 #[derive(Debug, Clone, Deserialize)]

@@ -16,11 +16,10 @@
 
 use cohort_preferences::Job;
 
-use super::lists::count_listed;
-use super::read::GroupAt;
 use super::{Inner, ProcessError};
-use crate::ledger::{Run, UnprocessedReason};
-use crate::scheduler::Parts;
+use crate::members::{self, GroupAt};
+use crate::schedules::GroupSources;
+use cohort_ledger::{Run, UnprocessedReason};
 
 impl Inner {
     /// The size of a group as of an instant, or as last known if the Config Database cannot be
@@ -39,8 +38,7 @@ impl Inner {
         if self.schedules.is_doubted(&asked.job.job_id) {
             return None;
         }
-        let counted =
-            count_listed(&*self.source, asked.job, asked.parts.clone(), asked.instant).await;
+        let counted = members::count_members(&*self.source, asked).await;
         let counted = counted.inspect_err(|error| {
             tracing::warn!(error = error as &dyn std::error::Error, group = %asked.group,
                 "members without outcomes cannot be counted now");
@@ -50,12 +48,12 @@ impl Inner {
 
     /// How many members of a run were never read, as far as is known.
     pub(super) async fn unread_members(&self, run: &Run, job: &Job) -> Option<u64> {
-        let parts = self.parts_opened_with(run);
+        let sources = self.sources_opened_with(run);
         let members = self
             .count_members(GroupAt {
                 job,
                 group: &run.group,
-                parts: &parts,
+                sources: &sources,
                 instant: run.occurrence.at,
             })
             .await?;
@@ -70,12 +68,12 @@ impl Inner {
         job: &Job,
         reason: UnprocessedReason,
     ) -> Result<(), ProcessError> {
-        let parts = self.parts_opened_with(run);
+        let sources = self.sources_opened_with(run);
         match self
             .count_as_of(GroupAt {
                 job,
                 group: &run.group,
-                parts: &parts,
+                sources: &sources,
                 instant: run.occurrence.at,
             })
             .await
@@ -89,9 +87,9 @@ impl Inner {
         Ok(())
     }
 
-    fn parts_opened_with(&self, run: &Run) -> Parts {
+    fn sources_opened_with(&self, run: &Run) -> GroupSources {
         let known =
-            self.schedules.parts(&run.job_id, &run.group, run.occurrence.at).unwrap_or_default();
-        Parts { stated: run.stated.clone(), enrolled: known.enrolled }
+            self.schedules.sources(&run.job_id, &run.group, run.occurrence.at).unwrap_or_default();
+        GroupSources { stated: run.stated.clone(), enrolled: known.enrolled }
     }
 }

@@ -9,10 +9,10 @@
 
 use cohort_preferences::{LabelName, Member, TenantId};
 
-use super::lists::PageError;
 use super::read::Unread;
 use super::{Inner, ProcessError};
-use crate::ledger::{Lane, MembersQueued};
+use crate::members::PageError;
+use cohort_ledger::{Lane, MembersQueued};
 
 /// The most pages read ahead for each claim: at about 15 ms a page, hands wait an eighth of a
 /// second at most, and eight times as many users are read as are claimed.
@@ -21,7 +21,7 @@ const PAGES_AHEAD: usize = 8;
 impl Inner {
     /// Whether members of the lane are served in turn.
     pub(super) fn is_shared_out(&self, lane: &Lane) -> bool {
-        self.find_job(&lane.job).is_some_and(|in_force| in_force.job.fair_share_by.is_some())
+        self.jobs.find(&lane.job).is_some_and(|in_force| in_force.job.fair_share_by.is_some())
     }
 
     /// Reads members of the lane into chunks that wait for their turns.
@@ -40,7 +40,7 @@ impl Inner {
     async fn queue_page_of(&self, unread: &Unread) -> Result<(), ProcessError> {
         let (run, job) = (&unread.run, &unread.in_force.job);
         let read = async {
-            let page = self.page_of(run, job, &unread.lists).await?;
+            let page = self.next_page(unread).await?;
             let values = self.values_of(job.fair_share_by.as_ref(), &page.members).await?;
             Ok::<_, PageError>((page, values))
         };

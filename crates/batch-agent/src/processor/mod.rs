@@ -17,7 +17,6 @@
 //! (M3); the handler, then the user is tried again (D4); the ledger, then it is waited for
 //! (`outage`, F5), and a claim that runs out meanwhile is somebody else's (F3).
 
-mod adopt;
 mod attempt;
 mod backoff;
 mod budget;
@@ -28,21 +27,18 @@ mod claim;
 mod consent;
 mod count;
 mod fair;
-mod job_set;
-mod lists;
 mod once;
 mod outage;
 mod overlap;
-mod pace;
-mod preference_batch;
 mod read;
-mod settle;
+mod resolve;
+mod stride;
+mod throttles;
 mod trigger;
-mod turns;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cohort_database::Heard;
@@ -53,24 +49,22 @@ use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::adopt::Adoption;
 pub use self::builder::ProcessorBuilder;
 use self::cancel::Cancellations;
-pub use self::job_set::{BuildError, Serving};
-pub(crate) use self::job_set::{JobInForce, JobSet, read_job};
-pub(crate) use self::lists::count_listed;
-use self::pace::Paces;
-pub use self::preference_batch::{PreferenceBatch, PreferenceBatchError};
-pub(crate) use self::read::GroupAt;
-use self::turns::Turns;
+use self::stride::StrideScheduler;
+use self::throttles::Throttles;
 use crate::clock::AgentClock;
-use crate::ledger::{
+use crate::clock::saturating_add;
+use crate::jobs::{JobInForce, Jobs};
+use crate::members::GroupAt;
+use crate::metrics::{Gauges, Metrics};
+use crate::schedules::{ChangeFeed, LogPosition, Schedules};
+use crate::shared::Shared;
+use crate::source::PreferenceSource;
+use cohort_ledger::{
     AgentSign, Chunk, Ledger, LedgerError, NewRun, OtherRuns, Plan, Run, RunId, TzdbRelease,
     UnprocessedReason,
 };
-use crate::metrics::{Gauges, Metrics};
-use crate::scheduler::{Schedules, Seen, Watch, saturating_add};
-use crate::source::PreferenceSource;
 
 /// Members read at once, and users of as many ready chunks claimed at once.
 const CLAIM_USERS: usize = 2_500;
@@ -96,11 +90,8 @@ struct Inner {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn AgentClock>,
     schedules: Arc<Schedules>,
-    watch: Watch,
-    /// The jobs in force; replaced as a whole.
-    jobs: RwLock<Arc<JobSet>>,
-    serving: Arc<Serving>,
-    adoption: Adoption,
+    feed: Arc<ChangeFeed>,
+    jobs: Jobs,
     cancellations: Cancellations,
     /// One permit a user who may be called and not yet answered (D3).
     calls: Arc<Semaphore>,
@@ -109,7 +100,7 @@ struct Inner {
     tzdb: TzdbRelease,
     /// The chunks in work by number and token: their claims are renewed.
     in_work: Mutex<HashMap<(i64, i64), Held>>,
-    paces: Paces,
+    throttles: Throttles,
     /// Since when the Config Database does not answer with settings; `None` while it does.
     away_since: Mutex<Option<Timestamp>>,
     /// Canceled once no calls are begun any more (F6).
@@ -117,7 +108,7 @@ struct Inner {
     /// Whether `run` claims and processes.
     is_at_work: AtomicBool,
     /// Held by whoever claims.
-    turns: tokio::sync::Mutex<Turns>,
+    stride: tokio::sync::Mutex<StrideScheduler>,
     wake: Notify,
     metrics: Metrics,
 }
@@ -132,7 +123,7 @@ struct Claimed {
     others: Arc<OnceCell<OtherRuns>>,
     /// The members as the page gave them and the watch's place before it was read; `None` if they
     /// must be asked for.
-    read: Option<(Vec<Member>, Seen)>,
+    read: Option<(Vec<Member>, LogPosition)>,
 }
 
 /// What is noted of a chunk in work.
@@ -152,7 +143,7 @@ pub enum ProcessError {
 }
 
 impl EnhancedBatchProcessor {
-    /// Opens the runs of what was planned, with the job's mark, and starts on them.
+    /// Opens the runs of what was planned, with the job's watermark, and starts on them.
     pub async fn process_occurrences(
         &self,
         job: &JobId,
@@ -196,7 +187,7 @@ impl EnhancedBatchProcessor {
         }
     }
 
-    /// Processes whatever is open now. Answers when the next of it becomes ready.
+    /// Processes whatever is open now. Returns when the next of it becomes ready.
     pub async fn run_until_idle(&self) -> Result<Option<Timestamp>, ProcessError> {
         loop {
             let claimed = self.0.claim().await?;
@@ -228,8 +219,18 @@ impl EnhancedBatchProcessor {
         &self.0.schedules
     }
 
-    pub(crate) fn watch(&self) -> &Watch {
-        &self.0.watch
+    pub(crate) fn feed(&self) -> &ChangeFeed {
+        &self.0.feed
+    }
+
+    /// The jobs in force.
+    pub fn jobs(&self) -> &Jobs {
+        &self.0.jobs
+    }
+
+    /// Whether `run` claims and processes.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.0.is_at_work.load(Ordering::Relaxed)
     }
 
     /// What the agent says of itself when it renews (T11).
@@ -253,18 +254,25 @@ impl EnhancedBatchProcessor {
             now,
             open: self.0.ledger.open_work(now).await?,
             calls_in_flight: self.0.max_concurrent_items - self.0.calls.available_permits(),
-            feed_lag: self.0.watch.lag(),
+            feed_lag: self.0.feed.lag(),
             groups: self.0.schedules.group_counts(),
         }))
     }
 
-    pub(crate) fn parts(
-        &self,
-    ) -> (Arc<dyn PreferenceSource>, Arc<dyn Ledger>, Arc<dyn AgentClock>) {
-        (Arc::clone(&self.0.source), Arc::clone(&self.0.ledger), Arc::clone(&self.0.clock))
+    /// What a scheduler works on together with it.
+    pub(crate) fn shared(&self) -> Shared {
+        let Inner { source, ledger, clock, jobs, schedules, feed, .. } = &*self.0;
+        Shared {
+            source: Arc::clone(source),
+            ledger: Arc::clone(ledger),
+            clock: Arc::clone(clock),
+            jobs: jobs.clone(),
+            schedules: Arc::clone(schedules),
+            feed: Arc::clone(feed),
+        }
     }
 
-    async fn claim_forever(&self, in_hand: &mut JoinSet<()>) {
+    pub(crate) async fn claim_forever(&self, in_hand: &mut JoinSet<()>) {
         let mut news = self.0.ledger.news();
         loop {
             while self.0.has_room() {
@@ -311,7 +319,7 @@ impl EnhancedBatchProcessor {
         }
     }
 
-    async fn renew_forever(&self) {
+    pub(crate) async fn renew_forever(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
             let renewed = self.0.renew_claims().await;
@@ -332,7 +340,7 @@ impl EnhancedBatchProcessor {
 }
 
 impl Inner {
-    /// Processes all of these to their end, also where one of them fails. Answers the first
+    /// Processes all of these to their end, also where one of them fails. Returns the first
     /// failure.
     async fn process_all(&self, claimed: Vec<Claimed>) -> Result<(), ProcessError> {
         self.note_in_work(&claimed);

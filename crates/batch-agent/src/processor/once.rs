@@ -1,4 +1,4 @@
-//! How often a job may run a user whose group changes (M6): the stretch of nominal dates in which
+//! How often a job may run a user whose group changes (M6): the interval of nominal dates in which
 //! once is enough.
 
 use std::ops::RangeInclusive;
@@ -8,8 +8,8 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use crate::ledger::Run;
-use crate::scheduler::saturating_add;
+use crate::clock::saturating_add;
+use cohort_ledger::Run;
 
 /// How far before a date's midnight in UTC any zone may have begun that date, with room for a gap.
 const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);

@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use super::{Claimed, InWork, Inner};
-use crate::ledger::{Run, Settlement};
+use cohort_ledger::{ChunkResult, Run};
 
 /// How long the ledger is left alone after it has failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl Inner {
         self.record_through_outages(&claimed.run, settlement).await;
     }
 
-    async fn record_through_outages(&self, run: &Run, settlement: Settlement) {
+    async fn record_through_outages(&self, run: &Run, settlement: ChunkResult) {
         while let Err(error) = self.record(run, settlement.clone()).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,

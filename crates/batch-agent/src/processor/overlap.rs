@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use jiff::SignedDuration;
 
 use super::{Claimed, Inner};
-use crate::ledger::LedgerError;
-use crate::scheduler::ON_TIME;
+use crate::schedules::ON_TIME;
+use cohort_ledger::LedgerError;
 
 /// How long a user waits before it is asked again whether the earlier run has ended for them.
 pub(super) const PAUSE_OF_OVERLAP: SignedDuration = SignedDuration::from_secs(15);

@@ -11,17 +11,16 @@
 
 use std::sync::Arc;
 
-use cohort_preferences::{
-    Job, Member, MemberListsRequest, PreferenceGroup, StatedGroup, WholeList,
-};
+use cohort_preferences::{Job, Member, MemberListsRequest, StatedGroup, WholeList};
 use jiff::{SignedDuration, Timestamp};
 
-use super::lists::{Lists, Page, PageError, whole_page};
 use super::{CLAIM_USERS, Claimed, Inner, JobInForce, ProcessError};
-use crate::ledger::{
+use crate::clock::saturating_add;
+use crate::members::{Lists, Page, PageError, PageReader, whole_page};
+use crate::schedules::{GroupSources, GroupSourcesUnknown, LogPosition};
+use cohort_ledger::{
     Chunk, Claim, Lane, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason,
 };
-use crate::scheduler::{Parts, PartsUnknown, Seen, saturating_add};
 
 /// The first pause after a fault; it doubles with each.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
@@ -67,14 +66,6 @@ impl Unread {
     }
 }
 
-/// A preference group of a job at an instant.
-pub(crate) struct GroupAt<'a> {
-    pub(crate) job: &'a Job,
-    pub(crate) group: &'a PreferenceGroup,
-    pub(crate) parts: &'a Parts,
-    pub(crate) instant: Timestamp,
-}
-
 impl Inner {
     /// Reads the next members of a lane's first run, and of others with it if they are few, and
     /// claims them as chunks. Runs that cannot be read are postponed.
@@ -99,7 +90,7 @@ impl Inner {
     /// What is needed to read a run; `None` if it has to wait, or if its members are only to be
     /// counted.
     pub(super) async fn unread(&self, run: Run) -> Result<Option<Unread>, ProcessError> {
-        let Some(in_force) = self.find_job(&run.job_id) else {
+        let Some(in_force) = self.jobs.find(&run.job_id) else {
             tracing::warn!(job_id = %run.job_id, run = %run.id,
                 "a job with an open run is not served here; its run waits");
             self.ledger
@@ -111,8 +102,10 @@ impl Inner {
             self.count_unprocessed(&run, &in_force.job, reason).await?;
             return Ok(None);
         }
-        match self.parts_of(&run, &in_force.job).await {
-            Ok(parts) => Ok(Some(Unread { lists: Lists::of(&in_force.job, parts), run, in_force })),
+        match self.sources_of(&run, &in_force.job).await {
+            Ok(sources) => {
+                Ok(Some(Unread { lists: Lists::of(&in_force.job, sources), run, in_force }))
+            }
             Err(error) => {
                 self.wait_or_give_up(&run, &in_force.job, &error).await?;
                 Ok(None)
@@ -130,9 +123,9 @@ impl Inner {
     }
 
     async fn read_page_of(&self, unread: Unread) -> Result<Vec<Claimed>, ProcessError> {
-        let seen = self.watch.seen();
-        match self.page_of(&unread.run, &unread.in_force.job, &unread.lists).await {
-            Ok(page) => self.add(vec![(unread, page)], seen).await,
+        let position = self.feed.position();
+        match self.next_page(&unread).await {
+            Ok(page) => self.add(vec![(unread, page)], position).await,
             Err(error) => {
                 self.wait_or_give_up(&unread.run, &unread.in_force.job, &error).await?;
                 Ok(Vec::new())
@@ -140,9 +133,16 @@ impl Inner {
         }
     }
 
+    /// The next page of a run.
+    pub(super) async fn next_page(&self, unread: &Unread) -> Result<Page, PageError> {
+        let Unread { run, in_force, lists } = unread;
+        let source = &*self.source;
+        PageReader { source, run, job: &in_force.job, limit: CLAIM_USERS }.next_page(lists).await
+    }
+
     async fn read_with_others(&self, first: Unread) -> Result<Vec<Claimed>, ProcessError> {
         let together = self.with_those_beside(first).await?;
-        let seen = self.watch.seen();
+        let position = self.feed.position();
         let lists = if together.len() > 1 { self.lists_of(&together).await } else { None };
         let Some(lists) = lists else { return self.read_one_by_one(together).await };
         let (mut read, mut without_room) = (Vec::with_capacity(together.len()), Vec::new());
@@ -155,7 +155,7 @@ impl Inner {
                 None => without_room.push(unread),
             }
         }
-        let chunks = self.add(read, seen).await?;
+        let chunks = self.add(read, position).await?;
         if chunks.is_empty() { self.read_one_by_one(without_room).await } else { Ok(chunks) }
     }
 
@@ -217,7 +217,7 @@ impl Inner {
     async fn add(
         &self,
         read: Vec<(Unread, Page)>,
-        seen: Seen,
+        position: LogPosition,
     ) -> Result<Vec<Claimed>, ProcessError> {
         let claim = self.claim_now();
         let pages = read.iter().map(|(unread, page)| unread.members_read(page, claim.clone()));
@@ -225,7 +225,7 @@ impl Inner {
         let mut all = Vec::new();
         for ((Unread { run, in_force, .. }, page), chunks) in read.into_iter().zip(added) {
             let (run, others) = (Arc::new(run), Arc::default());
-            let of_run = with_members(chunks.unwrap_or_default(), page.members, seen);
+            let of_run = with_members(chunks.unwrap_or_default(), page.members, position);
             let held = |(chunk, read)| Claimed {
                 chunk,
                 lease_until: claim.lease_until,
@@ -242,21 +242,21 @@ impl Inner {
     /// What makes up the run's group. Before the first page, the feed must have reached the
     /// occurrence's instant: a group that came to be just before it may become part of the same
     /// preference group, and so may one whose defaults changed.
-    async fn parts_of(&self, run: &Run, job: &Job) -> Result<Parts, PageError> {
+    async fn sources_of(&self, run: &Run, job: &Job) -> Result<GroupSources, PageError> {
         if job.schedule.is_some() {
-            return Ok(Parts::default());
+            return Ok(GroupSources::default());
         }
-        if run.cursor.is_none() && self.watch.known_until() < run.occurrence.at {
-            self.watch.sync().await?;
+        if run.cursor.is_none() && self.feed.known_until() < run.occurrence.at {
+            self.feed.sync().await?;
         }
-        if run.cursor.is_none() && self.watch.known_until() < run.occurrence.at {
+        if run.cursor.is_none() && self.feed.known_until() < run.occurrence.at {
             return Err(PageError::FeedBehind);
         }
-        let mut parts = self.schedules.parts(&run.job_id, &run.group, run.occurrence.at)?;
+        let mut sources = self.schedules.sources(&run.job_id, &run.group, run.occurrence.at)?;
         if run.cursor.is_some() {
-            parts.stated.clone_from(&run.stated);
+            sources.stated.clone_from(&run.stated);
         }
-        let is_left_out = |stated: &&StatedGroup| !parts.stated.contains(stated);
+        let is_left_out = |stated: &&StatedGroup| !sources.stated.contains(stated);
         // It was opened with what was known then; other defaults may have been in force without a
         // word to us (F4, T12).
         let is_part = |stated: &&StatedGroup| {
@@ -264,8 +264,8 @@ impl Inner {
         };
         let opened_with: Vec<_> =
             run.stated.iter().filter(is_left_out).filter(is_part).cloned().collect();
-        parts.stated.extend(opened_with);
-        Ok(parts)
+        sources.stated.extend(opened_with);
+        Ok(sources)
     }
 
     /// The run is read again after a pause, until it has waited long enough; then its members are
@@ -305,7 +305,7 @@ fn waits_until(run: &Run, job: &Job, error: &PageError) -> Timestamp {
     let end_of_window =
         saturating_add(run.occurrence.at, job.catchup_window(run.group.frequency()));
     match error {
-        PageError::Parts(PartsUnknown::DefaultsChanged { heard_at }) => {
+        PageError::GroupSources(GroupSourcesUnknown::DefaultsChanged { heard_at }) => {
             end_of_window.max(saturating_add(*heard_at, TIME_TO_READ_GROUPS))
         }
         _ => end_of_window,
@@ -316,11 +316,11 @@ fn waits_until(run: &Run, job: &Job, error: &PageError) -> Timestamp {
 fn with_members(
     chunks: Vec<Chunk>,
     members: Vec<Member>,
-    seen: Seen,
-) -> impl Iterator<Item = (Chunk, (Vec<Member>, Seen))> {
+    position: LogPosition,
+) -> impl Iterator<Item = (Chunk, (Vec<Member>, LogPosition))> {
     let mut members = members.into_iter();
     chunks.into_iter().map(move |chunk| {
         let of_chunk = members.by_ref().take(chunk.open.len()).collect();
-        (chunk, (of_chunk, seen))
+        (chunk, (of_chunk, position))
     })
 }

@@ -1,13 +1,13 @@
 //! A manual run: everybody whom a job serves, now, because an operator asked for it (D1).
 //!
 //! Each group of the job gets a run of its own, all under one name, so that who is in which group
-//! is settled by the same instant (M1). A trigger is no occurrence: it moves no mark, counts for no
+//! is settled by the same instant (M1). A trigger is no occurrence: it moves no watermark, counts for no
 //! date (M6), and fires whether the job is paused or not.
 
 use cohort_preferences::JobId;
 
 use super::{EnhancedBatchProcessor, JobInForce};
-use crate::ledger::{Firing, LedgerError, Mark, NewRun, Plan, RunId};
+use cohort_ledger::{Firing, LedgerError, NewRun, Plan, RunId, Watermark};
 
 impl EnhancedBatchProcessor {
     /// Opens the runs of a trigger; `None` if no such job is planned here.
@@ -15,19 +15,20 @@ impl EnhancedBatchProcessor {
         &self,
         job: &JobId,
     ) -> Result<Option<(Firing, Vec<RunId>)>, LedgerError> {
-        let set = self.jobs();
+        let set = self.jobs().in_force();
         let Some(in_force) = set.find_planned(job) else { return Ok(None) };
         self.hear_of_changes().await;
         let firing = Firing::triggered(self.0.clock.now());
         let runs = self.runs_of(in_force, firing);
-        let mark = Mark { replan_from: None, ..self.0.ledger.ensure_job(job, firing.at).await? };
-        let opened = self.process_occurrences(job, Plan { mark, runs, tzdb: None }).await?;
+        let watermark =
+            Watermark { replan_from: None, ..self.0.ledger.ensure_job(job, firing.at).await? };
+        let opened = self.process_occurrences(job, Plan { watermark, runs, tzdb: None }).await?;
         Ok(Some((firing, opened)))
     }
 
     /// Hears of the latest changes; while they cannot be had, the groups known do.
-    pub(super) async fn hear_of_changes(&self) {
-        if let Err(error) = self.watch().sync().await {
+    pub(crate) async fn hear_of_changes(&self) {
+        if let Err(error) = self.feed().sync().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "triggered with the groups known, without the latest changes"
@@ -36,7 +37,7 @@ impl EnhancedBatchProcessor {
     }
 
     /// A run of each of the job's groups.
-    pub(super) fn runs_of(&self, in_force: &JobInForce, firing: Firing) -> Vec<NewRun> {
+    pub(crate) fn runs_of(&self, in_force: &JobInForce, firing: Firing) -> Vec<NewRun> {
         let (job, schedules) = (&in_force.job, self.schedules());
         let groups = schedules
             .view()
@@ -48,7 +49,7 @@ impl EnhancedBatchProcessor {
             feature_type: job.feature_type.clone(),
             // While the defaults are outdated nothing is known, and the reading of members waits
             // for them.
-            stated: schedules.parts(&job.job_id, &group, firing.at).unwrap_or_default().stated,
+            stated: schedules.sources(&job.job_id, &group, firing.at).unwrap_or_default().stated,
             group,
             occurrence: firing,
             priority: job.priority,

@@ -17,7 +17,7 @@
 //! batch config that asks for what this program cannot serve is refused whole, and nothing is
 //! stored.
 
-mod acts;
+mod operations;
 mod plan;
 mod view;
 
@@ -26,18 +26,20 @@ use std::sync::Arc;
 use cohort_preferences::{BatchConfigError, BatchDocuments, JobId};
 use serde::Serialize;
 
-pub use self::acts::{Retried, RetriedRuns, Retry};
+pub use self::operations::{Retried, RetriedRuns, Retry};
 pub use self::plan::DefinitionChange;
-pub use self::view::{JobState, JobView, Outlook, PurposeView};
-use crate::accounting::Accountant;
+pub use self::view::{JobState, JobView, PurposeView};
 use crate::clock::AgentClock;
+use crate::completeness::CompletenessCheck;
 use crate::explain::Explainer;
-use crate::ledger::{
+use crate::jobs::{BuildError, Jobs, Serving};
+use crate::processor::EnhancedBatchProcessor;
+use crate::shared::Shared;
+use crate::source::PreferenceSource;
+use cohort_ledger::{
     Alteration, Definition, DefinitionEdit, DefinitionKind, Firing, Ledger, LedgerError, RunId,
     StartedWith, StoredDefinitions,
 };
-use crate::processor::{BuildError, EnhancedBatchProcessor, Serving};
-use crate::source::PreferenceSource;
 
 /// How often an act is decided anew because another one was faster.
 const TRIES: usize = 10;
@@ -152,8 +154,8 @@ impl JobRegistry {
 
     /// The registry of an agent: an act is in force there when it is answered.
     pub fn of_agent(agent: &EnhancedBatchProcessor) -> Self {
-        let (source, ledger, clock) = agent.parts();
-        let serving = Arc::clone(agent.serving());
+        let Shared { source, ledger, clock, .. } = agent.shared();
+        let serving = Arc::clone(agent.jobs().serving());
         Self {
             ledger,
             clock,
@@ -178,9 +180,10 @@ impl JobRegistry {
 
     /// What holds the calendar against the record; `None` if nobody here can ask the Config
     /// Database.
-    pub(crate) fn accountant(&self) -> Option<Accountant> {
-        let (source, agent) = (self.source.clone()?, self.agent.clone());
-        Some(Accountant::new(source, Arc::clone(&self.ledger), Arc::clone(&self.clock), agent))
+    pub(crate) fn completeness_check(&self) -> Option<CompletenessCheck> {
+        let source = self.source.clone()?;
+        let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
+        Some(CompletenessCheck::new(source, ledger, clock, self.jobs_in_force()))
     }
 
     /// The agent of this process; `None` if only files are acted on.
@@ -195,8 +198,14 @@ impl JobRegistry {
 
     /// What says why; `None` if nobody here can ask the Config Database.
     pub(crate) fn explainer(&self) -> Option<Explainer> {
-        let (source, agent) = (self.source.clone()?, self.agent.clone());
-        Some(Explainer::new(source, Arc::clone(&self.ledger), Arc::clone(&self.clock), agent))
+        let source = self.source.clone()?;
+        let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
+        Some(Explainer::new(source, ledger, clock, self.jobs_in_force()))
+    }
+
+    /// The jobs in force in the agent of this process.
+    fn jobs_in_force(&self) -> Option<Jobs> {
+        self.agent.as_ref().map(|agent| agent.jobs().clone())
     }
 
     /// Where it is stored.
@@ -234,25 +243,25 @@ impl JobRegistry {
             .map(StartReport::Applied)
     }
 
-    /// Lets a job plan nothing from now on. Answers whether it did before.
+    /// Lets a job plan nothing from now on. Returns whether it did before.
     pub async fn pause(&self, job: &JobId) -> Result<bool, RegistryError> {
         self.refuse_if_read_only()?;
         self.find_job(job).await?;
         let ran = self.ledger.pause_job(job, self.clock.now()).await?;
-        self.await_adoption().await?;
+        self.await_reload().await?;
         Ok(ran)
     }
 
-    /// Lets a paused job plan again, from now on (F1). Answers whether it was paused.
+    /// Lets a paused job plan again, from now on (F1). Returns whether it was paused.
     pub async fn resume(&self, job: &JobId) -> Result<bool, RegistryError> {
         self.refuse_if_read_only()?;
         self.find_job(job).await?;
         let was_paused = self.ledger.resume_job(job, self.clock.now()).await?;
-        self.await_adoption().await?;
+        self.await_reload().await?;
         Ok(was_paused)
     }
 
-    /// Runs everybody whom a job serves, now. Answers the name of the trigger, and its runs: one a
+    /// Runs everybody whom a job serves, now. Returns the name of the trigger, and its runs: one a
     /// group.
     ///
     /// # Errors
@@ -300,7 +309,7 @@ impl JobRegistry {
             let edit = DefinitionEdit { based_on: stored.revision, versions, start: start.clone() };
             match self.ledger.store_definitions(edit).await {
                 Ok(()) => {
-                    self.await_adoption().await?;
+                    self.await_reload().await?;
                     return Ok(ApplyReport { changes });
                 }
                 Err(LedgerError::RevisionMoved) => {}
@@ -319,15 +328,15 @@ impl JobRegistry {
         wanted.read()?;
         let changes = plan::plan(stored, wanted);
         let after = plan::after(stored, &plan::versions(&changes, "", self.clock.now()));
-        let earlier = self.agent.as_ref().map(EnhancedBatchProcessor::jobs).unwrap_or_default();
+        let earlier = self.jobs_in_force().map(|jobs| jobs.in_force()).unwrap_or_default();
         let (_set, unserved) = self.serving.serve(&after, &[], &earlier);
         unserved.into_iter().next().map_or(Ok(changes), |error| Err(error.into()))
     }
 
     /// Waits until the agent of this process acts by what is stored.
-    async fn await_adoption(&self) -> Result<(), RegistryError> {
+    async fn await_reload(&self) -> Result<(), RegistryError> {
         if let Some(agent) = &self.agent {
-            agent.await_adoption(self.ledger.definition_revision().await?).await;
+            agent.jobs().await_reload(self.ledger.definition_revision().await?).await;
         }
         Ok(())
     }

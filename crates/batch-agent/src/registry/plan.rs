@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ledger::{Alteration, Definition, DefinitionKind, StoredDefinitions};
+use cohort_ledger::{Alteration, Definition, DefinitionKind, StoredDefinitions};
 
 /// What becomes of one job or purpose.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,13 +1,13 @@
 //! Jobs, purposes and schedules as they are shown.
 
-use cohort_preferences::{BatchDocuments, JobId, NamedRun};
+use cohort_preferences::{BatchDocuments, JobId};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{JobRegistry, RegistryError};
-use crate::ledger::{Definition, DefinitionKind, Pause};
-use crate::scheduler::{ScheduleKey, ScheduleView};
+use crate::schedules::{Outlook, ScheduleKey, ScheduleView};
+use cohort_ledger::{Definition, DefinitionKind, Pause};
 
 /// A job in force, and when it runs next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,18 +40,6 @@ pub enum JobState {
     Active,
     /// It plans nothing until it is resumed.
     Paused,
-}
-
-/// What is planned for a job.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outlook {
-    /// Its groups.
-    pub groups: usize,
-    /// Their users.
-    pub members: u64,
-    /// The first of its groups to fire; `None` if none ever does. While the job is paused, it is
-    /// recorded and not run.
-    pub next_run: Option<NamedRun>,
 }
 
 /// A purpose in force.

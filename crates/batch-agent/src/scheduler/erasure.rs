@@ -9,9 +9,10 @@
 
 use std::time::Duration;
 
-use cohort_preferences::{Change, ChangeKind, TenantFilter, TenantMembersRequest, is_of_one_feed};
+use cohort_preferences::{TenantFilter, TenantMembersRequest, is_of_one_feed};
 
 use super::{DynamicBatchScheduler, ScheduleError};
+use crate::schedules::is_of_the_erased;
 use crate::source::SourceError;
 
 /// How often the feed is read for it in any case, so that the place never falls behind what is
@@ -38,7 +39,7 @@ impl DynamicBatchScheduler {
             }
             tokio::select! {
                 biased;
-                () = self.processor.watch().heard_of_an_erasure() => {}
+                () = self.feed.heard_of_an_erasure() => {}
                 () = tokio::time::sleep(AT_LEAST_EVERY) => {}
             }
         }
@@ -105,9 +106,4 @@ impl DynamicBatchScheduler {
         }
         Ok(self.ledger.erase(erased, start).await?)
     }
-}
-
-/// A change of which nobody knows any more whose it was.
-pub(super) fn is_of_the_erased(change: &Change) -> bool {
-    change.tenant_id.is_none() && change.kind != ChangeKind::Defaults
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::DynamicBatchScheduler;
-use crate::ledger::{LedgerError, LedgerRetention, Pruned};
+use cohort_ledger::{LedgerError, LedgerRetention, Pruned};
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_hours(1);
@@ -24,7 +24,7 @@ impl DynamicBatchScheduler {
         Self { retention, ..self }
     }
 
-    /// Removes what is no longer kept. Answers what that was.
+    /// Removes what is no longer kept. Returns what that was.
     pub async fn prune(&self) -> Result<Pruned, LedgerError> {
         let cutoff = self.retention.cutoff(self.clock.now());
         let mut all = Pruned::default();

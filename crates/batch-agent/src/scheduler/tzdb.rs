@@ -17,54 +17,11 @@
 //! adopted meanwhile. It deliberately never goes back to an older release by itself: that would
 //! name again what a newer one had corrected.
 
-use std::sync::{Mutex, MutexGuard};
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::{DynamicBatchScheduler, ScheduleError, saturating_add};
-use crate::ledger::TzdbStanding;
-
-/// How often an agent says that it lives: several times within the minute after which it counts as
-/// gone.
-const RENEW_EVERY: SignedDuration = SignedDuration::from_secs(15);
-
-/// What the ledger last said of this agent's time zone database, and whether it could be told since
-/// that the agent lives.
-#[derive(Debug, Default)]
-pub(super) struct Standing {
-    renewed: Mutex<Option<Renewed>>,
-    /// Why the last renewal failed; `None` if it did not.
-    fault: Mutex<Option<String>>,
-}
-
-#[derive(Debug, Clone)]
-struct Renewed {
-    at: Timestamp,
-    standing: TzdbStanding,
-}
-
-impl Standing {
-    fn lock(&self) -> MutexGuard<'_, Option<Renewed>> {
-        self.renewed.lock().expect("the standing is replaced by code that does not panic")
-    }
-
-    fn fault(&self) -> MutexGuard<'_, Option<String>> {
-        self.fault.lock().expect("the fault is replaced by code that does not panic")
-    }
-
-    /// Whether this agent plans.
-    fn plans(&self) -> bool {
-        self.lock().as_ref().is_some_and(|renewed| renewed.standing == TzdbStanding::InForce)
-    }
-
-    /// When it renews next; at once, if it never has or the clock was set back.
-    fn next_renewal(&self, now: Timestamp) -> Timestamp {
-        match &*self.lock() {
-            Some(renewed) if renewed.at <= now => saturating_add(renewed.at, RENEW_EVERY),
-            _ => now,
-        }
-    }
-}
+use super::standing::{RENEW_EVERY, Renewed};
+use super::{DynamicBatchScheduler, ScheduleError};
+use cohort_ledger::TzdbStanding;
 
 impl DynamicBatchScheduler {
     /// Says that this agent lives, and learns whether it plans. One that begins to, because its
@@ -82,7 +39,7 @@ impl DynamicBatchScheduler {
         {
             let _turn = self.planning.lock().await;
             self.reload_all().await;
-            self.adopted.notify_one();
+            self.reloaded.notify_one();
         }
         *self.standing.lock() = Some(renewed);
         Ok(())
@@ -131,7 +88,7 @@ impl DynamicBatchScheduler {
 
     /// When there is next something for this agent to plan; `None` if there is not.
     pub(super) fn next_to_plan(&self) -> Option<Timestamp> {
-        self.processor.schedules().next_due().filter(|_| self.plans())
+        self.schedules.next_due().filter(|_| self.plans())
     }
 
     /// When an agent that plans nothing may learn next that it does.

@@ -143,7 +143,7 @@ async fn live_through(night: &Night) {
 }
 
 #[tokio::test]
-async fn on_the_first_night_of_each_zone_each_wish_is_run_as_its_schedule_names_it_once_and_on_time()
+async fn on_the_first_night_of_each_zone_each_preference_is_run_as_its_schedule_names_it_once_and_on_time()
  {
     for zone in ZONES {
         live_through(&Night::two_of(zone)[0]).await;
@@ -151,7 +151,7 @@ async fn on_the_first_night_of_each_zone_each_wish_is_run_as_its_schedule_names_
 }
 
 #[tokio::test]
-async fn on_the_second_night_of_each_zone_each_wish_is_run_as_its_schedule_names_it_once_and_on_time()
+async fn on_the_second_night_of_each_zone_each_preference_is_run_as_its_schedule_names_it_once_and_on_time()
  {
     for zone in ZONES {
         live_through(&Night::two_of(zone)[1]).await;

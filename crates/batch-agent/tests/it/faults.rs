@@ -197,7 +197,7 @@ async fn while_the_groups_are_doubted_a_run_is_missed_with_the_members_last_know
 #[tokio::test]
 async fn a_group_that_came_to_be_while_the_groups_were_doubted_is_planned_from_its_own_start() {
     let (stage, agent) = suddenly_nobody("2026-12-01T08:57:00Z", &json!({})).await;
-    // The right database is written to. The mark moves to nine o'clock by what the wrong one tells.
+    // The right database is written to. The watermark moves to nine o'clock by what the wrong one tells.
     stage.source.set("unheard", daily("08:59"));
     agent.until("2026-12-01T09:05:00Z").await;
     drop(agent);

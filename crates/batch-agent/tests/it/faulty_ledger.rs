@@ -21,13 +21,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_batch_agent::{
-    AccountingLedger, ActLedger, AgentLedger, AgentSign, AttemptQuery, AttemptRecord,
-    BacklogLedger, Chunk, Claim, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit,
-    DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage,
-    FiringName, JobStanding, Lane, Ledger, LedgerError, Mark, MembersQueued, MembersRead, OpenWork,
-    OtherRuns, OutcomeQuery, OutcomeRecord, PaceLedger, Place, Plan, PreferenceSource, Pruned,
-    RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunAccount, RunId, RunQuery,
-    Settlement, SourceError, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting,
+    AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, ChunkResult, Claim,
+    CompletenessLedger, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind,
+    DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, JobStanding,
+    Lane, Ledger, LedgerError, MembersQueued, MembersRead, OpenWork, OperationLedger, OtherRuns,
+    OutcomeQuery, OutcomeRecord, Place, Plan, PreferenceSource, Pruned, RecordLedger, Requeue,
+    RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery, SourceError,
+    StoredDefinitions, ThrottleLedger, TzdbStanding, UnprocessedReason, Waiting, Watermark,
 };
 use cohort_config_client::HistoryEntry;
 use cohort_database::{DatabaseError, Heard};
@@ -190,7 +190,7 @@ macro_rules! under_fate {
 
 under_fate! {
     (Ledger for FaultyLedger) in ledger, LedgerError {
-        fn ensure_job(job: &JobId, now: Timestamp) -> Mark;
+        fn ensure_job(job: &JobId, now: Timestamp) -> Watermark;
         fn open_runs(job: &JobId, plan: Plan, now: Timestamp) -> Vec<RunId>;
         fn named_since(job: &JobId, date: Date) -> HashSet<(PreferenceGroup, FiringName)>;
         fn unread_beside(run: &Run, now: Timestamp, limit: usize) -> Vec<Run>;
@@ -200,7 +200,7 @@ under_fate! {
             now: Timestamp) -> ();
         fn renew_claims(claim: Claim, chunks: Vec<i64>) -> ();
         fn release_chunks(holder: &str, now: Timestamp) -> usize;
-        fn record_outcomes(settlement: Settlement) -> ();
+        fn record_outcomes(settlement: ChunkResult) -> ();
         fn other_runs(run: &Run, period: Option<RangeInclusive<Date>>) -> OtherRuns;
         fn already_ran(run: &Run, period: RangeInclusive<Date>, chunk: &Chunk,
             numbers: Vec<u64>) -> HashSet<u64>;
@@ -238,7 +238,7 @@ under_fate! {
 }
 
 under_fate! {
-    (ActLedger for FaultyLedger) in ledger, LedgerError {
+    (OperationLedger for FaultyLedger) in ledger, LedgerError {
         fn cancel_run(run: RunId, now: Timestamp) -> Run;
         fn canceled_runs() -> HashSet<RunId>;
         fn dead_letters(query: DeadLetterQuery, limit: usize) -> Vec<DeadLetter>;
@@ -310,15 +310,15 @@ under_fate! {
 }
 
 under_fate! {
-    (PaceLedger for FaultyLedger) in ledger, LedgerError {
+    (ThrottleLedger for FaultyLedger) in ledger, LedgerError {
         fn slow_purpose(purpose: &PurposeId, until: Timestamp) -> ();
         fn slowed_purposes(now: Timestamp) -> HashMap<PurposeId, Timestamp>;
     }
 }
 
 under_fate! {
-    (AccountingLedger for FaultyLedger) in ledger, LedgerError {
-        fn runs_between(job: &JobId, from: Timestamp, until: Timestamp) -> Vec<RunAccount>;
+    (CompletenessLedger for FaultyLedger) in ledger, LedgerError {
+        fn runs_between(job: &JobId, from: Timestamp, until: Timestamp) -> Vec<RunOnRecord>;
         fn open_work(now: Timestamp) -> OpenWork;
     }
 }

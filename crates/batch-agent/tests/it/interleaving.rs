@@ -484,7 +484,7 @@ impl Fated {
         locked(&self.crowd.events).extend(chunks.into_iter().map(claimed));
     }
 
-    /// Notes that a call has arrived. Answers where the events of its users are.
+    /// Notes that a call has arrived. Returns where the events of its users are.
     fn note_call(&self, work: &Work, made: usize) -> Range<usize> {
         let users = work.users.len();
         let in_flight = self.in_flight.fetch_add(users, Ordering::Relaxed) + users;

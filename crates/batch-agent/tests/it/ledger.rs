@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use cohort_batch_agent::{
-    Chunk, Claim, FailedReason, Firing, Lane, Ledger, LedgerError, Mark, MembersRead, NewRun,
-    Outcome, OutcomeQuery, Plan, Run, RunState, Settlement, SkippedReason, Status,
-    UnprocessedReason,
+    Chunk, ChunkResult, Claim, FailedReason, Firing, Lane, Ledger, LedgerError, MembersRead,
+    NewRun, Outcome, OutcomeQuery, Plan, Run, RunState, SkippedReason, Status, UnprocessedReason,
+    Watermark,
 };
 use cohort_preferences::{PreferenceGroup, StatedGroup, TenantId};
 use serde_json::json;
@@ -50,8 +50,9 @@ async fn open_run(
         priority: stage.job.priority,
         unprocessed,
     };
-    let mark = Mark { planned_until: instant(NOW), known_until: instant(NOW), replan_from: None };
-    let plan = Plan { mark, runs: vec![run], tzdb: None };
+    let watermark =
+        Watermark { planned_until: instant(NOW), known_until: instant(NOW), replan_from: None };
+    let plan = Plan { watermark, runs: vec![run], tzdb: None };
     let opened = ledger.open_runs(job, plan, instant(NOW)).await.expect("runs");
     ledger.run(*opened.first()?).await.expect("a run")
 }
@@ -95,8 +96,8 @@ fn outcome(chunk: &Chunk, place: usize, status: Status) -> Outcome {
     }
 }
 
-fn settlement(chunk: &Chunk, outcomes: Vec<Outcome>) -> Settlement {
-    Settlement {
+fn settlement(chunk: &Chunk, outcomes: Vec<Outcome>) -> ChunkResult {
+    ChunkResult {
         chunk: chunk.id,
         run: chunk.run,
         token: chunk.token,

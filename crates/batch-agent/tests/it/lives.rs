@@ -22,10 +22,10 @@
 //! | once a day is not looked up (M6) | 104 |
 //! | a deleted preference is worked on as one that states nothing (M2, T13) | 4 |
 //! | a snooze is not looked at (M2) | 4 |
-//! | a start forgets the mark (F1) | 0 |
-//! | a group that nobody had told of is planned from the mark on (F1) | 15 |
+//! | a start forgets the watermark (F1) | 0 |
+//! | a group that nobody had told of is planned from the watermark on (F1) | 15 |
 //!
-//! A mark that never moves is no bug that can be seen: the unique key of runs makes planning again
+//! A watermark that never moves is no bug that can be seen: the unique key of runs makes planning again
 //! do nothing (F3).
 //!
 //! Not lived through here: attempts that fail and are repeated, changes between the list and the
@@ -47,7 +47,7 @@ use serde_json::{Value, json};
 use crate::handler::Script;
 use crate::model::{Ended, Missed, Model, Terms, Wanted, date};
 use crate::stage::{Agent, Stage};
-use crate::wishes::{Day, Frequency, Stated};
+use crate::stated_preferences::{Day, Frequency, Stated};
 
 const USERS: [&str; 4] = ["a", "b", "c", "d"];
 

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::oracle::{DAY, LocalClock};
-use crate::wishes::{Asked, Frequency, Stated};
+use crate::stated_preferences::{Asked, Frequency, Stated};
 
 /// A preference group by its key and its zone (T10).
 pub(crate) type Group = String;

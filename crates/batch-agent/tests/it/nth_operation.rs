@@ -33,7 +33,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// Lives through it with this fault at the N-th operation. Answers whether there was an N-th.
+/// Lives through it with this fault at the N-th operation. Returns whether there was an N-th.
 async fn live_with(backend: Backend, fault: Fault, nth: u64) -> bool {
     let mut world = Interleaving::on(stage(), backend);
     let (mut has_struck, mut is_retried) = (false, false);

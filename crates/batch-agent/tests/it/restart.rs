@@ -195,7 +195,7 @@ async fn a_group_that_emptied_during_the_downtime_is_accounted_for_up_to_its_end
 }
 
 #[tokio::test]
-async fn a_group_that_came_to_be_unheard_before_the_mark_is_planned_from_its_own_start() {
+async fn a_group_that_came_to_be_unheard_before_the_watermark_is_planned_from_its_own_start() {
     for dies in [false, true] {
         let stage = Stage::with_daily_users(1, &json!({}));
         let mut agent = stage.agent().await;
@@ -205,7 +205,7 @@ async fn a_group_that_came_to_be_unheard_before_the_mark_is_planned_from_its_own
             "unheard",
             json!({"frequency": "daily", "preferred_time": "10:00", "timezone": "Europe/Berlin"}),
         );
-        // The mark moves to nine o'clock with the run of the group known, a minute past what the
+        // The watermark moves to nine o'clock with the run of the group known, a minute past what the
         // feed has told.
         agent.until("2026-12-01T09:05:00Z").await;
         stage.now_well();

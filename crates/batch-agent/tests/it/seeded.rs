@@ -221,7 +221,7 @@ fn wish(dice: &mut Dice) -> Value {
         "enabled": dice.below(12) > 0})
 }
 
-/// Lives through a seed. Answers what was wrong, and what happened.
+/// Lives through a seed. Returns what was wrong, and what happened.
 fn live(seed: u64, backend: Backend) -> (Vec<String>, String) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

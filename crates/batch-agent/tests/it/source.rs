@@ -99,12 +99,12 @@ struct User {
     stated_since: Option<Timestamp>,
     version: u64,
     preference: Option<Value>,
-    stays: Vec<Stay>,
+    stays: Vec<MembershipInterval>,
     /// Oldest first.
     history: Vec<HistoryEntry>,
 }
 
-struct Stay {
+struct MembershipInterval {
     group: StatedGroup,
     from: Timestamp,
     to: Option<Timestamp>,
@@ -119,14 +119,14 @@ impl TestSource {
         self.state.lock().expect("no test panics while it holds the source")
     }
 
-    /// Writes a user's preference. Answers the instant from which it is in effect (M7).
+    /// Writes a user's preference. Returns the instant from which it is in effect (M7).
     pub(crate) fn set(&self, tenant: &str, preference: Value) -> Timestamp {
         let parsed = Preference::from_json(&preference, "").expect("a valid preference");
         let group = parsed.is_enabled().then(|| parsed.stated_group(None));
         self.write(tenant, Some(preference), group)
     }
 
-    /// Deletes a user's preference. Answers the instant from which it is gone (M7).
+    /// Deletes a user's preference. Returns the instant from which it is gone (M7).
     pub(crate) fn delete(&self, tenant: &str) -> Timestamp {
         self.write(tenant, None, None)
     }
@@ -220,7 +220,7 @@ impl TestSource {
         state.users.get_mut(&number).expect("there").label = Some(value.to_owned());
     }
 
-    /// Gives the feature other default preferences. Answers the instant from which they are in
+    /// Gives the feature other default preferences. Returns the instant from which they are in
     /// effect.
     pub(crate) fn register_defaults(&self, defaults: &Value) -> Timestamp {
         let mut state = self.lock();
@@ -312,11 +312,15 @@ impl User {
         if let Some(open) = self.stays.last_mut().filter(|stay| stay.to.is_none()) {
             open.to = Some(at);
         }
-        self.stays.extend(group.clone().map(|group| Stay { group, from: at, to: None }));
+        self.stays.extend(group.clone().map(|group| MembershipInterval {
+            group,
+            from: at,
+            to: None,
+        }));
         (current, group)
     }
 
-    fn stay_at(&self, at: Timestamp, groups: &[StatedGroup]) -> Option<&Stay> {
+    fn stay_at(&self, at: Timestamp, groups: &[StatedGroup]) -> Option<&MembershipInterval> {
         self.stays.iter().find(|stay| {
             stay.from <= at && stay.to.is_none_or(|to| at < to) && groups.contains(&stay.group)
         })
@@ -487,7 +491,7 @@ impl State {
     }
 }
 
-fn member(number: u64, user: &User, stay: &Stay) -> Member {
+fn member(number: u64, user: &User, stay: &MembershipInterval) -> Member {
     let tenant_id = user.tenant_id.clone();
     Member {
         tenant_id,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohort_batch_agent::{
-    Account, Accountant, Depth, DynamicBatchScheduler, EnhancedBatchProcessor, Handler,
-    HandlerFactory, JobRegistry, Ledger, OutcomeQuery, OutcomeRecord, PostgresLedger,
+    CompletenessCheck, CompletenessReport, Depth, DynamicBatchScheduler, EnhancedBatchProcessor,
+    Handler, HandlerFactory, JobRegistry, Ledger, OutcomeQuery, OutcomeRecord, PostgresLedger,
     ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
 };
 use cohort_database::testing::{TestDatabase, fresh_postgres};
@@ -230,10 +230,11 @@ impl Stage {
     }
 
     /// What was due since an instant and what of it is on record, each run's members counted (A1).
-    pub(crate) async fn account(&self, since: &str) -> Account {
+    pub(crate) async fn account(&self, since: &str) -> CompletenessReport {
         let processor = self.builder().build().expect("a processor");
         let (source, clock) = (Arc::new(self.source.clone()), Arc::new(self.clock.clone()));
-        let accountant = Accountant::new(source, self.ledger(), clock, Some(processor));
+        let accountant =
+            CompletenessCheck::new(source, self.ledger(), clock, Some(processor.jobs().clone()));
         accountant.account(instant(since), Depth::Members).await.expect("an account")
     }
 

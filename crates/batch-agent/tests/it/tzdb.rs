@@ -1,10 +1,10 @@
 //! Agents with different time zone databases (T11).
 //!
 //! All agents here have the same data under different names. Where a newer database would have
-//! placed an occurrence earlier, and the older one's mark has gone past it, the test takes its run
+//! placed an occurrence earlier, and the older one's watermark has gone past it, the test takes its run
 //! out of the ledger's file: that is what the newer one then finds.
 
-use cohort_batch_agent::{AgentSign, LedgerError, Mark, Plan, TzdbRelease, TzdbStanding};
+use cohort_batch_agent::{AgentSign, LedgerError, Plan, TzdbRelease, TzdbStanding, Watermark};
 use serde_json::json;
 
 use crate::stage::{Agent, Stage, daily, instant};
@@ -205,21 +205,21 @@ async fn an_agent_is_told_how_it_stands_and_listed_until_a_week_after_it_was_see
 }
 
 #[tokio::test]
-async fn a_plan_by_another_database_than_the_ledgers_is_refused_and_moves_no_mark() {
+async fn a_plan_by_another_database_than_the_ledgers_is_refused_and_moves_no_watermark() {
     let stage = stage_at("2026-12-01T03:00:00Z");
     let (ledger, job) = (stage.ledger(), stage.job.job_id.clone());
     let began = instant("2026-12-01T03:00:00Z");
-    let mark = ledger.ensure_job(&job, began).await.expect("a mark");
+    let watermark = ledger.ensure_job(&job, began).await.expect("a watermark");
     ledger.renew_agent(sign("b", NEWER, "2026-12-01T03:00:00Z")).await.expect("renewed");
-    let later = Mark { planned_until: instant("2026-12-01T09:00:00Z"), ..mark };
+    let later = Watermark { planned_until: instant("2026-12-01T09:00:00Z"), ..watermark };
     let plan = |release: &str| Plan {
-        mark: later,
+        watermark: later,
         runs: Vec::new(),
         tzdb: Some(TzdbRelease::from(release)),
     };
     let refused = ledger.open_runs(&job, plan(OLDER), began).await;
     assert!(matches!(refused, Err(LedgerError::OtherTzdb { .. })), "{refused:?}");
-    assert_eq!(ledger.ensure_job(&job, began).await.expect("a mark"), mark);
+    assert_eq!(ledger.ensure_job(&job, began).await.expect("a watermark"), watermark);
     ledger.open_runs(&job, plan(NEWER), began).await.expect("planned");
-    assert_eq!(ledger.ensure_job(&job, began).await.expect("a mark"), later);
+    assert_eq!(ledger.ensure_job(&job, began).await.expect("a watermark"), later);
 }

@@ -1,0 +1,158 @@
+//! Learning what is to be planned: the lists of groups, the change feed, and both again after a
+//! fault (F4, F7, F8).
+
+use std::time::Duration;
+
+use cohort_preferences::Enroll;
+use futures_util::StreamExt;
+
+use super::{DynamicBatchScheduler, PAUSE_AFTER_FAULT, ScheduleError};
+use crate::jobs::JobInForce;
+use crate::schedules::DefaultsInTime;
+use crate::source::SourceError;
+
+impl DynamicBatchScheduler {
+    /// Reads everything anew, and then follows the feed from where its end was before. Until all is
+    /// read the place in the feed stays lost: what fails here is done again, and is not taken for
+    /// done (F7). No job holds up another, and one whose list was read, but is not completed by its
+    /// defaults or not believed, does not keep the place lost.
+    pub(super) async fn resynchronize(&self) -> Result<(), ScheduleError> {
+        self.feed.lose_place();
+        let start = self.source.changes("now", Duration::ZERO).await?;
+        let (mut read, mut completed) = (Ok(()), Ok(()));
+        for job in self.jobs.in_force().planned() {
+            match self.load(job).await {
+                Err(
+                    error
+                    @ (ScheduleError::Unresolved { .. } | ScheduleError::SuddenlyEmpty { .. }),
+                ) => {
+                    completed = completed.and(Err(error));
+                }
+                loaded => read = read.and(loaded),
+            }
+        }
+        read?;
+        self.feed.start_at(start.next, start.complete_until);
+        completed
+    }
+
+    pub(super) async fn load(&self, in_force: &JobInForce) -> Result<(), ScheduleError> {
+        let job = &in_force.job;
+        let watermark = self.ledger.ensure_job(&job.job_id, self.clock.now()).await?;
+        if let Some(schedule) = &job.schedule {
+            self.schedules.replace_static(in_force, watermark, schedule.group());
+            self.feed.tell();
+            return Ok(());
+        }
+        let of_job = self.defaults_of(in_force).await?;
+        let zones = match job.enroll {
+            Enroll::Everyone => self.source.timezones().await?,
+            Enroll::OptedIn => Vec::new(),
+        };
+        let list = self.source.groups(&job.feature_type).await?;
+        // Another version may have come into force while the groups were read.
+        let now = self.jobs.in_force();
+        if now.find_planned(&job.job_id).is_none_or(|now| now.version() != in_force.version()) {
+            return Ok(());
+        }
+        self.believe(&job.job_id, &list, &zones).await?;
+        let (position, complete_until) = (list.position.clone(), list.complete_until);
+        let defaults = DefaultsInTime::of(&of_job, &list.defaults);
+        let loaded = self.schedules.replace(in_force, watermark, defaults, list, &zones);
+        loaded
+            .map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
+        self.feed.rewind_to(&position, complete_until);
+        self.feed.tell();
+        Ok(())
+    }
+
+    /// Follows the feed for good. What ends it is got over: a lost cursor by reading everything
+    /// anew (F7), anything else by a pause, which is as long as the poll interval where the key is
+    /// refused.
+    pub(super) async fn follow_forever(&self) {
+        loop {
+            let mut fault = ScheduleError::Source(self.follow().await);
+            if matches!(fault, ScheduleError::Source(SourceError::Gone)) {
+                match self.resynchronize().await {
+                    Ok(()) => continue,
+                    Err(error) => fault = error,
+                }
+            }
+            self.feed.note_fault(&fault);
+            tokio::time::sleep(self.pause_after(&fault)).await;
+        }
+    }
+
+    /// How long the feed is left alone. A refused key is said plainly each time: only an operator
+    /// can mend it.
+    pub(super) fn pause_after(&self, fault: &ScheduleError) -> Duration {
+        let ScheduleError::Source(SourceError::Denied(_)) = fault else {
+            return PAUSE_AFTER_FAULT.unsigned_abs();
+        };
+        let (error, again_in) = (fault as &dyn std::error::Error, self.poll_interval);
+        tracing::error!(
+            error,
+            ?again_in,
+            "the agent's key is refused: changes are not learnt of before it has another"
+        );
+        again_in
+    }
+
+    /// Follows the feed until it cannot go on, and says why.
+    pub(super) async fn follow(&self) -> SourceError {
+        let mut events = match self.feed.events() {
+            Ok(events) => events,
+            Err(error) => return error,
+        };
+        while let Some(event) = events.next().await {
+            let learnt = match event {
+                Ok(event) => self.feed.learn(event).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = learnt {
+                return error;
+            }
+            self.reload_outdated().await;
+        }
+        SourceError::Unavailable("the feed has come to an end".into())
+    }
+
+    pub(super) async fn refresh_forever(&self) {
+        loop {
+            tokio::time::sleep(self.poll_interval).await;
+            self.reload_all().await;
+        }
+    }
+
+    /// Reads the groups of all jobs anew; without an answer, those known go on (F4).
+    pub(super) async fn reload_all(&self) {
+        for job in self.jobs.in_force().planned() {
+            if let Err(error) = self.load(job).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id,
+                    "reading the groups anew failed; those known go on");
+            }
+        }
+    }
+
+    /// Reads the feed to its end; without an answer, the groups known go on (F4).
+    pub(super) async fn learn_changes(&self) {
+        if let Err(error) = self.feed.sync().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "planning with the groups known, without the latest changes"
+            );
+        }
+    }
+
+    /// Reads the groups anew of jobs whose defaults have changed (T12); without an answer it is
+    /// tried again.
+    pub(super) async fn reload_outdated(&self) {
+        let outdated = self.schedules.outdated();
+        for job in self.jobs.in_force().planned().filter(|job| outdated.contains(&job.job.job_id)) {
+            if let Err(error) = self.load(job).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, job_id = %job.job.job_id,
+                    "the defaults have changed, and the groups cannot be read anew yet");
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `process_user_preference_batch`: a manual run of everybody who asked for one frequency and time,
+//! as the specification names it.
+//!
+//! ```text
+//! feature ─► jobs that follow its preferences ─► their groups of this frequency and time key, in every zone ─► a run each
+//! ```
+//!
+//! All of these runs have one name and one instant, as those of a trigger (D1): they move no watermark
+//! and count for no date (M6). Who calls it need have neither a scheduler nor the processor's loops
+//! at work: what is missing is done here.
+
+use std::time::Duration;
+
+use cohort_preferences::{FeatureType, Frequency, IdError, TimeKey};
+use futures_util::future;
+use jiff::SignedDuration;
+use tokio::task::JoinSet;
+
+use super::{DynamicBatchScheduler, ScheduleError};
+use crate::clock::saturating_add;
+use crate::processor::EnhancedBatchProcessor;
+use crate::shared::Shared;
+use cohort_ledger::{
+    Counts, Firing, FiringName, LedgerError, Plan, Run, RunId, RunState, Watermark,
+};
+
+/// How often a run is looked at that another agent may have closed.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// The period of a scheduler that only reads the groups once.
+const NEVER_AGAIN: Duration = Duration::from_hours(24);
+
+/// The runs that one call has opened.
+#[derive(Clone)]
+#[must_use = "nothing is called before the runs are processed: await `finished`, or let the \
+    processor's `run` do it"]
+pub struct PreferenceBatch {
+    processor: EnhancedBatchProcessor,
+    name: FiringName,
+    runs: Vec<RunId>,
+}
+
+/// Why users could not be processed as a batch.
+#[derive(Debug, thiserror::Error)]
+pub enum PreferenceBatchError {
+    /// The feature's name is none.
+    #[error("feature_type")]
+    FeatureType(#[from] IdError),
+    /// No job serves the preferences for the feature.
+    #[error(
+        "no job follows the preferences for {feature_type}: add one with \"preference_based\": \
+         true and this feature_type"
+    )]
+    NotServed {
+        /// Which feature.
+        feature_type: FeatureType,
+    },
+    /// Nobody has asked for this.
+    #[error("{feature_type}: nobody has asked for {frequency}:{time_key} in any zone")]
+    NoGroup {
+        /// For which feature.
+        feature_type: FeatureType,
+        /// How often.
+        frequency: Frequency,
+        /// When.
+        time_key: TimeKey,
+    },
+    /// The groups could not be read.
+    #[error("reading the groups")]
+    Schedule(#[from] Box<ScheduleError>),
+    /// The runs could not be opened.
+    #[error("opening the runs")]
+    Ledger(#[from] LedgerError),
+}
+
+impl EnhancedBatchProcessor {
+    /// Opens runs, now, of everybody who asked for this frequency and time key, in every zone and
+    /// for every job of the feature.
+    ///
+    /// ```no_run
+    /// # async fn example(processor: cohort_batch_agent::EnhancedBatchProcessor) -> Result<(), Box<dyn std::error::Error>> {
+    /// use cohort_preferences::Frequency;
+    ///
+    /// let batch = processor.process_user_preference_batch("instagram_posts", Frequency::Daily, &"09:00".parse()?).await?;
+    /// for run in batch.finished().await? {
+    ///     println!("{}: {} succeeded, {} failed", run.group, run.counts.succeeded, run.counts.failed);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If nobody serves the feature or has asked for this; if groups cannot be read or runs not be
+    /// opened. Runs of other jobs may have been opened by then, and are processed.
+    pub async fn process_user_preference_batch(
+        &self,
+        feature_type: &str,
+        frequency: Frequency,
+        time_key: &TimeKey,
+    ) -> Result<PreferenceBatch, PreferenceBatchError> {
+        let feature_type: FeatureType = feature_type.parse()?;
+        self.know_the_groups().await?;
+        let shared = self.shared();
+        let set = shared.jobs.in_force();
+        let firing = Firing::triggered(shared.clock.now());
+        let (mut is_served, mut opened) = (false, Vec::new());
+        for in_force in set.following(&feature_type) {
+            is_served = true;
+            let mut runs = self.runs_of(in_force, firing);
+            runs.retain(|run| {
+                run.group.frequency() == frequency && run.group.time_key() == *time_key
+            });
+            if !runs.is_empty() {
+                let job = &in_force.job.job_id;
+                let watermark = Watermark {
+                    replan_from: None,
+                    ..shared.ledger.ensure_job(job, firing.at).await?
+                };
+                opened.extend(
+                    self.process_occurrences(job, Plan { watermark, runs, tzdb: None }).await?,
+                );
+            }
+        }
+        match (is_served, opened.is_empty()) {
+            (false, _) => Err(PreferenceBatchError::NotServed { feature_type }),
+            (true, true) => {
+                Err(PreferenceBatchError::NoGroup { feature_type, frequency, time_key: *time_key })
+            }
+            (true, false) => {
+                Ok(PreferenceBatch { processor: self.clone(), name: firing.nominal, runs: opened })
+            }
+        }
+    }
+
+    /// Reads the groups if no scheduler has, or else hears of the latest changes.
+    async fn know_the_groups(&self) -> Result<(), PreferenceBatchError> {
+        if !self.feed().is_following() {
+            let scheduler = DynamicBatchScheduler::new(self.clone(), NEVER_AGAIN);
+            return scheduler
+                .initialize_dynamic_schedules()
+                .await
+                .map_err(|error| PreferenceBatchError::Schedule(Box::new(error)));
+        }
+        self.hear_of_changes().await;
+        Ok(())
+    }
+
+    /// Claims and processes until `done`; then finishes what is in hand, and leaves the rest as it
+    /// is.
+    async fn work_until(
+        &self,
+        done: impl Future<Output = Result<(), LedgerError>>,
+    ) -> Result<(), LedgerError> {
+        let mut in_hand = JoinSet::new();
+        let ended = tokio::select! {
+            biased;
+            ended = done => ended,
+            () = self.renew_forever() => unreachable!("claims are renewed for ever"),
+            () = self.claim_forever(&mut in_hand) => unreachable!("work is claimed for ever"),
+        };
+        tokio::select! {
+            biased;
+            () = async { while in_hand.join_next().await.is_some() {} } => {}
+            () = self.renew_forever() => {}
+        }
+        ended
+    }
+}
+
+impl PreferenceBatch {
+    /// The name of the runs, which is part of their users' keys (D1).
+    pub fn name(&self) -> FiringName {
+        self.name
+    }
+
+    /// The runs, one for each group and job.
+    pub fn runs(&self) -> &[RunId] {
+        &self.runs
+    }
+
+    /// How many members of all runs have ended how, so far.
+    pub async fn counts(&self) -> Result<Counts, LedgerError> {
+        let runs = self.read().await?;
+        Ok(runs.into_iter().fold(Counts::default(), |sum, run| sum.with(run.counts)))
+    }
+
+    /// The runs, once each of their members has an outcome. While the processor's `run` is not at
+    /// work, this processes them, and whatever else is open.
+    pub async fn finished(&self) -> Result<Vec<Run>, LedgerError> {
+        if self.processor.is_at_work() {
+            self.until_closed().await?;
+        } else {
+            self.processor.work_until(self.until_closed()).await?;
+        }
+        self.read().await
+    }
+
+    async fn until_closed(&self) -> Result<(), LedgerError> {
+        let Shared { ledger, clock, .. } = self.processor.shared();
+        let mut recorded = ledger.recorded();
+        loop {
+            let runs = self.read().await?;
+            if runs.iter().all(|run| run.state == RunState::Closed) {
+                return Ok(());
+            }
+            let look_at = saturating_add(clock.now(), LOOK_EVERY);
+            future::select(Box::pin(recorded.changed()), clock.sleep_until(look_at)).await;
+        }
+    }
+
+    async fn read(&self) -> Result<Vec<Run>, LedgerError> {
+        let ledger = self.processor.shared().ledger;
+        let mut runs = Vec::with_capacity(self.runs.len());
+        for id in &self.runs {
+            let run = ledger.run(*id).await?;
+            runs.push(run.ok_or_else(|| LedgerError::Corrupt(format!("the run {id} is gone")))?);
+        }
+        Ok(runs)
+    }
+}

@@ -1,0 +1,355 @@
+//! The watch follows the Config Database's change feed (F7, F8).
+//!
+//! ```text
+//! feed, as it grows ────────────────┐
+//! due instant ──► sync ─────────────┼─► changes since the cursor ─► schedules, and the log of who changed
+//! attempt ──► confirm ──────────────┘
+//! ```
+//!
+//! One cursor, advanced by whoever reads first: a page is applied only if the cursor still stands
+//! where the page begins, so that two readers never apply a change twice. The feed that is followed
+//! does not know of the others: a page of it that overlaps what they have read, or begins behind a
+//! cursor that was set back, has the rest read from the cursor on. The log answers the processor's
+//! question "who has changed since I read this page?" (M3); it is bounded, and a question that
+//! reaches behind it is answered with "everybody may have".
+//!
+//! What may fail: the network, then schedules go on as they are known (F4) and the processor is
+//! told that it cannot rely on the log. A cursor that the feed no longer knows, then everything is
+//! read anew (F7). While the feed cannot be read, [`ChangeFeed::fault`] says why.
+
+use std::collections::{HashSet, VecDeque};
+use std::error::Error;
+use std::iter;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use cohort_config_client::FeedEvent;
+use cohort_preferences::{Change, ChangeKind, ChangePage, FeatureType, TenantId, is_later_cursor};
+use futures_util::stream::BoxStream;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+use super::all::Schedules;
+use crate::clock::AgentClock;
+use crate::source::{PreferenceSource, SourceError};
+
+/// The most changes that the log holds.
+const LOG_LENGTH: usize = 100_000;
+
+/// How long the feed counts as up to date after it was read (M3).
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
+
+/// Follows the feed for the scheduler and the processor.
+pub(crate) struct ChangeFeed {
+    source: Arc<dyn PreferenceSource>,
+    clock: Arc<dyn AgentClock>,
+    schedules: Arc<Schedules>,
+    state: Mutex<State>,
+    reading: tokio::sync::Mutex<()>,
+    changed: Notify,
+    /// Told when a change without a name was applied.
+    erased: Notify,
+    /// Every change stamped at or before this instant has been applied.
+    known: tokio::sync::watch::Sender<Timestamp>,
+}
+
+struct State {
+    /// `None` before everything has been read, and from when the feed no longer knew it until
+    /// everything is read anew.
+    cursor: Option<String>,
+    /// When the feed was last asked and answered to its end.
+    confirmed_at: Timestamp,
+    /// Who changed for which feature.
+    log: VecDeque<(FeatureType, TenantId)>,
+    /// The number of the log's first entry; numbers are never reused.
+    log_start: u64,
+    /// Why the feed cannot be read at the moment.
+    fault: Option<String>,
+    /// Since when.
+    fault_since: Timestamp,
+    /// How late the latest change was heard of.
+    lag: SignedDuration,
+}
+
+/// A place in the watch's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogPosition {
+    /// The number of the entry that would come next.
+    entry: u64,
+    /// When it was the log's end.
+    pub(crate) at: Timestamp,
+}
+
+/// Who has changed since a place in the log.
+#[derive(Debug)]
+pub(crate) enum ChangedSince {
+    /// Only these.
+    Only(HashSet<TenantId>),
+    /// Maybe everybody: the log does not reach back so far.
+    MaybeAll,
+}
+
+impl State {
+    /// Notes who changed. A change without a name, as of a user who was erased (W8), may be
+    /// anybody's.
+    fn note(&mut self, change: &Change) {
+        match (&change.tenant_id, change.kind) {
+            (Some(tenant), _) => self.log.push_back((change.feature_type.clone(), tenant.clone())),
+            (None, ChangeKind::Defaults) => {}
+            (None, ChangeKind::Set | ChangeKind::Deleted) => self.forget_log(),
+        }
+    }
+
+    /// Whoever asks what was noted before is told that everybody may have changed.
+    fn forget_log(&mut self) {
+        self.log_start += self.log.len() as u64 + 1;
+        self.log.clear();
+    }
+}
+
+impl ChangeFeed {
+    pub(crate) fn new(
+        source: Arc<dyn PreferenceSource>,
+        clock: Arc<dyn AgentClock>,
+        schedules: Arc<Schedules>,
+    ) -> Self {
+        let (never, lag) = (Timestamp::MIN, SignedDuration::ZERO);
+        let state = State {
+            cursor: None,
+            confirmed_at: never,
+            log: VecDeque::new(),
+            log_start: 0,
+            fault: None,
+            fault_since: never,
+            lag,
+        };
+        let (reading, changed, erased) =
+            (tokio::sync::Mutex::new(()), Notify::new(), Notify::new());
+        Self {
+            source,
+            clock,
+            schedules,
+            state: Mutex::new(state),
+            reading,
+            changed,
+            erased,
+            known: tokio::sync::watch::Sender::new(never),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("the state is changed by code that does not panic")
+    }
+
+    /// Follows from `cursor` on, everything before it being known: what was asked of the log before
+    /// is unknown now.
+    pub(crate) fn start_at(&self, cursor: String, known_until: Timestamp) {
+        let mut state = self.lock();
+        state.forget_log();
+        state.cursor = Some(cursor);
+        self.known.send_replace(known_until);
+    }
+
+    /// Nobody knows where to follow from, before [`ChangeFeed::start_at`] says so.
+    pub(crate) fn lose_place(&self) {
+        self.lock().cursor = None;
+    }
+
+    /// Goes back to an earlier cursor: groups were read anew there, and the changes behind it are
+    /// not in them yet.
+    pub(crate) fn rewind_to(&self, cursor: &str, complete_until: Timestamp) {
+        let mut state = self.lock();
+        if state.cursor.as_deref().is_some_and(|current| is_later_cursor(current, cursor)) {
+            state.cursor = Some(cursor.to_owned());
+            self.known.send_modify(|known| *known = complete_until.min(*known));
+            state.confirmed_at = Timestamp::MIN;
+        }
+    }
+
+    /// Every change stamped at or before this instant is in the schedules.
+    pub(crate) fn known_until(&self) -> Timestamp {
+        *self.known.borrow()
+    }
+
+    /// Returns once every change stamped at or before this instant is in the schedules.
+    pub(crate) async fn until_known(&self, instant: Timestamp) {
+        let mut known = self.known.subscribe();
+        // It fails only without a sender, which is this very watch.
+        let _known = known.wait_for(|known| *known >= instant).await;
+    }
+
+    /// The log's present end.
+    pub(crate) fn position(&self) -> LogPosition {
+        let state = self.lock();
+        LogPosition { entry: state.log_start + state.log.len() as u64, at: self.clock.now() }
+    }
+
+    /// Who has changed their preference for a feature since then.
+    pub(crate) fn changed_since(&self, feature: &FeatureType, seen: LogPosition) -> ChangedSince {
+        let state = self.lock();
+        match seen.entry.checked_sub(state.log_start) {
+            Some(skip) => {
+                let of_feature =
+                    state.log.iter().skip(skip as usize).filter(|(changed, _)| changed == feature);
+                ChangedSince::Only(of_feature.map(|(_, tenant)| tenant.clone()).collect())
+            }
+            None => ChangedSince::MaybeAll,
+        }
+    }
+
+    /// Reads the feed to its end unless that was done within the last second (M3).
+    pub(crate) async fn confirm(&self) -> Result<(), SourceError> {
+        let is_fresh = |watch: &Self| {
+            watch.clock.now().duration_since(watch.lock().confirmed_at).abs() <= FRESH
+        };
+        if is_fresh(self) {
+            return Ok(());
+        }
+        let _turn = self.reading.lock().await;
+        // Who waited for the turn finds the work done by whoever had it.
+        if is_fresh(self) { Ok(()) } else { self.read_to_end().await }
+    }
+
+    /// Reads the feed to its end.
+    pub(crate) async fn sync(&self) -> Result<(), SourceError> {
+        let _turn = self.reading.lock().await;
+        self.read_to_end().await
+    }
+
+    async fn read_to_end(&self) -> Result<(), SourceError> {
+        loop {
+            let Some(cursor) = self.lock().cursor.clone() else {
+                return Err(SourceError::Gone);
+            };
+            let asked_at = self.clock.now();
+            let page = self.source.changes(&cursor, Duration::ZERO).await?;
+            let is_end = page.changes.is_empty();
+            self.take(&cursor, page);
+            if is_end {
+                self.lock().confirmed_at = asked_at;
+                return Ok(());
+            }
+        }
+    }
+
+    /// The feed from the cursor on, as it grows (F8).
+    pub(crate) fn events(
+        &self,
+    ) -> Result<BoxStream<'_, Result<FeedEvent, SourceError>>, SourceError> {
+        let cursor = self.lock().cursor.clone().ok_or(SourceError::Gone)?;
+        Ok(self.source.follow(cursor))
+    }
+
+    /// Takes in what the feed has told.
+    pub(crate) async fn learn(&self, event: FeedEvent) -> Result<(), SourceError> {
+        match event {
+            FeedEvent::Page { since, page } => {
+                self.note_reading();
+                self.take_or_catch_up(&since, page).await
+            }
+            FeedEvent::Resynchronise { .. } => Err(SourceError::Gone),
+            FeedEvent::Interrupted(error) => {
+                self.note_fault(&error);
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_or_catch_up(&self, since: &str, page: ChangePage) -> Result<(), SourceError> {
+        let next = page.next.clone();
+        self.take(since, page);
+        let is_behind =
+            self.lock().cursor.as_deref().is_none_or(|cursor| is_later_cursor(&next, cursor));
+        if is_behind { self.sync().await } else { Ok(()) }
+    }
+
+    /// Whether it knows from where to follow.
+    pub(crate) fn is_following(&self) -> bool {
+        self.lock().cursor.is_some()
+    }
+
+    /// Why the feed cannot be read at the moment; `None` while it can.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.lock().fault.clone()
+    }
+
+    /// How late the latest change was heard of, or for how long none can be.
+    pub(crate) fn lag(&self) -> SignedDuration {
+        let state = self.lock();
+        if state.fault.is_some() {
+            self.clock.now().duration_since(state.fault_since)
+        } else {
+            state.lag
+        }
+    }
+
+    /// Notes why the feed cannot be read, and says so once.
+    pub(crate) fn note_fault(&self, error: &(dyn Error + 'static)) {
+        let told = iter::successors(Some(error), |error| (*error).source())
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": ");
+        let mut state = self.lock();
+        if state.fault.replace(told).is_none() {
+            state.fault_since = self.clock.now();
+            tracing::warn!(
+                error,
+                "the change feed cannot be read; what is known goes on, and it is tried again"
+            );
+        }
+    }
+
+    fn note_reading(&self) {
+        if self.lock().fault.take().is_some() {
+            tracing::info!("the change feed is read again");
+        }
+    }
+
+    /// Tells whoever waits for a change that schedules are others now.
+    pub(crate) fn tell(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Returns once a change without a name has been applied since the last call (W8).
+    pub(crate) async fn heard_of_an_erasure(&self) {
+        self.erased.notified().await;
+    }
+
+    /// Returns once a change has been applied after this call began to wait.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Applies a page that begins at `cursor`, if no other reader has taken it already.
+    fn take(&self, cursor: &str, page: ChangePage) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if state.cursor.as_deref() != Some(cursor) {
+            return;
+        }
+        for change in &page.changes {
+            for (job_id, error) in self.schedules.apply(change, now) {
+                tracing::warn!(%job_id, change = %change.id, %error,
+                    "a preference cannot be scheduled");
+            }
+            state.note(change);
+        }
+        state.lag = page.changes.last().map_or(state.lag, |latest| now.duration_since(latest.at));
+        let surplus = state.log.len().saturating_sub(LOG_LENGTH);
+        state.log.drain(..surplus);
+        state.log_start += surplus as u64;
+        self.known.send_modify(|known| *known = page.complete_until.max(*known));
+        state.cursor = Some(page.next);
+        if !page.changes.is_empty() {
+            self.changed.notify_one();
+        }
+        if page.changes.iter().any(is_of_the_erased) {
+            self.erased.notify_one();
+        }
+    }
+}
+
+/// A change of which nobody knows any more whose it was.
+pub(crate) fn is_of_the_erased(change: &Change) -> bool {
+    change.tenant_id.is_none() && change.kind != ChangeKind::Defaults
+}

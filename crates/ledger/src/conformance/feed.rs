@@ -1,0 +1,85 @@
+//! The outcome feed (F7).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Handles, Promise, ended, new_run, nine, open, read, seconds_past_nine};
+use crate::{FeedPage, Ledger, LedgerError, Status};
+
+pub(super) const ALL: [Promise; 2] = [
+    |ledger| Box::pin(the_feed_shows_each_outcome_once_while_many_record(ledger)),
+    |ledger| Box::pin(a_place_behind_what_is_kept_or_of_another_ledger_is_gone(ledger)),
+];
+
+async fn the_feed_shows_each_outcome_once_while_many_record(Handles { one, other }: Handles) {
+    let run = open(&*one, new_run("09:00")).await.expect("opened");
+    let mut recorders = Vec::new();
+    for (place, chunk) in read(&*one, &run, 1..=200, 1).await.into_iter().enumerate() {
+        let ledger = Arc::clone(if place % 2 == 0 { &one } else { &other });
+        recorders.push(tokio::spawn(async move {
+            ledger
+                .record_outcomes(ended(&chunk, Status::Succeeded, nine()))
+                .await
+                .expect("recorded")
+        }));
+    }
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    while seen.len() < 200 {
+        let page = other.outcome_feed(cursor, 7).await.expect("reads");
+        seen.extend(page.outcomes.into_iter().map(|outcome| outcome.tenant_id.to_string()));
+        cursor = Some(page.next);
+        tokio::task::yield_now().await;
+    }
+    for recorder in recorders {
+        recorder.await.expect("no panic");
+    }
+    assert!(other.outcome_feed(cursor, 7).await.expect("reads").outcomes.is_empty());
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 200, "with no gap, and none twice");
+}
+
+/// Records the outcome of the one user of a run.
+pub(crate) async fn record_one(ledger: &dyn Ledger) {
+    let run = open(ledger, new_run("09:00")).await.expect("opened");
+    let chunk = read(ledger, &run, 1..=1, 1).await.remove(0);
+    ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
+}
+
+/// The page behind a place, as soon as it has so many outcomes: whoever has a transaction open on
+/// the server holds the feed back.
+pub(crate) async fn read_until(ledger: &dyn Ledger, cursor: &str, outcomes: usize) -> FeedPage {
+    let reading = async {
+        loop {
+            let page = ledger.outcome_feed(Some(cursor.into()), 10).await.expect("reads");
+            if page.outcomes.len() >= outcomes {
+                return page;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), reading)
+        .await
+        .expect("what is committed is shown")
+}
+
+async fn a_place_behind_what_is_kept_or_of_another_ledger_is_gone(Handles { one, .. }: Handles) {
+    let start = one.outcome_feed(None, 10).await.expect("reads").next;
+    let run = open(&*one, new_run("09:00")).await.expect("opened");
+    for chunk in read(&*one, &run, 1..=2, 1).await {
+        one.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
+    }
+    let behind = read_until(&*one, &start, 2).await;
+    let now = one.outcome_feed(Some("now".into()), 10).await.expect("reads");
+    assert_eq!((now.outcomes.len(), &now.next), (0, &behind.next));
+    one.prune(seconds_past_nine(1), 1_000).await.expect("pruned");
+    assert!(matches!(one.outcome_feed(Some(start), 10).await, Err(LedgerError::CursorGone)));
+    assert_eq!(one.outcome_feed(Some(behind.next), 10).await.expect("reads").outcomes.len(), 0);
+    assert!(matches!(
+        one.outcome_feed(Some("ffffffff-1-1".into()), 10).await,
+        Err(LedgerError::CursorGone)
+    ));
+    assert!(matches!(
+        one.outcome_feed(Some("yesterday".into()), 10).await,
+        Err(LedgerError::Cursor(_))
+    ));
+}

@@ -1,0 +1,80 @@
+//! Why the ledger could not do what was asked.
+
+use cohort_preferences::GroupError;
+use jiff::Timestamp;
+
+use crate::{RunId, TzdbRelease};
+
+/// Why the ledger could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database failed.
+    #[error("writing or reading the ledger")]
+    Database(#[from] cohort_database::DatabaseError),
+    /// A row does not read back as what was written.
+    #[error("reading a row of the ledger: {0}")]
+    Corrupt(String),
+    /// The claim has passed to another agent: nothing was recorded (F3).
+    #[error("the claim of chunk {chunk} has passed to another agent")]
+    LostClaim {
+        /// Which chunk.
+        chunk: i64,
+    },
+    /// Jobs or purposes were stored after the edit was decided on: read them again, and decide
+    /// anew.
+    #[error("jobs or purposes were stored meanwhile")]
+    RevisionMoved,
+    /// A plan by a time zone database that is not the ledger's (T11).
+    #[error("planned by the time zone database {planned_by}, and the ledger goes by {in_force}")]
+    OtherTzdb {
+        /// The planner's.
+        planned_by: TzdbRelease,
+        /// The ledger's.
+        in_force: TzdbRelease,
+    },
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// A run that has ended cannot be canceled.
+    #[error("run {run} was closed{}: nothing of it is left to cancel", since(*closed_at))]
+    RunEnded {
+        /// Which run.
+        run: RunId,
+        /// When.
+        closed_at: Option<Timestamp>,
+    },
+    /// Nobody can be requeued in a run that is being canceled.
+    #[error("run {0} is being canceled: who failed in it can be requeued once it is closed")]
+    RunIsBeingCanceled(RunId),
+    /// A cursor of another incarnation of the ledger, or behind what is kept (F7, F11).
+    #[error(
+        "this cursor belongs to another incarnation of the ledger, or to what is no longer kept: \
+         list the outcomes, then follow from now"
+    )]
+    CursorGone,
+    /// A cursor that no list gave out.
+    #[error("cursor: expected one that an earlier page gave, got {0:?}")]
+    Cursor(String),
+}
+
+fn since(closed_at: Option<Timestamp>) -> String {
+    closed_at.map(|at| format!(" at {at}")).unwrap_or_default()
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<tokio_postgres::Error> for LedgerError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<GroupError> for LedgerError {
+    fn from(error: GroupError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}

@@ -1,0 +1,123 @@
+//! What a run is named after: the nominal time of an occurrence, or the trigger that an operator
+//! pulled (D1).
+
+use std::fmt;
+use std::str::FromStr;
+
+use cohort_preferences::{NominalTime, Occurrence};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::LedgerError;
+
+/// What precedes the identifier in a trigger's name.
+const TRIGGER: &str = "trigger:";
+
+/// One firing of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Firing {
+    /// The instant: its members are those of it (M1).
+    #[serde(rename = "scheduled_at")]
+    pub at: Timestamp,
+    /// The name.
+    pub nominal: FiringName,
+}
+
+/// The name of a firing, which is part of its users' keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FiringName {
+    /// The nominal time that the calendar says.
+    Nominal(NominalTime),
+    /// An operator pulled a trigger; not counted for M6.
+    Trigger(Uuid),
+}
+
+impl From<Occurrence> for Firing {
+    fn from(occurrence: Occurrence) -> Self {
+        Self { at: occurrence.at, nominal: FiringName::Nominal(occurrence.nominal) }
+    }
+}
+
+impl Firing {
+    /// A trigger that is pulled now.
+    pub fn triggered(now: Timestamp) -> Self {
+        let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+        let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+        let name = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds));
+        Self { at: now, nominal: FiringName::Trigger(name) }
+    }
+}
+
+impl FiringName {
+    /// The nominal date; `None` for a trigger, which belongs to no date (M6).
+    pub fn date(&self) -> Option<Date> {
+        self.nominal().map(|nominal| nominal.date())
+    }
+
+    /// The nominal time; `None` for a trigger.
+    pub fn nominal(&self) -> Option<NominalTime> {
+        match self {
+            Self::Nominal(nominal) => Some(*nominal),
+            Self::Trigger(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for FiringName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nominal(nominal) => nominal.fmt(f),
+            Self::Trigger(name) => write!(f, "{TRIGGER}{name}"),
+        }
+    }
+}
+
+impl From<FiringName> for String {
+    fn from(name: FiringName) -> Self {
+        name.to_string()
+    }
+}
+
+impl FromStr for FiringName {
+    type Err = LedgerError;
+
+    fn from_str(text: &str) -> Result<Self, LedgerError> {
+        let corrupt = |error: &dyn fmt::Display| {
+            LedgerError::Corrupt(format!("the name {text:?} of a firing: {error}"))
+        };
+        match text.strip_prefix(TRIGGER) {
+            Some(name) => name.parse().map(Self::Trigger).map_err(|error| corrupt(&error)),
+            None => text.parse().map(Self::Nominal).map_err(|error| corrupt(&error)),
+        }
+    }
+}
+
+impl TryFrom<String> for FiringName {
+    type Error = LedgerError;
+
+    fn try_from(text: String) -> Result<Self, LedgerError> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_name_read_back_and_a_trigger_has_no_date() {
+        let occurrence: FiringName = "2026-12-01T09:00".parse().expect("a nominal time");
+        assert_eq!(occurrence.date(), Some("2026-12-01".parse().expect("a date")));
+        let trigger =
+            Firing::triggered("2026-12-01T09:00:00Z".parse().expect("an instant")).nominal;
+        assert!(trigger.to_string().starts_with("trigger:01a230d5-1280-7"), "{trigger}");
+        assert_eq!(
+            (trigger.to_string().parse::<FiringName>().expect("a name"), trigger.date()),
+            (trigger, None)
+        );
+        assert!("trigger:now".parse::<FiringName>().is_err());
+    }
+}

@@ -1,0 +1,240 @@
+//! A run: the processing of one occurrence of one group by one job; and what opens it.
+
+use cohort_preferences::{FeatureType, JobId, PreferenceGroup, Priority, StatedGroup};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Firing, Outcome, RunId, StatusName, TzdbRelease, UnprocessedReason};
+
+/// The processing of one occurrence of one group by one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// Which job.
+    pub job_id: JobId,
+    /// The version of the job that was in force when it was opened; `None` for a job that is not
+    /// stored.
+    pub job_version: Option<u32>,
+    /// Of which feature.
+    pub feature_type: FeatureType,
+    /// Of which group.
+    #[serde(flatten)]
+    pub group: PreferenceGroup,
+    /// Of which occurrence.
+    #[serde(flatten)]
+    pub occurrence: Firing,
+    /// How far it is.
+    pub state: RunState,
+    /// Why members have no outcome of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<UnprocessedReason>,
+    /// How many members ended how.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When an operator canceled it; `None` again once it was reopened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled_at: Option<Timestamp>,
+    /// When its last outcome was recorded.
+    pub closed_at: Option<Timestamp>,
+    /// The stated groups whose members it has.
+    #[serde(skip)]
+    pub stated: Vec<StatedGroup>,
+    /// Where in the member list the next page begins; `None` before the first.
+    #[serde(skip)]
+    pub cursor: Option<String>,
+    /// How often its member list could not be read.
+    #[serde(skip)]
+    pub read_faults: u32,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Members are still to be read, or, where there is a reason not to process them, to be
+    /// counted.
+    Reading,
+    /// All members are in chunks; some have no outcome yet.
+    Processing,
+    /// Every member has an outcome, or was missed.
+    Closed,
+}
+
+impl RunState {
+    /// The state as it stands in the record.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Processing => "processing",
+            Self::Closed => "closed",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Reading, Self::Processing, Self::Closed]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+    }
+}
+
+/// How many members of a run ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Members put into chunks so far.
+    pub members: u64,
+    /// Whose work succeeded.
+    pub succeeded: u64,
+    /// Whose work failed.
+    pub failed: u64,
+    /// Who were skipped.
+    pub skipped: u64,
+    /// Of those skipped: who were never put into a chunk, and have no outcome of their own; the
+    /// run's reason says why.
+    pub unread: u64,
+    /// Who were never put into a chunk; the run's reason says why.
+    pub missed: u64,
+}
+
+impl Counts {
+    /// How many of these outcomes are which.
+    pub(crate) fn of(outcomes: &[Outcome]) -> Self {
+        let count =
+            |name| outcomes.iter().filter(|outcome| outcome.status.name() == name).count() as u64;
+        let [succeeded, failed, skipped] =
+            [StatusName::Succeeded, StatusName::Failed, StatusName::Skipped].map(count);
+        Self { succeeded, failed, skipped, ..Self::default() }
+    }
+}
+
+impl Counts {
+    /// Both together.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            members: self.members + other.members,
+            succeeded: self.succeeded + other.succeeded,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+            missed: self.missed + other.missed,
+            unread: self.unread + other.unread,
+        }
+    }
+}
+
+/// An occurrence to open a run for.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The version of the job; `None` for one that is not stored.
+    pub job_version: Option<u32>,
+    /// Of which feature.
+    pub feature_type: FeatureType,
+    /// Of which group.
+    pub group: PreferenceGroup,
+    /// The stated groups that make it up, as far as they are known.
+    pub stated: Vec<StatedGroup>,
+    /// Of which occurrence.
+    pub occurrence: Firing,
+    /// How urgent.
+    pub priority: Priority,
+    /// `Some` if it is not to be processed: why, and how many members that concerns (A1); `None` of
+    /// these if they are still to be counted.
+    pub unprocessed: Option<(UnprocessedReason, Option<u64>)>,
+}
+
+impl NewRun {
+    /// How many members it begins with that were skipped, and that were missed.
+    pub(crate) fn unprocessed_members(&self) -> (u64, u64) {
+        match self.unprocessed {
+            Some((UnprocessedReason::JobPaused | UnprocessedReason::Canceled, Some(members))) => {
+                (members, 0)
+            }
+            Some((UnprocessedReason::Missed(_), Some(members))) => (0, members),
+            Some((_, None)) | None => (0, 0),
+        }
+    }
+
+    /// One that is not to be processed is closed at once, unless its members are still to be
+    /// counted.
+    pub(crate) fn state(&self) -> RunState {
+        if self.unprocessed.is_some_and(|(_, members)| members.is_some()) {
+            RunState::Closed
+        } else {
+            RunState::Reading
+        }
+    }
+}
+
+/// Up to when a job's occurrences are planned (F1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermark {
+    /// Everything up to here is planned.
+    pub planned_until: Timestamp,
+    /// Groups that came to be later than this were not yet known then.
+    pub known_until: Timestamp,
+    /// From here on everything is planned anew, because another time zone database was adopted
+    /// (T11); `None`: nothing is.
+    pub replan_from: Option<Timestamp>,
+}
+
+/// What is to be opened for a job.
+#[derive(Debug)]
+pub struct Plan {
+    /// How far the job is planned with it. A `replan_from` says what it has planned anew, and a
+    /// mark never goes back.
+    pub watermark: Watermark,
+    /// The runs.
+    pub runs: Vec<NewRun>,
+    /// The time zone database by which they were planned; `None` for a trigger, which no calendar
+    /// names.
+    pub tzdb: Option<TzdbRelease>,
+}
+
+/// Which other runs of a job there are beside one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherRuns {
+    /// Whether one of an earlier instant is open, and users may be open in it (F10).
+    pub is_earlier_open: bool,
+    /// Whether one of another group has members in the period (M6).
+    pub is_in_period: bool,
+}
+
+/// Which runs to list, newest first; `None` does not restrict.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunQuery {
+    /// Of one job.
+    pub job: Option<JobId>,
+    /// In one state.
+    pub state: Option<RunState>,
+    /// Older than this run.
+    pub before: Option<RunId>,
+    /// The most wanted, up to 1,000.
+    pub limit: Option<usize>,
+}
+
+/// The most runs a list answers at once.
+const MOST_RUNS_A_PAGE: usize = 1_000;
+
+impl RunQuery {
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.unwrap_or(MOST_RUNS_A_PAGE).min(MOST_RUNS_A_PAGE)
+    }
+}
+
+/// How urgent a priority is as it stands in the record: 0 goes first (D7).
+pub(crate) fn urgency(priority: Priority) -> i32 {
+    match priority {
+        Priority::Critical => 0,
+        Priority::High => 1,
+        Priority::Medium => 2,
+        Priority::Low => 3,
+    }
+}
+
+pub(crate) fn read_urgency(urgency: i32) -> Option<Priority> {
+    [Priority::Critical, Priority::High, Priority::Medium, Priority::Low]
+        .into_iter()
+        .find(|priority| self::urgency(*priority) == urgency)
+}

@@ -1,0 +1,198 @@
+//! Jobs and purposes on SQLite.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use cohort_preferences::JobId;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
+
+use super::{
+    LedgerError, SqliteLedger, instant, micros, micros_to_instant, parsed, to_json, unreadable,
+};
+use crate::definitions::{
+    Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith,
+    StoredDefinitions,
+};
+
+#[async_trait]
+impl DefinitionLedger for SqliteLedger {
+    async fn definition_revision(&self) -> Result<u64, LedgerError> {
+        self.db.read(definition_revision).await
+    }
+
+    async fn definitions(&self) -> Result<StoredDefinitions, LedgerError> {
+        self.db.read(definitions).await
+    }
+
+    async fn definition_versions(
+        &self,
+        kind: DefinitionKind,
+        name: &str,
+    ) -> Result<Vec<Definition>, LedgerError> {
+        let name = name.to_owned();
+        self.db.read(move |tx| definition_versions(tx, kind, &name)).await
+    }
+
+    async fn store_definitions(&self, edit: DefinitionEdit) -> Result<(), LedgerError> {
+        self.db.write(move |tx| store_definitions(tx, &edit)).await
+    }
+
+    async fn started_with(&self, agent: &str) -> Result<Option<Value>, LedgerError> {
+        let agent = agent.to_owned();
+        self.db.read(move |tx| started_with(tx, &agent)).await
+    }
+
+    async fn pause_job(&self, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
+        let job = job.clone();
+        self.db.write(move |tx| pause_job(tx, &job, now)).await
+    }
+
+    async fn resume_job(&self, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
+        let job = job.clone();
+        self.db.write(move |tx| resume_job(tx, &job, now)).await
+    }
+}
+
+/// The columns that `read_definition` reads, in its order.
+const DEFINITION: &str =
+    "SELECT kind, name, version, document, applied_at, applied_by FROM definition d";
+
+fn definition_revision(tx: &Connection) -> Result<u64, LedgerError> {
+    let revision: i64 = tx
+        .prepare_cached("SELECT revision FROM definition_revision")?
+        .query_row([], |row| row.get(0))?;
+    Ok(revision as u64)
+}
+
+fn definitions(tx: &Connection) -> Result<StoredDefinitions, LedgerError> {
+    let latest =
+        "(SELECT max(version) FROM definition l WHERE l.kind = d.kind AND l.name = d.name)";
+    let mut statement =
+        tx.prepare_cached(&format!("{DEFINITION} WHERE version = {latest} ORDER BY kind, name"))?;
+    let latest = statement.query_map([], read_definition)?.collect::<Result<_, _>>()?;
+    Ok(StoredDefinitions { revision: definition_revision(tx)?, latest, pauses: pauses(tx)? })
+}
+
+fn pauses(tx: &Connection) -> Result<BTreeMap<JobId, Pause>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT job_id, paused_at, resumed_at FROM job WHERE paused_at IS NOT NULL",
+    )?;
+    let pauses = statement.query_map([], |row| {
+        let until =
+            row.get::<_, Option<i64>>(2)?.map(|until| micros_to_instant(2, until)).transpose()?;
+        Ok((parsed(row, 0)?, Pause { from: instant(row, 1)?, until }))
+    })?;
+    Ok(pauses.collect::<Result<_, _>>()?)
+}
+
+fn definition_versions(
+    tx: &Connection,
+    kind: DefinitionKind,
+    name: &str,
+) -> Result<Vec<Definition>, LedgerError> {
+    let mut statement =
+        tx.prepare_cached(&format!("{DEFINITION} WHERE kind = ?1 AND name = ?2 ORDER BY version"))?;
+    let versions = statement.query_map(params![kind.as_str(), name], read_definition)?;
+    Ok(versions.collect::<Result<_, _>>()?)
+}
+
+fn store_definitions(tx: &Connection, edit: &DefinitionEdit) -> Result<(), LedgerError> {
+    if definition_revision(tx)? != edit.based_on {
+        return Err(LedgerError::RevisionMoved);
+    }
+    for (alteration, definition) in &edit.versions {
+        insert_definition(tx, definition)?;
+        if (definition.kind, *alteration) == (DefinitionKind::Job, Alteration::Created) {
+            start_job(tx, &definition.name, definition.applied_at)?;
+        }
+    }
+    if let Some(start) = &edit.start {
+        note_start(tx, start)?;
+    }
+    if edit.versions.is_empty() { Ok(()) } else { raise_revision(tx) }
+}
+
+fn insert_definition(tx: &Connection, definition: &Definition) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO definition (kind, name, version, document, applied_at, \
+        applied_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        definition.kind.as_str(),
+        definition.name,
+        definition.version,
+        definition.document.as_ref().map(to_json),
+        micros(definition.applied_at),
+        definition.applied_by,
+    ])?;
+    Ok(())
+}
+
+/// A job that is new, or comes back, has nothing to catch up on (F1).
+fn start_job(tx: &Connection, job: &str, at: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO job (job_id, began, mark, known_until) VALUES (?1, ?2, ?2, ?2)
+         ON CONFLICT (job_id) DO UPDATE SET began = ?2, mark = max(mark, ?2), known_until = \
+         max(known_until, ?2), replan_from = NULL,
+                                            paused_at = NULL, resumed_at = NULL",
+    )?
+    .execute(params![job, micros(at)])?;
+    Ok(())
+}
+
+fn note_start(tx: &Connection, start: &StartedWith) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO agent_start (agent, documents) VALUES (?1, ?2) ON CONFLICT (agent) DO UPDATE \
+         SET documents = excluded.documents",
+    )?
+    .execute(params![start.agent, start.documents.to_string()])?;
+    Ok(())
+}
+
+fn started_with(tx: &Connection, agent: &str) -> Result<Option<Value>, LedgerError> {
+    let mut statement = tx.prepare_cached("SELECT documents FROM agent_start WHERE agent = ?1")?;
+    Ok(statement.query_row([agent], |row| super::from_json(row, 0)).optional()?)
+}
+
+fn pause_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
+    let paused = tx
+        .prepare_cached(
+            "UPDATE job SET paused_at = ?2, resumed_at = NULL WHERE job_id = ?1 AND (paused_at IS \
+             NULL OR resumed_at IS NOT NULL)",
+        )?
+        .execute(params![job.as_str(), micros(now)])?;
+    if paused == 1 { raise_revision(tx).map(|()| true) } else { Ok(false) }
+}
+
+fn resume_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
+    let resumed = tx
+        .prepare_cached(
+            "UPDATE job SET resumed_at = ?2 WHERE job_id = ?1 AND paused_at IS NOT \
+            NULL AND resumed_at IS NULL",
+        )?
+        .execute(params![job.as_str(), micros(now)])?;
+    if resumed == 1 { raise_revision(tx).map(|()| true) } else { Ok(false) }
+}
+
+fn raise_revision(tx: &Connection) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE definition_revision SET revision = revision + 1")?.execute([])?;
+    Ok(())
+}
+
+fn read_definition(row: &Row<'_>) -> rusqlite::Result<Definition> {
+    let document: Option<String> = row.get(3)?;
+    Ok(Definition {
+        kind: DefinitionKind::from_name(&row.get::<_, String>(0)?)
+            .ok_or_else(|| unreadable(0, "no kind of definition"))?,
+        name: row.get(1)?,
+        version: row.get(2)?,
+        document: document
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| unreadable(3, error))?,
+        applied_at: instant(row, 4)?,
+        applied_by: row.get(5)?,
+    })
+}
