@@ -4,6 +4,7 @@
 //! Read in this order: [`DynamicBatchScheduler`] opens runs, [`EnhancedBatchProcessor`] works on
 //! them, a [`Handler`] does the work itself, and the [`Ledger`] is the record that decides.
 
+mod agent;
 mod api;
 mod clock;
 mod completeness;
@@ -20,6 +21,7 @@ mod schedules;
 mod shared;
 mod source;
 
+pub use agent::Agent;
 pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health, agent_metrics, with_agent_metrics};
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
 pub use cohort_config_client::FeedEvent;
