@@ -46,8 +46,8 @@ pub use explain::{
     Answer, ExplainError, Explainer, Explanation, Moment, MomentError, Step, StepName,
 };
 pub use handler::{
-    Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserWork, Work,
-    handler_fn,
+    Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserShare,
+    UserWork, Work, handler_fn,
 };
 pub use handlers::{
     HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler,

@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 
 use super::public_address::PublicResolver;
 use super::signature::SigningSecret;
-use crate::handler::{Handler, HandlerError, UserResult, UserWork, Work};
+use crate::handler::{Handler, HandlerError, UserResult, UserShare, Work};
 use cohort_ledger::chunk_key;
 
 /// The most bytes of an answer that are read.
@@ -185,7 +185,7 @@ fn event(work: &Work, id: &str, now: Timestamp) -> Vec<u8> {
 }
 
 /// The distinct override sets with their users, in the order of the users.
-fn override_groups(users: &[UserWork]) -> Vec<OverrideGroup<'_>> {
+fn override_groups(users: &[UserShare]) -> Vec<OverrideGroup<'_>> {
     let mut groups: Vec<OverrideGroup<'_>> = Vec::new();
     for user in users {
         match groups.iter_mut().find(|group| *group.template_overrides == user.template_overrides) {

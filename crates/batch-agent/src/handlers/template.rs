@@ -18,7 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::handler::{Handler, HandlerError, UserResult, UserWork, Work};
+use crate::handler::{Handler, HandlerError, UserResult, UserShare, Work};
 
 /// Instructions that one text may cost: a hostile or looping template ends here.
 const FUEL: u64 = 1_000_000;
@@ -46,7 +46,7 @@ struct Context<'a> {
     #[serde(flatten)]
     work: &'a Work,
     #[serde(flatten)]
-    user: &'a UserWork,
+    user: &'a UserShare,
     overrides: &'a Map<String, Value>,
 }
 
@@ -150,7 +150,7 @@ impl Renderer {
         Ok(work.users.iter().map(|user| self.write(&folder, work, user)).collect())
     }
 
-    fn write(&self, folder: &Path, work: &Work, user: &UserWork) -> UserResult {
+    fn write(&self, folder: &Path, work: &Work, user: &UserShare) -> UserResult {
         let tenant_id = user.tenant_id.clone();
         let written = self.render(work, user).and_then(|text| {
             let file = folder.join(format!("{}.{}", file_name(user), self.extension));
@@ -162,7 +162,7 @@ impl Renderer {
         }
     }
 
-    fn render(&self, work: &Work, user: &UserWork) -> Result<String, HandlerError> {
+    fn render(&self, work: &Work, user: &UserShare) -> Result<String, HandlerError> {
         let context = Serde(Context { work, user, overrides: &user.template_overrides });
         let rendered =
             self.environment.get_template(TEMPLATE).and_then(|template| template.render(context));
@@ -184,7 +184,7 @@ fn occurrence_name(work: &Work) -> String {
 
 /// The encoded tenant; one that is too long for a file name is cut and told apart by the start of
 /// its key.
-fn file_name(user: &UserWork) -> String {
+fn file_name(user: &UserShare) -> String {
     let encoded = utf8_percent_encode(user.tenant_id.as_str(), FILE_NAME).to_string();
     if encoded.len() <= LONGEST_NAME {
         encoded
@@ -217,7 +217,7 @@ mod tests {
             nominal: "2026-12-01T09:00".parse().expect("nominal"),
             timezone: "Europe/Berlin".into(),
             scheduled_at: "2026-12-01T08:00:00Z".parse().expect("instant"),
-            users: vec![UserWork {
+            users: vec![UserShare {
                 tenant_id: tenant.parse().expect("tenant"),
                 key: "k".repeat(40),
                 attempt: 1,

@@ -15,7 +15,7 @@ use super::overlap::{Overlaps, PAUSE_OF_OVERLAP};
 use super::resolve::{MemberResult, cancel, poisoned, postpone, settle, too_late_at};
 use super::{Claimed, Inner, ProcessError, backoff};
 use crate::clock::saturating_add;
-use crate::handler::UserWork;
+use crate::handler::UserShare;
 use crate::metrics::Recorded;
 use crate::schedules::{ChangedSince, LogPosition};
 use crate::source::SourceError;
@@ -390,8 +390,13 @@ fn divide(
     (uncalled, calls)
 }
 
-fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, member: &OpenMember) -> UserWork {
-    UserWork {
+fn user_work(
+    run: &Run,
+    tenant_id: TenantId,
+    used: &UsedSettings,
+    member: &OpenMember,
+) -> UserShare {
+    UserShare {
         key: work_key(
             &run.job_id,
             &tenant_id,

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::resolve::{MemberResult, too_late_at};
 use super::throttles::Throttle;
 use super::{Claimed, Inner};
-use crate::handler::{HandlerError, ResultStatus, UserResult, UserWork, Work, failed};
+use crate::handler::{HandlerError, ResultStatus, UserResult, UserShare, Work, failed};
 use crate::jobs::Purpose;
 use cohort_ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
 
@@ -26,7 +26,7 @@ use cohort_ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
 pub(super) struct Call {
     pub(super) member: OpenMember,
     pub(super) used: UsedSettings,
-    pub(super) user: UserWork,
+    pub(super) user: UserShare,
 }
 
 /// For what is called, and how.
@@ -192,7 +192,7 @@ fn longest_pause(results: &[Option<UserResult>]) -> u64 {
     retries.filter_map(|result| result.retry_after_s).max().unwrap_or_default()
 }
 
-fn work(run: &Run, job: &Job, users: Vec<UserWork>) -> Work {
+fn work(run: &Run, job: &Job, users: Vec<UserShare>) -> Work {
     Work {
         job_id: job.job_id.clone(),
         run_id: run.id,

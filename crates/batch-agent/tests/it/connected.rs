@@ -164,7 +164,7 @@ impl Connected {
 
     fn handler(&self) -> Arc<dyn cohort_batch_agent::Handler> {
         let calls = Arc::clone(&self.calls);
-        handler_fn(move |user| {
+        handler_fn(move |user: cohort_batch_agent::UserWork| {
             calls
                 .lock()
                 .expect("no panic holds it")

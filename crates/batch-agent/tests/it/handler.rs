@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use cohort_batch_agent::{
-    Handler, HandlerError, ResultStatus, SimulatedClock, UserResult, UserWork, Work,
+    Handler, HandlerError, ResultStatus, SimulatedClock, UserResult, UserShare, Work,
 };
 use cohort_preferences::Clock;
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(crate) struct Call {
     pub(crate) job: String,
     pub(crate) at: Timestamp,
     pub(crate) is_chunk: bool,
-    pub(crate) users: Vec<UserWork>,
+    pub(crate) users: Vec<UserShare>,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -76,7 +76,7 @@ impl RecordingHandler {
     }
 
     /// The calls for one user, with their instants.
-    pub(crate) fn calls_of(&self, tenant: &str) -> Vec<(Timestamp, UserWork)> {
+    pub(crate) fn calls_of(&self, tenant: &str) -> Vec<(Timestamp, UserShare)> {
         let calls = self.calls();
         let of_tenant = |call: &Call| {
             call.users
@@ -92,7 +92,7 @@ impl RecordingHandler {
         self.peak.load(Ordering::SeqCst)
     }
 
-    fn script_of(&self, user: &UserWork) -> Option<Script> {
+    fn script_of(&self, user: &UserShare) -> Option<Script> {
         locked(&self.scripts).get(user.tenant_id.as_str()).copied()
     }
 
@@ -145,7 +145,7 @@ impl RecordingHandler {
     }
 }
 
-fn answer(user: &UserWork, script: Option<Script>) -> Result<Option<UserResult>, HandlerError> {
+fn answer(user: &UserShare, script: Option<Script>) -> Result<Option<UserResult>, HandlerError> {
     let mut result = UserResult::succeeded(user.tenant_id.clone());
     match script {
         Some(Script::Fail) => {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use cohort_batch_agent::{
     Handler, HandlerError, HttpHandler, ResultStatus, RunId, SigningSecret, SimulatedClock,
-    UserWork, Work,
+    UserShare, Work,
 };
 use cohort_preferences::Clock;
 use serde_json::{Value, json};
@@ -70,10 +70,10 @@ impl Endpoint {
     }
 }
 
-fn user(tenant: &str, tone: &str) -> UserWork {
+fn user(tenant: &str, tone: &str) -> UserShare {
     let overrides = json!({"tone": tone}).as_object().expect("an object").clone();
     let tenant_id = tenant.parse().expect("a tenant");
-    UserWork {
+    UserShare {
         tenant_id,
         key: format!("key-of-{tenant}"),
         attempt: 2,
@@ -82,7 +82,7 @@ fn user(tenant: &str, tone: &str) -> UserWork {
     }
 }
 
-fn work(users: Vec<UserWork>, is_chunk: bool) -> Work {
+fn work(users: Vec<UserShare>, is_chunk: bool) -> Work {
     Work {
         job_id: "write_posts".parse().expect("a job"),
         run_id: RunId(3),

@@ -52,7 +52,7 @@ async fn a_shutdown_begins_no_more_calls_and_finishes_those_that_are_open() {
     let stage = Stage::with_daily_users(60, &json!({}));
     let (begun, gate) = (watch::Sender::new(0), watch::Sender::new(false));
     let (count, opened) = (begun.clone(), gate.subscribe());
-    let handler = handler_fn(move |_user| {
+    let handler = handler_fn(move |_user: cohort_batch_agent::UserWork| {
         count.send_modify(|begun| *begun += 1);
         let mut opened = opened.clone();
         async move {

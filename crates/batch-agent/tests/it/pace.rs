@@ -92,7 +92,7 @@ async fn another_purpose_goes_on() {
     stage.handler.script("u0", Script::Retry { times: 1, after_s: Some(600) });
     let called: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
     let (clock, calls) = (stage.clock.clone(), Arc::clone(&called));
-    let other = handler_fn(move |_user| {
+    let other = handler_fn(move |_user: cohort_batch_agent::UserWork| {
         calls.lock().expect("no call panics").push(clock.now());
         async { Ok(()) }
     });
