@@ -13,11 +13,11 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::document::Preference;
+use crate::defaults::Defaults;
 use crate::frequency::Frequency;
-use crate::group::Defaults;
 use crate::id::{FeatureType, JobId, PurposeId};
 use crate::labels::LabelName;
+use crate::preference::Preference;
 use crate::reader::nearest;
 use crate::static_job::{Filters, StaticSchedule};
 

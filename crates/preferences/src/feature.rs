@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::document::Preference;
-use crate::group::Defaults;
+use crate::defaults::Defaults;
 use crate::invalid::Invalid;
 use crate::policy::Policy;
+use crate::preference::Preference;
 use crate::reader::Reader;
 
 /// The most bytes of a description (W5).

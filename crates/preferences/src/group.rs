@@ -1,18 +1,17 @@
-//! Groups: users with equal wishes, before and after defaults (T12).
+//! Groups: users with equal preferences, before and after defaults (T12).
+//!
+//! A [`StatedGroup`] holds what its users stated; the Config Database groups by it. Defaults make a
+//! [`PreferenceGroup`] of it, in which nothing is left open, and which has one schedule.
 
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::day::{Day, MonthDay, Weekdays};
-use crate::document::Preference;
-use crate::feature::FeatureDefaults;
-use crate::frequency::Frequency;
-use crate::id::FeatureType;
-use crate::time_key::{Parity, TimeKey};
-use crate::time_of_day::TimeOfDay;
-use crate::zone::Zone;
+use crate::frequency::{Frequency, FrequencyError};
+use crate::parity::Parity;
+use crate::preference::Preference;
+use crate::time_key::{TimeKey, TimeKeyError};
+use crate::zone::{Zone, ZoneError};
 
 /// What users of one feature stated, `-` where they stated nothing. The Config Database groups by
 /// it.
@@ -33,16 +32,17 @@ pub struct PreferenceGroup {
 
 /// Why three texts are no group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GroupError {
     /// The frequency is none.
     #[error("frequency: {0}")]
-    Frequency(#[from] crate::FrequencyError),
+    Frequency(#[from] FrequencyError),
     /// The time key is none.
     #[error("time_key: {0}")]
-    TimeKey(#[from] crate::TimeKeyError),
+    TimeKey(#[from] TimeKeyError),
     /// The zone is none.
     #[error("timezone: {0}")]
-    Zone(#[from] crate::ZoneError),
+    Zone(#[from] ZoneError),
     /// The time key belongs to another frequency.
     #[error("time_key: {time_key} does not fit the frequency {frequency}")]
     Mismatch {
@@ -51,52 +51,6 @@ pub enum GroupError {
         /// The time key given.
         time_key: TimeKey,
     },
-}
-
-/// A stated group that no default completes; the job must name one (T12).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "users state no {field} and default_preferences give none: add {field} to default_preferences"
-)]
-pub struct UnresolvedGroup {
-    /// The preference field that is missing.
-    pub field: &'static str,
-}
-
-/// A stated group with its size, as `GET …/frequency-groups` lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GroupSummary {
-    /// What its users stated.
-    #[serde(flatten)]
-    pub group: StatedGroup,
-    /// How many users it has now.
-    pub count: u64,
-    /// When its first user joined: it is planned from here on (F1).
-    pub since: Timestamp,
-    /// When its last user left; `None` while it has users.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub empty_since: Option<Timestamp>,
-}
-
-/// The stated groups of a feature, or a page of them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GroupList {
-    /// Of which feature.
-    pub feature_type: FeatureType,
-    /// The groups that have users, and those whose last user left not long ago.
-    pub groups: Vec<GroupSummary>,
-    /// The feature's own defaults, oldest first: those of now, and those that groups listed here
-    /// may still be planned by. Before the first there were none (T12).
-    #[serde(default)]
-    pub defaults: Vec<FeatureDefaults>,
-    /// The feed's position when they were read: later changes are not in the list.
-    pub position: String,
-    /// Every change stamped at or before this instant is in the list.
-    pub complete_until: Timestamp,
-    /// The cursor of the next page; `None` on the last. A list in pages is as current as its first
-    /// page says.
-    #[serde(default)]
-    pub next_cursor: Option<String>,
 }
 
 impl StatedGroup {
@@ -150,132 +104,36 @@ impl StatedGroup {
     pub fn timezone_text(&self) -> &str {
         self.timezone.as_ref().map_or("-", Zone::name)
     }
+}
 
-    /// The preference group that these defaults make of it, the last resort behind them: 09:00,
-    /// monday or 1, UTC (T12).
-    pub fn resolve(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
-        self.fill(defaults, Some(&LAST_RESORT))
+impl Preference {
+    /// The group that this preference states. A zone not stated is the tenant's own (T12).
+    pub fn stated_group(&self, tenant_timezone: Option<&Zone>) -> StatedGroup {
+        let timezone = self.timezone.as_ref().or(tenant_timezone).cloned();
+        StatedGroup::new(self.frequency, self.time_key(), timezone)
+            .expect("`time_key` gives each frequency the key of its own kind")
     }
 
-    /// The preference group that these defaults make of it, if they leave nothing to others.
-    pub fn resolve_by(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
-        self.fill(defaults, None)
-    }
-
-    fn fill(
-        &self,
-        defaults: &Defaults,
-        last: Option<&LastResort>,
-    ) -> Result<PreferenceGroup, UnresolvedGroup> {
-        let missing = |field| UnresolvedGroup { field };
-        let frequency = self
-            .frequency
-            .or_else(|| defaults.first(|layer| layer.frequency))
-            .ok_or(missing("frequency"))?;
-        let (day, time, parity) = self.parts();
-        let time = || {
-            let time = time
-                .or_else(|| defaults.first(|layer| layer.preferred_time))
-                .or(last.map(|last| last.time));
-            time.ok_or(missing("preferred_time"))
-        };
-        let day = |last: Option<Day>| {
-            let day = day
-                .or_else(|| {
-                    defaults.first_for(frequency, |layer| layer.preferred_day_for(Some(frequency)))
-                })
-                .or(last);
-            day.ok_or(missing("preferred_day"))
-        };
-        let parity = || {
-            let parity = parity.or_else(|| {
-                defaults.first_for(frequency, |layer| layer.anchor_date.map(Parity::of_week))
-            });
-            parity.or(last.map(|last| last.parity)).ok_or(missing("anchor_date"))
-        };
-        let weekday = last.map(|last| last.weekday);
-        let time_key = match (frequency, self.time_key) {
-            (Frequency::Hourly, TimeKey::Unstated) => TimeKey::Minute(time()?.minute()),
-            (Frequency::Hourly, TimeKey::Time(time)) => TimeKey::Minute(time.minute()),
-            (
-                Frequency::Hourly | Frequency::Cron,
-                stated @ (TimeKey::Minute(_) | TimeKey::Cron(_)),
-            ) => stated,
-            (Frequency::Daily, _) => TimeKey::Time(time()?),
-            (Frequency::Weekly, _) => {
-                TimeKey::Day { day: Some(day(weekday)?), time: Some(time()?) }
+    /// When the preference fires inside its frequency, as far as it says so.
+    fn time_key(&self) -> TimeKey {
+        let day = self.preferred_day_for(self.frequency);
+        let time = self.preferred_time;
+        match self.frequency {
+            Some(Frequency::Hourly) => {
+                time.map_or(TimeKey::Unstated, |time| TimeKey::Minute(time.minute()))
             }
-            (Frequency::Biweekly, _) => TimeKey::Alternating {
-                day: Some(day(weekday)?),
-                time: Some(time()?),
-                parity: Some(parity()?),
-            },
-            (Frequency::Monthly, _) => TimeKey::Day {
-                day: Some(day(last.map(|last| last.month_day))?),
-                time: Some(time()?),
-            },
-            (Frequency::Cron | Frequency::Hourly, _) => defaults
-                .first_for(frequency, |layer| layer.cron)
-                .map(TimeKey::Cron)
-                .ok_or(missing("cron"))?,
-        };
-        let timezone =
-            self.timezone.clone().or_else(|| defaults.first(|layer| layer.timezone.clone()));
-        let timezone =
-            timezone.or(last.map(|last| last.timezone.clone())).ok_or(missing("timezone"))?;
-        Ok(PreferenceGroup { frequency, time_key, timezone })
-    }
-
-    fn parts(&self) -> (Option<Day>, Option<TimeOfDay>, Option<Parity>) {
-        match self.time_key {
-            TimeKey::Time(time) => (None, Some(time), None),
-            TimeKey::Day { day, time } => (day, time, None),
-            TimeKey::Alternating { day, time, parity } => (day, time, parity),
-            TimeKey::Unstated | TimeKey::Minute(_) | TimeKey::Cron(_) => (None, None, None),
+            Some(Frequency::Daily) | None => time.map_or(TimeKey::Unstated, TimeKey::Time),
+            Some(Frequency::Weekly | Frequency::Monthly) => TimeKey::Day { day, time },
+            Some(Frequency::Biweekly) => {
+                TimeKey::Alternating { day, time, parity: self.anchor_date.map(Parity::of_week) }
+            }
+            Some(Frequency::Cron) => self.cron.map_or(TimeKey::Unstated, TimeKey::Cron),
         }
     }
 }
 
 fn stated(text: &str) -> Option<&str> {
     (text != "-").then_some(text)
-}
-
-/// What holds where nobody states anything (T12).
-struct LastResort {
-    time: TimeOfDay,
-    weekday: Day,
-    month_day: Day,
-    parity: Parity,
-    timezone: Zone,
-}
-
-const LAST_RESORT: LastResort = LastResort {
-    time: TimeOfDay::NINE,
-    weekday: Day::Weekdays(Weekdays::MONDAY),
-    month_day: Day::Month(MonthDay::Number(1)),
-    parity: Parity::Even,
-    timezone: Zone::UTC,
-};
-
-/// Default preferences, strongest first: the feature's, then the job's. The last resort stands
-/// behind them (T12).
-#[derive(Debug, Clone, Default)]
-pub struct Defaults(pub Vec<Preference>);
-
-impl Defaults {
-    pub(crate) fn first<T>(&self, field: impl Fn(&Preference) -> Option<T>) -> Option<T> {
-        self.0.iter().find_map(field)
-    }
-
-    /// Day, anchor and cron of a default count only if its own frequency is the resulting one
-    /// (T12).
-    pub(crate) fn first_for<T>(
-        &self,
-        frequency: Frequency,
-        field: impl Fn(&Preference) -> Option<T>,
-    ) -> Option<T> {
-        self.0.iter().filter(|layer| layer.frequency == Some(frequency)).find_map(field)
-    }
 }
 
 impl PreferenceGroup {
@@ -297,6 +155,12 @@ impl PreferenceGroup {
             time_key: stated.time_key,
             timezone,
         })
+    }
+
+    /// A group whose key is complete and of this frequency.
+    pub(crate) fn of_complete(frequency: Frequency, time_key: TimeKey, timezone: Zone) -> Self {
+        debug_assert!(time_key.fits(Some(frequency)) && time_key.is_complete());
+        Self { frequency, time_key, timezone }
     }
 
     /// How often.
@@ -370,5 +234,36 @@ impl<'de> Deserialize<'de> for PreferenceGroup {
         let stated = StatedGroup::deserialize(deserializer)?;
         Self::from_stated(&stated)
             .ok_or_else(|| serde::de::Error::custom("a part of the group is not stated"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn group(value: Value) -> String {
+        Preference::from_json(&value, "").expect("valid").stated_group(None).to_string()
+    }
+
+    #[test]
+    fn equal_preferences_state_one_group() {
+        let a =
+            group(json!({"frequency": "weekly", "preferred_day": ["thursday", "monday", "monday"],
+                "timezone": "europe/berlin"}));
+        let b = group(json!({"frequency": "weekly", "preferred_day": ["monday", "thursday"],
+                "timezone": "Europe/Berlin"}));
+        assert_eq!(a, b);
+        assert_eq!(a, "weekly:monday,thursday:- Europe/Berlin");
+        assert_eq!(
+            group(json!({"frequency": "biweekly", "anchor_date": "2026-01-07"})),
+            "biweekly:-:-~0 -"
+        );
+        assert_eq!(
+            group(json!({"frequency": "hourly", "preferred_time": "13:20"})),
+            "hourly::20 -"
+        );
+        assert_eq!(group(json!({})), "-:- -");
     }
 }

@@ -14,17 +14,21 @@ mod change;
 mod clock;
 mod cron;
 mod day;
+mod defaults;
 mod document;
 mod feature;
 mod frequency;
 mod group;
+mod group_list;
 mod id;
 mod invalid;
 mod labels;
 mod member;
 mod nominal;
 mod occurrence;
+mod parity;
 mod policy;
+mod preference;
 mod reader;
 mod static_job;
 mod tenants;
@@ -44,12 +48,12 @@ pub use change::{
 pub use clock::{Clock, MonotonicStamps};
 pub use cron::{Cron, CronError};
 pub use day::{Day, DayError, MonthDay, Weekdays};
-pub use document::{DocumentError, FEATURE_PREFERENCES, Preference, PreferenceDocument};
+pub use defaults::{Defaults, UnresolvedGroup};
+pub use document::{DocumentError, FEATURE_PREFERENCES, PreferenceDocument};
 pub use feature::{DefaultPreferences, FeatureDefaults, FeatureDefinition};
 pub use frequency::{Frequency, FrequencyError};
-pub use group::{
-    Defaults, GroupError, GroupList, GroupSummary, PreferenceGroup, StatedGroup, UnresolvedGroup,
-};
+pub use group::{GroupError, PreferenceGroup, StatedGroup};
+pub use group_list::{GroupList, GroupSummary};
 pub use id::{ConfigKey, FeatureType, IdError, JobId, PurposeId, TenantId};
 pub use invalid::{FieldError, Invalid, child as child_pointer};
 pub use labels::{LabelError, LabelFilter, LabelName, Labels};
@@ -59,12 +63,14 @@ pub use member::{
 };
 pub use nominal::{NominalError, NominalTime};
 pub use occurrence::{Occurrence, Schedule};
+pub use parity::Parity;
 pub use policy::{HoursOfDay, Limits, Policy};
+pub use preference::Preference;
 pub use static_job::{Filters, StaticSchedule};
 pub use tenants::{
     LabelValues, LabelValuesRequest, OwnZone, TenantFilter, TenantMemberPage, TenantMembersRequest,
     TenantTimezone, TenantTimezones,
 };
-pub use time_key::{Parity, TimeKey, TimeKeyError};
+pub use time_key::{TimeKey, TimeKeyError};
 pub use time_of_day::{TimeOfDay, TimeOfDayError};
 pub use zone::{Zone, ZoneError, time_zone_database_version};

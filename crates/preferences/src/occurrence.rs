@@ -21,7 +21,8 @@ use crate::cron::Cron;
 use crate::day::{Day, MonthDay, Weekdays};
 use crate::group::PreferenceGroup;
 use crate::nominal::NominalTime;
-use crate::time_key::{Parity, TimeKey};
+use crate::parity::Parity;
+use crate::time_key::TimeKey;
 
 /// One firing of a group: named by its nominal time, falling on one instant (T11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,17 +49,6 @@ enum Rule {
     Biweekly(Weekdays, Time, Parity),
     Monthly(MonthDay, Time),
     Cron(Cron),
-}
-
-/// A Monday: weeks are counted from it (T4).
-const FIRST_WEEK: Date = Date::constant(1970, 1, 5);
-
-impl Parity {
-    /// The parity of the week, Monday to Sunday, that holds this date (T4).
-    pub fn of_week(date: Date) -> Self {
-        let days = date.duration_since(FIRST_WEEK).as_hours() / 24;
-        if days.div_euclid(7) % 2 == 0 { Self::Even } else { Self::Odd }
-    }
 }
 
 impl Schedule {

@@ -20,11 +20,11 @@ use serde_json::{Map, Value, json};
 
 use crate::cron::Cron;
 use crate::day::Day;
-use crate::document::Preference;
+use crate::defaults::Defaults;
 use crate::frequency::Frequency;
-use crate::group::Defaults;
 use crate::invalid::{Errors, Invalid, child, shown};
 use crate::labels::{LabelFilter, Labels};
+use crate::preference::Preference;
 use crate::reader::Reader;
 use crate::time_of_day::TimeOfDay;
 

@@ -5,11 +5,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::document::Preference;
-use crate::group::{Defaults, PreferenceGroup};
+use crate::defaults::Defaults;
+use crate::group::PreferenceGroup;
 use crate::id::TenantId;
 use crate::invalid::Invalid;
 use crate::labels::Labels;
+use crate::preference::Preference;
 use crate::tenants::{OwnZone, TenantFilter};
 use crate::zone::Zone;
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cron::Cron;
 use crate::day::Day;
 use crate::frequency::Frequency;
+use crate::parity::Parity;
 use crate::time_of_day::{TimeOfDay, two_digits};
 
 /// *When* inside a frequency, canonical: equal wishes are equal text. A part not stated is `-`.
@@ -38,15 +39,6 @@ pub enum TimeKey {
     },
     /// A cron expression in normal form.
     Cron(Cron),
-}
-
-/// Whether the weeks chosen are an even or an odd number of weeks from that of 1970-01-05 (T4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Parity {
-    /// `~0`.
-    Even,
-    /// `~1`.
-    Odd,
 }
 
 /// A text that is no time key in canonical form.
@@ -85,6 +77,31 @@ impl TimeKey {
     }
 }
 
+/// The parts that a key states; `None` for one that it leaves open or has no place for.
+impl TimeKey {
+    pub(crate) fn day(&self) -> Option<Day> {
+        match *self {
+            Self::Day { day, .. } | Self::Alternating { day, .. } => day,
+            Self::Unstated | Self::Minute(_) | Self::Time(_) | Self::Cron(_) => None,
+        }
+    }
+
+    pub(crate) fn time(&self) -> Option<TimeOfDay> {
+        match *self {
+            Self::Time(time) => Some(time),
+            Self::Day { time, .. } | Self::Alternating { time, .. } => time,
+            Self::Unstated | Self::Minute(_) | Self::Cron(_) => None,
+        }
+    }
+
+    pub(crate) fn parity(&self) -> Option<Parity> {
+        match *self {
+            Self::Alternating { parity, .. } => parity,
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for TimeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,15 +114,6 @@ impl fmt::Display for TimeKey {
             }
             Self::Cron(cron) => cron.fmt(f),
         }
-    }
-}
-
-impl fmt::Display for Parity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Even => "0",
-            Self::Odd => "1",
-        })
     }
 }
 
