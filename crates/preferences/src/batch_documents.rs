@@ -2,7 +2,7 @@
 //! compared.
 //!
 //! A document says what was asked for and no more: defaults that it leaves out are not written into
-//! it, so that a later version with other defaults reads the same wish. Two documents are the same
+//! it, so that a later version with other defaults reads the same request. Two documents are the same
 //! if they are equal as JSON values.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! Changes of preferences, as the feed carries them (F7), and what a write answers (M7).
+//! Changes of preferences, as the feed carries them (F7), and what a write returns (M7).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub enum ChangeKind {
     Defaults,
 }
 
-/// A stretch of the feed.
+/// A page of the feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangePage {
     /// The changes, oldest first.
@@ -57,7 +57,7 @@ pub struct ChangePage {
     pub complete_until: Timestamp,
 }
 
-/// What a preference write answers (M7).
+/// What a preference write returns (M7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The preference's version after the write (W2).

@@ -30,6 +30,7 @@ mod parity;
 mod policy;
 mod preference;
 mod reader;
+mod schedule;
 mod static_job;
 mod tenants;
 mod time_key;
@@ -62,10 +63,11 @@ pub use member::{
     MembersRequest, PreferenceEntry, WholeList,
 };
 pub use nominal::{NominalError, NominalTime};
-pub use occurrence::{Occurrence, Schedule};
+pub use occurrence::Occurrence;
 pub use parity::Parity;
 pub use policy::{HoursOfDay, Limits, Policy};
 pub use preference::Preference;
+pub use schedule::Schedule;
 pub use static_job::{Filters, StaticSchedule};
 pub use tenants::{
     LabelValues, LabelValuesRequest, OwnZone, TenantFilter, TenantMemberPage, TenantMembersRequest,

@@ -22,7 +22,7 @@ pub struct Member {
     pub preference: Option<Box<RawValue>>,
 }
 
-/// A stretch of a member list.
+/// A page of a member list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MemberPage {
     /// Ascending by `number`.

@@ -27,7 +27,7 @@ pub struct TenantFilter {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnZone(pub Option<Zone>);
 
-/// Asks for a stretch of the tenants as of an instant.
+/// Asks for a page of the tenants as of an instant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TenantMembersRequest {
@@ -44,7 +44,7 @@ pub struct TenantMembersRequest {
     pub limit: Option<usize>,
 }
 
-/// A stretch of a list of tenants. Each stands as a member with version 0 and an empty preference;
+/// A page of a list of tenants. Each stands as a member with version 0 and an empty preference;
 /// one who has been erased since has none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TenantMemberPage {

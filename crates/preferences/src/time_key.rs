@@ -11,7 +11,7 @@ use crate::frequency::Frequency;
 use crate::parity::Parity;
 use crate::time_of_day::{TimeOfDay, two_digits};
 
-/// *When* inside a frequency, canonical: equal wishes are equal text. A part not stated is `-`.
+/// *When* inside a frequency, canonical: equal preferences are equal text. A part not stated is `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum TimeKey {

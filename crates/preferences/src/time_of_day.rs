@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use jiff::civil::Time;
 
+/// The minutes of a day whose clock does not change.
+pub(crate) const MINUTES_A_DAY: u16 = 24 * 60;
+
 /// A local time of day from 00:00 to 23:59 (T1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeOfDay {

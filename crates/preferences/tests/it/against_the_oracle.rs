@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Value, json};
 
-use crate::oracle::{CronWish, DAY, HoursWish, LocalClock, MINUTE, Wish, civil};
+use crate::oracle::{DAY, LocalClock, MINUTE, StatedCron, StatedHours, StatedPreference, civil};
 
 static ZONES: LazyLock<Vec<Zone>> = LazyLock::new(|| {
     let mut names: Vec<_> = Zone::available().collect();
@@ -22,7 +22,7 @@ const WEEKDAYS: [&str; 7] =
 /// 1900-01-01 and 2100-01-01.
 const YEARS: std::ops::Range<i64> = -2_208_988_800..4_102_444_800;
 
-impl Wish {
+impl StatedPreference {
     /// The preference as a user would send it.
     fn to_json(&self) -> Value {
         match self {
@@ -53,9 +53,9 @@ impl Wish {
     }
 
     fn schedule(&self, zone: &Zone) -> Schedule {
-        let preference = Preference::from_json(&self.to_json(), "").expect("a wish is valid");
+        let preference = Preference::from_json(&self.to_json(), "").expect("a preference is valid");
         let stated = preference.stated_group(Some(zone));
-        Schedule::of(&PreferenceGroup::from_stated(&stated).expect("a wish states everything"))
+        Schedule::of(&PreferenceGroup::from_stated(&stated).expect("it states everything"))
     }
 
     /// How far the comparison looks ahead: two occurrences, or a few hundred.
@@ -69,14 +69,14 @@ impl Wish {
     }
 }
 
-impl CronWish {
+impl StatedCron {
     fn to_text(&self) -> String {
         let field =
             |values: &Option<Vec<i64>>| values.as_ref().map_or("*".into(), |values| list(values));
         let hours = match &self.hours {
-            HoursWish::Wildcard => "*".into(),
-            HoursWish::Step(step) => format!("*/{step}"),
-            HoursWish::Listed(hours) => list(hours),
+            StatedHours::Wildcard => "*".into(),
+            StatedHours::Step(step) => format!("*/{step}"),
+            StatedHours::Listed(hours) => list(hours),
         };
         let (minutes, days, months) =
             (field(&self.minutes), field(&self.days), field(&self.months));
@@ -101,7 +101,7 @@ fn time_text(minute_of_day: i64) -> String {
 struct Place {
     zone: Zone,
     after: Timestamp,
-    /// The local time around which wishes are made.
+    /// The local time around which preferences are made.
     local_minute: i64,
     local_day: i64,
 }
@@ -146,7 +146,7 @@ fn time_at(place: &Place) -> impl Strategy<Value = i64> + use<> {
         1 => 0..1440i64]
 }
 
-fn wish_at(place: &Place) -> impl Strategy<Value = Wish> + use<> {
+fn preference_at(place: &Place) -> impl Strategy<Value = StatedPreference> + use<> {
     let (_, _, of_month) = civil(place.local_day);
     let weekdays = || subsequence((0..7).collect::<Vec<i64>>(), 1..=7);
     let days = prop_oneof![
@@ -156,28 +156,28 @@ fn wish_at(place: &Place) -> impl Strategy<Value = Wish> + use<> {
     ];
     let anchors = place.local_day - 5_000..place.local_day + 5_000;
     prop_oneof![
-        (0..60i64).prop_map(Wish::Hourly),
-        time_at(place).prop_map(Wish::Daily),
-        (weekdays(), time_at(place)).prop_map(|(days, time)| Wish::Weekly(days, time)),
+        (0..60i64).prop_map(StatedPreference::Hourly),
+        time_at(place).prop_map(StatedPreference::Daily),
+        (weekdays(), time_at(place)).prop_map(|(days, time)| StatedPreference::Weekly(days, time)),
         (weekdays(), time_at(place), anchors)
-            .prop_map(|(days, time, anchor)| Wish::Biweekly(days, time, anchor)),
-        (days, time_at(place)).prop_map(|(day, time)| Wish::Monthly(day, time)),
-        cron_at(place).prop_map(Wish::Cron),
-        cron_at(place).prop_map(Wish::Cron),
+            .prop_map(|(days, time, anchor)| StatedPreference::Biweekly(days, time, anchor)),
+        (days, time_at(place)).prop_map(|(day, time)| StatedPreference::Monthly(day, time)),
+        cron_at(place).prop_map(StatedPreference::Cron),
+        cron_at(place).prop_map(StatedPreference::Cron),
     ]
 }
 
-fn cron_at(place: &Place) -> impl Strategy<Value = CronWish> + use<> {
+fn cron_at(place: &Place) -> impl Strategy<Value = StatedCron> + use<> {
     let hour = place.local_minute / 60;
     let near_hours = prop::collection::btree_set(
         (-2..3i64).prop_map(move |hours| (hour + hours).rem_euclid(24)),
         1..4,
     );
     let hours = prop_oneof![
-        Just(HoursWish::Wildcard),
-        (2..=24i64).prop_map(HoursWish::Step),
-        near_hours.prop_map(|hours| HoursWish::Listed(hours.into_iter().collect())),
-        subsequence((0..24).collect::<Vec<i64>>(), 1..=24).prop_map(HoursWish::Listed),
+        Just(StatedHours::Wildcard),
+        (2..=24i64).prop_map(StatedHours::Step),
+        near_hours.prop_map(|hours| StatedHours::Listed(hours.into_iter().collect())),
+        subsequence((0..24).collect::<Vec<i64>>(), 1..=24).prop_map(StatedHours::Listed),
     ];
     let some_of = |values: std::ops::RangeInclusive<i64>, at_most| {
         prop::option::weighted(0.3, subsequence(values.collect::<Vec<_>>(), 1..=at_most))
@@ -187,38 +187,49 @@ fn cron_at(place: &Place) -> impl Strategy<Value = CronWish> + use<> {
     (minutes, hours, some_of(1..=31, 20), some_of(1..=12, 11), some_of(0..=6, 6)).prop_filter_map(
         "no such date",
         |(minutes, hours, days, months, weekdays)| {
-            let cron = CronWish { minutes, hours, days, months, weekdays };
+            let cron = StatedCron { minutes, hours, days, months, weekdays };
             cron.to_text().parse::<cohort_preferences::Cron>().is_ok().then_some(cron)
         },
     )
 }
 
-fn place_and_wish() -> impl Strategy<Value = (Place, Wish)> {
-    place().prop_flat_map(|place| (Just(place.clone()), wish_at(&place)))
+fn place_and_preference() -> impl Strategy<Value = (Place, StatedPreference)> {
+    place().prop_flat_map(|place| (Just(place.clone()), preference_at(&place)))
 }
 
 /// Compares all that is asked from `after` on, and `next_after` around each occurrence.
-fn compare(zone: &Zone, after: Timestamp, wish: &Wish, horizon: i64) -> Result<(), TestCaseError> {
+fn compare(
+    zone: &Zone,
+    after: Timestamp,
+    preference: &StatedPreference,
+    horizon: i64,
+) -> Result<(), TestCaseError> {
     let (from, until) = (after.as_second() - 3 * DAY, after.as_second() + horizon + 3 * DAY);
     let step = if horizon > 5 * DAY { 15 * MINUTE } else { MINUTE };
-    compare_on(&LocalClock::walked(zone.rules(), from, until, step), zone, after, wish, horizon)
+    compare_on(
+        &LocalClock::walked(zone.rules(), from, until, step),
+        zone,
+        after,
+        preference,
+        horizon,
+    )
 }
 
 fn compare_on(
     clock: &LocalClock,
     zone: &Zone,
     after: Timestamp,
-    wish: &Wish,
+    preference: &StatedPreference,
     horizon: i64,
 ) -> Result<(), TestCaseError> {
     let end = after.as_second() + horizon;
     let expected: Vec<(Timestamp, String)> = clock
-        .occurrences(wish)
+        .occurrences(preference)
         .into_iter()
         .map(|(second, name)| (at(second), name))
         .filter(|(at, _)| *at > after && at.as_second() < end)
         .collect();
-    let schedule = wish.schedule(zone);
+    let schedule = preference.schedule(zone);
     let got: Vec<_> = schedule
         .after(after)
         .take_while(|occurrence| occurrence.at.as_second() < end)
@@ -230,7 +241,7 @@ fn compare_on(
         &expected[..expected.len().min(300)],
         "{} {:?} after {}",
         zone,
-        wish,
+        preference,
         after
     );
 
@@ -251,8 +262,8 @@ proptest! {
         ..ProptestConfig::default() })]
 
     #[test]
-    fn every_schedule_fires_exactly_when_the_rules_say((place, wish) in place_and_wish()) {
-        compare(&place.zone, place.after, &wish, wish.horizon())?;
+    fn every_schedule_fires_exactly_when_the_rules_say((place, preference) in place_and_preference()) {
+        compare(&place.zone, place.after, &preference, preference.horizon())?;
     }
 
     #[test]
@@ -262,50 +273,55 @@ proptest! {
         time in 0..1440i64,
     ) {
         let t = at(second);
-        let next = Wish::Daily(time).schedule(zone.get(&ZONES)).next_after(t);
+        let next = StatedPreference::Daily(time).schedule(zone.get(&ZONES)).next_after(t);
         let is_at_the_end = Timestamp::MAX.duration_since(t) < SignedDuration::from_hours(49);
         prop_assert!(is_at_the_end || next.is_some());
         prop_assert!(next.is_none_or(|next| next.at > t && next.at.duration_since(t) <= SignedDuration::from_hours(49)));
     }
 }
 
-/// Every kind of wish, with times through the whole day.
-fn wishes_through_the_day() -> Vec<Wish> {
-    let mut wishes: Vec<Wish> = (0..60).step_by(10).map(Wish::Hourly).collect();
-    wishes.extend((0..1440).step_by(30).map(Wish::Daily));
+/// Every kind of preference, with times through the whole day.
+fn preferences_through_the_day() -> Vec<StatedPreference> {
+    let mut preferences: Vec<StatedPreference> =
+        (0..60).step_by(10).map(StatedPreference::Hourly).collect();
+    preferences.extend((0..1440).step_by(30).map(StatedPreference::Daily));
     for time in (0..1440).step_by(150) {
-        wishes.extend((0..7).map(|day| Wish::Weekly(vec![day], time)));
-        wishes.push(Wish::Weekly(vec![0, 2, 4, 5, 6], time));
-        wishes.extend((0..2).map(|week| Wish::Biweekly(vec![1, 4, 5, 6], time, week * 7)));
-        wishes.extend([1, 20, 21, 22, 29, 30, 31].map(|day| Wish::Monthly(Some(day), time)));
-        wishes.push(Wish::Monthly(None, time));
+        preferences.extend((0..7).map(|day| StatedPreference::Weekly(vec![day], time)));
+        preferences.push(StatedPreference::Weekly(vec![0, 2, 4, 5, 6], time));
+        preferences.extend(
+            (0..2).map(|week| StatedPreference::Biweekly(vec![1, 4, 5, 6], time, week * 7)),
+        );
+        preferences.extend(
+            [1, 20, 21, 22, 29, 30, 31].map(|day| StatedPreference::Monthly(Some(day), time)),
+        );
+        preferences.push(StatedPreference::Monthly(None, time));
     }
     let hours = [
-        HoursWish::Wildcard,
-        HoursWish::Step(2),
-        HoursWish::Step(5),
-        HoursWish::Listed((0..24).collect()),
-        HoursWish::Listed(vec![0, 1, 2, 3, 23]),
-        HoursWish::Listed(vec![10]),
+        StatedHours::Wildcard,
+        StatedHours::Step(2),
+        StatedHours::Step(5),
+        StatedHours::Listed((0..24).collect()),
+        StatedHours::Listed(vec![0, 1, 2, 3, 23]),
+        StatedHours::Listed(vec![10]),
     ];
     for hours in hours {
         for minutes in [None, Some(vec![0, 30]), Some(vec![15, 45, 59])] {
-            let cron = CronWish {
+            let cron = StatedCron {
                 minutes,
                 hours: hours.clone(),
                 days: None,
                 months: None,
                 weekdays: None,
             };
-            wishes.push(Wish::Cron(CronWish {
+            preferences.push(StatedPreference::Cron(StatedCron {
                 days: Some(vec![30, 31]),
                 weekdays: Some(vec![6]),
                 ..cron.clone()
             }));
-            wishes.push(Wish::Cron(cron));
+            preferences.push(StatedPreference::Cron(cron));
         }
     }
-    wishes
+    preferences
 }
 
 /// The places where calendars and clocks were at their worst: each is compared through the whole
@@ -339,7 +355,7 @@ const HARD_PLACES: [(&str, &str); 18] = [
 
 #[test]
 fn the_hardest_days_of_all_zones_fire_as_the_rules_say() {
-    let wishes = wishes_through_the_day();
+    let preferences = preferences_through_the_day();
     for (zone, change) in HARD_PLACES {
         let zone: Zone = zone.parse().expect("a zone");
         let change: Timestamp = change.parse().expect("an instant");
@@ -352,8 +368,8 @@ fn the_hardest_days_of_all_zones_fire_as_the_rules_say() {
             after.as_second() + horizon + 3 * DAY,
             MINUTE,
         );
-        for wish in &wishes {
-            compare_on(&clock, &zone, after, wish, horizon)
+        for preference in &preferences {
+            compare_on(&clock, &zone, after, preference, horizon)
                 .unwrap_or_else(|difference| panic!("{difference}"));
         }
     }
@@ -367,15 +383,15 @@ fn offset_changes_at(zone: &Zone, change: Timestamp) -> bool {
 fn the_first_and_the_last_instant_of_the_calendar_are_no_special_case() {
     for zone in ["UTC", "Pacific/Apia", "America/New_York"] {
         let zone: Zone = zone.parse().expect("a zone");
-        for wish in wishes_through_the_day() {
-            let schedule = wish.schedule(&zone);
+        for preference in preferences_through_the_day() {
+            let schedule = preference.schedule(&zone);
             let first =
                 schedule.next_after(Timestamp::MIN).expect("nothing precedes, much follows");
             assert!(
                 first.at.duration_since(Timestamp::MIN) < SignedDuration::from_hours(24 * 33),
-                "{zone} {wish:?}"
+                "{zone} {preference:?}"
             );
-            assert_eq!(schedule.next_after(Timestamp::MAX), None, "{zone} {wish:?}");
+            assert_eq!(schedule.next_after(Timestamp::MAX), None, "{zone} {preference:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! * `oracle` derives occurrences by brute force, from the words of the rules T2 to T9 alone.
 //! * `against_the_oracle` compares the two over all zones, mostly around changes of the clock.
 //! * `worked_examples` is the same in readable tables, each line checked by hand.
-//! * `texts` proves T10 and T11: equal wishes are equal text, and every text reads back.
+//! * `texts` proves T10 and T11: equal preferences are equal text, and every text reads back.
 //! * `defaults` proves T12 against a model of its own.
 //! * `policy` proves W7: examples of each limit, and the least interval against the occurrences
 //!   themselves.

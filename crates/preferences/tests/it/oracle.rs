@@ -13,9 +13,9 @@ use jiff::tz::TimeZone;
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const DAY: i64 = 86_400;
 
-/// What a user wishes, in the words of T1.
+/// What a user preferences, in the words of T1.
 #[derive(Debug, Clone)]
-pub(crate) enum Wish {
+pub(crate) enum StatedPreference {
     /// The minute of each hour.
     Hourly(i64),
     /// The minute of the day.
@@ -27,20 +27,20 @@ pub(crate) enum Wish {
     /// Day of the month (`None`: the last) and minute of the day.
     Monthly(Option<i64>, i64),
     /// Sets of values; `None` where the field is `*`. Weekdays as cron counts them, Sunday 0.
-    Cron(CronWish),
+    Cron(StatedCron),
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct CronWish {
+pub(crate) struct StatedCron {
     pub(crate) minutes: Option<Vec<i64>>,
-    pub(crate) hours: HoursWish,
+    pub(crate) hours: StatedHours,
     pub(crate) days: Option<Vec<i64>>,
     pub(crate) months: Option<Vec<i64>>,
     pub(crate) weekdays: Option<Vec<i64>>,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum HoursWish {
+pub(crate) enum StatedHours {
     Wildcard,
     Step(i64),
     Listed(Vec<i64>),
@@ -88,18 +88,23 @@ impl LocalClock {
     }
 
     /// All occurrences in the window, by instant, with their names.
-    pub(crate) fn occurrences(&self, wish: &Wish) -> BTreeMap<i64, String> {
-        if wish.follows_the_clock() { self.showings(wish) } else { self.fixed(wish) }
+    pub(crate) fn occurrences(&self, preference: &StatedPreference) -> BTreeMap<i64, String> {
+        if preference.follows_the_clock() {
+            self.showings(preference)
+        } else {
+            self.fixed(preference)
+        }
     }
 
     /// T9: each minute that the clock shows.
-    fn showings(&self, wish: &Wish) -> BTreeMap<i64, String> {
+    fn showings(&self, preference: &StatedPreference) -> BTreeMap<i64, String> {
         let mut found = BTreeMap::new();
         for stretch in &self.0 {
             let first = (stretch.start + stretch.offset + MINUTE - 1).div_euclid(MINUTE);
             let end = (stretch.end + stretch.offset + MINUTE - 1).div_euclid(MINUTE);
             for minute in (first..end).filter(|minute| {
-                wish.has_time(minute.rem_euclid(1440)) && wish.has_date(minute.div_euclid(1440))
+                preference.has_time(minute.rem_euclid(1440))
+                    && preference.has_date(minute.div_euclid(1440))
             }) {
                 let name = format!("{}{}", local_text(minute), offset_text(stretch.offset));
                 found.insert(minute * MINUTE - stretch.offset, name);
@@ -110,13 +115,13 @@ impl LocalClock {
 
     /// T3 to T8: each date and time asked for, once. A later name replaces an earlier one on its
     /// instant (T8).
-    fn fixed(&self, wish: &Wish) -> BTreeMap<i64, String> {
+    fn fixed(&self, preference: &StatedPreference) -> BTreeMap<i64, String> {
         let (first, last) = (self.0[0], self.0[self.0.len() - 1]);
         let days =
             (first.start + first.offset).div_euclid(DAY)..(last.end + last.offset).div_euclid(DAY);
-        let times: Vec<i64> = (0..1440).filter(|minute| wish.has_time(*minute)).collect();
+        let times: Vec<i64> = (0..1440).filter(|minute| preference.has_time(*minute)).collect();
         let mut found = BTreeMap::new();
-        for day in days.filter(|day| wish.has_date(*day)) {
+        for day in days.filter(|day| preference.has_date(*day)) {
             for minute in times.iter().map(|time| day * 1440 + time) {
                 if let Some(at) = self.resolve(minute * MINUTE) {
                     found.insert(at, local_text(minute));
@@ -145,11 +150,11 @@ fn first_second_unlike(zone: &TimeZone, offset: i64, mut like: i64, mut unlike: 
     unlike
 }
 
-impl Wish {
+impl StatedPreference {
     pub(crate) fn follows_the_clock(&self) -> bool {
         match self {
             Self::Hourly(_) => true,
-            Self::Cron(cron) => !matches!(cron.hours, HoursWish::Listed(_)),
+            Self::Cron(cron) => !matches!(cron.hours, StatedHours::Listed(_)),
             _ => false,
         }
     }
@@ -188,7 +193,7 @@ impl Wish {
     }
 }
 
-impl CronWish {
+impl StatedCron {
     fn has_date(&self, day: i64) -> bool {
         let (_, month, of_month) = civil(day);
         let sunday_zero = (day + 4).rem_euclid(7);
@@ -203,7 +208,7 @@ impl CronWish {
     }
 }
 
-impl HoursWish {
+impl StatedHours {
     fn hold(&self, hour: i64) -> bool {
         match self {
             Self::Wildcard => true,

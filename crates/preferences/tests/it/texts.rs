@@ -1,4 +1,4 @@
-//! T10 and T11: equal wishes are equal text, different wishes are not, and every text reads back as
+//! T10 and T11: equal preferences are equal text, different preferences are not, and every text reads back as
 //! what it says.
 
 use cohort_preferences::{
