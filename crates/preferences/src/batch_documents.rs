@@ -1,16 +1,16 @@
 //! Batch configs as documents: each job and purpose as somebody wrote it, to be stored, sent and
 //! compared.
 //!
-//! A document says what was asked for and no more: defaults that it leaves out are not written into
-//! it, so that a later version with other defaults reads the same request. Two documents are the same
-//! if they are equal as JSON values.
+//! A document says what was asked for and no more. Defaults that it leaves out are not written into
+//! it, so that a later version with other defaults reads the same request. Two documents are the
+//! same if they are equal as JSON values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::batch_config::{BatchConfig, BatchConfigError, Shape, shape};
+use crate::batch_config::{BatchConfig, BatchConfigError, Shape};
 use crate::id::{JobId, PurposeId};
 use crate::invalid::child;
 
@@ -42,7 +42,7 @@ impl BatchDocuments {
     pub fn from_json(text: &str) -> Result<Self, BatchConfigError> {
         let config = BatchConfig::from_json(text)?;
         let value: Value = serde_json::from_str(text).expect("a batch config is JSON");
-        let (jobs, purposes) = match (shape(text)?, value) {
+        let (jobs, purposes) = match (Shape::of(&value), value) {
             (Shape::OneJob, job) => (vec![job], None),
             (Shape::Jobs, Value::Array(jobs)) => (jobs, None),
             (_whole, mut whole) => (

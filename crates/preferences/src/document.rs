@@ -23,6 +23,7 @@ pub struct PreferenceDocument {
 
 /// Why a text is no preference document.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DocumentError {
     /// It is no JSON; serde names line and column.
     #[error("not JSON: {0}")]
@@ -40,36 +41,44 @@ impl PreferenceDocument {
         let mut reader = Reader::of(value, "", "a preference document as an object")?;
         reader.refuse_unknown(&["tenant_id", "config_key", "config_value"]);
         let tenant_id = reader.text("tenant_id");
-        if let Some(key) =
-            reader.text::<ConfigKey>("config_key").filter(|key| key.as_str() != FEATURE_PREFERENCES)
-        {
-            reader.errors.add(
-                "/config_key".into(),
-                format!("expected {FEATURE_PREFERENCES:?}, got {:?}", key.as_str()),
-            );
-        }
-        let mut features = BTreeMap::new();
-        match reader.fields.get("config_value") {
-            Some(Value::Object(stated)) => {
-                for (name, preference) in stated {
-                    match read_feature(name, preference) {
-                        Ok((feature, meant)) => {
-                            _ = features.insert(feature, (preference.clone(), meant))
-                        }
-                        Err(invalid) => reader.errors.extend(invalid),
-                    }
-                }
-            }
-            Some(other) => reader.errors.add(
-                "/config_value".into(),
-                format!("expected an object of features, got {}", shown(other)),
-            ),
-            None => {
-                reader.errors.add("/config_value".into(), "missing: expected an object of features")
-            }
-        }
+        refuse_other_keys(&mut reader);
+        let features = read_features(&mut reader);
         reader.errors.into_result(Self { tenant_id, features })
     }
+}
+
+fn refuse_other_keys(reader: &mut Reader<'_>) {
+    let Some(key) = reader.text::<ConfigKey>("config_key") else { return };
+    if key.as_str() != FEATURE_PREFERENCES {
+        let detail = format!("expected {FEATURE_PREFERENCES:?}, got {:?}", key.as_str());
+        reader.errors.add("/config_key".into(), detail);
+    }
+}
+
+fn read_features(reader: &mut Reader<'_>) -> BTreeMap<FeatureType, (Value, Preference)> {
+    let mut features = BTreeMap::new();
+    let stated = match reader.fields.get("config_value") {
+        Some(Value::Object(stated)) => stated,
+        Some(other) => {
+            let detail = format!("expected an object of features, got {}", shown(other));
+            reader.errors.add("/config_value".into(), detail);
+            return features;
+        }
+        None => {
+            let detail = "missing: expected an object of features";
+            reader.errors.add("/config_value".into(), detail);
+            return features;
+        }
+    };
+    for (name, preference) in stated {
+        match read_feature(name, preference) {
+            Ok((feature, meant)) => {
+                features.insert(feature, (preference.clone(), meant));
+            }
+            Err(invalid) => reader.errors.extend(invalid),
+        }
+    }
+    features
 }
 
 fn read_feature(name: &str, preference: &Value) -> Result<(FeatureType, Preference), Invalid> {

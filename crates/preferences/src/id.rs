@@ -1,6 +1,7 @@
 //! The names by which tenants, features, jobs and purposes are known.
 
 use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text cannot be a name of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum IdError {
     /// The text is empty or longer than its kind allows.
     #[error("expected 1 to {max} bytes, got {got}")]
@@ -26,6 +28,13 @@ pub enum IdError {
         /// The first character that is not.
         got: char,
     },
+}
+
+impl From<Infallible> for IdError {
+    /// A name that is already of its kind takes no reading.
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 macro_rules! id {
@@ -62,6 +71,29 @@ macro_rules! id {
 
             fn try_from(text: String) -> Result<Self, IdError> {
                 text.parse()
+            }
+        }
+
+        impl TryFrom<&String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: &String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = IdError;
+
+            fn try_from(text: &str) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<&$name> for $name {
+            /// Another handle on the same name.
+            fn from(name: &$name) -> Self {
+                name.clone()
             }
         }
 

@@ -38,8 +38,8 @@ mod time_of_day;
 mod zone;
 
 pub use batch_config::{
-    BatchConfig, BatchConfigError, CommandPurpose, Enroll, HttpPurpose, Job, JobType, Misfire,
-    OncePer, Priority, Purpose, TemplatePurpose,
+    BatchConfig, BatchConfigBuilder, BatchConfigError, CommandPurpose, Enroll, HttpPurpose, Job,
+    JobBuilder, JobType, Misfire, OncePer, Priority, Purpose, TemplatePurpose,
 };
 pub use batch_documents::{BatchDocuments, Difference, differences};
 pub use change::{

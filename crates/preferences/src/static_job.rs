@@ -48,7 +48,7 @@ impl StaticSchedule {
     fn from_json(fields: Map<String, Value>) -> Result<Self, String> {
         if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
             return Err(format!(
-                "schedule: unknown field `{unknown}`, expected one of {}",
+                "unknown field `{unknown}`, expected one of {}",
                 FIELDS.join(", ")
             ));
         }
@@ -57,7 +57,7 @@ impl StaticSchedule {
         let stated = Preference::from_json(&Value::Object(renamed.collect()), "")
             .map_err(|invalid| in_own_words(&invalid))?;
         let group = stated.stated_group(None).resolve(&Defaults::default());
-        group.map(Self).map_err(|missing| format!("schedule: expected a field `{}`", missing.field))
+        group.map(Self).map_err(|missing| format!("expected a field `{}`", missing.field))
     }
 }
 
@@ -74,9 +74,15 @@ fn in_own_words(Invalid(errors): &Invalid) -> String {
             .map_or(name, |(own, _)| own)
             .to_owned()
     };
-    let errors =
-        errors.iter().map(|error| format!("schedule: {}: {}", own(&error.pointer), error.detail));
+    let errors = errors.iter().map(|error| format!("{}: {}", own(&error.pointer), error.detail));
     errors.collect::<Vec<_>>().join("; ")
+}
+
+impl From<PreferenceGroup> for StaticSchedule {
+    /// The schedule on which such a group fires.
+    fn from(group: PreferenceGroup) -> Self {
+        Self(group)
+    }
 }
 
 impl<'de> Deserialize<'de> for StaticSchedule {

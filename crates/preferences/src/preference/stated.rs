@@ -48,4 +48,24 @@ impl Preference {
     pub(crate) fn preferred_day_for(&self, frequency: Option<Frequency>) -> Option<Day> {
         self.preferred_day.filter(|day| frequency.is_some_and(|frequency| day.suits(frequency)))
     }
+
+    /// Whether it states overrides at most, and nothing of when to fire.
+    pub(crate) fn states_only_overrides(&self) -> bool {
+        let overrides = self.template_overrides.clone();
+        *self == Self { template_overrides: overrides, ..Self::default() }
+    }
+
+    /// A field that is stated and not used by the frequency, as none is in a preference read from
+    /// JSON (T1).
+    pub(crate) fn unused_field(&self) -> Option<&'static str> {
+        let misfits = |day: Day| self.frequency.is_none_or(|frequency| !day.suits(frequency));
+        let is_not = |frequency| self.frequency != Some(frequency);
+        let unused = [
+            ("preferred_time", self.preferred_time.is_some() && !is_not(Frequency::Cron)),
+            ("preferred_day", self.preferred_day.is_some_and(misfits)),
+            ("anchor_date", self.anchor_date.is_some() && is_not(Frequency::Biweekly)),
+            ("cron", self.cron.is_some() && is_not(Frequency::Cron)),
+        ];
+        unused.into_iter().find_map(|(field, is_unused)| is_unused.then_some(field))
+    }
 }

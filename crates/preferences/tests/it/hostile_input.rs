@@ -1,7 +1,7 @@
 //! What nobody should send: no panic, and each error names a place in what was sent (W1).
 
 use cohort_preferences::{
-    BatchConfig, BatchConfigError, Cron, Frequency, Invalid, NominalTime, Preference,
+    BatchConfig, BatchConfigError, Cron, Frequency, Invalid, Job, NominalTime, Preference,
     PreferenceDocument, StatedGroup, TimeKey, TimeOfDay, Zone,
 };
 use proptest::prelude::*;
@@ -219,7 +219,7 @@ proptest! {
     #[test]
     fn any_json_is_a_batch_config_or_is_refused_by_line(text in batch_config_text()) {
         match BatchConfig::from_json(&text) {
-            Ok(config) => prop_assert!(config.jobs.iter().all(|job| job.preference_based && (1..=25).contains(&job.chunk_size))),
+            Ok(config) => prop_assert!(config.jobs.iter().all(is_sound)),
             Err(BatchConfigError::At { line, column, detail }) => {
                 let last = text.split('\n').count();
                 prop_assert!((1..=last).contains(&line), "line {} of {:?}", line, text);
@@ -230,10 +230,16 @@ proptest! {
             Err(BatchConfigError::Job { job_id, field, .. }) => {
                 // What is wrong stands in the text, but a schedule that a job without preferences
                 // lacks.
-                prop_assert!(text.contains(job_id.as_str()) && (text.contains(field) || field == "schedule"), "{} of {}", field, job_id);
+                let is_told = text.contains(field) || field == "schedule";
+                prop_assert!(text.contains(job_id.as_str()) && is_told, "{} of {}", field, job_id);
             }
+            Err(other) => prop_assert!(false, "{} of {:?}", other, text),
         }
     }
+}
+
+fn is_sound(job: &Job) -> bool {
+    job.preference_based && (1..=25).contains(&job.chunk_size)
 }
 
 /// A batch config with one of its values replaced by anything, over several lines; or any JSON, or
