@@ -70,7 +70,7 @@ async fn hear(session: &mut Session, told: &watch::Sender<Heard>) {
     loop {
         match poll_fn(|context| session.connection.poll_message(context)).await {
             Some(Ok(AsyncMessage::Notification(note))) => {
-                told.send_modify(|heard| heard.payload = Some(note.payload().to_owned()))
+                told.send_modify(|heard| heard.payload = Some(note.payload().to_owned()));
             }
             Some(Ok(_notice)) => {}
             Some(Err(error)) => {

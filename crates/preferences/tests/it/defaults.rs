@@ -144,7 +144,7 @@ fn any_preference() -> impl Strategy<Value = Value> {
         |(frequency, time, weekday, month_day, anchor, cron, zone)| {
             let mut fields = Map::new();
             let mut state = |name: &str, value: Option<Value>| {
-                _ = value.map(|value| fields.insert(name.into(), value))
+                _ = value.map(|value| fields.insert(name.into(), value));
             };
             state("frequency", frequency.map(|frequency| json!(frequency)));
             state("timezone", zone.map(Value::from));
@@ -155,7 +155,7 @@ fn any_preference() -> impl Strategy<Value = Value> {
             }
             match frequency {
                 Some(Frequency::Weekly | Frequency::Biweekly) => {
-                    state("preferred_day", weekday.map(Value::from))
+                    state("preferred_day", weekday.map(Value::from));
                 }
                 Some(Frequency::Monthly) => state("preferred_day", month_day),
                 _ => {}
@@ -190,10 +190,10 @@ fn model(user: &Value, layers: &[Value]) -> Option<Value> {
     match name {
         "weekly" | "biweekly" => {
             _ = fields
-                .insert("preferred_day".into(), own("preferred_day").unwrap_or(json!("monday")))
+                .insert("preferred_day".into(), own("preferred_day").unwrap_or(json!("monday")));
         }
         "monthly" => {
-            _ = fields.insert("preferred_day".into(), own("preferred_day").unwrap_or(json!(1)))
+            _ = fields.insert("preferred_day".into(), own("preferred_day").unwrap_or(json!(1)));
         }
         _ => {}
     }

@@ -94,7 +94,7 @@ fn preference_json() -> impl Strategy<Value = Value> {
         .prop_map(|(frequency, time, weekdays, month_day, cron, zone, anchor)| {
             let mut fields = serde_json::Map::new();
             let mut state = |name: &str, value: Option<Value>| {
-                _ = value.map(|value| fields.insert(name.into(), value))
+                _ = value.map(|value| fields.insert(name.into(), value));
             };
             state("frequency", frequency.map(|frequency| json!(frequency)));
             state("timezone", zone.map(|zone| json!(zone.name())));
