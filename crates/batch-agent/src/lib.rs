@@ -24,7 +24,7 @@ mod source;
 pub use agent::Agent;
 pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health, agent_metrics, with_agent_metrics};
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
-pub use cohort_config_client::FeedEvent;
+pub use cohort_config_client::{ConfigDatabaseClient, FeedEvent};
 pub use cohort_ledger::{
     AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger,
     Chunk, ChunkResult, ChunkStanding, ChunkState, Claim, CompletenessLedger, Counts, DeadLetter,
@@ -37,6 +37,10 @@ pub use cohort_ledger::{
     RunQuery, RunState, SkippedReason, SqliteLedger, StartedWith, Status, StatusName,
     StoredDefinitions, ThrottleLedger, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings,
     Waiting, WaitingWork, Watermark, WorkStanding, idempotency_key,
+};
+pub use cohort_preferences::{
+    BatchConfig, BatchDocuments, Enroll, FeatureType, Frequency, IdError, Job, JobId, Preference,
+    PreferenceGroup, Purpose, PurposeId, TenantId, TimeKey,
 };
 pub use completeness::{
     CompletenessCheck, CompletenessError, CompletenessFault, CompletenessReport, Depth,

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cohort_preferences::{
-    BatchConfig, BatchConfigError, FeatureType, Job, JobId, JobType, Purpose as PurposeDocument,
-    PurposeId,
+    BatchConfig, BatchConfigError, FeatureType, IdError, Job, JobId, JobType,
+    Purpose as PurposeDocument, PurposeId,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,7 +22,14 @@ use cohort_ledger::{Definition, DefinitionKind, Pause, StoredDefinitions};
 
 /// Why a job or a purpose cannot be served.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
+    /// A handler was given for a purpose whose name cannot be one.
+    #[error("the purpose of a handler")]
+    PurposeName {
+        /// Why not.
+        source: IdError,
+    },
     /// A job's purpose has no handler.
     #[error(
         "job {job_id}: no handler serves the purpose {purpose_id}: add it to \"purposes\" in the \

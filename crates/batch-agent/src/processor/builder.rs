@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use cohort_preferences::{Job, PurposeId};
+use cohort_preferences::{IdError, Job, PurposeId};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,8 @@ pub struct ProcessorBuilder {
     holder: String,
     tzdb: TzdbRelease,
     horizon: Option<NominalDates>,
+    /// The first name that cannot be one.
+    invalid: Option<IdError>,
 }
 
 impl EnhancedBatchProcessor {
@@ -55,14 +57,20 @@ impl EnhancedBatchProcessor {
             holder: "agent".into(),
             tzdb: TzdbRelease::bundled(),
             horizon: None,
+            invalid: None,
         }
     }
 }
 
 impl ProcessorBuilder {
-    /// Serves a purpose; its users are called as many at once as the agent allows.
+    /// Serves a purpose, by its name or its id; its users are called as many at once as the agent
+    /// allows. A name that cannot be one is an error of [`ProcessorBuilder::build`].
     #[must_use]
-    pub fn handler(self, purpose: PurposeId, handler: Arc<dyn Handler>) -> Self {
+    pub fn handler(
+        self,
+        purpose: impl TryInto<PurposeId, Error: Into<IdError>>,
+        handler: Arc<dyn Handler>,
+    ) -> Self {
         self.limited_handler(purpose, handler, None)
     }
 
@@ -70,11 +78,16 @@ impl ProcessorBuilder {
     #[must_use]
     pub fn limited_handler(
         mut self,
-        purpose: PurposeId,
+        purpose: impl TryInto<PurposeId, Error: Into<IdError>>,
         handler: Arc<dyn Handler>,
         max_concurrency: Option<usize>,
     ) -> Self {
-        self.handlers.insert(purpose, ServedPurpose { handler, max_concurrency });
+        match purpose.try_into() {
+            Ok(purpose) => {
+                self.handlers.insert(purpose, ServedPurpose { handler, max_concurrency });
+            }
+            Err(error) => self.invalid = self.invalid.or(Some(error.into())),
+        }
         self
     }
 
@@ -138,6 +151,9 @@ impl ProcessorBuilder {
 
     /// The processor, if every job has a handler and fits.
     pub fn build(self) -> Result<EnhancedBatchProcessor, BuildError> {
+        if let Some(source) = self.invalid {
+            return Err(BuildError::PurposeName { source });
+        }
         let limited = |job| self.retry_limit.into_iter().fold(job, Job::or_max_retries);
         let jobs = self.jobs.into_iter().map(limited).collect();
         let serving =

@@ -114,11 +114,7 @@ async fn a_jobs_chunk_size_and_a_source_with_small_pages_are_respected() {
 #[tokio::test]
 async fn a_purposes_own_limit_lies_under_the_agents() {
     let stage = Stage::with_daily_users(60, &json!({}));
-    let builder = stage.builder().limited_handler(
-        "write".parse().expect("a purpose"),
-        stage.handler.clone(),
-        Some(3),
-    );
+    let builder = stage.builder().limited_handler("write", stage.handler.clone(), Some(3));
     stage.agent_of(builder).await.until("2026-12-01T12:00:00Z").await;
 
     stage.assert_each_succeeded_once(60, &["2026-12-01T09:00"]).await;
@@ -156,11 +152,7 @@ async fn a_job_that_cannot_be_served_is_refused_before_anything_runs() {
         .err();
     assert!(matches!(nobody, Some(BuildError::NoHandler { .. })), "{nobody:?}");
     let stage = Stage::at("2026-12-01T00:00:00Z", &json!({"type": "batch_as_object"}));
-    let limited = stage.builder().limited_handler(
-        "write".parse().expect("a purpose"),
-        stage.handler.clone(),
-        Some(24),
-    );
+    let limited = stage.builder().limited_handler("write", stage.handler.clone(), Some(24));
     let over = limited.build().err();
     assert!(
         matches!(

@@ -135,7 +135,7 @@ impl Connected {
     pub(crate) async fn agent(&self, refresh_every: Duration) -> Agent {
         let processor = EnhancedBatchProcessor::builder(self.client(), self.ledger.clone())
             .clock(Arc::new(self.clock.clone()))
-            .handler("write".parse().expect("a purpose"), self.handler())
+            .handler("write", self.handler())
             .jobs([job(&json!({}))])
             .build()
             .expect("a processor");

@@ -277,7 +277,7 @@ async fn runs_reach_the_endpoint_and_its_answer_reaches_the_ledger() {
     let stage = Stage::with_daily_users(30, &json!({}));
     let clock: Arc<dyn Clock> = Arc::new(stage.clock.clone());
     let handler = HttpHandler::new(&endpoint.url, None, None, clock).expect("a handler");
-    let builder = stage.builder().handler("write".parse().expect("a purpose"), Arc::new(handler));
+    let builder = stage.builder().handler("write", Arc::new(handler));
     stage.agent_of(builder).await.until("2026-12-01T12:00:00Z").await;
 
     stage.assert_each_succeeded_once(30, &["2026-12-01T09:00"]).await;

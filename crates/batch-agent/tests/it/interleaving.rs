@@ -169,7 +169,7 @@ impl Interleaving {
         let ledger: Arc<dyn Ledger> = Arc::new(FaultyLedger::new(Arc::clone(&self.ledger), fate));
         let processor = EnhancedBatchProcessor::builder(source, ledger)
             .clock(Arc::new(self.clock))
-            .handler("write".parse().expect("a purpose"), fated)
+            .handler("write", fated)
             .jobs([self.stage.job.clone()])
             .holder(name)
             .max_concurrent_items(AT_ONCE);

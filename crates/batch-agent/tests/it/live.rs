@@ -63,8 +63,7 @@ async fn a_shutdown_begins_no_more_calls_and_finishes_those_that_are_open() {
                 .map_err(|_gone| unreachable!("the gate outlives the calls"))
         }
     });
-    let agent =
-        stage.agent_of(stage.builder().handler("write".parse().expect("a purpose"), handler)).await;
+    let agent = stage.agent_of(stage.builder().handler("write", handler)).await;
     let (shut_down, shutdown) = watch::channel(false);
     let script = async {
         stage.clock.advance_to(instant("2026-12-01T09:00:00Z"));

@@ -96,7 +96,7 @@ async fn another_purpose_goes_on() {
         calls.lock().expect("no call panics").push(clock.now());
         async { Ok(()) }
     });
-    let builder = stage.builder().handler("other".parse().expect("a purpose"), other);
+    let builder = stage.builder().handler("other", other);
     let builder =
         builder.jobs([job(&json!({"job_id": "other", "purpose_id": "other", "priority": "low"}))]);
     stage.agent_of(builder).await.until(END).await;

@@ -20,7 +20,7 @@ fn with_jobs(stage: &Stage, priorities: &[&str]) -> ProcessorBuilder {
     let job = |priority: &&str| job(&json!({"job_id": priority, "priority": priority}));
     EnhancedBatchProcessor::builder(stage.source.clone(), stage.ledger())
         .clock(Arc::new(stage.clock.clone()))
-        .handler("write".parse().expect("a purpose"), stage.handler.clone())
+        .handler("write", stage.handler.clone())
         .jobs(priorities.iter().map(job))
 }
 

@@ -171,7 +171,7 @@ impl Stage {
         let handler: Arc<dyn Handler> = self.handler.clone();
         EnhancedBatchProcessor::builder(self.source.clone(), ledger)
             .clock(Arc::new(self.clock.clone()))
-            .handler("write".parse().expect("a purpose"), handler)
+            .handler("write", handler)
             .jobs([self.job.clone()])
     }
 

@@ -1,4 +1,4 @@
-//! Wishes as users and defaults state them, and what becomes of them by T12: written down apart
+//! Preferences as users and defaults state them, and what becomes of them by T12: written down apart
 //! from the library's own.
 
 use std::fmt::{self, Display};
@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 use cohort_preferences::Zone;
 use serde_json::{Map, Value, json};
 
-use crate::oracle::{CronWish, HoursWish, Wish as StatedPreference};
+use crate::oracle::{StatedCron, StatedHours, StatedPreference};
 
 /// What a user or a default states of when; `None` where nothing.
 #[derive(Clone, Default)]
@@ -167,7 +167,7 @@ impl Asked {
     /// The same in the oracle's words.
     pub(crate) fn wish(&self) -> StatedPreference {
         let cron = |minute: i64, hours, days| {
-            StatedPreference::Cron(CronWish {
+            StatedPreference::Cron(StatedCron {
                 minutes: Some(vec![minute]),
                 hours,
                 days,
@@ -188,9 +188,9 @@ impl Asked {
                 StatedPreference::Monthly(Some(day), self.time)
             }
             (Frequency::Monthly, Day::LastOfMonth) => StatedPreference::Monthly(None, self.time),
-            (Frequency::CronWild, _) => cron(15, HoursWish::Wildcard, Some(vec![25])),
-            (Frequency::CronSteps, _) => cron(5, HoursWish::Step(6), None),
-            (Frequency::CronFixed, _) => cron(30, HoursWish::Listed(vec![2, 12]), None),
+            (Frequency::CronWild, _) => cron(15, StatedHours::Wildcard, Some(vec![25])),
+            (Frequency::CronSteps, _) => cron(5, StatedHours::Step(6), None),
+            (Frequency::CronFixed, _) => cron(30, StatedHours::Listed(vec![2, 12]), None),
             (frequency, day) => panic!("{day:?} is no day for {frequency:?}"),
         }
     }
