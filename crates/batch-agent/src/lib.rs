@@ -3,6 +3,7 @@
 //!
 //! Read in this order: [`DynamicBatchScheduler`] opens runs, [`EnhancedBatchProcessor`] works on
 //! them, a [`Handler`] does the work itself, and the [`Ledger`] is the record that decides.
+//! [`Agent`] drives both; [`handler_fn`] makes a handler of a function.
 
 mod agent;
 mod api;
@@ -25,6 +26,8 @@ pub use agent::Agent;
 pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health, agent_metrics, with_agent_metrics};
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
 pub use cohort_config_client::{ConfigDatabaseClient, FeedEvent};
+#[cfg(feature = "postgres")]
+pub use cohort_ledger::PostgresLedger;
 pub use cohort_ledger::{
     AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger,
     Chunk, ChunkResult, ChunkStanding, ChunkState, Claim, CompletenessLedger, Counts, DeadLetter,
@@ -32,11 +35,11 @@ pub use cohort_ledger::{
     ExplainLedger, FailedAttempt, FailedReason, FairLedger, Fate, FeedPage, Firing, FiringName,
     JobStanding, Lane, Ledger, LedgerError, LedgerRetention, MembersQueued, MembersRead,
     MissedReason, NewRun, OpenMember, OpenWork, OperationLedger, OtherRuns, Outcome, OutcomeQuery,
-    OutcomeRecord, Pause, Place, Plan, PostgresLedger, Pruned, RecordLedger, Requeue, Requeued,
-    RescueLedger, RetentionError, RetentionLedger, RetriedAttempt, Run, RunId, RunOnRecord,
-    RunQuery, RunState, SkippedReason, SqliteLedger, StartedWith, Status, StatusName,
-    StoredDefinitions, ThrottleLedger, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings,
-    Waiting, WaitingWork, Watermark, WorkStanding, idempotency_key,
+    OutcomeRecord, Pause, Place, Plan, Pruned, RecordLedger, Requeue, Requeued, RescueLedger,
+    RetentionError, RetentionLedger, RetriedAttempt, Run, RunId, RunOnRecord, RunQuery, RunState,
+    SkippedReason, SqliteLedger, StartedWith, Status, StatusName, StoredDefinitions,
+    ThrottleLedger, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting,
+    WaitingWork, Watermark, WorkStanding, idempotency_key,
 };
 pub use cohort_preferences::{
     BatchConfig, BatchDocuments, Enroll, FeatureType, Frequency, IdError, Job, JobId, Preference,
@@ -53,10 +56,10 @@ pub use handler::{
     Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserShare,
     UserWork, Work, handler_fn,
 };
-pub use handlers::{
-    HttpHandler, HttpHandlerError, SecretError, SigningSecret, TemplateHandler,
-    TemplateHandlerError,
-};
+#[cfg(feature = "http")]
+pub use handlers::{HttpHandler, HttpHandlerError, SecretError, SigningSecret};
+#[cfg(feature = "template")]
+pub use handlers::{TemplateHandler, TemplateHandlerError};
 pub use jobs::{BuildError, Jobs, Serving};
 pub use processor::{EnhancedBatchProcessor, ProcessError, ProcessorBuilder};
 pub use registry::{

@@ -87,12 +87,11 @@ impl Agent {
         handler: Arc<dyn Handler>,
         max_concurrent_items: usize,
     ) -> anyhow::Result<Self> {
-        let purpose = PURPOSE.parse().context("a name of ours is none")?;
         let holder = format!("bench-{}", AGENTS.fetch_add(1, Ordering::Relaxed));
         let builder = EnhancedBatchProcessor::builder(client, ledger)
             .clock(clock)
             .holder(&holder)
-            .handler(purpose, handler)
+            .handler(PURPOSE, handler)
             .jobs([job()?]);
         let processor = builder
             .max_concurrent_items(max_concurrent_items)
