@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
-
+use crate::address::read_address;
 use crate::cache::{CacheOptions, DocumentCache};
 use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::feed::FeedOptions;
+use crate::feed::options::FeedOptions;
 use crate::key::ApiKey;
-use crate::transport::{Patience, Transport};
+use crate::transport::{Timeouts, Transport};
 
 /// The specification's default of `CONFIG_CACHE_TTL`; for M3's `max_stale` the same.
 const DEFAULT_CACHE: CacheOptions = CacheOptions {
@@ -20,7 +19,7 @@ const DEFAULT_CACHE: CacheOptions = CacheOptions {
     bytes: 64 * 1024 * 1024,
 };
 
-const DEFAULT_PATIENCE: Patience = Patience {
+const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(3),
     request: Duration::from_secs(30),
     breaker: Duration::from_secs(1),
@@ -37,7 +36,7 @@ pub struct ClientBuilder {
     base_url: String,
     api_key: Option<Secret>,
     cache: CacheOptions,
-    patience: Patience,
+    timeouts: Timeouts,
     feed: FeedOptions,
 }
 
@@ -55,49 +54,9 @@ impl ConfigDatabaseClient {
     /// Starts a client of the Config Database at `base_url`, such as
     /// `http://config-service:8000/api/v1`.
     pub fn builder(base_url: impl Into<String>) -> ClientBuilder {
-        let (cache, patience, feed) = (DEFAULT_CACHE, DEFAULT_PATIENCE, DEFAULT_FEED);
-        ClientBuilder { base_url: base_url.into(), api_key: None, cache, patience, feed }
+        let (cache, timeouts, feed) = (DEFAULT_CACHE, DEFAULT_TIMEOUTS, DEFAULT_FEED);
+        ClientBuilder { base_url: base_url.into(), api_key: None, cache, timeouts, feed }
     }
-
-    /// A client as the environment says: `CONFIG_SERVICE_URL`, `CONFIG_SERVICE_API_KEY`, and in
-    /// seconds `CONFIG_CACHE_TTL` and `CONFIG_POLL_INTERVAL`.
-    ///
-    /// Fails if the address or the key is missing, or if one of the four is malformed.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the specification's public name for services that configure the client by these \
-            variables; `cohort` itself does not call it"
-    )]
-    pub fn from_env() -> Result<Self, ClientError> {
-        let mut builder = Self::builder(required(
-            "CONFIG_SERVICE_URL",
-            std::env::var("CONFIG_SERVICE_URL").ok(),
-        )?);
-        builder = builder.api_key(required(
-            "CONFIG_SERVICE_API_KEY",
-            std::env::var("CONFIG_SERVICE_API_KEY").ok(),
-        )?);
-        if let Ok(seconds) = std::env::var("CONFIG_CACHE_TTL") {
-            builder = builder.cache_ttl(read_seconds("CONFIG_CACHE_TTL", &seconds)?);
-        }
-        if let Ok(seconds) = std::env::var("CONFIG_POLL_INTERVAL") {
-            builder = builder.poll_interval(read_seconds("CONFIG_POLL_INTERVAL", &seconds)?);
-        }
-        builder.build()
-    }
-}
-
-fn required(name: &'static str, value: Option<String>) -> Result<String, ClientError> {
-    value
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| ClientError::Setting { name, detail: "not set".into() })
-}
-
-fn read_seconds(name: &'static str, seconds: &str) -> Result<Duration, ClientError> {
-    seconds.parse().map(Duration::from_secs).map_err(|_not_a_number| ClientError::Setting {
-        name,
-        detail: format!("expected seconds as a whole number, got {seconds:?}"),
-    })
 }
 
 impl ClientBuilder {
@@ -135,7 +94,7 @@ impl ClientBuilder {
     /// How long to wait for a connection. The default is 3 seconds.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.patience.connect = timeout;
+        self.timeouts.connect = timeout;
         self
     }
 
@@ -143,7 +102,7 @@ impl ClientBuilder {
     /// 30 seconds.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.patience.request = timeout;
+        self.timeouts.request = timeout;
         self
     }
 
@@ -151,7 +110,7 @@ impl ClientBuilder {
     /// seconds while they still fail. The default is a second.
     #[must_use]
     pub fn breaker_wait(mut self, wait: Duration) -> Self {
-        self.patience.breaker = wait;
+        self.timeouts.breaker = wait;
         self
     }
 
@@ -171,11 +130,11 @@ impl ClientBuilder {
         self
     }
 
-    /// The client. Opens no connection yet; fails if address or key cannot be any.
+    /// Returns the client, which opens no connection yet. Fails if the address or the key is invalid.
     pub fn build(self) -> Result<ConfigDatabaseClient, ClientError> {
         let base_url = read_address(&self.base_url)?;
         let key = self.api_key.as_ref().map(read_key).transpose()?;
-        let transport = Transport::new(base_url, key, self.patience)?;
+        let transport = Transport::new(base_url, key, self.timeouts)?;
         Ok(ConfigDatabaseClient {
             transport,
             cache: Arc::new(DocumentCache::new(self.cache)),
@@ -191,53 +150,9 @@ fn read_key(Secret(secret): &Secret) -> Result<ApiKey, ClientError> {
     })
 }
 
-/// A base without query, fragment or password, and without a slash at its end.
-fn read_address(given: &str) -> Result<Url, ClientError> {
-    let mut url =
-        Url::parse(given).map_err(|_no_url| ClientError::Address { given: given.into() })?;
-    if url.password().is_some() || !url.username().is_empty() {
-        return Err(ClientError::Address { given: String::new() });
-    }
-    if !matches!(url.scheme(), "http" | "https")
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        return Err(ClientError::Address { given: given.into() });
-    }
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
-    Ok(url)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_base_address_is_http_without_query_or_password() {
-        for good in [
-            "http://config-service:8000/api/v1",
-            "https://example.com/api/v1/",
-            "http://[::1]:8000",
-        ] {
-            assert!(read_address(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "config-service:8000",
-            "ftp://x/api/v1",
-            "http://x/api/v1?a=b",
-            "http://u:p@x/api/v1",
-        ] {
-            assert!(read_address(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_password_in_the_address_is_not_repeated_in_the_error() {
-        let error = read_address("http://user:hunter2@x/api/v1").expect_err("refused");
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
-    }
 
     #[test]
     fn neither_client_nor_builder_shows_the_key() {
@@ -245,12 +160,5 @@ mod tests {
         assert!(!format!("{builder:?}").contains("hunter2"));
         let client = builder.build().expect("valid");
         assert!(!format!("{client:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_variable_that_is_no_whole_number_of_seconds_is_named() {
-        assert_eq!(read_seconds("CONFIG_CACHE_TTL", "3600").expect("valid"), DEFAULT_CACHE.ttl);
-        let error = read_seconds("CONFIG_POLL_INTERVAL", "1m").expect_err("no number");
-        assert!(error.to_string().starts_with("CONFIG_POLL_INTERVAL: "), "{error}");
     }
 }

@@ -7,7 +7,7 @@
 //!                     └─no answer, or garbage──► given out, marked stale, for at most `max_stale` longer
 //! ```
 //!
-//! Who asks at the same time shares one request. A key is the tenant and the tenant's generation.
+//! Callers that ask at the same time share one request. A key is the tenant and the tenant's generation.
 //! Dropping a tenant moves the generation on, so that also a request that was already under way
 //! cannot put an outdated document back: it is stored under a generation that nobody asks for any
 //! more. Generations are kept in a fixed number of slots; tenants that share a slot are dropped
@@ -46,7 +46,7 @@ pub(crate) struct DocumentCache {
     kept: Option<Kept>,
     generations: Box<[AtomicU32]>,
     slots: RandomState,
-    /// Moves on when every document is in doubt.
+    /// Moves on when no document is trusted any more.
     epoch: AtomicU32,
 }
 
@@ -105,7 +105,7 @@ impl DocumentCache {
     /// confirmed.
     ///
     /// Who asks at the same time shares the one load. Failures are not kept; one that is an outage
-    /// is answered with the document last known, marked stale.
+    /// gives the document last known, marked stale.
     pub(crate) async fn get_or_load<F>(
         &self,
         tenant: TenantId,
@@ -157,7 +157,7 @@ impl DocumentCache {
 
     /// From now on each document is confirmed before it is given out: changes were missed, and
     /// nobody knows whose.
-    pub(crate) fn doubt_all(&self) {
+    pub(crate) fn distrust_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         if let Some(kept) = &self.kept {
             kept.fresh.invalidate_all();

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cohort_preferences::{FieldError, IdError};
+use cohort_preferences::{FeatureType, Frequency, GroupError, IdError, TimeKey};
 use reqwest::StatusCode;
-use serde::Deserialize;
 
-/// Why a call failed. Every variant names the request (`act`, such as `GET /tenants/user123/…`),
-/// and none holds a key.
+use crate::problem::Problem;
+
+/// Why a call failed. Every variant that comes from a request names it, such as
+/// `GET /tenants/user123/…`; none holds a key.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClientError {
     /// The base address is none.
     #[error(
@@ -35,54 +37,69 @@ pub enum ClientError {
         #[source]
         source: Arc<reqwest::Error>,
     },
-    /// A name given is none.
-    #[error("{name:?} is no {kind}")]
+    /// A name was given that nothing of its kind can have.
+    #[error("not a valid {kind}")]
     Name {
         /// What it should have been.
         kind: &'static str,
-        /// What was given.
-        name: String,
-        /// The cause.
+        /// What is wrong with it.
         #[source]
         source: IdError,
     },
+    /// A frequency or time key was given that is none, or the two do not fit each other.
+    #[error("not a valid frequency and time key")]
+    Group {
+        /// What is wrong with it.
+        #[source]
+        source: GroupError,
+    },
     /// `.` and `..` cannot stand in a path: every HTTP client resolves them, also percent-encoded.
-    #[error("the tenant {tenant:?} cannot be addressed by a path")]
+    #[error("the name {name:?} cannot be addressed by a path")]
     Unaddressable {
-        /// The tenant.
-        tenant: String,
+        /// The name.
+        name: String,
+    },
+    /// No user of the feature states this group, and none did not long ago.
+    #[error("the feature {feature_type} has no group {frequency}:{time_key}")]
+    NoSuchGroup {
+        /// The feature.
+        feature_type: FeatureType,
+        /// The frequency asked for.
+        frequency: Frequency,
+        /// The time key asked for.
+        time_key: TimeKey,
     },
     /// No connection, a broken one, or no answer in time.
-    #[error("{act}: the Config Database did not answer")]
+    #[error("{request}: the Config Database did not answer")]
     Unreachable {
         /// The request.
-        act: String,
+        request: String,
         /// The cause.
         #[source]
         source: Arc<reqwest::Error>,
     },
     /// The connection stands, and nothing comes: no answer, or no heartbeat of the change feed.
-    #[error("{act}: the Config Database was silent for {}", seconds(*waited))]
+    #[error("{request}: the Config Database was silent for {}", seconds(*waited))]
     Silent {
         /// The request.
-        act: String,
+        request: String,
         /// How long.
         waited: Duration,
     },
     /// So many requests have failed that for some seconds none is sent.
-    #[error("{act}: not sent, because the Config Database has failed too often just now")]
+    #[error("{request}: not sent, because the Config Database has failed too often just now")]
     CircuitOpen {
         /// The request.
-        act: String,
+        request: String,
     },
     /// 401 or 403: the key is missing, unknown, expired, or may not do this.
     #[error(
-        "{act}: {status}: {detail}; the key is CONFIG_SERVICE_API_KEY or the one given to the \
+        "{request}: {status}: {detail}; the key is CONFIG_SERVICE_API_KEY or the one given to the \
          client's builder"
     )]
     Denied {
         /// The request.
-        act: String,
+        request: String,
         /// 401 or 403.
         status: StatusCode,
         /// What the Config Database says, or that no key was sent.
@@ -90,16 +107,16 @@ pub enum ClientError {
     },
     /// 410: the cursor is past retention or of another incarnation; start again without one, lists
     /// first (F7).
-    #[error("{act}: the change feed no longer holds this cursor; read everything anew")]
+    #[error("{request}: the change feed no longer holds this cursor; read everything anew")]
     Gone {
         /// The request.
-        act: String,
+        request: String,
     },
     /// 429 or 5xx: the Config Database cannot serve this now.
-    #[error("{act}: {problem}")]
+    #[error("{request}: {problem}")]
     Unavailable {
         /// The request.
-        act: String,
+        request: String,
         /// Its answer.
         problem: Problem,
         /// The least wait that it asks for.
@@ -107,26 +124,26 @@ pub enum ClientError {
     },
     /// Another refusal in the Config Database's own words, such as 422 with the fields that are
     /// wrong.
-    #[error("{act}: {problem}")]
+    #[error("{request}: {problem}")]
     Refused {
         /// The request.
-        act: String,
+        request: String,
         /// Its answer.
         problem: Problem,
     },
     /// The answer is not what the Config Database says to this request.
-    #[error("{act}: {what}; does CONFIG_SERVICE_URL name a Config Database?")]
+    #[error("{request}: {what}; does CONFIG_SERVICE_URL name a Config Database?")]
     Garbage {
         /// The request.
-        act: String,
+        request: String,
         /// What came instead.
         what: String,
     },
     /// A streamed answer ended in the middle.
-    #[error("{act}: the answer broke off")]
+    #[error("{request}: the answer broke off")]
     BrokenOff {
         /// The request.
-        act: String,
+        request: String,
         /// The cause.
         #[source]
         source: Arc<std::io::Error>,
@@ -135,28 +152,6 @@ pub enum ClientError {
 
 fn seconds(waited: Duration) -> String {
     format!("{:.1} s", waited.as_secs_f64())
-}
-
-/// An error answer (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The status code.
-    pub status: StatusCode,
-    /// What happened, in a sentence.
-    pub detail: String,
-    /// The fields that are wrong (W1).
-    pub errors: Vec<FieldError>,
-}
-
-/// The members of problem+json that are read.
-#[derive(Deserialize)]
-struct ProblemJson {
-    #[serde(default)]
-    title: String,
-    #[serde(default)]
-    detail: String,
-    #[serde(default)]
-    errors: Vec<FieldError>,
 }
 
 impl ClientError {
@@ -196,32 +191,5 @@ impl ClientError {
             }
             _ => None,
         }
-    }
-}
-
-impl Problem {
-    /// Reads problem+json; `None` if the body is none.
-    pub fn from_json(status: StatusCode, body: &[u8]) -> Option<Self> {
-        let ProblemJson { title, detail, errors } = serde_json::from_slice(body).ok()?;
-        let detail = if detail.is_empty() { title } else { detail };
-        Some(Self { status, detail, errors })
-    }
-
-    /// An error answer without a word of explanation.
-    pub(crate) fn bare(status: StatusCode) -> Self {
-        Self { status, detail: String::new(), errors: Vec::new() }
-    }
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.status)?;
-        if !self.detail.is_empty() {
-            write!(f, ": {}", self.detail)?;
-        }
-        for FieldError { pointer, detail } in &self.errors {
-            write!(f, "; {pointer}: {detail}")?;
-        }
-        Ok(())
     }
 }

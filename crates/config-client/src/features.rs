@@ -1,17 +1,20 @@
 //! The feature registry.
 
-use cohort_preferences::{FeatureDefinition, FeatureType};
+use cohort_preferences::{FeatureDefinition, FeatureType, IdError};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::{ConfigDatabaseClient, read_feature};
+use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::transport::{Answer, Request, segment};
+use crate::names::feature_type;
+use crate::request::Request;
+use crate::response::Answer;
 
 /// A feature in its newest definition.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct RegisteredFeature {
     /// Its name.
     pub feature_type: FeatureType,
@@ -41,36 +44,38 @@ struct SentList {
 }
 
 impl ConfigDatabaseClient {
-    /// All registered features, by name.
+    /// Returns all registered features, by name.
     pub async fn get_feature_types(&self) -> Result<Vec<RegisteredFeature>, ClientError> {
         let answer = self.transport.retried(&Request::new(Method::GET, "/feature-types")).await?;
         let list: SentList = answer.read()?;
         list.feature_types.into_iter().map(|sent| read(sent, &answer)).collect()
     }
 
-    /// A registered feature; one that is not is [`ClientError::Refused`] with status 404.
-    pub async fn get_feature_type(&self, feature: &str) -> Result<RegisteredFeature, ClientError> {
-        let feature = read_feature(feature)?;
-        let answer =
-            self.transport.retried(&Request::new(Method::GET, feature_path(&feature))).await?;
+    /// Returns a registered feature. One that is not is [`ClientError::Refused`] with status 404.
+    pub async fn get_feature_type(
+        &self,
+        feature: impl TryInto<FeatureType, Error: Into<IdError>>,
+    ) -> Result<RegisteredFeature, ClientError> {
+        let feature = feature_type(feature)?;
+        let answer = self.transport.retried(&one(Method::GET, &feature)?).await?;
         read_one(&feature, &answer)
     }
 
     /// Registers a feature, or the next version of its definition.
     pub async fn set_feature_type(
         &self,
-        feature: &str,
+        feature: impl TryInto<FeatureType, Error: Into<IdError>>,
         definition: &FeatureDefinition,
     ) -> Result<RegisteredFeature, ClientError> {
-        let feature = read_feature(feature)?;
-        let request = Request::new(Method::PUT, feature_path(&feature)).json(&definition.to_json());
+        let feature = feature_type(feature)?;
+        let request = one(Method::PUT, &feature)?.json(&definition.to_json());
         let answer = self.transport.retried(&request).await?;
         read_one(&feature, &answer)
     }
 }
 
-fn feature_path(feature: &FeatureType) -> String {
-    format!("/feature-types/{}", segment(feature.as_str()))
+fn one(method: Method, feature: &FeatureType) -> Result<Request, ClientError> {
+    Request::new(method, "/feature-types/{feature_type}").at("feature_type", feature.as_str())
 }
 
 fn read_one(feature: &FeatureType, answer: &Answer) -> Result<RegisteredFeature, ClientError> {

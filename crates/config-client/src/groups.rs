@@ -1,189 +1,126 @@
-//! Groups and their members (M1).
+//! Groups: users of a feature who state the same.
 
 use cohort_preferences::{
-    Frequency, GroupList, Member, MemberLists, MemberListsRequest, MemberPage, MembersRequest,
-    StatedGroup, TimeKey,
+    FeatureType, Frequency, FrequencyError, GroupList, IdError, Member, MembersRequest,
+    StatedGroup, TimeKey, TimeKeyError,
 };
-use futures_util::{Stream, StreamExt, TryFutureExt, TryStreamExt, stream};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryFutureExt};
 use reqwest::Method;
 
-use crate::client::{ConfigDatabaseClient, read_feature};
+use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::transport::{Answer, Request, segment};
+use crate::names::feature_type;
+use crate::request::Request;
 
-/// A member list of which some pages are read.
-struct MemberList {
-    client: ConfigDatabaseClient,
-    /// Asks for the next page; `None` behind the last.
-    request: Option<MembersRequest>,
-    /// How many members the list has, as its first page says, and how many are still to come;
-    /// `None` before that page, and where the list is not read from its beginning.
-    rest: Option<(u64, u64)>,
-    is_whole: bool,
-    /// The number of the last member that came.
-    last: Option<u64>,
+/// What the caller of [`ConfigDatabaseClient::get_frequency_group_users`] asks for: one group of a
+/// feature, in every zone.
+struct Wanted {
+    feature_type: FeatureType,
+    frequency: Frequency,
+    time_key: TimeKey,
 }
 
 impl ConfigDatabaseClient {
-    /// All stated groups of a feature with their counts, and the feed's position from which to
-    /// follow them.
-    pub async fn get_frequency_groups(&self, feature: &str) -> Result<GroupList, ClientError> {
-        let feature = read_feature(feature)?;
-        let request = Request::new(
-            Method::GET,
-            format!("/features/{}/frequency-groups", segment(feature.as_str())),
-        );
+    /// Returns all stated groups of a feature with their counts, and the feed's position from which
+    /// to follow them.
+    ///
+    /// A feature needs no registration before its first user states a preference, so the list of
+    /// one that nobody uses is empty and not an error. Whether it is registered says
+    /// [`ConfigDatabaseClient::get_feature_type`].
+    pub async fn get_frequency_groups(
+        &self,
+        feature: impl TryInto<FeatureType, Error: Into<IdError>>,
+    ) -> Result<GroupList, ClientError> {
+        let feature = feature_type(feature)?;
+        let request = Request::new(Method::GET, "/features/{feature_type}/frequency-groups")
+            .at("feature_type", feature.as_str())?;
         let answer = self.transport.retried(&request).await?;
         let list: GroupList = answer.read()?;
         if list.feature_type != feature {
-            return Err(answer.garbage(format!(
-                "the answer lists the groups of another feature, {:?}",
-                list.feature_type.as_str()
-            )));
+            let other = list.feature_type.as_str();
+            return Err(answer
+                .garbage(format!("the answer lists the groups of another feature, {other:?}")));
         }
         if list.next_cursor.is_some() {
-            return Err(answer
-                .garbage(format!("the answer lists only the first {} groups", list.groups.len())));
+            let listed = list.groups.len();
+            return Err(answer.garbage(format!("the answer lists only the first {listed} groups")));
         }
         Ok(list)
     }
 
-    /// The users who state this frequency and time, in every zone, as they are when the stream is
-    /// first asked.
+    /// Returns the users who state this frequency and time, in every zone, as they are when the
+    /// stream is first polled.
     ///
     /// They come in pages, so that nothing holds them all. A list that does not add up to its
     /// group's count ends in an error (M8): nobody is to conclude from a list that came out short.
+    /// A group that the feature does not have, also because nobody uses the feature, is
+    /// [`ClientError::NoSuchGroup`]. One that its last user left not long ago is empty.
+    ///
+    /// ```no_run
+    /// use cohort_config_client::{ClientError, ConfigDatabaseClient};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// # async fn example(client: ConfigDatabaseClient) -> Result<(), ClientError> {
+    /// let mut users = client.get_frequency_group_users("instagram_posts", "daily", "09:00");
+    /// while let Some(user) = users.try_next().await? {
+    ///     println!("{}", user.tenant_id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_frequency_group_users(
         &self,
-        feature: &str,
-        frequency: Frequency,
-        time_key: &TimeKey,
-    ) -> impl Stream<Item = Result<Member, ClientError>> + Send + use<> {
-        let (client, feature, time_key) = (self.clone(), feature.to_owned(), *time_key);
-        let pages = async move {
-            let request = client.request_for_every_zone(&feature, frequency, &time_key).await?;
-            Ok(stream::iter(request).flat_map(move |request| client.get_member_pages(request)))
+        feature: impl TryInto<FeatureType, Error: Into<IdError>>,
+        frequency: impl TryInto<Frequency, Error: Into<FrequencyError>>,
+        time_key: impl TryInto<TimeKey, Error: Into<TimeKeyError>>,
+    ) -> BoxStream<'static, Result<Member, ClientError>> {
+        let wanted = match Wanted::of(feature, frequency, time_key) {
+            Ok(wanted) => wanted,
+            Err(error) => return stream::iter([Err(error)]).boxed(),
         };
-        pages
-            .try_flatten_stream()
-            .map_ok(|page| stream::iter(page.members.into_iter().map(Ok)))
-            .try_flatten()
+        let client = self.clone();
+        let users = async move {
+            let request = client.request_for_every_zone(wanted).await?;
+            Ok(client.members(request))
+        };
+        users.try_flatten_stream().boxed()
     }
 
-    /// `None` if nobody states this.
-    async fn request_for_every_zone(
-        &self,
-        feature: &str,
-        frequency: Frequency,
-        time_key: &TimeKey,
-    ) -> Result<Option<MembersRequest>, ClientError> {
-        let list = self.get_frequency_groups(feature).await?;
-        let is_wanted = |group: &StatedGroup| {
-            group.frequency() == Some(frequency) && group.time_key() == *time_key
-        };
-        let groups: Vec<_> =
-            list.groups.into_iter().map(|summary| summary.group).filter(is_wanted).collect();
-        let request = MembersRequest {
+    async fn request_for_every_zone(&self, wanted: Wanted) -> Result<MembersRequest, ClientError> {
+        let list = self.get_frequency_groups(&wanted.feature_type).await?;
+        let groups = list.groups.into_iter().map(|summary| summary.group);
+        let groups: Vec<_> = groups.filter(|group| wanted.includes(group)).collect();
+        if groups.is_empty() {
+            let Wanted { feature_type, frequency, time_key } = wanted;
+            return Err(ClientError::NoSuchGroup { feature_type, frequency, time_key });
+        }
+        Ok(MembersRequest {
             feature_type: list.feature_type,
             groups,
             as_of: list.complete_until,
             cursor: None,
             limit: None,
-        };
-        Ok((!request.groups.is_empty()).then_some(request))
-    }
-
-    /// The members of some groups as of an instant (M1), with their settings of now (M3), page by
-    /// page from the request's cursor on. A list read from its beginning that does not add up to
-    /// its count ends in an error (M8).
-    pub fn get_member_pages(
-        &self,
-        request: MembersRequest,
-    ) -> impl Stream<Item = Result<MemberPage, ClientError>> + Send + use<> {
-        let is_whole = request.cursor.is_none();
-        let list = MemberList {
-            client: self.clone(),
-            request: Some(request),
-            rest: None,
-            is_whole,
-            last: None,
-        };
-        stream::try_unfold(list, MemberList::next)
-    }
-
-    /// One page of the members of some groups as of an instant (M1), with their settings of now
-    /// (M3). Not cached.
-    pub async fn get_frequency_group_members(
-        &self,
-        request: &MembersRequest,
-    ) -> Result<MemberPage, ClientError> {
-        self.ask_for_members(request).await?.read()
-    }
-
-    /// The members of many lists of groups as of an instant, each list whole (M1, M8), with their
-    /// settings of now (M3). Not cached.
-    pub async fn get_member_lists(
-        &self,
-        request: &MemberListsRequest,
-    ) -> Result<MemberLists, ClientError> {
-        let answer = self
-            .transport
-            .retried(&Request::new(Method::POST, "/preferences/groups/member-lists").json(request))
-            .await?;
-        let lists: MemberLists = answer.read()?;
-        let (got, asked) = (lists.lists.len(), request.lists.len());
-        if got == asked {
-            Ok(lists)
-        } else {
-            Err(answer.garbage(format!("{got} lists were given where {asked} were asked for")))
-        }
-    }
-
-    async fn ask_for_members(&self, request: &MembersRequest) -> Result<Answer, ClientError> {
-        self.transport
-            .retried(&Request::new(Method::POST, "/preferences/groups/members").json(request))
-            .await
+        })
     }
 }
 
-impl MemberList {
-    async fn next(mut self) -> Result<Option<(MemberPage, Self)>, ClientError> {
-        let Some(request) = self.request.take() else { return Ok(None) };
-        let answer = self.client.ask_for_members(&request).await?;
-        let page: MemberPage = answer.read()?;
-        self.check(&page).map_err(|what| answer.garbage(what))?;
-        self.request = page
-            .next_cursor
-            .clone()
-            .map(|cursor| MembersRequest { cursor: Some(cursor), ..request });
-        Ok(Some((page, self)))
+impl Wanted {
+    fn of(
+        feature: impl TryInto<FeatureType, Error: Into<IdError>>,
+        frequency: impl TryInto<Frequency, Error: Into<FrequencyError>>,
+        time_key: impl TryInto<TimeKey, Error: Into<TimeKeyError>>,
+    ) -> Result<Self, ClientError> {
+        let feature_type = feature_type(feature)?;
+        let invalid = |source| ClientError::Group { source };
+        let frequency = frequency.try_into().map_err(|error| invalid(error.into().into()))?;
+        let time_key = time_key.try_into().map_err(|error| invalid(error.into().into()))?;
+        // A key of another frequency is a mistake of the caller, and no group without users.
+        StatedGroup::new(Some(frequency), time_key, None).map_err(invalid)?;
+        Ok(Self { feature_type, frequency, time_key })
     }
 
-    /// Says what is wrong with a page that cannot be the next one.
-    fn check(&mut self, page: &MemberPage) -> Result<(), String> {
-        for member in &page.members {
-            if self.last.is_some_and(|last| member.number <= last) {
-                return Err(format!(
-                    "the member {} stands behind {} in the list",
-                    member.number,
-                    self.last.unwrap_or_default()
-                ));
-            }
-            self.last = Some(member.number);
-        }
-        if !self.is_whole {
-            return Ok(());
-        }
-        let (count, rest) = self.rest.unwrap_or((page.count_as_of, page.count_as_of));
-        let came = page.members.len() as u64;
-        let is_last = page.next_cursor.is_none();
-        if page.count_as_of != count || came > rest || (is_last && came < rest) {
-            return Err(format!(
-                "the list does not add up: {count} members are counted, and {} are listed",
-                count - rest + came
-            ));
-        }
-        self.rest = Some((count, rest - came));
-        Ok(())
+    fn includes(&self, group: &StatedGroup) -> bool {
+        group.frequency() == Some(self.frequency) && group.time_key() == self.time_key
     }
 }

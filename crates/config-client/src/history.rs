@@ -1,14 +1,15 @@
 //! What a user has stated over time (W3). Not cached.
 
-use cohort_preferences::{FeatureDefaults, FeatureType, GroupList, TenantId};
+use cohort_preferences::{FeatureDefaults, FeatureType, GroupList, IdError, TenantId};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::{ConfigDatabaseClient, tenant_path};
+use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::transport::{Request, segment};
+use crate::names::{feature_type, tenant_id};
+use crate::request::Request;
 
 /// Entries of a page.
 const ENTRIES_A_PAGE: usize = 1_000;
@@ -38,37 +39,45 @@ struct HistoryPage {
 }
 
 impl ConfigDatabaseClient {
-    /// The changes of a tenant's preferences and profile, newest first, as far as they are kept;
-    /// none of a tenant who is not there. After 10,000 the list ends.
-    pub async fn get_history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, ClientError> {
-        let path = format!("{}/history", tenant_path(tenant)?);
-        let (mut entries, mut cursor) = (Vec::new(), None);
-        while entries.len() < MOST_ENTRIES {
-            let request = Request::new(Method::GET, &*path).query("limit", ENTRIES_A_PAGE);
-            let request = cursor
-                .iter()
-                .fold(request, |request, cursor: &String| request.query("cursor", cursor));
-            let page: HistoryPage = self.transport.retried(&request).await?.read()?;
-            entries.extend(page.history);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
+    /// Returns the changes of a tenant's preferences and profile, newest first, as far as they are
+    /// kept. A tenant who is not there has none. After 10,000 the list ends.
+    pub async fn get_history(
+        &self,
+        tenant: impl TryInto<TenantId, Error: Into<IdError>>,
+    ) -> Result<Vec<HistoryEntry>, ClientError> {
+        let tenant = tenant_id(tenant)?;
+        let mut page = self.get_history_page(&tenant, None).await?;
+        let mut entries = page.history;
+        while let Some(cursor) = page.next_cursor.filter(|_| entries.len() < MOST_ENTRIES) {
+            page = self.get_history_page(&tenant, Some(&cursor)).await?;
+            entries.append(&mut page.history);
         }
         Ok(entries)
     }
 
-    /// The default preferences of a feature over the last week, oldest first (T12); none if it
-    /// never had any.
+    async fn get_history_page(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<&str>,
+    ) -> Result<HistoryPage, ClientError> {
+        let mut request = Request::new(Method::GET, "/tenants/{tenant_id}/history")
+            .at("tenant_id", tenant.as_str())?
+            .query("limit", ENTRIES_A_PAGE);
+        if let Some(cursor) = cursor {
+            request = request.query("cursor", cursor);
+        }
+        self.transport.retried(&request).await?.read()
+    }
+
+    /// Returns the default preferences of a feature over the last week, oldest first (T12); none if
+    /// it never had any.
     pub async fn get_feature_defaults(
         &self,
-        feature: &FeatureType,
+        feature: impl TryInto<FeatureType, Error: Into<IdError>>,
     ) -> Result<Vec<FeatureDefaults>, ClientError> {
-        let request = Request::new(
-            Method::GET,
-            format!("/features/{}/frequency-groups", segment(feature.as_str())),
-        )
-        .query("limit", 1);
+        let request = Request::new(Method::GET, "/features/{feature_type}/frequency-groups")
+            .at("feature_type", feature_type(feature)?.as_str())?
+            .query("limit", 1);
         let list: GroupList = self.transport.retried(&request).await?.read()?;
         Ok(list.defaults)
     }

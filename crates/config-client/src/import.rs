@@ -12,10 +12,11 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::transport::Request;
+use crate::request::Request;
 
 /// What became of one line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct ImportLine {
     /// The line, counted from 1.
     pub line: u64,
@@ -47,7 +48,7 @@ pub enum ImportStatus {
 }
 
 impl ConfigDatabaseClient {
-    /// Sends preferences as JSON Lines and gives what became of each line, in order, while it is
+    /// Sends preferences as JSON Lines and returns what became of each line, in order, while it is
     /// still sending.
     ///
     /// A refused line is a result, not an error, and does not stop the rest. After an error the
@@ -63,27 +64,27 @@ impl ConfigDatabaseClient {
         let response = self.transport.stream(&request, Some(body)).await?;
         let bytes = response.bytes_stream().map_err(io::Error::other).boxed();
         let results = StreamReader::new(bytes).lines();
-        let (client, act) = (self.clone(), request.act());
+        let (client, request) = (self.clone(), request.name());
         Ok(stream::try_unfold(results, move |results| {
-            client.clone().next_result(act.clone(), results)
+            client.clone().next_result(request.clone(), results)
         }))
     }
 
     async fn next_result<R: AsyncBufRead + Unpin>(
         self,
-        act: String,
+        request: String,
         mut results: Lines<R>,
     ) -> Result<Option<(ImportLine, Lines<R>)>, ClientError> {
         let text = match results.next_line().await {
             Ok(Some(text)) => text,
             Ok(None) => return Ok(None),
             Err(source) => {
-                return Err(ClientError::BrokenOff { act, source: Arc::new(source) });
+                return Err(ClientError::BrokenOff { request, source: Arc::new(source) });
             }
         };
         let result: ImportLine =
             serde_json::from_str(&text).map_err(|error| ClientError::Garbage {
-                act,
+                request,
                 what: format!("a line of the answer is no import result: {error}"),
             })?;
         if let Some(tenant) = &result.tenant_id {

@@ -2,7 +2,8 @@
 //! changes, and writes preferences.
 //!
 //! ```text
-//! caller ─► client ─► cache (documents only) ─► resilience (attempts, breaker) ─► transport (one request) ─► Config Database
+//! caller ─► client ─► cache (documents only)
+//!                       └─► resilience (attempts, breaker) ─► transport ─► Config Database
 //! ```
 //!
 //! ```no_run
@@ -44,9 +45,12 @@
 //! It deliberately does not follow redirects, use proxies from the environment, or validate
 //! preferences before a PUT: the Config Database names what is wrong with them.
 
+mod address;
 mod builder;
 mod cache;
 mod client;
+mod documents;
+mod environment;
 mod error;
 mod features;
 mod feed;
@@ -54,17 +58,38 @@ mod groups;
 mod history;
 mod import;
 mod key;
+mod members;
+mod names;
+mod preferences;
+mod problem;
+mod request;
 mod resilience;
+mod response;
+mod retry_after;
 mod tenants;
 mod transport;
 mod user_preferences;
+mod verify;
 
 pub use builder::ClientBuilder;
-pub use client::{ConfigDatabaseClient, DocumentReceipt};
-pub use error::{ClientError, Problem};
+pub use client::ConfigDatabaseClient;
+/// What calls take and return, from the vocabulary that all parts of Cohort share.
+pub use cohort_preferences::{
+    BatchGetResponse, Change, ChangeKind, ChangePage, DefaultPreferences, FeatureDefaults,
+    FeatureDefinition, FeatureType, FieldError, Frequency, FrequencyError, GroupError, GroupList,
+    GroupSummary, IdError, LabelName, Member, MemberLists, MemberListsRequest, MemberPage,
+    MembersRequest, NextRun, OwnZone, Preference, PreferenceEntry, Receipt, StatedGroup,
+    TenantFilter, TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone, TimeKey,
+    TimeKeyError, WholeList, Zone,
+};
+pub use documents::DocumentReceipt;
+pub use error::ClientError;
 pub use features::RegisteredFeature;
 pub use feed::FeedEvent;
 pub use history::HistoryEntry;
 pub use import::{ImportLine, ImportStatus};
 pub use key::{ApiKey, KeyInfo};
+pub use problem::Problem;
+/// The status codes of [`ClientError`] and [`Problem`].
+pub use reqwest::StatusCode;
 pub use user_preferences::UserPreferences;

@@ -12,6 +12,7 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use recloser::{AsyncRecloser, Error, Recloser};
 
 use crate::error::ClientError;
+use crate::request::Request;
 
 /// Retries after the first attempt.
 const RETRIES: usize = 2;
@@ -54,13 +55,13 @@ impl Breaker {
     /// Runs the call unless the breaker is open.
     pub(crate) async fn guard<T>(
         &self,
-        act: &str,
+        request: &Request,
         call: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
         match self.0.call_with(is_failure_of_the_service, call).await {
             Ok(answer) => Ok(answer),
             Err(Error::Inner(error)) => Err(error),
-            Err(Error::Rejected) => Err(ClientError::CircuitOpen { act: act.to_owned() }),
+            Err(Error::Rejected) => Err(ClientError::CircuitOpen { request: request.name() }),
         }
     }
 }

@@ -7,12 +7,13 @@ use cohort_preferences::{
 };
 use reqwest::Method;
 
-use crate::client::{ConfigDatabaseClient, USERS_A_BATCH};
+use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::transport::Request;
+use crate::preferences::USERS_A_BATCH;
+use crate::request::Request;
 
 impl ConfigDatabaseClient {
-    /// One page of the tenants of a filter as of an instant.
+    /// Returns one page of the tenants of a filter as of an instant.
     pub async fn get_tenant_members(
         &self,
         request: &TenantMembersRequest,
@@ -21,15 +22,15 @@ impl ConfigDatabaseClient {
         self.transport.retried(&request).await?.read()
     }
 
-    /// The zones that tenants call their own.
+    /// Returns the zones that tenants call their own.
     pub async fn get_tenant_timezones(&self) -> Result<Vec<TenantTimezone>, ClientError> {
         let request = Request::new(Method::GET, "/all-tenants/timezones");
         let list: TenantTimezones = self.transport.retried(&request).await?.read()?;
         Ok(list.timezones)
     }
 
-    /// The value of a label of each of these tenants, in the order asked; `None` for one who does
-    /// not carry it. More than a thousand are asked for in several requests.
+    /// Returns the value of a label of each of these tenants, in the order asked; `None` for one who
+    /// does not carry it. More than a thousand are asked for in several requests.
     pub async fn get_label_values(
         &self,
         label: &LabelName,

@@ -1,7 +1,6 @@
 //! The names by which tenants, features, jobs and purposes are known.
 
 use std::borrow::Borrow;
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -28,13 +27,6 @@ pub enum IdError {
         /// The first character that is not.
         got: char,
     },
-}
-
-impl From<Infallible> for IdError {
-    /// A name that is already of its kind takes no reading.
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
 }
 
 macro_rules! id {
@@ -71,29 +63,6 @@ macro_rules! id {
 
             fn try_from(text: String) -> Result<Self, IdError> {
                 text.parse()
-            }
-        }
-
-        impl TryFrom<&String> for $name {
-            type Error = IdError;
-
-            fn try_from(text: &String) -> Result<Self, IdError> {
-                text.parse()
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = IdError;
-
-            fn try_from(text: &str) -> Result<Self, IdError> {
-                text.parse()
-            }
-        }
-
-        impl From<&$name> for $name {
-            /// Another handle on the same name.
-            fn from(name: &$name) -> Self {
-                name.clone()
             }
         }
 

@@ -18,6 +18,7 @@ mod defaults;
 mod document;
 mod feature;
 mod frequency;
+mod from_text;
 mod group;
 mod group_list;
 mod id;

@@ -19,10 +19,11 @@ use sse_stream::{Sse, SseByteStream};
 use tokio::time::timeout;
 use tokio_util::bytes::Bytes;
 
-use super::check_order;
+use super::order::check_order;
 use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::transport::{Request, header_text};
+use crate::request::Request;
+use crate::response::header_text;
 
 /// The most bytes of one page: several times a thousand changes.
 const LONGEST_PAGE: usize = 16 * 1024 * 1024;
@@ -39,7 +40,7 @@ const LONGEST_COME_BACK: Duration = Duration::from_secs(30);
 
 /// Events that are being pushed.
 pub(super) struct Events {
-    act: String,
+    request: String,
     pushed: BoxStream<'static, Result<Sse, sse_stream::Error>>,
     /// The bytes that came behind the last page.
     unread: Arc<AtomicUsize>,
@@ -50,7 +51,7 @@ pub(super) struct Events {
     come_back: Duration,
 }
 
-/// A stretch of the feed, and where it begins.
+/// A page of the feed, and where it begins.
 #[derive(Debug)]
 pub(super) struct FeedPage {
     pub(super) since: String,
@@ -72,24 +73,23 @@ impl ConfigDatabaseClient {
         since: &str,
         is_resumed: bool,
     ) -> Result<Events, ClientError> {
-        let request = Request::new(Method::GET, "/preferences/changes/stream");
-        let request = request.query("since_id", since).events(is_resumed.then_some(since));
-        let (act, longest_silence) = (request.act(), self.feed.longest_silence);
+        let request = Request::new(Method::GET, "/preferences/changes/stream")
+            .query("since_id", since)
+            .events(is_resumed.then_some(since));
+        let (name, longest_silence) = (request.name(), self.feed.longest_silence);
         let waited = longest_silence.min(FIRST_PAGE);
         let opened = timeout(waited, self.transport.stream(&request, None)).await;
-        let response =
-            opened.map_err(|_elapsed| ClientError::Silent { act: act.clone(), waited })??;
+        let silent = |_elapsed| ClientError::Silent { request: name.clone(), waited };
+        let response = opened.map_err(silent)??;
         let kind = header_text(&response, CONTENT_TYPE).unwrap_or_default();
         if !kind.starts_with("text/event-stream") {
-            return Err(ClientError::Garbage {
-                act,
-                what: format!("expected a stream of events, got {kind:?}"),
-            });
+            let what = format!("expected a stream of events, got {kind:?}");
+            return Err(ClientError::Garbage { request: name, what });
         }
         let unread = Arc::new(AtomicUsize::new(0));
         let pushed = SseByteStream::new(bounded(response, Arc::clone(&unread))).boxed();
         Ok(Events {
-            act,
+            request: name,
             pushed,
             unread,
             since: since.to_owned(),
@@ -100,7 +100,7 @@ impl ConfigDatabaseClient {
     }
 }
 
-/// The bytes of the answer, until there are too many for a page.
+/// The bytes of the response, until there are too many for a page.
 fn bounded(
     response: Response,
     unread: Arc<AtomicUsize>,
@@ -143,7 +143,7 @@ impl Events {
                     let Position { next, complete_until } = self.read(event)?;
                     return self.page(ChangePage { changes, next, complete_until }).map(Some);
                 }
-                Some("gone") => return Err(ClientError::Gone { act: self.act.clone() }),
+                Some("gone") => return Err(ClientError::Gone { request: self.request.clone() }),
                 // What a newer service adds is not for this reader.
                 _ => {}
             }
@@ -157,7 +157,7 @@ impl Events {
             self.longest_silence.min(FIRST_PAGE)
         };
         match timeout(waited, self.pushed.next()).await {
-            Err(_elapsed) => Err(ClientError::Silent { act: self.act.clone(), waited }),
+            Err(_elapsed) => Err(ClientError::Silent { request: self.request.clone(), waited }),
             Ok(None) => Ok(None),
             Ok(Some(Ok(event))) => {
                 self.come_back = event.retry.map_or(self.come_back, |millis| {
@@ -199,10 +199,10 @@ impl Events {
     }
 
     fn broken_off(&self, source: io::Error) -> ClientError {
-        ClientError::BrokenOff { act: self.act.clone(), source: Arc::new(source) }
+        ClientError::BrokenOff { request: self.request.clone(), source: Arc::new(source) }
     }
 
     fn garbage(&self, what: String) -> ClientError {
-        ClientError::Garbage { act: self.act.clone(), what }
+        ClientError::Garbage { request: self.request.clone(), what }
     }
 }

@@ -3,10 +3,12 @@
 use std::mem;
 use std::time::Duration;
 
+use futures_util::{Stream, stream};
 use tokio::time::{Instant, sleep_until};
 
+use super::event::FeedEvent;
 use super::events::Events;
-use super::{FeedEvent, NOW};
+use super::order::NOW;
 use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
 use crate::resilience::{doubled, full_jitter};
@@ -20,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So many attempts in a row without an event are worth a line in the log.
 const WORTH_TELLING: u32 = 3;
 
-pub(super) struct Follower {
+struct Follower {
     client: ConfigDatabaseClient,
     /// The cursor behind the last page that was given out; `None` if the feed no longer knew it.
     since: Option<String>,
@@ -42,7 +44,7 @@ enum State {
     /// Nothing is to be done before this instant.
     Pausing { until: Instant },
     /// It will never go on.
-    Ended,
+    Over,
 }
 
 /// What there is to tell.
@@ -51,17 +53,33 @@ type News = Result<FeedEvent, ClientError>;
 /// What a step has to tell, if anything.
 type Told = Option<News>;
 
+impl ConfigDatabaseClient {
+    /// Follows the change feed from a cursor on (`"now"`: from here), for good: the stream ends
+    /// only behind an error, which is one that asking again does not mend, such as
+    /// [`ClientError::Denied`].
+    ///
+    /// Changes are pushed; where that does not work they are polled at the builder's
+    /// `poll_interval`, until it works again. A change may come twice and never not at all. The
+    /// stream does its work when it is polled, and may be dropped any time.
+    pub fn follow_changes(
+        &self,
+        since: &str,
+    ) -> impl Stream<Item = Result<FeedEvent, ClientError>> + Send + use<> {
+        stream::unfold(Follower::new(self.clone(), since.to_owned()), Follower::next)
+    }
+}
+
 impl Follower {
-    pub(super) fn new(client: ConfigDatabaseClient, since: String) -> Self {
+    fn new(client: ConfigDatabaseClient, since: String) -> Self {
         let (attempt_began, state) = (Instant::now(), State::Connecting);
         Self { client, since: Some(since), is_resumed: false, failures: 0, attempt_began, state }
     }
 
     /// Goes on until there is something to tell; `None` at the end.
-    pub(super) async fn next(mut self) -> Option<(News, Self)> {
+    async fn next(mut self) -> Option<(News, Self)> {
         loop {
-            let told = match mem::replace(&mut self.state, State::Ended) {
-                State::Ended => return None,
+            let told = match mem::replace(&mut self.state, State::Over) {
+                State::Over => return None,
                 State::Connecting => self.connect().await,
                 State::Streaming(events) => self.stream(events).await,
                 State::Polling => self.poll().await,
@@ -148,7 +166,7 @@ impl Follower {
 
     /// The feed does not know the cursor: whatever is done next begins with a new one.
     fn forget_cursor(&mut self) -> Told {
-        self.client.cache.doubt_all();
+        self.client.cache.distrust_all();
         self.since = None;
         self.state = State::Connecting;
         None

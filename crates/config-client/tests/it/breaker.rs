@@ -11,7 +11,7 @@ use crate::server::{Server, document, eventually, ok, problem};
 
 #[tokio::test]
 async fn a_service_that_keeps_failing_is_left_alone_until_it_has_had_time() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         before if before < 11 => StatusCode::BAD_GATEWAY.into_response(),
         _ => ok(&document("user123", "09:00")),
     })
@@ -28,15 +28,15 @@ async fn a_service_that_keeps_failing_is_left_alone_until_it_has_had_time() {
         };
     let error = eventually(opened).await;
     assert!(error.is_transient() && error.to_string().contains("not sent"), "{error}");
-    assert_eq!(server.seen().len(), 11);
+    assert_eq!(server.received().len(), 11);
     client.get_user_preferences("user123").await.expect_err("still open");
-    assert_eq!(server.seen().len(), 11, "and nothing was sent");
+    assert_eq!(server.received().len(), 11, "and nothing was sent");
     eventually(async || client.get_user_preferences("user123").await.ok()).await;
 }
 
 #[tokio::test]
 async fn refusals_and_waits_that_the_service_asks_for_do_not_count_as_failures() {
-    let server = Server::answering(|seen| match seen.before % 2 {
+    let server = Server::answering(|request| match request.before % 2 {
         0 => problem(StatusCode::NOT_FOUND, "no such tenant", &json!([])),
         _ => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "60")]).into_response(),
     })
@@ -46,5 +46,5 @@ async fn refusals_and_waits_that_the_service_asks_for_do_not_count_as_failures()
         let error = client.get_user_preferences("user123").await.expect_err("refused");
         assert!(!matches!(error, ClientError::CircuitOpen { .. }));
     }
-    assert_eq!(server.seen().len(), 40);
+    assert_eq!(server.received().len(), 40);
 }

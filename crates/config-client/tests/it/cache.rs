@@ -14,8 +14,8 @@ const GET: &str = "GET /api/v1/tenants/user123/configs/feature_preferences";
 
 /// Answers documents whose time counts the requests, changes of user123, and receipts.
 async fn counting() -> Server {
-    Server::answering(|seen| match seen.line.as_str() {
-        GET => ok(&document("user123", &format!("09:{:02}", seen.before))),
+    Server::answering(|request| match request.line.as_str() {
+        GET => ok(&document("user123", &format!("09:{:02}", request.before))),
         line if line.starts_with("GET /api/v1/preferences/changes") => ok(&change_of("user123")),
         _ => ok(&receipt()),
     })
@@ -92,15 +92,15 @@ async fn a_write_drops_the_document() {
 async fn an_answer_that_was_under_way_when_its_tenant_changed_is_not_kept() {
     let (arrived, release) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let (at_server, released) = (Arc::clone(&arrived), Arc::clone(&release));
-    let server = Server::answering_later(move |seen| {
+    let server = Server::answering_later(move |request| {
         let (arrived, release) = (Arc::clone(&at_server), Arc::clone(&released));
         async move {
-            if seen.line != GET {
+            if request.line != GET {
                 return ok(&change_of("user123"));
             }
             arrived.add_permits(1);
             release.acquire().await.expect("open").forget();
-            ok(&document("user123", &format!("09:{:02}", seen.before)))
+            ok(&document("user123", &format!("09:{:02}", request.before)))
         }
     })
     .await;
@@ -118,8 +118,8 @@ async fn an_answer_that_was_under_way_when_its_tenant_changed_is_not_kept() {
 
 #[tokio::test]
 async fn a_lost_cursor_has_everything_asked_for_again() {
-    let server = Server::answering(|seen| match seen.line.as_str() {
-        GET => ok(&document("user123", &format!("09:{:02}", seen.before))),
+    let server = Server::answering(|request| match request.line.as_str() {
+        GET => ok(&document("user123", &format!("09:{:02}", request.before))),
         _ => problem(StatusCode::GONE, "another incarnation", &json!([])),
     })
     .await;
@@ -132,7 +132,7 @@ async fn a_lost_cursor_has_everything_asked_for_again() {
 
 #[tokio::test]
 async fn a_failure_is_not_kept() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => problem(StatusCode::NOT_FOUND, "no such tenant", &json!([])),
         _ => ok(&document("user123", "09:00")),
     })

@@ -12,7 +12,7 @@ use crate::server::{Server, document, ok, problem};
 async fn error_of(answer: impl Fn() -> Response + Send + Sync + 'static) -> (ClientError, usize) {
     let server = Server::answering(move |_| answer()).await;
     let error = server.client().get_user_preferences("user123").await.expect_err("no document");
-    (error, server.seen().len())
+    (error, server.received().len())
 }
 
 fn text_of(error: &ClientError) -> String {
@@ -22,14 +22,14 @@ fn text_of(error: &ClientError) -> String {
 
 #[tokio::test]
 async fn a_fault_that_passes_is_not_seen_by_the_caller() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => StatusCode::BAD_GATEWAY.into_response(),
         1 => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]).into_response(),
         _ => ok(&document("user123", "09:00")),
     })
     .await;
     server.client().get_user_preferences("user123").await.expect("the third attempt");
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.received().len(), 3);
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_refusal_is_final_and_names_the_fields() {
         .set_feature_preference("user123", "instagram_posts", &preference)
         .await
         .expect_err("wrong");
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.received().len(), 1);
     assert!(!error.is_transient());
     let ClientError::Refused { problem, .. } = error else { panic!("{error:?}") };
     assert_eq!(problem.errors[0].pointer, "/preferred_time");
@@ -74,9 +74,9 @@ async fn a_put_is_tried_again_and_a_delete_is_not() {
     let server = Server::answering(|_| StatusCode::BAD_GATEWAY.into_response()).await;
     let client = server.client();
     client.set_feature_preference("user123", "f", &json!({})).await.expect_err("unavailable");
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.received().len(), 3);
     client.delete_user_preferences("user123").await.expect_err("unavailable");
-    assert_eq!(server.seen().len(), 4);
+    assert_eq!(server.received().len(), 4);
 }
 
 #[tokio::test]
@@ -147,5 +147,5 @@ async fn names_that_no_path_can_hold_are_refused_before_anything_is_sent() {
         client.get_user_preferences(tenant).await.expect_err("no name for a path");
     }
     client.get_frequency_groups("instagram posts").await.expect_err("no feature type");
-    assert!(server.seen().is_empty());
+    assert!(server.received().is_empty());
 }

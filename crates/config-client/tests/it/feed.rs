@@ -13,7 +13,7 @@ use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 
 use crate::real::{ConfigDatabase, a_login_page};
-use crate::server::{Seen, Server, change_of, ok, problem};
+use crate::server::{ReceivedRequest, Server, change_of, ok, problem};
 
 const NEVER: Duration = Duration::from_hours(1);
 
@@ -23,18 +23,18 @@ const LONG: Duration = Duration::from_secs(30);
 struct Reader {
     events: Pin<Box<dyn Stream<Item = Result<FeedEvent, ClientError>> + Send>>,
     /// Whose changes have come.
-    seen: Vec<String>,
+    changed: Vec<String>,
 }
 
 impl Reader {
     fn of(client: &ConfigDatabaseClient, since: &str) -> Self {
-        Self { events: Box::pin(client.follow_changes(since)), seen: Vec::new() }
+        Self { events: Box::pin(client.follow_changes(since)), changed: Vec::new() }
     }
 
     async fn next(&mut self) -> Option<Result<FeedEvent, ClientError>> {
         let next = tokio::time::timeout(LONG, self.events.next()).await.expect("something comes");
         if let Some(Ok(FeedEvent::Page { page, .. })) = &next {
-            self.seen.extend(
+            self.changed.extend(
                 page.changes
                     .iter()
                     .map(|change| change.tenant_id.as_ref().expect("named").to_string()),
@@ -57,10 +57,10 @@ impl Reader {
 
     /// Whose changes have come, once there are so many.
     async fn tenants(&mut self, count: usize) -> &[String] {
-        while self.seen.len() < count {
+        while self.changed.len() < count {
             self.event().await;
         }
-        &self.seen
+        &self.changed
     }
 
     async fn interruption(&mut self) -> ClientError {
@@ -193,7 +193,7 @@ async fn a_refused_key_ends_it_after_one_request() {
         "{error}"
     );
     assert!(reader.next().await.is_none());
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.received().len(), 1);
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn a_cursor_that_makes_no_sense_ends_it() {
 
 #[tokio::test]
 async fn a_shutdown_of_the_service_ends_a_stream_that_goes_on_with_the_last_event_id() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => events(&[position("7")]),
         _ => events_that_stay_open(&[event("change", &change("8", "ann")), position("8")]),
     })
@@ -216,11 +216,11 @@ async fn a_shutdown_of_the_service_ends_a_stream_that_goes_on_with_the_last_even
     let mut reader = Reader::of(&server.client(), "6");
     assert_eq!(reader.begin().await, "7");
     assert_eq!(reader.tenants(1).await, ["ann"]);
-    let seen = server.seen();
-    assert_eq!(seen[0].line, "GET /api/v1/preferences/changes/stream?since_id=6");
-    assert!(!seen[0].headers.contains_key("last-event-id"));
-    assert_eq!(seen[1].headers["last-event-id"], "7");
-    assert_eq!(seen[1].headers["accept"], "text/event-stream");
+    let requests = server.received();
+    assert_eq!(requests[0].line, "GET /api/v1/preferences/changes/stream?since_id=6");
+    assert!(!requests[0].headers.contains_key("last-event-id"));
+    assert_eq!(requests[1].headers["last-event-id"], "7");
+    assert_eq!(requests[1].headers["accept"], "text/event-stream");
 }
 
 #[tokio::test]
@@ -230,15 +230,16 @@ async fn where_events_do_not_get_through_it_is_polled_until_they_do() {
     let missing = || StatusCode::NOT_FOUND.into_response();
     for (number, obstacle) in [html as fn() -> Response, held_back, missing].into_iter().enumerate()
     {
-        let server = Server::answering(move |seen| match (is_stream(&seen), seen.before) {
-            (true, before) if before < 6 => obstacle(),
-            (true, _) => {
-                events_that_stay_open(&[event("change", &change("8", "pushed")), position("8")])
-            }
-            (false, before) if before < 2 => ok(&page(&[change("7", "polled")], "7")),
-            (false, _) => ok(&page(&[], "7")),
-        })
-        .await;
+        let server =
+            Server::answering(move |request| match (is_stream(&request), request.before) {
+                (true, before) if before < 6 => obstacle(),
+                (true, _) => {
+                    events_that_stay_open(&[event("change", &change("8", "pushed")), position("8")])
+                }
+                (false, before) if before < 2 => ok(&page(&[change("7", "polled")], "7")),
+                (false, _) => ok(&page(&[], "7")),
+            })
+            .await;
         let builder = ConfigDatabaseClient::builder(&server.url).api_key("hunter2");
         let short = Duration::from_millis(50);
         let client = builder.poll_interval(short).longest_silence(short).build().expect("valid");
@@ -255,9 +256,9 @@ async fn an_event_that_is_cut_or_runs_backwards_moves_nothing() {
     let another_page = "event: change\ndata: <html>\n\n".to_owned();
     for wrong in [cut, backwards, back_to_the_beginning, another_page] {
         let sent = wrong.clone();
-        let server = Server::answering(move |seen| match seen.before {
+        let server = Server::answering(move |request| match request.before {
             0 => events(&[sent.clone(), position("9")]),
-            _ if is_stream(&seen) => events_that_stay_open(&[]),
+            _ if is_stream(&request) => events_that_stay_open(&[]),
             _ => ok(&page(&[change("7", "ann")], "7")),
         })
         .await;
@@ -270,7 +271,7 @@ async fn an_event_that_is_cut_or_runs_backwards_moves_nothing() {
 
 #[tokio::test]
 async fn a_stream_that_ends_in_the_middle_of_a_page_gives_nothing_of_it() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => events(&[event("change", &change("7", "ann"))]),
         _ => ok(&page(&[change("7", "ann"), change("8", "bob")], "8")),
     })
@@ -282,9 +283,9 @@ async fn a_stream_that_ends_in_the_middle_of_a_page_gives_nothing_of_it() {
 
 #[tokio::test]
 async fn a_stream_that_says_gone_leads_to_a_new_cursor() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => events(&[position("7"), event("gone", &json!("no longer kept"))]),
-        _ if is_stream(&seen) => events_that_stay_open(&[position("20")]),
+        _ if is_stream(&request) => events_that_stay_open(&[position("20")]),
         _ => ok(&page(&[], "20")),
     })
     .await;
@@ -308,8 +309,8 @@ async fn a_page_that_runs_backwards_is_refused_by_a_poll_too() {
     assert!(error.to_string().contains("backwards"), "{error}");
 }
 
-fn is_stream(seen: &Seen) -> bool {
-    seen.line.contains("/changes/stream")
+fn is_stream(request: &ReceivedRequest) -> bool {
+    request.line.contains("/changes/stream")
 }
 
 fn change(id: &str, tenant: &str) -> Value {

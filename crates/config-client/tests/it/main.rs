@@ -3,6 +3,7 @@
 
 mod breaker;
 mod cache;
+mod examples;
 mod faults;
 mod feed;
 mod real;

@@ -1,8 +1,10 @@
 //! Features and groups of a real Config Database, and lists that do not add up.
 
 use cohort_config_client::{ClientError, ConfigDatabaseClient};
-use cohort_preferences::{FeatureDefinition, Frequency, Member, MembersRequest, TimeKey};
-use futures_util::{StreamExt, TryStreamExt};
+use cohort_preferences::{
+    FeatureDefinition, FeatureType, Frequency, Member, MembersRequest, TimeKey,
+};
+use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
 use crate::real::ConfigDatabase;
@@ -44,12 +46,47 @@ async fn the_users_of_a_frequency_and_time_come_from_every_zone_and_no_other_gro
     let users = client.get_frequency_group_users("instagram_posts", Frequency::Daily, &nine());
     let users: Vec<Member> = users.try_collect().await.expect("listed");
     assert_eq!(names(&users), ["ann", "eve"]);
-    let nobody = client.get_frequency_group_users(
-        "instagram_posts",
-        Frequency::Weekly,
-        &"monday:09:00".parse().expect("a time key"),
-    );
-    assert_eq!(nobody.count().await, 0);
+    let by_text = client.get_frequency_group_users("instagram_posts", "daily", "10:00");
+    assert_eq!(names(&by_text.try_collect::<Vec<_>>().await.expect("listed")), ["bob"]);
+}
+
+#[tokio::test]
+async fn users_of_a_group_or_feature_that_is_not_there_are_an_error() {
+    let database = ConfigDatabase::new().await;
+    let client = database.direct();
+    database.set("ann", "09:00").await;
+    let error = async |feature: &str, frequency: &str, time_key: &str| {
+        let mut users = client.get_frequency_group_users(feature, frequency, time_key);
+        users.try_next().await.expect_err("not there")
+    };
+    let unknown_group = error("instagram_posts", "weekly", "monday:09:00").await;
+    assert!(matches!(unknown_group, ClientError::NoSuchGroup { .. }), "{unknown_group:?}");
+    let unknown_feature = error("instagram_post", "daily", "09:00").await;
+    assert_eq!(unknown_feature.to_string(), "the feature instagram_post has no group daily:09:00");
+    for (frequency, time_key) in [("fortnightly", "09:00"), ("daily", "9am"), ("weekly", "09:00")] {
+        let no_group = error("instagram_posts", frequency, time_key).await;
+        assert!(matches!(no_group, ClientError::Group { .. }), "{no_group:?}");
+    }
+    let no_feature = error("instagram posts", "daily", "09:00").await;
+    assert!(matches!(no_feature, ClientError::Name { .. }), "{no_feature:?}");
+}
+
+#[tokio::test]
+async fn a_feature_that_nobody_uses_has_an_empty_list_of_groups() {
+    let database = ConfigDatabase::new().await;
+    let feature: FeatureType = "stories".parse().expect("a name");
+    let list = database.direct().get_frequency_groups(&feature).await.expect("listed");
+    assert_eq!((list.feature_type, list.groups), (feature, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_group_that_its_last_user_left_is_empty_and_no_error() {
+    let database = ConfigDatabase::new().await;
+    let client = database.direct();
+    database.set("ann", "09:00").await;
+    client.delete_feature_preference("ann", "instagram_posts").await.expect("deleted");
+    let users = client.get_frequency_group_users("instagram_posts", Frequency::Daily, nine());
+    assert_eq!(users.try_collect::<Vec<_>>().await.expect("known").len(), 0);
 }
 
 #[tokio::test]
@@ -74,13 +111,11 @@ async fn a_list_in_many_pages_is_one_list() {
 
 #[tokio::test]
 async fn a_list_that_comes_out_short_or_long_or_in_disorder_is_an_error() {
-    let (member, page) = (
-        |number: u64| {
-            json!({"tenant_id": format!("u{number}"), "number": number, "version": 1,
+    let member = |number: u64| {
+        json!({"tenant_id": format!("u{number}"), "number": number, "version": 1,
             "member_since": "2026-11-01T00:00:00Z", "preference": null})
-        },
-        |numbers: &[Value], count: u64, next: Value| json!({"members": numbers, "count_as_of": count, "position": "9", "next_cursor": next}),
-    );
+    };
+    let page = |members: &[Value], count: u64, next: Value| json!({"members": members, "count_as_of": count, "position": "9", "next_cursor": next});
     let end = Value::Null;
     let wrong = [
         vec![page(&[], 3, end.clone())],
@@ -91,7 +126,7 @@ async fn a_list_that_comes_out_short_or_long_or_in_disorder_is_an_error() {
     ];
     for pages in wrong {
         let told = format!("{pages:?}");
-        let server = Server::answering(move |seen| match seen.before {
+        let server = Server::answering(move |request| match request.before {
             0 => ok(&json!({
                 "feature_type": "instagram_posts", "position": "9",
                 "complete_until": "2026-12-01T00:00:00Z",

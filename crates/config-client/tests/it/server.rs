@@ -13,9 +13,9 @@ use axum::response::{IntoResponse, Response};
 use cohort_config_client::ConfigDatabaseClient;
 use serde_json::{Value, json};
 
-/// One request as the server saw it.
+/// One request as it reached the server.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct ReceivedRequest {
     /// Method, path and query, as sent.
     pub(crate) line: String,
     pub(crate) headers: HeaderMap,
@@ -24,36 +24,37 @@ pub(crate) struct Seen {
     pub(crate) before: usize,
 }
 
-type Answering = Arc<dyn Fn(Seen) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
+type Answering =
+    Arc<dyn Fn(ReceivedRequest) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
 
 pub(crate) struct Server {
     pub(crate) url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    received: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Server {
     pub(crate) async fn answering(
-        answer: impl Fn(Seen) -> Response + Send + Sync + 'static,
+        answer: impl Fn(ReceivedRequest) -> Response + Send + Sync + 'static,
     ) -> Self {
-        Self::answering_later(move |seen| std::future::ready(answer(seen))).await
+        Self::answering_later(move |request| std::future::ready(answer(request))).await
     }
 
     pub(crate) async fn answering_later<F>(
-        answer: impl Fn(Seen) -> F + Send + Sync + 'static,
+        answer: impl Fn(ReceivedRequest) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Response> + Send + 'static,
     {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let answering: Answering = Arc::new(move |seen| Box::pin(answer(seen)));
-        let log = Arc::clone(&seen);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let answering: Answering = Arc::new(move |request| Box::pin(answer(request)));
+        let log = Arc::clone(&received);
         let router = Router::new().fallback(move |request: Request| {
             respond(request, Arc::clone(&log), Arc::clone(&answering))
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/api/v1", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, seen }
+        Self { url, received }
     }
 
     pub(crate) fn client(&self) -> ConfigDatabaseClient {
@@ -61,13 +62,13 @@ impl Server {
     }
 
     /// All requests so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("no panic holds it").clone()
+    pub(crate) fn received(&self) -> Vec<ReceivedRequest> {
+        self.received.lock().expect("no panic holds it").clone()
     }
 
     /// Method, path and query of all requests so far.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.seen().into_iter().map(|seen| seen.line).collect()
+        self.received().into_iter().map(|request| request.line).collect()
     }
 }
 
@@ -84,21 +85,25 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl F
     tokio::time::timeout(Duration::from_secs(30), asking).await.expect("it comes to be so")
 }
 
-async fn respond(request: Request, log: Arc<Mutex<Vec<Seen>>>, answering: Answering) -> Response {
+async fn respond(
+    request: Request,
+    log: Arc<Mutex<Vec<ReceivedRequest>>>,
+    answering: Answering,
+) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole request");
-    let seen = {
+    let received = {
         let mut log = log.lock().expect("no panic holds it");
-        let seen = Seen {
+        let received = ReceivedRequest {
             line: format!("{} {}", head.method, head.uri),
             headers: head.headers,
             body,
             before: log.len(),
         };
-        log.push(seen.clone());
-        seen
+        log.push(received.clone());
+        received
     };
-    answering(seen).await
+    answering(received).await
 }
 
 pub(crate) fn ok(value: &Value) -> Response {

@@ -42,12 +42,12 @@ async fn get_stale(client: &ConfigDatabaseClient) -> UserPreferences {
 
 #[tokio::test]
 async fn an_expired_document_is_confirmed_by_its_etag_and_kept() {
-    let server = Server::answering(|seen| match seen.headers.get("if-none-match") {
+    let server = Server::answering(|request| match request.headers.get("if-none-match") {
         Some(etag) if etag == "\"3\"" => {
             (StatusCode::NOT_MODIFIED, [("etag", "\"3\"")]).into_response()
         }
         Some(other) => panic!("{other:?}"),
-        None => ([("etag", "\"3\"")], ok(&document("ann", &format!("09:{:02}", seen.before))))
+        None => ([("etag", "\"3\"")], ok(&document("ann", &format!("09:{:02}", request.before))))
             .into_response(),
     })
     .await;
@@ -58,7 +58,7 @@ async fn an_expired_document_is_confirmed_by_its_etag_and_kept() {
             (time_of(&document).as_str(), document.is_stale(), document.etag()),
             ("09:00", false, Some("\"3\""))
         );
-        (server.seen().len() >= 3).then_some(())
+        (server.received().len() >= 3).then_some(())
     })
     .await;
 }
@@ -93,8 +93,8 @@ async fn while_the_service_is_away_or_talks_nonsense_the_last_known_document_is_
 
 #[tokio::test]
 async fn another_tenants_document_never_replaces_what_is_known() {
-    let server = Server::answering(|seen| {
-        ok(&document(if seen.before == 0 { "ann" } else { "bob" }, "09:00"))
+    let server = Server::answering(|request| {
+        ok(&document(if request.before == 0 { "ann" } else { "bob" }, "09:00"))
     })
     .await;
     let client = out_of_date(ConfigDatabaseClient::builder(&server.url));
@@ -104,7 +104,7 @@ async fn another_tenants_document_never_replaces_what_is_known() {
 
 #[tokio::test]
 async fn staleness_has_an_end() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => ok(&document("ann", "09:00")),
         _ => StatusCode::BAD_GATEWAY.into_response(),
     })
@@ -118,7 +118,7 @@ async fn staleness_has_an_end() {
 #[tokio::test]
 async fn a_document_that_is_gone_or_forbidden_is_not_given_out() {
     for status in [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN] {
-        let server = Server::answering(move |seen| match seen.before {
+        let server = Server::answering(move |request| match request.before {
             0 => ok(&document("ann", "09:00")),
             1 => problem(status, "no", &json!([])),
             _ => StatusCode::BAD_GATEWAY.into_response(),
@@ -136,7 +136,7 @@ async fn a_document_that_is_gone_or_forbidden_is_not_given_out() {
 
 #[tokio::test]
 async fn what_the_feed_says_has_changed_is_not_given_out_as_stale() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => ok(&document("ann", "09:00")),
         1 => ok(&change_of("ann")),
         _ => StatusCode::BAD_GATEWAY.into_response(),
@@ -150,7 +150,7 @@ async fn what_the_feed_says_has_changed_is_not_given_out_as_stale() {
 
 #[tokio::test]
 async fn a_lost_cursor_leaves_documents_to_be_confirmed() {
-    let server = Server::answering(|seen| match seen.before {
+    let server = Server::answering(|request| match request.before {
         0 => ([("etag", "\"3\"")], ok(&document("ann", "09:00"))).into_response(),
         1 => problem(StatusCode::GONE, "another incarnation", &json!([])),
         _ => (StatusCode::NOT_MODIFIED, [("etag", "\"3\"")]).into_response(),
@@ -161,14 +161,14 @@ async fn a_lost_cursor_leaves_documents_to_be_confirmed() {
     let error = client.get_preference_changes(Some("6"), Duration::ZERO).await.expect_err("gone");
     assert!(matches!(error, ClientError::Gone { .. }), "{error:?}");
     get(&client).await;
-    assert_eq!(server.seen()[2].headers["if-none-match"], "\"3\"");
+    assert_eq!(server.received()[2].headers["if-none-match"], "\"3\"");
 }
 
 #[tokio::test]
 async fn documents_beyond_the_bound_of_memory_go() {
     const DOCUMENTS: usize = 2_000;
-    let server = Server::answering(|seen| {
-        let tenant = seen.line.split('/').nth(4).expect("a tenant").to_owned();
+    let server = Server::answering(|request| {
+        let tenant = request.line.split('/').nth(4).expect("a tenant").to_owned();
         ok(&document(&tenant, "09:00"))
     })
     .await;
@@ -181,5 +181,5 @@ async fn documents_beyond_the_bound_of_memory_go() {
         }
     }
     // What is over the bound is let go in batches, so some more than fit may have been found.
-    assert!(server.seen().len() > DOCUMENTS + DOCUMENTS / 2, "{}", server.seen().len());
+    assert!(server.received().len() > DOCUMENTS + DOCUMENTS / 2, "{}", server.received().len());
 }

@@ -8,22 +8,22 @@ use cohort_preferences::{MembersRequest, StatedGroup, TenantId};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
-use crate::server::{Seen, Server, change_of, document, ok, problem, receipt};
+use crate::server::{ReceivedRequest, Server, change_of, document, ok, problem, receipt};
 
-fn body_of(seen: &Seen) -> Value {
-    serde_json::from_slice(&seen.body).expect("JSON")
+fn body_of(request: &ReceivedRequest) -> Value {
+    serde_json::from_slice(&request.body).expect("JSON")
 }
 
 #[tokio::test]
 async fn a_tenant_is_encoded_in_the_path_and_the_key_goes_as_bearer() {
     let server = Server::answering(|_| ok(&document("user/ü ../x?", "09:00"))).await;
     server.client().get_user_preferences("user/ü ../x?").await.expect("answered");
-    let seen = server.seen().remove(0);
+    let request = server.received().remove(0);
     assert_eq!(
-        seen.line,
+        request.line,
         "GET /api/v1/tenants/user%2F%C3%BC%20..%2Fx%3F/configs/feature_preferences"
     );
-    assert_eq!(seen.headers["authorization"], "Bearer hunter2");
+    assert_eq!(request.headers["authorization"], "Bearer hunter2");
 }
 
 #[tokio::test]
@@ -66,40 +66,38 @@ async fn members_are_asked_for_by_groups_and_instant() {
         page.members[0].preference.as_ref().expect("set").get(),
         r#"{"frequency": "daily"}"#.replace(' ', "")
     );
-    let seen = server.seen().remove(0);
-    assert_eq!(seen.line, "POST /api/v1/preferences/groups/members");
+    let request = server.received().remove(0);
+    assert_eq!(request.line, "POST /api/v1/preferences/groups/members");
     assert_eq!(
-        body_of(&seen)["groups"],
+        body_of(&request)["groups"],
         json!([{"frequency": "daily", "time_key": "09:00", "timezone": "UTC"}])
     );
 }
 
 #[tokio::test]
 async fn preferences_of_many_users_are_asked_for_in_thousands() {
-    let server = Server::answering(|seen| {
-        let asked = body_of(&seen)["tenant_ids"].as_array().expect("a list").clone();
+    let server = Server::answering(|request| {
+        let asked = body_of(&request)["tenant_ids"].as_array().expect("a list").clone();
         let entries: Vec<Value> = asked
             .iter()
             .map(|tenant| json!({"tenant_id": tenant, "version": 1, "preference": null}))
             .collect();
-        ok(&json!({"preferences": entries, "position": seen.before.to_string()}))
+        ok(&json!({"preferences": entries, "position": request.before.to_string()}))
     })
     .await;
     let tenants: Vec<TenantId> =
         (0..2500).map(|number| format!("u{number}").parse().expect("valid")).collect();
-    let feature = "instagram_posts".parse().expect("valid");
-    let all = server.client().get_preferences(&feature, &tenants).await.expect("answered");
+    let all = server.client().get_preferences("instagram_posts", &tenants).await.expect("answered");
     assert!(all.preferences.iter().map(|entry| &entry.tenant_id).eq(&tenants));
     assert_eq!(all.position, "0");
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.received().len(), 3);
 }
 
 #[tokio::test]
 async fn settings_of_other_users_than_those_asked_for_are_refused() {
     let server = Server::answering(|_| ok(&json!({"preferences": [], "position": "1"}))).await;
-    let feature = "instagram_posts".parse().expect("valid");
     let asked = ["u1".parse().expect("valid")];
-    server.client().get_preferences(&feature, &asked).await.expect_err("one is missing");
+    server.client().get_preferences("instagram_posts", &asked).await.expect_err("one is missing");
 }
 
 #[tokio::test]
@@ -130,15 +128,15 @@ async fn a_document_is_put_as_the_specification_writes_it() {
     let stored =
         server.client().set_user_preferences("user123", config_value).await.expect("stored");
     assert_eq!((stored.version, stored.features.len()), (5, 1));
-    let seen = server.seen().remove(0);
-    assert_eq!(seen.line, "PUT /api/v1/tenants/user123/configs/feature_preferences");
-    assert_eq!(body_of(&seen), sent);
+    let request = server.received().remove(0);
+    assert_eq!(request.line, "PUT /api/v1/tenants/user123/configs/feature_preferences");
+    assert_eq!(body_of(&request), sent);
 }
 
 #[tokio::test]
 async fn a_presented_key_is_verified_as_itself() {
-    let server = Server::answering(|seen| {
-        if seen.headers["authorization"] == "Bearer theirs" {
+    let server = Server::answering(|request| {
+        if request.headers["authorization"] == "Bearer theirs" {
             ok(&json!({"name": "dashboard", "scopes": ["read"]}))
         } else {
             problem(StatusCode::UNAUTHORIZED, "unknown key", &json!([]))
@@ -153,13 +151,13 @@ async fn a_presented_key_is_verified_as_itself() {
     );
     assert_eq!(client.verify_key("wrong").await.expect("answered"), None);
     assert_eq!(client.verify_key("no token").await.expect("nothing sent"), None);
-    assert_eq!(server.seen().len(), 2);
+    assert_eq!(server.received().len(), 2);
 }
 
 #[tokio::test]
 async fn an_import_gives_a_result_for_each_line() {
-    let server = Server::answering(|seen| {
-        assert_eq!(seen.body, "one\ntwo\n");
+    let server = Server::answering(|request| {
+        assert_eq!(request.body, "one\ntwo\n");
         let stored = json!({"line": 1, "status": "stored", "tenant_id": "u1"});
         let errors = json!([{"pointer": "/config_value", "detail": "missing"}]);
         let refused = json!({"line": 2, "status": "refused", "tenant_id": null,
