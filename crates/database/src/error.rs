@@ -11,6 +11,7 @@ use tokio_postgres::error::{Error as PostgresError, SqlState};
 
 /// What went wrong with a database.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DatabaseError {
     /// The file could not be opened.
     #[error("opening the database {path}")]

@@ -1,27 +1,20 @@
 //! Where the database is, and what every session on it is told.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
+use super::schema_name::SchemaName;
 use crate::error::DatabaseError;
 
-/// The name of a schema: a lower-case letter, then at most 40 of a-z, 0-9 and _, so that it never
-/// needs quotes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SchemaName(String);
-
 /// What every session is told, so that the server ends what hangs. A wait for a lock outlasts an
-/// idle transaction: when a peer hangs with the lock in its hand, the peer is ended and not those
+/// idle transaction: when a peer hangs while it holds the lock, the peer is ended and not those
 /// who wait. The peer's host may be gone without a word, which the server notices by probes.
 /// Statements are short, so that compiling them costs more than it saves.
-const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=30s -c \
-    idle_in_transaction_session_timeout=10s -c jit=off \
-                       -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c \
-                       tcp_keepalives_count=3";
+const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=30s \
+    -c idle_in_transaction_session_timeout=10s -c jit=off \
+    -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
 /// How long one attempt to connect may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -32,30 +25,6 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a silent connection is left alone before the server's host is probed.
 const PROBED_AFTER: Duration = Duration::from_secs(15);
-
-impl FromStr for SchemaName {
-    type Err = DatabaseError;
-
-    fn from_str(text: &str) -> Result<Self, DatabaseError> {
-        let good = text.len() <= 41
-            && text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if good { Ok(Self(text.into())) } else { Err(DatabaseError::SchemaName(text.into())) }
-    }
-}
-
-impl SchemaName {
-    /// The name; fit for SQL as it stands.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for SchemaName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Reads the address. What it says of timeouts and session settings stands; the schema is ours.
 pub(super) fn parse(
@@ -129,16 +98,6 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_name_never_needs_quotes() {
-        for good in ["c", "cohort", "a_1", &"a".repeat(41)] {
-            assert_eq!(good.parse::<SchemaName>().expect("good").as_str(), good);
-        }
-        for bad in ["", "1a", "_a", "A", "a-b", "a\"b", "ä", &"a".repeat(42)] {
-            assert!(bad.parse::<SchemaName>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn no_error_tells_the_password() {
         for url in [
             "postgres://u:secret@host:port/d",
@@ -160,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_the_address_says_of_a_session_stands() {
-        let url = "postgres://u@h/d?connect_timeout=3&application_name=x&options=-c%20lock_timeout%3D1s%20-c%20search_path%3Dother";
+        let url = "postgres://u@h/d?connect_timeout=3&application_name=x\
+            &options=-c%20lock_timeout%3D1s%20-c%20search_path%3Dother";
         let config = parse(url, &cohort(), true).expect("parses");
         assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(3)));
         assert_eq!(config.get_application_name(), Some("x"));

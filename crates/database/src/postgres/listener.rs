@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
-use super::{Server, Tls};
+use super::server::Server;
+use super::tls::Tls;
 use crate::error::DatabaseError;
 
 /// What a listener has heard so far. A new value is a reason to read the database.
@@ -29,8 +30,8 @@ pub struct Heard {
 type Socketed = Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>;
 
 /// A connection on which `LISTEN` stands.
-struct Session {
-    /// The session lasts as long as its client.
+struct Listening {
+    /// The connection lasts as long as its client.
     _client: Client,
     connection: Socketed,
 }
@@ -39,9 +40,9 @@ pub(super) async fn listen(
     server: Arc<Server>,
     channel: &str,
 ) -> Result<watch::Receiver<Heard>, DatabaseError> {
-    let session = start(&server, channel).await?;
+    let listening = start(&server, channel).await?;
     let (told, heard) = watch::channel(Heard { payload: None, connections: 1 });
-    tokio::spawn(keep_hearing(server, channel.to_owned(), session, told));
+    tokio::spawn(keep_hearing(server, channel.to_owned(), listening, told));
     Ok(heard)
 }
 
@@ -49,16 +50,16 @@ pub(super) async fn listen(
 async fn keep_hearing(
     server: Arc<Server>,
     channel: String,
-    mut session: Session,
+    mut listening: Listening,
     told: watch::Sender<Heard>,
 ) {
     loop {
         tokio::select! {
-            () = hear(&mut session, &told) => {}
+            () = hear(&mut listening, &told) => {}
             () = told.closed() => return,
         }
-        session = tokio::select! {
-            session = start_again(&server, &channel) => session,
+        listening = tokio::select! {
+            listening = start_again(&server, &channel) => listening,
             () = told.closed() => return,
         };
         told.send_modify(|heard| heard.connections += 1);
@@ -66,9 +67,9 @@ async fn keep_hearing(
 }
 
 /// Passes on what comes, until the connection breaks.
-async fn hear(session: &mut Session, told: &watch::Sender<Heard>) {
+async fn hear(listening: &mut Listening, told: &watch::Sender<Heard>) {
     loop {
-        match poll_fn(|context| session.connection.poll_message(context)).await {
+        match poll_fn(|context| listening.connection.poll_message(context)).await {
             Some(Ok(AsyncMessage::Notification(note))) => {
                 told.send_modify(|heard| heard.payload = Some(note.payload().to_owned()));
             }
@@ -82,7 +83,7 @@ async fn hear(session: &mut Session, told: &watch::Sender<Heard>) {
     }
 }
 
-async fn start_again(server: &Server, channel: &str) -> Session {
+async fn start_again(server: &Server, channel: &str) -> Listening {
     let backoff = ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(5))
@@ -96,7 +97,7 @@ async fn start_again(server: &Server, channel: &str) -> Session {
     started.expect("an unlimited number of attempts ends with success only")
 }
 
-async fn start(server: &Server, channel: &str) -> Result<Session, DatabaseError> {
+async fn start(server: &Server, channel: &str) -> Result<Listening, DatabaseError> {
     let (client, mut connection) =
         server.reached(server.config.connect(server.tls.clone())).await?;
     let listen = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
@@ -105,7 +106,7 @@ async fn start(server: &Server, channel: &str) -> Result<Session, DatabaseError>
         listening = client.batch_execute(&listen) => listening?,
         () = drive(&mut connection) => return Err(DatabaseError::Closed),
     }
-    Ok(Session { _client: client, connection })
+    Ok(Listening { _client: client, connection })
 }
 
 /// Lets the connection work until it breaks. What is heard meanwhile is dropped: who listens has

@@ -4,7 +4,7 @@
 
 use tokio_postgres::Client;
 
-use super::{Connection, Server};
+use super::server::{Connection, Server};
 use crate::error::DatabaseError;
 use crate::migrations::{CREATE_RECORD, Migrations, READ_RECORD};
 
@@ -32,7 +32,7 @@ pub(super) async fn run(server: &Server, migrations: &Migrations) -> Result<(), 
     Ok(())
 }
 
-/// Whether the program may use the schema as it is.
+/// Fails unless the program may use the schema as it is.
 pub(super) async fn check(server: &Server, migrations: &Migrations) -> Result<(), DatabaseError> {
     let client = connect(server).await?;
     let recorded =

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rows ─┬─ few ──► one array a column ─► INSERT … SELECT FROM unnest    sent with what else is on the way
-//!       └─ many ─► binary rows ────────► COPY … FROM STDIN              less work of the server, a way and back more
+//!       └─ many ─► binary rows ────────► COPY … FROM STDIN              less work, one round trip more
 //! ```
 
 use std::error::Error;
@@ -75,7 +75,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Puts rows in; `instead` says what is done where one is there. Answers how many were put in
+    /// Puts rows in; `instead` says what is done where one is there. Returns how many were put in
     /// or changed.
     pub async fn insert_or<'f, E: From<DatabaseError>>(
         &self,

@@ -1,0 +1,25 @@
+//! An embedded SQLite database: one writer thread, a few reader threads.
+//!
+//! ```text
+//! write(job) ─┐                 ┌ BEGIN
+//! write(job) ─┼─► writer thread ┤ job, job, job …   each in a savepoint of its own
+//! write(job) ─┘                 └ COMMIT, one fsync ─► on_commit ─► all answers
+//! read(job)  ───► reader threads, each job on one snapshot (WAL)
+//! ```
+//!
+//! A job that fails undoes itself only. A commit that fails undoes all jobs of its transaction, and
+//! each of them is told. A process that is killed loses only jobs whose callers were not answered: the
+//! file is in WAL mode with `synchronous = FULL`, so an answer means that the disk has said so.
+//!
+//! Not done here: retrying. Nobody else writes to the file, so a busy database is a fault to
+//! report.
+
+mod connection;
+mod handle;
+mod migrate;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use self::handle::{Sqlite, SqliteOptions};

@@ -1,0 +1,126 @@
+//! The writer thread: jobs that wait together share one commit.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::connection::run_cached;
+use crate::error::DatabaseError;
+
+/// The most jobs that share one transaction: bounds how long the first of them waits for the last.
+const MOST_JOBS_A_COMMIT: usize = 1_000;
+
+/// A job on its way through the writer: first run, later told whether the transaction was
+/// committed.
+pub(super) trait WriteJob: Send {
+    fn run(&mut self, connection: &Connection);
+    fn answer(self: Box<Self>, committed: Result<(), &DatabaseError>);
+}
+
+/// Starts the thread, which ends when the sender is dropped.
+pub(super) fn start(
+    connection: Connection,
+    on_commit: Option<Box<dyn Fn() + Send>>,
+) -> Sender<Box<dyn WriteJob>> {
+    let (jobs, queue) = channel();
+    thread::spawn(move || write_loop(&connection, &queue, on_commit.as_deref()));
+    jobs
+}
+
+fn write_loop(
+    connection: &Connection,
+    queue: &Receiver<Box<dyn WriteJob>>,
+    on_commit: Option<&(dyn Fn() + Send)>,
+) {
+    while let Ok(first) = queue.recv() {
+        let (jobs, committed) = commit_together(connection, first, queue);
+        if let Some(on_commit) = on_commit {
+            on_commit();
+        }
+        for job in jobs {
+            job.answer(committed.as_ref().copied());
+        }
+    }
+}
+
+/// Runs the job and those that wait behind it in one transaction.
+fn commit_together(
+    connection: &Connection,
+    first: Box<dyn WriteJob>,
+    queue: &Receiver<Box<dyn WriteJob>>,
+) -> (Vec<Box<dyn WriteJob>>, Result<(), DatabaseError>) {
+    let mut jobs = vec![first];
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        return (jobs, Err(error.into()));
+    }
+    let mut next = 0;
+    while next < jobs.len() {
+        jobs[next].run(connection);
+        next += 1;
+        if jobs.len() < MOST_JOBS_A_COMMIT {
+            jobs.extend(queue.try_recv());
+        }
+    }
+    (jobs, commit(connection))
+}
+
+fn commit(connection: &Connection) -> Result<(), DatabaseError> {
+    let committed = connection.execute_batch("COMMIT").map_err(DatabaseError::from);
+    // Some failures end the transaction, and others leave it open for the next jobs to fall into.
+    if committed.is_err()
+        && !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "a transaction could neither be committed nor be rolled back");
+    }
+    committed
+}
+
+/// A job with the place where its caller waits.
+pub(super) struct Pending<T, E, F> {
+    job: Option<F>,
+    result: Option<Result<T, E>>,
+    answer: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Pending<T, E, F> {
+    pub(super) fn new(job: F, answer: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { job: Some(job), result: None, answer }
+    }
+}
+
+impl<T, E, F> WriteJob for Pending<T, E, F>
+where
+    T: Send,
+    E: From<DatabaseError> + Send,
+    F: FnOnce(&Connection) -> Result<T, E> + Send,
+{
+    fn run(&mut self, connection: &Connection) {
+        self.result = self.job.take().map(|job| in_savepoint(connection, job));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &DatabaseError>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) | (Err(_), Some(result @ Err(_))) => result,
+            (Ok(()), None) => Err(DatabaseError::Closed.into()),
+            (Err(error), _) => Err(DatabaseError::Commit(error.to_string()).into()),
+        };
+        // A caller that has gone away needs no answer.
+        let _gone = self.answer.send(result);
+    }
+}
+
+fn in_savepoint<T, E: From<DatabaseError>>(
+    connection: &Connection,
+    job: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    run_cached(connection, "SAVEPOINT job")?;
+    let result = job(connection);
+    if result.is_err() {
+        run_cached(connection, "ROLLBACK TO job")?;
+    }
+    run_cached(connection, "RELEASE job")?;
+    result
+}
