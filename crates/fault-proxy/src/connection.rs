@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Fault, State, lock};
+use crate::fault::Fault;
+use crate::state::{State, lock};
 
 const PIECE: usize = 64 * 1024;
 
