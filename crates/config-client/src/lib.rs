@@ -1,32 +1,10 @@
-//! The client of the Config Database, over HTTP: reads preferences, groups, members, features and
-//! changes, and writes preferences.
+#![doc = include_str!("../README.md")]
+//!
+//! # How it works
 //!
 //! ```text
 //! caller ─► client ─► cache (documents only)
 //!                       └─► resilience (attempts, breaker) ─► transport ─► Config Database
-//! ```
-//!
-//! ```no_run
-//! use cohort_config_client::{ClientError, ConfigDatabaseClient, FeedEvent};
-//! use futures_util::TryStreamExt;
-//!
-//! # async fn example() -> Result<(), ClientError> {
-//! let client = ConfigDatabaseClient::from_env()?;
-//! let user = client.get_user_preferences("user123").await?;
-//! let posts = user.feature("instagram_posts").filter(|preference| preference.is_enabled());
-//! println!("{posts:?}, as of {:?} ago{}", user.age(), if user.is_stale() { ", not confirmed" } else { "" });
-//!
-//! let start = client.get_frequency_groups("instagram_posts").await?;
-//! let mut events = Box::pin(client.follow_changes(&start.position));
-//! while let Some(event) = events.try_next().await? {
-//!     match event {
-//!         FeedEvent::Page { page, .. } => println!("{} changes", page.changes.len()),
-//!         FeedEvent::Resynchronise { .. } => println!("read the groups anew"),
-//!         FeedEvent::Interrupted(error) => println!("no news for now: {error}"),
-//!     }
-//! }
-//! # Ok(())
-//! # }
 //! ```
 //!
 //! * [`ConfigDatabaseClient`] is a handle: clones share connections, cache and breaker.
@@ -38,9 +16,11 @@
 //! * Reads and PUTs are attempted three times where a later attempt can succeed; other writes are
 //!   sent once. When too much has failed, nothing is sent for some seconds. A key that is refused
 //!   (401, 403) is never tried again.
-//! * What fails is a [`ClientError`] that names the request. An answer that is not what was asked
+//! * What fails is a [`ClientError`] that names the request. A response that is not what was asked
 //!   for (a proxy's page, cut JSON, another tenant's document, a list that does not add up) is an
 //!   error and never an empty result.
+//! * Each attempt has a span, `config_database_request`, with `method`, `route`, `attempt` and
+//!   `status`. A span names no tenant.
 //!
 //! It deliberately does not follow redirects, use proxies from the environment, or validate
 //! preferences before a PUT: the Config Database names what is wrong with them.

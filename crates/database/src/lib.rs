@@ -1,4 +1,9 @@
-//! Opening and migrating a database. No table of ours is known here.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! [`Sqlite`] and [`Postgres`] are the handles, [`Migrations`] is what a program brings along. No
+//! table of ours is known here.
 
 mod error;
 mod migrations;

@@ -1,8 +1,9 @@
-//! The vocabulary of Cohort and the arithmetic of when a preference fires.
+#![doc = include_str!("../README.md")]
 //!
-//! Everything here is a function over values: no I/O, no clock, no randomness. The Config Database,
-//! its client and the agent all speak these types, so that two processes cannot disagree on what a
-//! preference means.
+//! # Where to begin
+//!
+//! The Config Database, its client and the agent all speak these types, so that two processes
+//! cannot disagree on what a preference means.
 //!
 //! Read in this order: [`Preference`] is what a user states, [`StatedGroup`] is what the Config
 //! Database makes of it, [`PreferenceGroup`] is what a job's defaults make of that, and
