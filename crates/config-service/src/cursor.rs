@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::ConfigServiceError;
-use crate::store::list::TenantsAfter;
 
 /// Which life of the database this is; a database that was made anew or restored has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +33,15 @@ pub(crate) struct MembersAfter {
     pub(crate) as_of: Timestamp,
     /// The last tenant number of the page before.
     pub(crate) number: u64,
+}
+
+/// Where a page of a list of tenants begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TenantsAfter {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its id.
+    pub(crate) tenant_id: String,
 }
 
 impl Incarnation {

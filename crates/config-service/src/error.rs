@@ -5,6 +5,9 @@ use std::time::Duration;
 use cohort_database::DatabaseError;
 use cohort_preferences::Invalid;
 
+/// What the service and its stores return.
+pub(crate) type Result<T, E = ConfigServiceError> = std::result::Result<T, E>;
+
 /// Why the Config Database did not do what was asked. Nothing is stored after any of these.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigServiceError {

@@ -19,6 +19,7 @@ mod error;
 mod import;
 mod key;
 mod lifetime;
+mod limits;
 mod metrics;
 mod precondition;
 mod receipt;

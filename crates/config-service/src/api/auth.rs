@@ -19,7 +19,7 @@ use super::access::Access;
 use super::error::ApiError;
 use crate::error::ConfigServiceError;
 use crate::key::ApiKey;
-use crate::service::limits::Asker;
+use crate::service::Asker;
 use crate::service::{ConfigService, LINK_PREFIX};
 
 /// Below which path the API stands, if it is nested.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::Access;
+use super::routes::DOCUMENT;
 use crate::key::Scope;
 
 /// What the browser may load: the page's own style.
@@ -18,7 +19,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; for
     frame-ancestors 'none'";
 
 static PAGE: LazyLock<String> = LazyLock::new(|| {
-    let document: Value = serde_json::from_str(&super::DOCUMENT).expect("the document is JSON");
+    let document: Value = serde_json::from_str(&DOCUMENT).expect("the document is JSON");
     render(&document)
 });
 

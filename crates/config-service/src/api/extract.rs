@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use crate::error::ConfigServiceError;
+use crate::limits::{check_depth, check_tenant};
 use crate::precondition::{Precondition, Tags};
-use crate::service::limits::{check_depth, check_tenant};
 
 /// The path's parameters as text.
 pub(super) struct PathText<T>(pub(super) T);

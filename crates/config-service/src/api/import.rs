@@ -28,9 +28,7 @@ use tokio::time::timeout;
 use super::auth::Writer;
 use super::error::ApiError;
 use crate::error::ConfigServiceError;
-use crate::import::csv::{Columns, Records};
-use crate::import::json_lines::Lines;
-use crate::import::{Batch, Cutter, Entry, LineResult, Shape};
+use crate::import::{Batch, Columns, Cutter, Entry, LineResult, Lines, Records, Shape};
 use crate::service::ConfigService;
 use crate::store::edit::ImportRow;
 
@@ -175,7 +173,7 @@ impl Upload {
         loop {
             match timeout(PAUSE, self.body.next()).await {
                 Ok(Some(Ok(bytes))) => {
-                    self.cutter.feed(&bytes, |line, entry| self.pending.add(line, entry))
+                    self.cutter.feed(&bytes, |line, entry| self.pending.add(line, entry));
                 }
                 Ok(Some(Err(error))) => {
                     tracing::info!(%error,

@@ -14,7 +14,7 @@ use crate::error::ConfigServiceError;
 use crate::key::{ApiKey, Scope};
 use crate::lifetime::Lifetime;
 use crate::service::ConfigService;
-use crate::service::keys::{Expiry, KeyRequest};
+use crate::service::{Expiry, KeyRequest};
 
 /// A key as it is listed.
 #[derive(Serialize)]

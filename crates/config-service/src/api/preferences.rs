@@ -9,8 +9,8 @@ use cohort_preferences::{BatchGetRequest, BatchGetResponse, Invalid};
 use super::auth::Writer;
 use super::error::ApiError;
 use super::extract::{JsonBody, TenantFeature, TypedBody};
+use crate::limits::check_tenant;
 use crate::precondition::Precondition;
-use crate::service::limits::check_tenant;
 use crate::service::{ConfigService, Written};
 
 /// The kinds of body that a PATCH reads.

@@ -9,8 +9,9 @@ use cohort_preferences::{
 };
 use serde_json::{Map, Value};
 
-use super::{Entry, LONGEST_ENTRY, Place, Refusal, Row, note, reachable};
-use crate::service::limits::{check_depth, check_document, check_preference};
+use super::entry::{Entry, LONGEST_ENTRY};
+use super::row::{Location, Refusal, Row, note, reachable};
+use crate::limits::{check_depth, check_document, check_preference};
 use crate::store::edit::Stated;
 
 /// Cuts a stream into lines.
@@ -62,7 +63,7 @@ impl Lines {
 pub(super) fn read(
     text: &[u8],
     tenant_id: &mut Option<TenantId>,
-) -> Result<Vec<(Place, Row)>, Refusal> {
+) -> Result<Vec<(Location, Row)>, Refusal> {
     let value: Value = serde_json::from_slice(text)
         .map_err(|error| Refusal::Unreadable(format!("not JSON: {error}")))?;
     check_depth(&value)?;
@@ -71,13 +72,13 @@ pub(super) fn read(
         Value::Object(fields)
             if fields.contains_key("feature_type") || fields.contains_key("preference") =>
         {
-            Ok(vec![(Place::Row, read_row(&fields)?)])
+            Ok(vec![(Location::Row, read_row(&fields)?)])
         }
         value => read_document(&value),
     }
 }
 
-fn read_document(value: &Value) -> Result<Vec<(Place, Row)>, Refusal> {
+fn read_document(value: &Value) -> Result<Vec<(Location, Row)>, Refusal> {
     check_document(value)?;
     let document = PreferenceDocument::from_json(value)?;
     let tenant = document.tenant_id.ok_or_else(|| {
@@ -85,9 +86,10 @@ fn read_document(value: &Value) -> Result<Vec<(Place, Row)>, Refusal> {
     })?;
     let tenant = reachable(tenant)?;
     let rows = document.features.into_iter().map(|(feature, (value, preference))| {
-        let (stated, place) = (Stated::new(&value, preference), Place::Document(feature.clone()));
-        check_preference(&stated.json, &place.pointer())?;
-        Ok((place, Row { tenant: tenant.clone(), feature, stated }))
+        let (stated, location) =
+            (Stated::new(&value, preference), Location::Document(feature.clone()));
+        check_preference(&stated.json, &location.pointer())?;
+        Ok((location, Row { tenant: tenant.clone(), feature, stated }))
     });
     rows.collect()
 }
@@ -138,11 +140,11 @@ fn read_name<T: std::str::FromStr<Err: std::fmt::Display>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::{Batch, LineResult, LineStatus, Shape};
+    use crate::import::batch::{Batch, LineResult, LineStatus, Shape};
 
     fn refused(text: &str) -> LineResult {
-        let batch = Batch::read(&Shape::JsonLines, &[(1, Entry::Line(text.into()))]);
-        assert!(batch.rows.is_empty(), "{text}");
+        let mut batch = Batch::read(&Shape::JsonLines, &[(1, Entry::Line(text.into()))]);
+        assert!(batch.take_rows().is_empty(), "{text}");
         let result = batch.finish(Ok(Vec::new())).remove(0);
         assert_eq!(result.status, LineStatus::Refused, "{text}");
         result

@@ -5,9 +5,11 @@ use std::time::Duration;
 use cohort_preferences::ChangePage;
 use tokio::time::{Instant, sleep_until};
 
-use super::ConfigService;
-use super::lists::bounded;
-use crate::store::{Result, start_of};
+use super::bounds::bounded;
+use super::config_service::ConfigService;
+use crate::cursor::Since;
+use crate::error::Result;
+use crate::store::Store;
 
 /// The most changes of a page, and how many it has if the request does not say.
 const MOST_CHANGES: usize = 1_000;
@@ -59,5 +61,14 @@ impl ConfigService {
     /// Notes that a request was answered.
     pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
         self.0.metrics.answered(method, route, status, took);
+    }
+}
+
+/// Where a feed reader starts, once `now` and the oldest kept are resolved.
+async fn start_of(store: &dyn Store, since: Since) -> Result<i64> {
+    match since {
+        Since::Oldest => store.oldest_kept().await,
+        Since::Now => store.newest_change().await,
+        Since::Change(change) => Ok(change),
     }
 }

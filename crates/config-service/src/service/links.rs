@@ -16,10 +16,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;
 
-use super::ConfigService;
-use crate::error::ConfigServiceError;
+use super::config_service::ConfigService;
+use crate::error::{ConfigServiceError, Result};
 use crate::lifetime::Lifetime;
-use crate::store::Result;
 use crate::store::edit::{Edit, Wanted};
 
 /// What every link begins with.

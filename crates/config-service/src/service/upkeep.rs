@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::time::interval;
 
-use super::ConfigService;
-use crate::store::Result;
+use super::config_service::ConfigService;
+use crate::error::Result;
 use crate::store::list::{Drift, Forgotten};
 
 /// How often what is too old is looked for.

@@ -7,8 +7,7 @@ use cohort_preferences::{
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Result;
-use crate::error::ConfigServiceError;
+use crate::error::{ConfigServiceError, Result};
 
 /// The instant of a column.
 pub(super) fn instant(micros: i64) -> Result<Timestamp> {

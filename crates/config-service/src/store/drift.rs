@@ -2,9 +2,9 @@
 
 use cohort_preferences::{FeatureType, TenantId};
 
-use super::Result;
 use super::edit::{Current, Edit, Stated, Tenant, Wanted};
-use super::list::{Drift, StoredTenant};
+use super::list::{Drift, Misplaced, StoredTenant};
+use crate::error::Result;
 
 /// The most examples that a report names.
 pub(super) const MOST_EXAMPLES: usize = 100;
@@ -28,9 +28,10 @@ pub(super) fn misplaced(
     }
     drift.misplaced_count += misplaced.len() as u64;
     let room = MOST_EXAMPLES.saturating_sub(drift.misplaced.len());
-    drift.misplaced.extend(
-        misplaced.iter().take(room).map(|(tenant, feature)| (feature.clone(), tenant.to_string())),
-    );
+    drift.misplaced.extend(misplaced.iter().take(room).map(|(tenant, feature)| Misplaced {
+        feature: feature.clone(),
+        tenant_id: tenant.to_string(),
+    }));
     Ok(misplaced)
 }
 

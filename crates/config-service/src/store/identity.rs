@@ -4,9 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
-use super::Result;
 use crate::cursor::Incarnation;
-use crate::error::ConfigServiceError;
+use crate::error::{ConfigServiceError, Result};
 
 /// What a database was given when it was made.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use cohort_preferences::{ChangeKind, FeatureDefinition};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Promise, everything, feature, put};
+use super::kit::{Promise, everything, feature, put};
 use crate::error::ConfigServiceError;
 use crate::key::{KeyUse, NewKey, Scope};
 use crate::precondition::{Precondition, Tags};

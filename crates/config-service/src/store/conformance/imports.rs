@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Promise, daily_group, everything, feature, stated, tenant};
+use super::kit::{Promise, daily_group, everything, feature, stated, tenant};
 use crate::store::Store;
 use crate::store::edit::ImportRow;
 
@@ -47,7 +47,7 @@ async fn an_import_of_thousands_is_read_as_it_was_stated(store: Arc<dyn Store>) 
                 .expect("it is there");
             assert_eq!(stored.json, Some(preference(user, import)));
         }
-        let groups = super::listed_groups(&*store, jiff::Timestamp::MIN).await.groups;
+        let groups = super::kit::listed_groups(&*store, jiff::Timestamp::MIN).await.groups;
         let group =
             groups.iter().find(|listed| listed.group == daily_group(hour)).expect("a group");
         assert_eq!(group.count, members as u64);

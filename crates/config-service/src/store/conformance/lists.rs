@@ -7,13 +7,13 @@ use cohort_preferences::{FeatureType, Labels, OwnZone, StatedGroup, TenantFilter
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Hand, Promise, daily, daily_group, feature, put, stated, tenant, write};
+use super::kit::{Hand, Promise, daily, daily_group, feature, put, stated, tenant, write};
+use crate::cursor::TenantsAfter;
 use crate::error::ConfigServiceError;
 use crate::store::Store;
 use crate::store::edit::{Edit, Edited, Profile, Wanted};
-use crate::store::list::{
-    ChosenQuery, GroupsQuery, MovedList, MovedQuery, TenantsAfter, TenantsQuery,
-};
+use crate::store::list::{ChosenQuery, GroupsQuery, MovedList, MovedQuery, TenantsQuery};
+use crate::store::settled::whole_micros;
 
 pub(super) const ALL: [Promise; 10] = [
     |store, _| Box::pin(tenants_are_found_by_prefix_and_by_label(store)),
@@ -230,7 +230,7 @@ async fn who_never_stated_a_preference_is_known_as_of_any_instant(
     use cohort_preferences::Clock;
     let other: FeatureType = "other".parse().expect("a feature");
     let unstated = async |feature: &FeatureType, as_of: Timestamp| -> BTreeSet<String> {
-        let as_of = super::whole_micros(as_of);
+        let as_of = whole_micros(as_of);
         let filter = TenantFilter { unstated: Some(feature.clone()), ..TenantFilter::default() };
         let page =
             store.chosen(ChosenQuery { filter, as_of, after: 0, limit: 100 }).await.expect("lists");
@@ -275,7 +275,7 @@ async fn tenants_are_chosen_as_of_an_instant_and_counted_apart(
     let now = clock.now();
     let chosen = async |filter: TenantFilter, as_of: Timestamp, after: u64, limit: usize| {
         store
-            .chosen(ChosenQuery { filter, as_of: super::whole_micros(as_of), after, limit })
+            .chosen(ChosenQuery { filter, as_of: whole_micros(as_of), after, limit })
             .await
             .expect("lists")
     };
@@ -341,7 +341,7 @@ async fn what_became_of_members_equals_the_difference_of_two_lists(
         r#"{"frequency":"daily","preferred_time":"09:00","timezone":"UTC","template_overrides":{"tone":"x"}}"#).await;
     put(&*store, "comes", &daily(9)).await;
     put(&*store, "moves", &daily(10)).await;
-    let as_of = super::whole_micros(clock.now());
+    let as_of = whole_micros(clock.now());
     put(&*store, "stays", &daily(11)).await;
     let query = |since, limit| MovedQuery {
         feature: feature(),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use cohort_preferences::{ChangeKind, Clock};
 use jiff::Timestamp;
 
-use super::{
-    Hand, Promise, daily, everything, feature, listed_groups, names, page, put, tenant,
-    whole_micros, write,
+use super::kit::{
+    Hand, Promise, daily, everything, feature, listed_groups, names, page, put, tenant, write,
 };
 use crate::error::ConfigServiceError;
 use crate::store::Store;
+use crate::store::list::Misplaced;
+use crate::store::settled::whole_micros;
 
 pub(super) const ALL: [Promise; 4] = [
     |store, clock| Box::pin(an_erased_tenant_leaves_numbers_and_counts(store, clock)),
@@ -101,14 +102,14 @@ async fn what_is_forgotten_is_gone_for_readers_and_nothing_of_now_is(
 pub(crate) async fn broken_groups_are_found_and_set_right(store: &dyn Store) {
     let drift = store.drift(false).await.expect("looks");
     assert_eq!((drift.misplaced_count, drift.miscounted_count, drift.is_repaired), (1, 2, false));
-    assert_eq!(drift.misplaced, [(feature(), "ann".to_owned())]);
+    assert_eq!(drift.misplaced, [Misplaced { feature: feature(), tenant_id: "ann".into() }]);
     assert!(store.drift(true).await.expect("repairs").is_repaired);
     let drift = store.drift(false).await.expect("looks");
     assert_eq!((drift.misplaced_count, drift.miscounted_count), (0, 0));
     let groups = listed_groups(store, Timestamp::MAX).await.groups;
     assert_eq!(
         groups.iter().map(|group| (group.group.clone(), group.count)).collect::<Vec<_>>(),
-        [(super::daily_group(9), 2)]
+        [(super::kit::daily_group(9), 2)]
     );
 }
 

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::names::{feature, group, learn_features, learn_groups};
+use super::row::FromRow;
 use crate::cursor::Incarnation;
-use crate::error::ConfigServiceError;
-use crate::store::Result;
+use crate::error::{ConfigServiceError, Result};
 use crate::store::columns::{instant, tenant_id};
 use crate::store::names::Names;
-use crate::store::settle::just_before;
+use crate::store::settled::just_before;
 use cohort_database::statement::{query, query_one};
 
 /// What has been committed.
@@ -31,19 +31,24 @@ pub(super) struct Newest {
     pub(super) oldest_kept: i64,
 }
 
-/// What has been committed when the snapshot was taken.
-pub(super) async fn newest(db: &Transaction<'_>) -> Result<Newest> {
-    let row =
-        query_one(db, "SELECT stamp, change_id, tenant_id, oldest_kept FROM head", &[]).await?;
-    Ok(Newest {
-        stamp: instant(row.get(0))?,
-        change: row.get(1),
-        tenant: row.get(2),
-        oldest_kept: row.get(3),
-    })
+impl FromRow for Newest {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            stamp: instant(row.get("stamp"))?,
+            change: row.get("change_id"),
+            tenant: row.get("tenant_id"),
+            oldest_kept: row.get("oldest_kept"),
+        })
+    }
 }
 
-/// At most `limit` changes behind `after`.
+/// Returns what had been committed when the snapshot was taken.
+pub(super) async fn newest(db: &Transaction<'_>) -> Result<Newest> {
+    let select = "SELECT stamp, change_id, tenant_id, oldest_kept FROM head";
+    Newest::from_row(&query_one(db, select, &[]).await?)
+}
+
+/// Returns at most `limit` changes behind `after`.
 pub(super) async fn page(
     db: &Transaction<'_>,
     names: &Names,
@@ -56,13 +61,14 @@ pub(super) async fn page(
         return Err(ConfigServiceError::CursorGone);
     }
     // A change of timezone or labels alone is no change of a preference.
-    let select = "SELECT change.id, tenant_id, feature, version, at, preference IS NULL, \
-        left_group, joined_group, tenant FROM
-         (SELECT * FROM change WHERE id > $1 AND feature IS NOT NULL ORDER BY id LIMIT $2) AS change
+    let select = "SELECT change.id AS id, tenant, tenant_id, feature, version, at, \
+             preference IS NULL AS is_deleted, left_group, joined_group
+         FROM (SELECT * FROM change WHERE id > $1 AND feature IS NOT NULL ORDER BY id LIMIT $2)
+             AS change
          LEFT JOIN tenant ON tenant.id = tenant ORDER BY change.id";
     let rows = query(db, select, &[&after, &(limit as i64)]).await?;
-    learn_features(db, names, rows.iter().map(|row| row.get(2))).await?;
-    let groups = |row: &Row| [row.get::<_, Option<i64>>(6), row.get(7)];
+    learn_features(db, names, rows.iter().map(|row| row.get("feature"))).await?;
+    let groups = |row: &Row| [row.get::<_, Option<i64>>("left_group"), row.get("joined_group")];
     learn_groups(db, names, rows.iter().flat_map(groups).flatten()).await?;
     let changes =
         rows.iter().map(|row| change(names, row, incarnation)).collect::<Result<Vec<_>>>()?;
@@ -71,7 +77,7 @@ pub(super) async fn page(
         Some(last) if changes.len() == limit => newest.stamp.min(just_before(last.at)),
         _ => newest.stamp,
     };
-    let last = rows.last().map_or(after, |row| row.get(0));
+    let last = rows.last().map_or(after, |row| row.get("id"));
     Ok(ChangePage { changes, next: incarnation.position(last), complete_until })
 }
 
@@ -79,38 +85,38 @@ fn change(names: &Names, row: &Row, incarnation: Incarnation) -> Result<Change> 
     let group = |number: Option<i64>| {
         number.map(|number| group(names, number).map(|group| (*group).clone())).transpose()
     };
-    let (tenant, number): (Option<&str>, Option<i64>) = (row.get(1), row.get(8));
-    let is_empty: bool = row.get(5);
+    let (name, number): (Option<&str>, Option<i64>) = (row.get("tenant_id"), row.get("tenant"));
     let kind = match number {
         None => ChangeKind::Defaults,
-        Some(_) if is_empty => ChangeKind::Deleted,
+        Some(_) if row.get("is_deleted") => ChangeKind::Deleted,
         Some(_) => ChangeKind::Set,
     };
     Ok(Change {
-        id: incarnation.position(row.get(0)),
-        tenant_id: tenant.map(tenant_id).transpose()?,
+        id: incarnation.position(row.get("id")),
+        tenant_id: name.map(tenant_id).transpose()?,
         number: number.map(|number| number as u64),
-        feature_type: feature(names, row.get(2))?,
-        version: row.get::<_, i64>(3) as u64,
-        at: instant(row.get(4))?,
+        feature_type: feature(names, row.get("feature"))?,
+        version: row.get::<_, i64>("version") as u64,
+        at: instant(row.get("at"))?,
         kind,
-        left: group(row.get(6))?,
-        joined: group(row.get(7))?,
+        left: group(row.get("left_group"))?,
+        joined: group(row.get("joined_group"))?,
     })
 }
 
-/// How long the transaction that holds `head` has been open; zero if none does. Only the server
+/// Returns how long the transaction that holds `head` has been open; zero if none does. Only the server
 /// knows when another process began, so its word is taken for the length of time, though never for
 /// an instant.
 pub(super) async fn lag(db: &Transaction<'_>) -> Result<Duration> {
     // Who waits for the row has a lock on its table as well.
-    let select = "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), \
-        0)::float8
+    let select =
+        "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+             AS seconds
          FROM pg_locks JOIN pg_stat_activity USING (pid)
-         WHERE relation = 'head'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock') AND \
-         granted
+         WHERE relation = 'head'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock')
+           AND granted
            AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND wait_event_type IS DISTINCT FROM 'Lock'";
-    let seconds: f64 = query_one(db, select, &[]).await?.get(0);
+    let seconds: f64 = query_one(db, select, &[]).await?.get("seconds");
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }

@@ -6,23 +6,23 @@ use cohort_preferences::{FeatureType, TenantId};
 use tokio_postgres::Row;
 
 use super::names::{feature, learn_features};
-use super::read;
-use crate::store::Result;
+use super::tenant::tenant;
+use crate::error::Result;
 use crate::store::columns::instant;
 use crate::store::list::HistoryEntry;
 use crate::store::names::Names;
 use cohort_database::statement::query;
 
-/// The changes of a tenant before the one of this number, newest first.
+/// Returns the changes of a tenant before the one of this number, newest first.
 pub(super) async fn list(
     db: &Transaction<'_>,
     names: &Names,
-    tenant: &TenantId,
+    name: &TenantId,
     feature: Option<&FeatureType>,
     before: i64,
     limit: usize,
 ) -> Result<Vec<HistoryEntry>> {
-    let Some(tenant) = read::tenant(db, tenant).await? else { return Ok(Vec::new()) };
+    let Some(tenant) = tenant(db, name).await? else { return Ok(Vec::new()) };
     let profile = tenant.profile_change.filter(|_| feature.is_none());
     let preferences = tenant
         .preferences
@@ -32,24 +32,26 @@ pub(super) async fn list(
     let select = "WITH RECURSIVE chain AS (
              SELECT change.* FROM change WHERE id = ANY($1)
              UNION ALL SELECT change.* FROM chain JOIN change ON change.id = chain.previous)
-         SELECT told.id, told.at, told.actor, told.feature, told.version, before.preference, \
-         told.preference, told.rules
+         SELECT told.id AS id, told.at AS at, told.actor AS actor, told.feature AS feature, \
+             told.version AS version, told.rules AS rules, \
+             before.preference AS preference_before, told.preference AS preference_after
          FROM (SELECT * FROM chain WHERE id < $2 ORDER BY id DESC LIMIT $3) AS told
          LEFT JOIN change AS before ON before.id = told.previous ORDER BY told.id DESC";
     let rows = query(db, select, &[&newest, &before, &(limit as i64)]).await?;
-    learn_features(db, names, rows.iter().filter_map(|row| row.get(3))).await?;
+    learn_features(db, names, rows.iter().filter_map(|row| row.get("feature"))).await?;
     rows.iter().map(|row| entry(names, row)).collect()
 }
 
 fn entry(names: &Names, row: &Row) -> Result<HistoryEntry> {
+    let number: Option<i64> = row.get("feature");
     Ok(HistoryEntry {
-        change: row.get(0),
-        at: instant(row.get(1))?,
-        actor: row.get(2),
-        feature: row.get::<_, Option<i64>>(3).map(|number| feature(names, number)).transpose()?,
-        version: row.get::<_, i64>(4) as u64,
-        before: row.get(5),
-        after: row.get(6),
-        rules: row.get::<_, i64>(7) as u64,
+        change: row.get("id"),
+        at: instant(row.get("at"))?,
+        actor: row.get("actor"),
+        feature: number.map(|number| feature(names, number)).transpose()?,
+        version: row.get::<_, i64>("version") as u64,
+        before: row.get("preference_before"),
+        after: row.get("preference_after"),
+        rules: row.get::<_, i64>("rules") as u64,
     })
 }

@@ -7,8 +7,10 @@ use cohort_database::Transaction;
 use cohort_preferences::{FeatureType, StatedGroup};
 use tokio_postgres::Row;
 
+use super::row::FromRow;
+use crate::error::Result;
+use crate::store::columns;
 use crate::store::names::Names;
-use crate::store::{Result, columns};
 use cohort_database::statement::{query, query_opt};
 
 /// Reads the groups of these numbers, which stand in committed rows, as far as they are not known
@@ -24,19 +26,14 @@ pub(super) async fn learn_groups(
     }
     unknown.sort_unstable();
     unknown.dedup();
-    for row in query(
-        db,
-        "SELECT id, frequency, time_key, timezone FROM stated_group WHERE id = ANY($1)",
-        &[&unknown],
-    )
-    .await?
-    {
-        names.keep_group(row.get(0), columns::group(row.get(1), row.get(2), row.get(3))?);
+    let select = "SELECT id, frequency, time_key, timezone FROM stated_group WHERE id = ANY($1)";
+    for row in query(db, select, &[&unknown]).await? {
+        names.keep_group(row.get("id"), StatedGroup::from_row(&row)?);
     }
     Ok(())
 }
 
-/// The group of a number that has been learned.
+/// Returns the group of a number that has been learned.
 pub(super) fn group(names: &Names, number: i64) -> Result<Arc<StatedGroup>> {
     names.group(number).ok_or_else(|| columns::unreadable("group", &number.to_string()))
 }
@@ -52,41 +49,42 @@ pub(super) async fn learn_features(
         return Ok(());
     }
     for row in query(db, "SELECT id, feature_type FROM feature", &[]).await? {
-        names.keep_feature(row.get(0), &columns::feature_type(row.get(1))?);
+        names.keep_feature(row.get("id"), &columns::feature_type(row.get("feature_type"))?);
     }
     Ok(())
 }
 
-/// The feature of a number that has been learned.
+/// Returns the feature of a number that has been learned.
 pub(super) fn feature(names: &Names, number: i64) -> Result<FeatureType> {
     names.feature(number).ok_or_else(|| columns::unreadable("feature", &number.to_string()))
 }
 
-/// The number of a feature, if it has one.
+/// Returns the number of a feature; `None` if it has none.
 pub(super) async fn find_feature(
     db: &Transaction<'_>,
     feature: &FeatureType,
 ) -> Result<Option<i64>> {
-    let found =
-        query_opt(db, "SELECT id FROM feature WHERE feature_type = $1", &[&feature.as_str()])
-            .await?;
-    Ok(found.map(|row| row.get(0)))
+    let select = "SELECT id FROM feature WHERE feature_type = $1";
+    Ok(query_opt(db, select, &[&feature.as_str()]).await?.map(|row| row.get("id")))
 }
 
-/// The numbers of those groups that have one.
+/// Returns the numbers of those groups that have one.
 pub(super) async fn find_groups<'g>(
     db: &Transaction<'_>,
     groups: &[(i64, &'g StatedGroup)],
 ) -> Result<HashMap<(i64, &'g StatedGroup), i64>> {
     let keys = GroupColumns::of(groups);
-    let select = "SELECT place, stated_group.id FROM unnest($1::bigint[], $2::text[], $3::text[], \
-        $4::text[])
-             WITH ORDINALITY AS asked (feature, frequency, time_key, timezone, place)
+    let select = "SELECT ordinal, stated_group.id AS id
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
+             WITH ORDINALITY AS asked (feature, frequency, time_key, timezone, ordinal)
          JOIN stated_group USING (feature, frequency, time_key, timezone)";
     let rows =
         query(db, select, &[&keys.features, &keys.frequencies, &keys.time_keys, &keys.timezones])
             .await?;
-    let numbered = |row: &Row| (groups[(row.get::<_, i64>(0) - 1) as usize], row.get(1));
+    let numbered = |row: &Row| {
+        let index = row.get::<_, i64>("ordinal") - 1;
+        (groups[index as usize], row.get("id"))
+    };
     Ok(rows.iter().map(numbered).collect())
 }
 
@@ -99,7 +97,7 @@ pub(super) struct GroupColumns {
 }
 
 impl GroupColumns {
-    /// The columns of these groups.
+    /// Returns the columns of these groups.
     pub(super) fn of(groups: &[(i64, &StatedGroup)]) -> Self {
         Self {
             features: groups.iter().map(|(feature, _)| *feature).collect(),

@@ -1,14 +1,12 @@
-//! What all parts of a store share in one process, and the one connection that it writes with.
+//! What all parts of a store share in one process.
 
 use std::sync::Arc;
 
-use cohort_database::{Connection, Planning, Postgres};
+use cohort_database::Postgres;
 use cohort_preferences::Clock;
 
 use super::signals::Signals;
 use super::stamps::Stamps;
-use super::write::Writer;
-use crate::store::Result;
 use crate::store::names::Names;
 
 /// What all parts of a store share in one process.
@@ -18,29 +16,4 @@ pub(super) struct Process {
     pub(super) names: Names,
     pub(super) stamps: Stamps,
     pub(super) signals: Signals,
-}
-
-/// The connection that writes; it is made when it is first needed and made anew when it has broken.
-pub(super) struct Session {
-    process: Arc<Process>,
-    connection: Option<Connection>,
-}
-
-impl Session {
-    /// No connection yet.
-    pub(super) fn new(process: Arc<Process>) -> Self {
-        Self { process, connection: None }
-    }
-
-    /// Begins a transaction as soon as no other process holds `head`. Dropping it rolls it back. A
-    /// connection that has broken is replaced here, without a second attempt: whoever asks again
-    /// tries again.
-    pub(super) async fn begin(&mut self) -> Result<Writer<'_>> {
-        let connection = match self.connection.take() {
-            Some(connection) if !connection.is_closed() => connection,
-            _ => self.process.db.connect(Planning::ByKeys).await?,
-        };
-        let transaction = self.connection.insert(connection).transaction().await?;
-        Writer::begin(transaction, &self.process).await
-    }
 }

@@ -20,11 +20,10 @@ use cohort_preferences::TenantId;
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::process::Session;
-use super::read;
-use super::write::Writer;
-use crate::error::ConfigServiceError;
-use crate::store::Result;
+use super::session::Session;
+use super::tenant::tenants_named;
+use super::writer::Writer;
+use crate::error::{ConfigServiceError, Result};
 use crate::store::edit::{Edit, Edited, ImportRow};
 use crate::store::plan::{Plan, Tenants};
 
@@ -114,7 +113,7 @@ fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 /// Writes all of it or nothing, and answers; gives those jobs back that something unreadable has
 /// kept from being planned.
 async fn write_together(mut writer: Writer<'_>, jobs: Vec<Job>) -> Vec<Job> {
-    let mut tenants = match read::tenants_named(writer.db(), &tenants_of(&jobs)).await {
+    let mut tenants = match tenants_named(writer.db(), &tenants_of(&jobs)).await {
         Ok(tenants) => tenants,
         Err(ConfigServiceError::Unreadable(_)) if jobs.len() > 1 => return jobs,
         Err(error) => {

@@ -5,33 +5,26 @@
 //! and none is missed. As notifications are lost while the connection that hears them is down,
 //! everybody looks once a second besides.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Mutex;
 
-use cohort_database::{Heard, SchemaName};
+use cohort_database::SchemaName;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
-
-use super::process::Process;
-use crate::store::Result;
-use cohort_database::statement::query_one;
-
-/// The longest that something committed stays unnoticed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Who is told of commits.
 pub(super) struct Signals {
     channel: String,
     commits: watch::Sender<u64>,
     admissions: watch::Sender<u64>,
-    seen: Mutex<Seen>,
+    seen: Mutex<HeadCounts>,
 }
 
-/// What `head` counted when it was last looked at.
+/// What `head` counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
-    change: i64,
-    admissions: i64,
+pub(super) struct HeadCounts {
+    /// Change rows.
+    pub(super) change: i64,
+    /// Changes of keys and definitions.
+    pub(super) admissions: i64,
 }
 
 impl Signals {
@@ -69,7 +62,8 @@ impl Signals {
         }
     }
 
-    fn has_seen(&self, now: Seen) {
+    /// Compares what `head` counts with what it counted at the last look, and tells who waits.
+    pub(super) fn compare(&self, now: HeadCounts) {
         let before = std::mem::replace(
             &mut *self.seen.lock().expect("nobody panics while holding what was seen"),
             now,
@@ -85,39 +79,4 @@ impl Signals {
 
 fn raise(signal: &watch::Sender<u64>) {
     signal.send_modify(|count| *count += 1);
-}
-
-/// Looks at `head` whenever something is heard, and once a second.
-pub(super) async fn follow(process: Arc<Process>, mut heard: Option<watch::Receiver<Heard>>) {
-    let mut tick = interval(LOOK_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = hear(&mut heard) => {}
-            _instant = tick.tick() => {}
-        }
-        if let Err(error) = look(&process).await {
-            tracing::debug!(%error, "looking for what was committed");
-        }
-    }
-}
-
-/// Waits for the next notification; for ever where none can be heard.
-async fn hear(heard: &mut Option<watch::Receiver<Heard>>) {
-    let is_over = match heard {
-        Some(heard) => heard.changed().await.is_err(),
-        None => std::future::pending().await,
-    };
-    if is_over {
-        *heard = None;
-    }
-}
-
-/// Compares what `head` counts with what was seen.
-pub(super) async fn look(process: &Process) -> Result<()> {
-    let mut reader = process.db.read().await?;
-    let db = reader.snapshot().await?;
-    let row = query_one(&db, "SELECT change_id, admissions FROM head", &[]).await?;
-    process.signals.has_seen(Seen { change: row.get(0), admissions: row.get(1) });
-    Ok(())
 }

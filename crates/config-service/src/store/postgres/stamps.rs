@@ -24,8 +24,8 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use crate::store::Result;
-use crate::store::settle::{LONGEST_WAIT, come_to, not_settled, whole_micros};
+use crate::error::Result;
+use crate::store::settled::{LONGEST_WAIT, come_to, not_settled, whole_micros};
 
 /// What of time has been passed.
 pub(super) struct Stamps {
@@ -51,7 +51,7 @@ impl Stamps {
     }
 
     /// Waits until the state as of this instant has settled.
-    pub(super) async fn settle(&self, as_of: Timestamp) -> Result<()> {
+    pub(super) async fn wait_until_settled(&self, as_of: Timestamp) -> Result<()> {
         let deadline = Instant::now() + LONGEST_WAIT;
         come_to(as_of, &*self.clock, deadline).await?;
         if self.read_only || self.is_passed(as_of) {

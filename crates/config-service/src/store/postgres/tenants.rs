@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::feed;
 use super::names::find_feature;
-use super::{feed, read};
+use super::row::{self, FromRow};
+use super::tenant::profiles;
 use crate::cursor::Incarnation;
-use crate::store::Result;
+use crate::error::Result;
 use crate::store::columns::{instant, name_or_number, tenant_id, zone};
 use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, TenantsQuery};
 use cohort_database::statement::{query, query_one};
@@ -53,17 +55,18 @@ pub(super) async fn list(db: &Transaction<'_>, asked: &TenantsQuery) -> Result<V
     let limit = conditions.bind(asked.limit as i64);
     let wanted = conditions.texts.join(" AND ");
     let select = format!(
-        "SELECT tenant.id, tenant_id, tenant.created_at, timezone, profile_version, profile_change
+        "SELECT tenant.id AS id, tenant_id, tenant.created_at AS created_at, timezone, \
+             profile_change
          FROM {from} WHERE {wanted} ORDER BY {column} LIMIT {limit}"
     );
     let rows = query(db, &select, &conditions.bound()).await?;
-    let mut profiles = read::profiles(db, &rows).await?;
+    let mut profiles = profiles(db, &rows).await?;
     let summary = |row: &Row| {
-        let number: i64 = row.get(0);
+        let number: i64 = row.get("id");
         Ok(TenantSummary {
             number: number as u64,
-            tenant_id: tenant_id(row.get(1))?,
-            created_at: instant(row.get(2))?,
+            tenant_id: tenant_id(row.get("tenant_id"))?,
+            created_at: instant(row.get("created_at"))?,
             profile: profiles.remove(&number).unwrap_or_default(),
         })
     };
@@ -108,12 +111,11 @@ pub(super) async fn chosen(
         (conditions.bind(asked.as_of.as_microsecond()), conditions.bind(asked.limit as i64));
     let wanted = conditions.texts.join(" AND ");
     let select = format!(
-        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, false) FROM \
-         {from} WHERE {wanted}
-         ORDER BY tenant.id LIMIT {limit}"
+        "SELECT tenant.id AS id, tenant_id, tenant.created_at AS created_at, \
+             coalesce(erased_at > {as_of}, false) AS is_erased
+         FROM {from} WHERE {wanted} ORDER BY tenant.id LIMIT {limit}"
     );
-    let rows = query(db, &select, &conditions.bound()).await?;
-    let tenants = rows.iter().map(chosen_tenant).collect::<Result<Vec<_>>>()?;
+    let tenants = row::query(db, &select, &conditions.bound()).await?;
     let mut page = ChosenPage::of(
         asked,
         tenants,
@@ -127,21 +129,24 @@ pub(super) async fn chosen(
     Ok(page)
 }
 
-fn chosen_tenant(row: &Row) -> Result<ChosenTenant> {
-    let number: i64 = row.get(0);
-    Ok(ChosenTenant {
-        number: number as u64,
-        tenant_id: name_or_number(row.get(1), number),
-        since: instant(row.get(2))?,
-        is_erased: row.get(3),
-    })
+impl FromRow for ChosenTenant {
+    fn from_row(row: &Row) -> Result<Self> {
+        let number: i64 = row.get("id");
+        Ok(Self {
+            number: number as u64,
+            tenant_id: name_or_number(row.get("tenant_id"), number),
+            since: instant(row.get("created_at"))?,
+            is_erased: row.get("is_erased"),
+        })
+    }
 }
 
 async fn count_chosen(db: &Transaction<'_>, asked: &ChosenQuery) -> Result<u64> {
     let mut conditions = Conditions::default();
     let from = choose(db, &asked.filter, asked.as_of, &mut conditions).await?;
-    let select = format!("SELECT count(*) FROM {from} WHERE {}", conditions.texts.join(" AND "));
-    let count: i64 = query_one(db, &select, &conditions.bound()).await?.get(0);
+    let is_chosen = conditions.texts.join(" AND ");
+    let select = format!("SELECT count(*) AS chosen FROM {from} WHERE {is_chosen}");
+    let count: i64 = query_one(db, &select, &conditions.bound()).await?.get("chosen");
     Ok(count as u64)
 }
 
@@ -188,11 +193,14 @@ async fn choose(
 
 /// The zones that tenants call their own, and since when there has been a tenant of each.
 pub(super) async fn timezones(db: &Transaction<'_>) -> Result<Vec<TenantTimezone>> {
-    let select = "SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL GROUP BY \
-        timezone ORDER BY timezone";
-    let timezone = |row: &Row| {
-        let timezone = row.get::<_, Option<&str>>(0).map(zone).transpose()?;
-        Ok(TenantTimezone { timezone: OwnZone(timezone), since: instant(row.get(1))? })
-    };
-    query(db, select, &[]).await?.iter().map(timezone).collect()
+    let select = "SELECT timezone, min(created_at) AS since FROM tenant
+         WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone";
+    row::query(db, select, &[]).await
+}
+
+impl FromRow for TenantTimezone {
+    fn from_row(row: &Row) -> Result<Self> {
+        let timezone = row.get::<_, Option<&str>>("timezone").map(zone).transpose()?;
+        Ok(Self { timezone: OwnZone(timezone), since: instant(row.get("since"))? })
+    }
 }

@@ -4,22 +4,23 @@
 use std::collections::BTreeMap;
 
 use cohort_preferences::{FeatureType, TenantId};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, Row};
 
-use super::read;
-use crate::store::Result;
+use super::row::{FromRow, query_opt};
+use super::tenant::tenant;
+use crate::error::Result;
 use crate::store::columns::instant;
 use crate::store::list::HistoryEntry;
 
-/// The changes of a tenant before the one of this number, newest first.
+/// Returns the changes of a tenant before the one of this number, newest first.
 pub(super) fn list(
     db: &Connection,
-    tenant: &TenantId,
+    name: &TenantId,
     feature: Option<&FeatureType>,
     before: i64,
     limit: usize,
 ) -> Result<Vec<HistoryEntry>> {
-    let Some(tenant) = read::tenant(db, tenant, feature)? else { return Ok(Vec::new()) };
+    let Some(tenant) = tenant(db, name, feature)? else { return Ok(Vec::new()) };
     let profile = tenant.profile_change.filter(|_| feature.is_none()).map(|change| (change, None));
     let preferences =
         tenant.preferences.iter().map(|(feature, current)| (current.change, Some(feature.clone())));
@@ -29,44 +30,44 @@ pub(super) fn list(
     while entries.len() < limit
         && let Some((change, feature)) = chains.pop_last()
     {
-        let Some((entry, previous)) = entry(db, change, feature.clone())? else { continue };
-        chains.extend(previous.map(|previous| (previous, feature)));
+        let Some(Link { entry, previous }) = link(db, change)? else { continue };
+        chains.extend(previous.map(|previous| (previous, feature.clone())));
         if change < before {
-            entries.push(entry);
+            entries.push(HistoryEntry { feature, ..entry });
         }
     }
     Ok(entries)
 }
 
-/// A change and the one before it; `None` if it is no longer kept.
-fn entry(
-    db: &Connection,
-    change: i64,
-    feature: Option<FeatureType>,
-) -> Result<Option<(HistoryEntry, Option<i64>)>> {
-    let mut select = db.prepare_cached(
-        "SELECT change.at, change.actor, change.version, change.rules, change.preference, \
-         before.preference, change.previous
-         FROM change LEFT JOIN change AS before ON before.id = change.previous WHERE change.id = \
-         ?1",
-    )?;
-    let row = select.query_row([change], |row| {
-        let entry = (
-            row.get::<_, i64>(0)?,
-            row.get(1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, i64>(3)?,
-            row.get(4)?,
-            row.get(5)?,
-        );
-        Ok((entry, row.get(6)?))
-    });
-    let Some(((at, actor, version, rules, after, before), previous)) = row.optional()? else {
-        return Ok(None);
-    };
-    let (version, rules) = (version as u64, rules as u64);
-    Ok(Some((
-        HistoryEntry { change, at: instant(at)?, actor, feature, version, before, after, rules },
-        previous,
-    )))
+/// A change, without its feature, and the one before it.
+struct Link {
+    entry: HistoryEntry,
+    previous: Option<i64>,
+}
+
+/// Returns a change and the one before it; `None` if it is no longer kept.
+fn link(db: &Connection, change: i64) -> Result<Option<Link>> {
+    let select = "SELECT change.id AS id, change.at AS at, change.actor AS actor, \
+             change.version AS version, change.rules AS rules, \
+             before.preference AS preference_before, change.preference AS preference_after, \
+             change.previous AS previous
+         FROM change LEFT JOIN change AS before ON before.id = change.previous
+         WHERE change.id = ?1";
+    query_opt(db, select, [change])
+}
+
+impl FromRow for Link {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let entry = HistoryEntry {
+            change: row.get("id")?,
+            at: instant(row.get("at")?)?,
+            actor: row.get("actor")?,
+            feature: None,
+            version: row.get::<_, i64>("version")? as u64,
+            before: row.get("preference_before")?,
+            after: row.get("preference_after")?,
+            rules: row.get::<_, i64>("rules")? as u64,
+        };
+        Ok(Self { entry, previous: row.get("previous")? })
+    }
 }

@@ -1,58 +1,60 @@
-//! Looks up the numbers of features and groups.
+//! Looks up the numbers of tenants, features and groups, and what numbers stand for.
 
 use std::sync::Arc;
 
-use cohort_preferences::{FeatureType, StatedGroup};
-use rusqlite::{Connection, OptionalExtension};
+use cohort_preferences::{FeatureType, StatedGroup, TenantId};
+use rusqlite::{Connection, OptionalExtension, Params};
 
+use super::row::query_opt;
+use crate::error::Result;
+use crate::store::columns::{feature_type, unreadable};
 use crate::store::names::Names;
-use crate::store::{Result, columns};
 
-/// The group of a number that stands in a committed row.
+/// Returns the group of a number that stands in a committed row.
 pub(super) fn group(db: &Connection, names: &Names, number: i64) -> Result<Arc<StatedGroup>> {
-    match names.group(number) {
-        Some(group) => Ok(group),
-        None => Ok(names.keep_group(number, read_group(db, number)?)),
+    if let Some(group) = names.group(number) {
+        return Ok(group);
     }
+    let select = "SELECT frequency, time_key, timezone FROM stated_group WHERE id = ?1";
+    let group = query_opt(db, select, [number])?;
+    let group = group.ok_or_else(|| unreadable("group", &number.to_string()))?;
+    Ok(names.keep_group(number, group))
 }
 
-/// The feature of a number that stands in a committed row.
+/// Returns the feature of a number that stands in a committed row.
 pub(super) fn feature(db: &Connection, names: &Names, number: i64) -> Result<FeatureType> {
     if let Some(feature) = names.feature(number) {
         return Ok(feature);
     }
     let mut select = db.prepare_cached("SELECT feature_type FROM feature WHERE id = ?1")?;
-    let feature =
-        columns::feature_type(&select.query_row([number], |row| row.get::<_, String>(0))?)?;
+    let feature: String = select.query_row([number], |row| row.get("feature_type"))?;
+    let feature = feature_type(&feature)?;
     names.keep_feature(number, &feature);
     Ok(feature)
 }
 
-/// The number of a feature, if it has one.
-pub(super) fn find_feature(db: &Connection, feature: &FeatureType) -> Result<Option<i64>> {
-    let mut select = db.prepare_cached("SELECT id FROM feature WHERE feature_type = ?1")?;
-    Ok(select.query_row([feature.as_str()], |row| row.get(0)).optional()?)
+/// Returns the number of a tenant; `None` if it is not there.
+pub(super) fn find_tenant(db: &Connection, tenant: &TenantId) -> Result<Option<i64>> {
+    find_id(db, "SELECT id FROM tenant WHERE tenant_id = ?1", [tenant.as_str()])
 }
 
-/// The number of a group, if it has one.
+/// Returns the number of a feature; `None` if it has none.
+pub(super) fn find_feature(db: &Connection, feature: &FeatureType) -> Result<Option<i64>> {
+    find_id(db, "SELECT id FROM feature WHERE feature_type = ?1", [feature.as_str()])
+}
+
+/// Returns the number of a group; `None` if it has none.
 pub(super) fn find_group(
     db: &Connection,
     feature: i64,
     group: &StatedGroup,
 ) -> Result<Option<i64>> {
-    let mut select = db.prepare_cached(
-        "SELECT id FROM stated_group WHERE feature = ?1 AND frequency = ?2 AND \
-            time_key = ?3 AND timezone = ?4",
-    )?;
-    let key =
-        (feature, group.frequency_text(), group.time_key().to_string(), group.timezone_text());
-    Ok(select.query_row(key, |row| row.get(0)).optional()?)
+    let select = "SELECT id FROM stated_group
+         WHERE feature = ?1 AND frequency = ?2 AND time_key = ?3 AND timezone = ?4";
+    let (frequency, timezone) = (group.frequency_text(), group.timezone_text());
+    find_id(db, select, (feature, frequency, group.time_key().to_string(), timezone))
 }
 
-fn read_group(db: &Connection, number: i64) -> Result<StatedGroup> {
-    let mut select =
-        db.prepare_cached("SELECT frequency, time_key, timezone FROM stated_group WHERE id = ?1")?;
-    let parts: (String, String, String) =
-        select.query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    columns::group(&parts.0, &parts.1, &parts.2)
+fn find_id(db: &Connection, select: &str, bound: impl Params) -> Result<Option<i64>> {
+    Ok(db.prepare_cached(select)?.query_row(bound, |row| row.get("id")).optional()?)
 }

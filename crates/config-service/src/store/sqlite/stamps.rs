@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::ConfigServiceError;
-use crate::store::settle::{LONGEST_WAIT, come_to, just_before, not_settled, whole_micros};
+use crate::store::settled::{LONGEST_WAIT, come_to, just_before, not_settled, whole_micros};
 
 /// Gives stamps and knows which are committed.
 pub(super) struct Stamps {
@@ -80,7 +80,10 @@ impl Stamps {
     }
 
     /// Waits until the state as of this instant has settled.
-    pub(super) async fn settle(&self, as_of: Timestamp) -> Result<(), ConfigServiceError> {
+    pub(super) async fn wait_until_settled(
+        &self,
+        as_of: Timestamp,
+    ) -> Result<(), ConfigServiceError> {
         let deadline = Instant::now() + LONGEST_WAIT;
         come_to(as_of, &*self.clock, deadline).await?;
         let mut commits = self.commits();
@@ -131,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn no_stamp_falls_at_or_before_an_instant_that_was_read() {
         let (_, stamps) = stamps(100);
-        stamps.settle(at(100)).await.expect("the instant has come");
+        stamps.wait_until_settled(at(100)).await.expect("the instant has come");
         assert_eq!(stamps.take(), at(101));
     }
 
@@ -143,7 +146,7 @@ mod tests {
         clock.0.store(200, Ordering::SeqCst);
         let reader = tokio::spawn({
             let stamps = Arc::clone(&stamps);
-            async move { stamps.settle(at(150)).await }
+            async move { stamps.wait_until_settled(at(150)).await }
         });
         tokio::task::yield_now().await;
         assert!(!reader.is_finished());
@@ -156,7 +159,7 @@ mod tests {
     async fn an_instant_that_does_not_come_is_given_up_after_five_seconds() {
         let (_, stamps) = stamps(100);
         let began = Instant::now();
-        let error = stamps.settle(at(10_000_000)).await.expect_err("the clock stands");
+        let error = stamps.wait_until_settled(at(10_000_000)).await.expect_err("the clock stands");
         assert!(matches!(error,
                 ConfigServiceError::NotSettled { retry_after } if retry_after.as_secs() == 9));
         assert!(began.elapsed() >= LONGEST_WAIT && began.elapsed() < LONGEST_WAIT * 2);

@@ -5,11 +5,13 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
+use super::feed;
 use super::names::find_feature;
-use super::{feed, read};
+use super::row::{self, FromRow};
+use super::tenant::{LabelReader, TenantColumns};
 use crate::cursor::Incarnation;
-use crate::store::Result;
-use crate::store::columns::{instant, name_or_number, tenant_id, zone};
+use crate::error::Result;
+use crate::store::columns::{instant, name_or_number, zone};
 use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, TenantsQuery};
 
 /// The most tenants that are looked at for one page of those as of an instant.
@@ -51,20 +53,22 @@ pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSu
     }
     let limit = asked.bind(query.limit as i64);
     let conditions = asked.conditions.join(" AND ");
-    let sql = format!(
-        "SELECT tenant.id, tenant_id, tenant.created_at FROM {from} WHERE {conditions} ORDER BY \
-         {column} LIMIT {limit}"
-    );
-    let mut select = db.prepare_cached(&sql)?;
+    let mut labels = LabelReader::prepare(db)?;
+    let mut select = db.prepare_cached(&format!(
+        "SELECT tenant.id AS id, tenant_id, tenant.created_at AS created_at, timezone, \
+             profile_version, profile_change
+         FROM {from} WHERE {conditions} ORDER BY {column} LIMIT {limit}"
+    ))?;
+    let columns = TenantColumns::of(&select)?;
     let mut rows = select.query(params_from_iter(asked.values))?;
     let mut tenants = Vec::new();
     while let Some(row) = rows.next()? {
-        let number: i64 = row.get(0)?;
+        let tenant = labels.tenant(row, &columns)?;
         tenants.push(TenantSummary {
-            number: number as u64,
-            tenant_id: tenant_id(&row.get::<_, String>(1)?)?,
-            created_at: instant(row.get(2)?)?,
-            profile: read::profile_of(db, number)?.profile,
+            number: columns.number(row)? as u64,
+            tenant_id: columns.name(row)?,
+            created_at: columns.created_at(row)?,
+            profile: tenant.profile,
         });
     }
     Ok(tenants)
@@ -106,35 +110,34 @@ pub(super) fn chosen(
     let as_of = asked.bind(micros(query.as_of));
     let conditions = asked.conditions.join(" AND ");
     let sql = format!(
-        "SELECT tenant.id, tenant_id, tenant.created_at, coalesce(erased_at > {as_of}, 0) FROM \
-         {from} WHERE {conditions}
-         ORDER BY tenant.id LIMIT {limit}"
+        "SELECT tenant.id AS id, tenant_id, tenant.created_at AS created_at, \
+             coalesce(erased_at > {as_of}, 0) AS is_erased
+         FROM {from} WHERE {conditions} ORDER BY tenant.id LIMIT {limit}"
     );
-    let mut select = db.prepare_cached(&sql)?;
-    let mut rows = select.query(params_from_iter(asked.values))?;
-    let mut tenants = Vec::new();
-    while let Some(row) = rows.next()? {
-        tenants.push(chosen_tenant(row)?);
-    }
-    let newest: Option<i64> =
-        db.prepare_cached("SELECT max(id) FROM tenant")?.query_row([], |row| row.get(0))?;
+    let tenants = row::query(db, &sql, params_from_iter(asked.values))?;
     let position = incarnation.position(feed::newest(db)?);
-    let mut page =
-        ChosenPage::of(query, tenants, last_look, newest.unwrap_or_default() as u64, position);
+    let mut page = ChosenPage::of(query, tenants, last_look, newest_number(db)?, position);
     if page.is_counted(query) {
         page.count_as_of = Some(count_chosen(db, query)?);
     }
     Ok(page)
 }
 
-fn chosen_tenant(row: &Row<'_>) -> Result<ChosenTenant> {
-    let number: i64 = row.get(0)?;
-    Ok(ChosenTenant {
-        number: number as u64,
-        tenant_id: name_or_number(row.get(1)?, number),
-        since: instant(row.get(2)?)?,
-        is_erased: row.get(3)?,
-    })
+fn newest_number(db: &Connection) -> Result<u64> {
+    let mut select = db.prepare_cached("SELECT coalesce(max(id), 0) AS newest FROM tenant")?;
+    Ok(select.query_row([], |row| row.get::<_, i64>("newest"))? as u64)
+}
+
+impl FromRow for ChosenTenant {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let number: i64 = row.get("id")?;
+        Ok(Self {
+            number: number as u64,
+            tenant_id: name_or_number(row.get("tenant_id")?, number),
+            since: instant(row.get("created_at")?)?,
+            is_erased: row.get("is_erased")?,
+        })
+    }
 }
 
 fn count_chosen(db: &Connection, query: &ChosenQuery) -> Result<u64> {
@@ -142,8 +145,8 @@ fn count_chosen(db: &Connection, query: &ChosenQuery) -> Result<u64> {
     let from = choose(db, &query.filter, query.as_of, &mut asked)?;
     let is_chosen = asked.conditions.join(" AND ");
     let mut select =
-        db.prepare_cached(&format!("SELECT count(*) FROM {from} WHERE {is_chosen}"))?;
-    let count: i64 = select.query_row(params_from_iter(asked.values), |row| row.get(0))?;
+        db.prepare_cached(&format!("SELECT count(*) AS chosen FROM {from} WHERE {is_chosen}"))?;
+    let count: i64 = select.query_row(params_from_iter(asked.values), |row| row.get("chosen"))?;
     Ok(count as u64)
 }
 
@@ -189,17 +192,17 @@ fn json_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 
 /// The zones that tenants call their own, and since when there has been a tenant of each.
 pub(super) fn timezones(db: &Connection) -> Result<Vec<TenantTimezone>> {
-    let mut select = db.prepare_cached(
-        "SELECT timezone, min(created_at) FROM tenant WHERE erased_at IS NULL \
-            GROUP BY timezone ORDER BY timezone",
-    )?;
-    let mut rows = select.query([])?;
-    let mut zones = Vec::new();
-    while let Some(row) = rows.next()? {
-        let timezone = row.get::<_, Option<String>>(0)?.map(|name| zone(&name)).transpose()?;
-        zones.push(TenantTimezone { timezone: OwnZone(timezone), since: instant(row.get(1)?)? });
+    let select = "SELECT timezone, min(created_at) AS since FROM tenant
+         WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone";
+    row::query(db, select, [])
+}
+
+impl FromRow for TenantTimezone {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let timezone: Option<String> = row.get("timezone")?;
+        let timezone = timezone.map(|name| zone(&name)).transpose()?;
+        Ok(Self { timezone: OwnZone(timezone), since: instant(row.get("since")?)? })
     }
-    Ok(zones)
 }
 
 fn micros(instant: Timestamp) -> i64 {

@@ -73,10 +73,11 @@ async fn an_instant_that_a_writer_still_holds_is_not_settled() {
     write_half(&late).await;
     clock.set("2026-12-01T13:00:00Z");
     let as_of = "2026-12-01T12:30:00Z".parse().expect("an instant");
-    let refused = store.process.stamps.settle(as_of).await.expect_err("the writer hangs");
+    let refused =
+        store.process.stamps.wait_until_settled(as_of).await.expect_err("the writer hangs");
     assert!(matches!(refused, ConfigServiceError::NotSettled { .. }), "{refused:?}");
     run(&late, "ROLLBACK").await;
-    store.process.stamps.settle(as_of).await.expect("nobody writes");
+    store.process.stamps.wait_until_settled(as_of).await.expect("nobody writes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,10 +12,10 @@ use cohort_preferences::{ChangePage, Clock};
 use tokio_postgres::Client;
 
 use super::PostgresStore;
-use crate::error::ConfigServiceError;
+use crate::error::{ConfigServiceError, Result};
+use crate::store::Store;
 use crate::store::conformance::{self, Hand, daily, feature, put};
 use crate::store::edit::{Current, Edit, Stated, Wanted};
-use crate::store::{Result, Store};
 
 /// A process of its own on this database.
 async fn open(database: &TestDatabase, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {

@@ -1,0 +1,28 @@
+//! The cells of a record.
+
+/// The cells of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// The cells one after the other.
+    pub(super) text: Vec<u8>,
+    /// Where each cell ends.
+    pub(super) ends: Vec<usize>,
+}
+
+impl Record {
+    /// Returns each cell.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.text[begin..*end])
+    }
+
+    /// Whether all cells are empty.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Returns how many bytes the cells hold.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+}

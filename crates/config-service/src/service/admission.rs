@@ -1,0 +1,78 @@
+//! API keys (W4): who is let in, who is let in no more, and how often each key was used.
+//!
+//! Keys that were asked for are kept in memory, so that a request costs no read of the database.
+//! Whenever the store says that keys may have changed, here or in another process, all of them are
+//! forgotten: a revoked key is refused at once. Whether a key has expired is asked of the clock at
+//! each request.
+//!
+//! Uses are counted in memory and written together, at most once a second and when the service
+//! closes; no request waits for that. A process that is killed loses the counts of its last second.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::rate::RequestRate;
+use crate::key::{ApiKey, KeyHash, KeyUse};
+
+/// What is kept in memory to let requests in.
+pub(super) struct Admission {
+    /// Changes whenever what is known of keys may be wrong.
+    changes: watch::Receiver<u64>,
+    known: Mutex<Known>,
+    uses: Mutex<HashMap<u64, KeyUse>>,
+    pub(super) rate: RequestRate,
+}
+
+/// The keys that were asked for since keys last changed.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) as_of: u64,
+    pub(super) keys: HashMap<KeyHash, ApiKey>,
+}
+
+impl Admission {
+    pub(super) fn new(
+        changes: watch::Receiver<u64>,
+        requests_per_second: Option<NonZeroU32>,
+    ) -> Self {
+        Self {
+            changes,
+            known: Mutex::default(),
+            uses: Mutex::default(),
+            rate: RequestRate::of(requests_per_second),
+        }
+    }
+
+    /// The keys known as of the last change, and which change that was.
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.known.lock().expect("nobody panics while holding the keys");
+        let as_of = *self.changes.borrow();
+        if known.as_of != as_of {
+            *known = Known { as_of, keys: HashMap::new() };
+        }
+        known
+    }
+
+    /// Keeps a key that was read while keys stood as of this change; later it may be wrong already.
+    pub(super) fn keep(&self, as_of: u64, hash: KeyHash, key: &ApiKey) {
+        let mut known = self.known();
+        if known.as_of == as_of {
+            known.keys.insert(hash, key.clone());
+        }
+    }
+
+    pub(super) fn count_use(&self, key: &ApiKey, now: Timestamp) {
+        let mut uses = self.uses();
+        let used = uses.entry(key.id).or_insert(KeyUse { id: key.id, last_used_at: now, uses: 0 });
+        used.uses += 1;
+        used.last_used_at = used.last_used_at.max(now);
+    }
+
+    pub(super) fn uses(&self) -> MutexGuard<'_, HashMap<u64, KeyUse>> {
+        self.uses.lock().expect("nobody panics while counting")
+    }
+}

@@ -1,0 +1,102 @@
+//! A Config Database that is open.
+
+use std::sync::{Arc, Mutex};
+
+use cohort_preferences::Clock;
+use tokio::sync::watch;
+
+use super::admission::Admission;
+use super::options::ConfigServiceOptions;
+use super::rules::Registry;
+use crate::address::DatabaseAddress;
+use crate::error::{ConfigServiceError, Result};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::SqliteStore;
+
+/// A Config Database that is open; cheap to clone.
+#[derive(Clone)]
+pub struct ConfigService(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) read_only: Option<String>,
+    pub(super) admission: Admission,
+    /// Changes whenever what was read of keys and definitions must be read anew.
+    pub(super) admissions: watch::Receiver<u64>,
+    /// The compiled registry, and at which change of `admissions` it was read.
+    pub(super) registry: Mutex<Option<(u64, Arc<Registry>)>>,
+    pub(super) closing: watch::Sender<bool>,
+    pub(super) metrics: Metrics,
+}
+
+impl ConfigService {
+    /// Opens the database, creating or migrating it unless it is read only.
+    pub async fn open(options: ConfigServiceOptions) -> Result<Self, ConfigServiceError> {
+        let ConfigServiceOptions { database, clock, read_only, keep_history, requests_per_second } =
+            options;
+        let store = open_store(database, &clock, read_only.is_some()).await?;
+        let closing = watch::Sender::new(false);
+        let closed = closing.subscribe();
+        let is_read_only = read_only.is_some();
+        let admission = Admission::new(store.admissions(), requests_per_second);
+        let inner = Inner {
+            admissions: store.admissions(),
+            store,
+            clock,
+            read_only,
+            admission,
+            registry: Mutex::default(),
+            closing,
+            metrics: Metrics::new(),
+        };
+        let service = Self(Arc::new(inner));
+        service.keep_noting_uses();
+        if !is_read_only {
+            service.forget_in_background(keep_history, closed);
+        }
+        Ok(service)
+    }
+
+    /// Whether the service is being shut down.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.0.closing.borrow()
+    }
+
+    /// Ends waiting polls, now and from now on; other requests are answered as ever.
+    pub fn shutdown(&self) {
+        self.0.closing.send_replace(true);
+    }
+
+    /// Whether the database answers.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        if *self.0.closing.borrow() {
+            return Err(ConfigServiceError::ShuttingDown);
+        }
+        self.0.store.newest_change().await.map(|_newest| ())
+    }
+
+    /// Refuses a write if this database takes none.
+    pub(crate) fn refuse_if_read_only(&self) -> Result<()> {
+        let reason = self.0.read_only.clone();
+        reason.map_or(Ok(()), |reason| Err(ConfigServiceError::ReadOnly(reason)))
+    }
+}
+
+async fn open_store(
+    database: DatabaseAddress,
+    clock: &Arc<dyn Clock>,
+    read_only: bool,
+) -> Result<Arc<dyn Store>> {
+    match database {
+        DatabaseAddress::Sqlite(path) => {
+            Ok(Arc::new(SqliteStore::open(&path, Arc::clone(clock), read_only).await?))
+        }
+        DatabaseAddress::Postgres { url, schema } => {
+            let schema = schema.parse()?;
+            Ok(Arc::new(PostgresStore::open(url, schema, Arc::clone(clock), read_only).await?))
+        }
+    }
+}

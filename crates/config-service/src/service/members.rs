@@ -1,0 +1,124 @@
+//! Members of groups as of an instant (M1).
+
+use std::collections::HashSet;
+
+use cohort_preferences::{FeatureType, Invalid, MemberListsRequest, StatedGroup};
+use jiff::Timestamp;
+
+use super::bounds::{MEMBERS_A_PAGE, MOST_MEMBERS, bounded, too_many};
+use super::config_service::ConfigService;
+use crate::cursor::MembersAfter;
+use crate::error::{ConfigServiceError, Result};
+use crate::store::list::{ListsQuery, MemberList, MembersQuery, MovedList, MovedQuery, WholeLists};
+use crate::store::settled::whole_micros;
+
+/// The most groups in one members request.
+const MOST_GROUPS: usize = 1_000;
+
+/// The most tenants that may have changed for a list of what became of members.
+const MOST_MOVED: usize = 10_000;
+
+/// Asks for a page of a member list.
+pub(crate) struct ListRequest {
+    /// Of which feature.
+    pub(crate) feature: FeatureType,
+    /// Of which groups.
+    pub(crate) groups: Vec<StatedGroup>,
+    /// As of which instant; if not said, that of the cursor, or else now.
+    pub(crate) as_of: Option<Timestamp>,
+    /// Where to go on.
+    pub(crate) cursor: Option<String>,
+    /// At most so many members.
+    pub(crate) limit: Option<usize>,
+}
+
+/// A page of members and the cursor of the next.
+pub(crate) struct MembersAnswer {
+    /// The page.
+    pub(crate) list: MemberList,
+    /// `None` on the last page.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl ConfigService {
+    /// A page of a member list.
+    pub(crate) async fn members(&self, request: ListRequest) -> Result<MembersAnswer> {
+        let groups = distinct(request.groups)?;
+        let incarnation = self.0.store.incarnation();
+        let after = request.cursor.map(|cursor| incarnation.members_after(&cursor)).transpose()?;
+        let as_of = self.instant_of_list(request.as_of, after)?;
+        let query = MembersQuery {
+            feature: request.feature,
+            groups,
+            as_of,
+            after: after.map_or(0, |after| after.number),
+            limit: bounded("limit", request.limit, MEMBERS_A_PAGE, MOST_MEMBERS)?,
+        };
+        let list = self.0.store.members(query).await?;
+        let last = list.members.last().filter(|_| list.has_more);
+        let next_cursor = last
+            .map(|last| incarnation.members_cursor(MembersAfter { as_of, number: last.number }));
+        Ok(MembersAnswer { list, next_cursor })
+    }
+
+    /// Many member lists, each whole.
+    pub(crate) async fn member_lists(&self, request: MemberListsRequest) -> Result<WholeLists> {
+        let asked: usize = request.lists.iter().map(Vec::len).sum();
+        if asked > MOST_GROUPS {
+            return Err(too_many("/lists", asked, MOST_GROUPS));
+        }
+        let named: HashSet<&StatedGroup> = request.lists.iter().flatten().collect();
+        if named.len() < asked {
+            return Err(Invalid::one("/lists", "names a group twice").into());
+        }
+        let as_of = whole_micros(request.as_of);
+        let limit = bounded("limit", request.limit, MEMBERS_A_PAGE, MOST_MEMBERS)?;
+        self.0
+            .store
+            .member_lists(ListsQuery {
+                feature: request.feature_type,
+                lists: request.lists,
+                as_of,
+                limit,
+            })
+            .await
+    }
+
+    /// What became of a member list since a position of the feed.
+    pub(crate) async fn moved(
+        &self,
+        feature: FeatureType,
+        groups: Vec<StatedGroup>,
+        as_of: Option<Timestamp>,
+        changed_since: &str,
+    ) -> Result<MovedList> {
+        let groups = distinct(groups)?;
+        let since = self.0.store.incarnation().position_of(changed_since, "changed_since")?;
+        let as_of = self.instant_of_list(as_of, None)?;
+        self.0.store.moved(MovedQuery { feature, groups, as_of, since, limit: MOST_MOVED }).await
+    }
+
+    /// All pages of a list are of one instant: the cursor's.
+    pub(super) fn instant_of_list(
+        &self,
+        asked: Option<Timestamp>,
+        after: Option<MembersAfter>,
+    ) -> Result<Timestamp> {
+        let (asked, begun) = (asked.map(whole_micros), after.map(|after| after.as_of));
+        match (asked, begun) {
+            (Some(asked), Some(begun)) if asked != begun => Err(ConfigServiceError::Parameter(
+                format!("as_of: this cursor goes on with the list as of {begun}, not {asked}"),
+            )),
+            _ => Ok(asked.or(begun).unwrap_or_else(|| whole_micros(self.0.clock.now()))),
+        }
+    }
+}
+
+fn distinct(mut groups: Vec<StatedGroup>) -> Result<Vec<StatedGroup>> {
+    if groups.len() > MOST_GROUPS {
+        return Err(too_many("/groups", groups.len(), MOST_GROUPS));
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    Ok(groups)
+}

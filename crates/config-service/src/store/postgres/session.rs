@@ -1,0 +1,34 @@
+//! The one connection with which a process writes.
+
+use std::sync::Arc;
+
+use cohort_database::{Connection, Planning};
+
+use super::process::Process;
+use super::writer::Writer;
+use crate::error::Result;
+
+/// The connection that writes; it is made when it is first needed and made anew when it has broken.
+pub(super) struct Session {
+    process: Arc<Process>,
+    connection: Option<Connection>,
+}
+
+impl Session {
+    /// No connection yet.
+    pub(super) fn new(process: Arc<Process>) -> Self {
+        Self { process, connection: None }
+    }
+
+    /// Begins a transaction as soon as no other process holds `head`. Dropping it rolls it back. A
+    /// connection that has broken is replaced here, without a second attempt: whoever asks again
+    /// tries again.
+    pub(super) async fn begin(&mut self) -> Result<Writer<'_>> {
+        let connection = match self.connection.take() {
+            Some(connection) if !connection.is_closed() => connection,
+            _ => self.process.db.connect(Planning::ByKeys).await?,
+        };
+        let transaction = self.connection.insert(connection).transaction().await?;
+        Writer::begin(transaction, &self.process).await
+    }
+}
