@@ -1,12 +1,13 @@
 //! How a command fails: what is said on standard error, and the exit code.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
 /// Wrong usage or input: the command ends with 2 instead of 1.
 #[derive(Debug)]
-pub(crate) struct WrongInput(pub(crate) String);
+struct WrongInput(String);
 
 impl fmt::Display for WrongInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,7 +15,28 @@ impl fmt::Display for WrongInput {
     }
 }
 
-impl std::error::Error for WrongInput {}
+impl Error for WrongInput {}
+
+/// Returns an error that blames what the user wrote, so that the command ends with 2.
+pub(crate) fn wrong_input(text: impl Into<String>) -> anyhow::Error {
+    WrongInput(text.into()).into()
+}
+
+/// Returns an error that blames what the user wrote, with all causes of `error` in one text.
+pub(crate) fn wrong_input_with_causes(error: &dyn Error) -> anyhow::Error {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    wrong_input(text)
+}
+
+/// Returns whether an error blames what the user wrote, so that trying again is in vain.
+pub(crate) fn is_wrong_input(error: &anyhow::Error) -> bool {
+    error.is::<WrongInput>()
+}
 
 /// Two things were compared and differ, which has been shown: the command ends with 1 and says no
 /// more, as `diff` does.
@@ -27,9 +49,9 @@ impl fmt::Display for Differs {
     }
 }
 
-impl std::error::Error for Differs {}
+impl Error for Differs {}
 
-/// Says what failed with its causes, and gives the exit code.
+/// Prints what failed and why on standard error, and returns the exit code.
 ///
 /// A reader that closed standard output (`cohort next | head`) has seen enough: that is no failure.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -43,7 +65,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     for cause in error.chain().skip(1) {
         eprintln!("  because: {cause}");
     }
-    ExitCode::from(if error.is::<WrongInput>() { 2 } else { 1 })
+    ExitCode::from(if is_wrong_input(error) { 2 } else { 1 })
 }
 
 fn is_closed_output(error: &anyhow::Error) -> bool {

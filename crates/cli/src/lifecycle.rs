@@ -1,7 +1,8 @@
 //! A data folder: who holds it, and its admin key.
 //!
 //! ```text
-//! DIR/lock        held by the process that serves the folder (an OS file lock); its text is {"pid":…,"address":…}
+//! DIR/lock        held by the process that serves the folder (an OS file lock);
+//!                 its text is {"pid":…,"address":…}
 //! DIR/admin.key   the key that opens everything in it, readable by its owner only
 //! ```
 //!
@@ -27,7 +28,7 @@ use tower::ServiceExt;
 pub(crate) const LOCK: &str = "lock";
 const ADMIN_KEY: &str = "admin.key";
 
-/// How often taking the lock is tried, and the wait between: far longer than a look at it takes.
+/// How often taking the lock is tried, and the wait in between: a look at it takes far less.
 const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
@@ -90,7 +91,7 @@ impl DataDir {
         written.with_context(|| format!("cannot write {}", self.path.join(LOCK).display()))
     }
 
-    /// The process that holds the folder now; `None` if nobody does.
+    /// Returns the process that holds the folder now; `None` if nobody does.
     pub(crate) fn holder(path: &Path) -> anyhow::Result<Option<Holder>> {
         let lock = match File::open(path.join(LOCK)) {
             Ok(lock) => lock,
@@ -114,7 +115,7 @@ impl DataDir {
         }
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -134,8 +135,8 @@ pub(crate) fn write_key_file(path: &Path, key: &str) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The folder's admin key; `None` if it has none yet, or an empty one of a process that was killed
-/// before it wrote it.
+/// Reads the folder's admin key; `None` if there is none yet, or an empty one of a process that was
+/// killed before it wrote it.
 pub(crate) fn read_admin_key(folder: &Path) -> anyhow::Result<Option<String>> {
     let path = folder.join(ADMIN_KEY);
     match std::fs::read_to_string(&path) {
@@ -145,15 +146,16 @@ pub(crate) fn read_admin_key(folder: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
-/// The folder's admin key, made if the folder has none that opens it. Who may write the folder may
-/// do everything anyway.
+/// Returns the folder's admin key, and makes one if the folder has none that opens it. Whoever may
+/// write the folder may do everything anyway.
 pub(crate) async fn admin_key(held: &DataDir, service: &ConfigService) -> anyhow::Result<String> {
     if let Some(key) = read_admin_key(held.path())? {
         if is_known(service, &key).await? {
             return Ok(key);
         }
         tracing::warn!(
-            "the key in {ADMIN_KEY} is none of this Config Database; a new one is written"
+            file = ADMIN_KEY,
+            "the key in the file is none of this Config Database; a new one is written"
         );
     }
     let key =
@@ -162,7 +164,7 @@ pub(crate) async fn admin_key(held: &DataDir, service: &ConfigService) -> anyhow
     Ok(key)
 }
 
-/// Whether the service knows the key: its database may have been restored or made anew since.
+/// Returns whether the service knows the key: its database may have been restored since.
 async fn is_known(service: &ConfigService, key: &str) -> anyhow::Result<bool> {
     let request = Request::get("/api/v1/preferences/changes?limit=1")
         .header(AUTHORIZATION, format!("Bearer {key}"));
@@ -170,7 +172,7 @@ async fn is_known(service: &ConfigService, key: &str) -> anyhow::Result<bool> {
     Ok(service.router().oneshot(request).await?.status() != StatusCode::UNAUTHORIZED)
 }
 
-/// A new file that nobody else can open at any moment; one of that name is replaced.
+/// Creates a file that nobody else can open at any moment; one of that name is replaced.
 fn private_file(path: &Path) -> io::Result<File> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -183,7 +185,7 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// What the lock file says; `None` if nothing that can be read.
+/// Reads what the lock file says; `None` if it cannot be understood.
 fn read_holder(mut lock: &File) -> anyhow::Result<Option<Holder>> {
     let mut text = Vec::new();
     lock.rewind()

@@ -1,4 +1,4 @@
-//! `cohort`: one binary that runs the parts of Cohort, looks at them and acts on them.
+//! `cohort`: one binary that runs the services of Cohort, inspects them and operates them.
 //!
 //! `main` reads the command line and ends with 0 (done), 1 (failed) or 2 (wrong usage or input).
 //! Each command is one file in `commands`, and gets what it needs of the environment from `config`,
@@ -7,9 +7,12 @@
 mod agent;
 mod commands;
 mod config;
+mod duration;
 mod endpoint;
 mod failure;
 mod lifecycle;
+mod output;
+mod progress;
 mod purposes;
 mod services;
 mod serving;
@@ -29,8 +32,8 @@ use crate::config::Environment;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long threads may take to end with the program: a read of a terminal that still waits must
-/// not keep it.
+/// How long threads may take to end with the program: a read that still waits for a terminal must
+/// not keep it from ending.
 const LAST_THREADS: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {

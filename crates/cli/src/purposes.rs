@@ -14,12 +14,12 @@ use cohort_preferences::{BatchDocuments, Clock, HttpPurpose, Purpose, TemplatePu
 use serde_json::Value;
 
 use crate::config;
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 
-/// The jobs and purposes of all files together; an error names the file, and the line in it.
+/// Reads the jobs and purposes of all files together; an error names the file, and the line in it.
 ///
-/// Paths that a file gives relative to its folder are made absolute: the document is stored, and
-/// read elsewhere.
+/// Paths that a file gives relative to its folder are made absolute, because the document is stored
+/// and read elsewhere.
 pub(crate) fn read_documents(files: &[PathBuf]) -> anyhow::Result<BatchDocuments> {
     let mut all = BatchDocuments::default();
     for file in files {
@@ -29,21 +29,15 @@ pub(crate) fn read_documents(files: &[PathBuf]) -> anyhow::Result<BatchDocuments
 }
 
 fn add(all: &mut BatchDocuments, file: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
-    let documents = BatchDocuments::from_json(&text)
-        .map_err(|error| WrongInput(in_file(file, &error.to_string())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| wrong_in(file, error))?;
+    let documents = BatchDocuments::from_json(&text).map_err(|error| wrong_in(file, error))?;
     let folder = std::path::absolute(file)
-        .with_context(|| in_file(file, "where is it?"))?
+        .with_context(|| format!("{}: where is it?", file.display()))?
         .parent()
         .map(Path::to_owned);
     for (id, job) in documents.jobs {
         if all.jobs.insert(id.clone(), job).is_some() {
-            return Err(WrongInput(in_file(
-                file,
-                &format!("job {id}: another file has the same name"),
-            ))
-            .into());
+            return Err(wrong_in(file, format!("job {id}: another file has the same name")));
         }
     }
     let Some(purposes) = documents.purposes else { return Ok(()) };
@@ -51,18 +45,14 @@ fn add(all: &mut BatchDocuments, file: &Path) -> anyhow::Result<()> {
     for (id, mut purpose) in purposes {
         make_absolute(&mut purpose, folder.as_deref().unwrap_or(Path::new("/")));
         if known.insert(id.clone(), purpose).is_some() {
-            return Err(WrongInput(in_file(
-                file,
-                &format!("purpose {id}: another file has the same name"),
-            ))
-            .into());
+            return Err(wrong_in(file, format!("purpose {id}: another file has the same name")));
         }
     }
     Ok(())
 }
 
-fn in_file(file: &Path, what: &str) -> String {
-    format!("{}: {what}", file.display())
+fn wrong_in(file: &Path, what: impl std::fmt::Display) -> anyhow::Error {
+    wrong_input(format!("{}: {what}", file.display()))
 }
 
 fn make_absolute(purpose: &mut Value, folder: &Path) {
@@ -146,12 +136,4 @@ impl Handler for HandlersOfLater {
     async fn call(&self, _work: &Work) -> Result<Vec<UserResult>, HandlerError> {
         Err(HandlerError::Retry { detail: "no agent runs here".into(), retry_after_s: None })
     }
-}
-
-/// What the user wrote is wrong, with its causes in one text.
-pub(crate) fn wrong_input(error: impl std::error::Error) -> anyhow::Error {
-    let causes =
-        std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
-    let text = std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ");
-    WrongInput(text).into()
 }

@@ -16,7 +16,7 @@ use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress, unknown_route};
 use cohort_preferences::Clock;
 
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 use crate::lifecycle::DataDir;
 use crate::purposes::HandlersOfLater;
 use crate::serving::{HttpServer, Listening};
@@ -27,10 +27,10 @@ pub(crate) const CONFIG_DATABASE: &str = "config.db";
 /// The ledger of a data folder.
 pub(crate) const LEDGER: &str = "ledger.db";
 
-/// Below which path both services answer.
+/// The path below which both services answer.
 pub(crate) const BASE: &str = "/api/v1";
 
-/// The Config Database of the folder; `read_only` says why it takes no writes.
+/// Opens the Config Database of the folder; `read_only` says why it takes no writes.
 pub(crate) async fn open_config_service(
     folder: &Path,
     clock: Arc<dyn Clock>,
@@ -41,7 +41,7 @@ pub(crate) async fn open_config_service(
     ConfigService::open(options).await.with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// The ledger of the folder.
+/// Opens the ledger of the folder.
 pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<Arc<dyn Ledger>> {
     let path = folder.join(LEDGER);
     let ledger = SqliteLedger::open(&path, read_only)
@@ -49,7 +49,7 @@ pub(crate) fn open_ledger(folder: &Path, read_only: bool) -> anyhow::Result<Arc<
     Ok(ledger.into())
 }
 
-/// The ledger at an address.
+/// Opens the ledger at an address.
 pub(crate) async fn open_ledger_at(address: &DatabaseAddress) -> anyhow::Result<Arc<dyn Ledger>> {
     let opened = match address {
         DatabaseAddress::Sqlite(path) => SqliteLedger::open(path, false).map(Into::into),
@@ -60,18 +60,19 @@ pub(crate) async fn open_ledger_at(address: &DatabaseAddress) -> anyhow::Result<
     opened.with_context(|| format!("cannot open {address}"))
 }
 
-/// An SQLite file's folder, held against a second process; PostgreSQL needs no holder.
+/// Locks the folder of an SQLite file against a second process; returns `None` for PostgreSQL,
+/// which needs no lock.
 pub(crate) async fn hold(database: &DatabaseAddress) -> anyhow::Result<Option<DataDir>> {
     let DatabaseAddress::Sqlite(path) = database else { return Ok(None) };
     if path.is_dir() {
-        return Err(WrongInput(format!("{database}: expected a file, and it is a folder")).into());
+        return Err(wrong_input(format!("{database}: expected a file, and it is a folder")));
     }
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     DataDir::lock(folder).await.map(Some)
 }
 
-/// The registry of a ledger that no agent of this process works on.
+/// Returns the registry of a ledger that no agent of this process works on.
 pub(crate) fn registry_without_agent(
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn AgentClock>,
@@ -80,7 +81,7 @@ pub(crate) fn registry_without_agent(
     JobRegistry::new(ledger, clock, Serving::new(Arc::new(HandlersOfLater), max_concurrent_items))
 }
 
-/// All routes of both services.
+/// Returns all routes of both services.
 pub(crate) fn router(
     config: &ConfigService,
     registry: JobRegistry,
@@ -98,7 +99,7 @@ pub(crate) fn router(
         .fallback(unknown_route)
 }
 
-/// A client of the Config Database at an address of this machine.
+/// Returns a client of the Config Database at an address of this machine.
 pub(crate) fn client_at(address: SocketAddr, key: &str) -> anyhow::Result<ConfigDatabaseClient> {
     ConfigDatabaseClient::builder(format!("http://{address}{BASE}"))
         .api_key(key)
@@ -106,7 +107,7 @@ pub(crate) fn client_at(address: SocketAddr, key: &str) -> anyhow::Result<Config
         .context("cannot make a client")
 }
 
-/// An address for both services that nothing answers at yet, and a client of it.
+/// An address for both services at which nothing answers yet, and a client of it.
 pub(crate) struct Address {
     pub(crate) client: ConfigDatabaseClient,
     listening: Listening,
@@ -144,7 +145,7 @@ impl Server {
     }
 }
 
-/// The one key of a request that is made in this process.
+/// The one key that opens services whose requests are made in this process.
 pub(crate) struct OwnKey(pub(crate) String);
 
 #[async_trait]

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 pub(crate) const LISTEN_HELP: &str =
     "Where to listen; port 0 takes a free one [default: COHORT_LISTEN, or 127.0.0.1:8000]";
 
-/// How long requests that have come may take once the server ends: a client that sends half a
-/// request keeps nobody.
+/// How long open requests may take once the server ends: a client that sends half a request does
+/// not keep it from ending.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// An address that is taken, and not served yet.
@@ -58,11 +58,11 @@ impl Listening {
 }
 
 impl HttpServer {
-    /// Answers what was asked, and closes; after [`LAST_ANSWERS`] it closes in any case.
+    /// Answers the open requests and closes; after [`LAST_ANSWERS`] it closes in any case.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         let Ok(served) = tokio::time::timeout(LAST_ANSWERS, self.serving).await else {
-            tracing::warn!("requests that did not come to an end are cut off");
+            tracing::warn!(waited = ?LAST_ANSWERS, "requests that did not end are cut off");
             return Ok(());
         };
         served.context("the HTTP server broke down")?.context("the HTTP server failed")

@@ -19,7 +19,7 @@ pub(crate) struct Simulated {
 }
 
 impl Simulated {
-    /// The folder's mark; `None` if it is real.
+    /// Reads the folder's mark; `None` if the folder is real.
     pub(crate) fn read(folder: &Path) -> anyhow::Result<Option<Self>> {
         let path = folder.join(SIMULATED);
         match std::fs::read(&path) {
@@ -38,7 +38,7 @@ impl Simulated {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Why nothing can be changed, in the words that every writer gets.
+    /// Returns why nothing can be changed, in the words that every writer gets.
     pub(crate) fn reason(self) -> String {
         format!(
             "this folder was made by a simulation that ended at {}; it can be looked at, not \

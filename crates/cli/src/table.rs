@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-/// A table under these headings; the columns in `numbers` stand to the right.
+/// Returns a table under these headings; the columns in `numbers` are aligned to the right.
 pub(crate) fn table<const N: usize>(
     headings: [&str; N],
     numbers: &[usize],

@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 
-/// Starts logging as this filter says, which is `COHORT_LOG` or the command's default.
+/// Starts logging as this filter says: `COHORT_LOG`, or the command's default.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
-        WrongInput(format!(
+        wrong_input(format!(
             "COHORT_LOG: {error}; expected a filter such as info or cohort_batch_agent=debug"
         ))
     })?;

@@ -1,16 +1,16 @@
 //! `cohort apply` and `cohort diff`: jobs and purposes as a file says them, and what that changes.
 
-use std::io::{self, Write};
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use axum::http::Method;
 use clap::Args;
 use serde_json::Value;
 
-use crate::commands::{Output, print_line, shown};
 use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs};
 use crate::failure::Differs;
+use crate::output::{Output, shown};
 use crate::purposes::read_documents;
 
 const APPLY_EXAMPLE: &str = r#"Example:
@@ -61,12 +61,7 @@ impl Apply {
         output: Output,
     ) -> anyhow::Result<()> {
         let changes = self.files.send("/batch-config", environment, Access::Change).await?;
-        match output {
-            Output::Json => changes.iter().try_for_each(print_line),
-            Output::Text => Ok(changes
-                .iter()
-                .try_for_each(|change| writeln!(io::stdout(), "{}", headline(change)))?),
-        }
+        output.print_list(&changes, || changes.iter().map(headline).collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -76,20 +71,19 @@ impl Diff {
         environment: &Environment,
         output: Output,
     ) -> anyhow::Result<()> {
-        let changes =
-            self.files.send("/batch-config?dry_run=true", environment, Access::Look).await?;
+        let path = "/batch-config?dry_run=true";
+        let changes = self.files.send(path, environment, Access::Look).await?;
         let changed: Vec<&Value> =
             changes.iter().filter(|change| change["change"] != "unchanged").collect();
-        match output {
-            Output::Json => changes.iter().try_for_each(print_line)?,
-            Output::Text => changed.iter().try_for_each(|change| print_in_full(change))?,
-        }
+        output.print_list(&changes, || {
+            changed.iter().map(|change| in_full(change)).collect::<Vec<_>>().join("\n")
+        })?;
         if changed.is_empty() { Ok(()) } else { Err(Differs.into()) }
     }
 }
 
 impl Files {
-    /// Puts the files' documents to the agent, and gives what becomes of each job and purpose.
+    /// Sends the files' documents to the agent, and returns what becomes of each job and purpose.
     async fn send(
         &self,
         path: &str,
@@ -104,30 +98,21 @@ impl Files {
 }
 
 fn headline(change: &Value) -> String {
-    let version = if change["change"] == "removed" {
-        String::new()
-    } else {
-        format!(" v{}", change["version"])
-    };
-    format!(
-        "{} {} {}{version}",
-        shown(&change["kind"]),
-        shown(&change["name"]),
-        shown(&change["change"])
-    )
+    let [kind, name, kind_of_change] =
+        ["kind", "name", "change"].map(|field| shown(&change[field]));
+    if kind_of_change == "removed" {
+        return format!("{kind} {name} removed");
+    }
+    format!("{kind} {name} {kind_of_change} v{}", change["version"])
 }
 
-fn print_in_full(change: &Value) -> io::Result<()> {
-    writeln!(io::stdout(), "{}", headline(change))?;
+/// Returns the headline of a change, and a line for each field that differs.
+fn in_full(change: &Value) -> String {
+    let mut text = headline(change);
     for difference in change["differences"].as_array().into_iter().flatten() {
         let side = |name| difference.get(name).map_or_else(|| "nothing".into(), Value::to_string);
-        writeln!(
-            io::stdout(),
-            "  {}: {} -> {}",
-            shown(&difference["path"]),
-            side("before"),
-            side("after")
-        )?;
+        let (path, before, after) = (shown(&difference["path"]), side("before"), side("after"));
+        write!(text, "\n  {path}: {before} -> {after}").expect("a String takes everything");
     }
-    Ok(())
+    text
 }

@@ -21,7 +21,7 @@ A database that has no key yet gets its first one, of scope admin. It is written
 --admin-key-file names, or else printed, this once. An SQLite file is held by one process: its
 folder is locked as by `cohort up`, and the key is written to admin.key in it.
 Several processes may serve one PostgreSQL schema.
-SIGTERM or Ctrl-C answers what was asked and stops.";
+SIGTERM or Ctrl-C stops it, once the open requests are answered.";
 
 const DATABASE_URL_HELP: &str =
     "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: DATABASE_URL]";
@@ -65,7 +65,7 @@ impl ConfigServiceCommand {
         let server = listening.serve(service.router());
         println!("The Config Database listens at http://{address}{BASE}, on {database}.");
         signals.next().await;
-        tracing::info!("stopping: what was asked is answered");
+        tracing::info!("stopping: open requests are answered first");
         service.shutdown();
         server.stop().await
     }

@@ -1,16 +1,13 @@
 //! `cohort explain`: why a user's work was done or not.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use cohort_batch_agent::Moment;
 use cohort_preferences::{JobId, TenantId};
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::commands::{Output, print_line};
 use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs, query, segment};
+use crate::output::{Output, items, shown};
 use crate::table::table;
 
 const EXAMPLE: &str = r#"Example:
@@ -41,22 +38,6 @@ pub(crate) struct Explain {
     endpoint: EndpointArgs,
 }
 
-/// What people read of an explanation.
-#[derive(Deserialize)]
-struct Shown {
-    chosen: Option<String>,
-    answer: String,
-    sentence: String,
-    advice: String,
-    trace: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    step: String,
-    text: String,
-}
-
 impl Explain {
     pub(crate) async fn run(
         &self,
@@ -67,24 +48,22 @@ impl Explain {
         let path = format!("/tenants/{}/explain", segment(self.tenant.as_str()));
         let parameters = [("job", Some(self.job.to_string())), ("at", Some(self.at.to_string()))];
         let explanation: Value = endpoint.get_json(&query(&path, parameters)).await?;
-        match output {
-            Output::Json => print_line(&explanation),
-            Output::Text => print_text(serde_json::from_value(explanation)?),
-        }
+        output.print(&explanation, || in_words(&explanation))
     }
 }
 
-/// The answer first, then how it was come to.
-fn print_text(shown: Shown) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}\n", shown.sentence)?;
-    if let Some(chosen) = shown.chosen {
-        writeln!(stdout, "{chosen}\n")?;
-    }
-    writeln!(
-        stdout,
-        "{}\n",
-        table(["STEP", "FOUND"], &[], shown.trace.into_iter().map(|step| [step.step, step.text]))
-    )?;
-    Ok(writeln!(stdout, "Answer: {}. {}", shown.answer, shown.advice)?)
+/// Returns the answer first, then how it was found.
+fn in_words(explanation: &Value) -> String {
+    let text = |field: &str| shown(&explanation[field]);
+    let chosen = explanation["chosen"].as_str().map(|chosen| format!("{chosen}\n\n"));
+    let steps = items(explanation, "trace").iter();
+    let steps = steps.map(|step| [shown(&step["step"]), shown(&step["text"])]);
+    format!(
+        "{}\n\n{}{}\n\nAnswer: {}. {}",
+        text("sentence"),
+        chosen.unwrap_or_default(),
+        table(["STEP", "FOUND"], &[], steps),
+        text("answer"),
+        text("advice")
+    )
 }

@@ -1,6 +1,6 @@
 //! `cohort features`: the registry of features, with what users may choose (W1, W7, T12).
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -9,10 +9,10 @@ use clap::{Args, Subcommand};
 use cohort_preferences::FeatureType;
 use serde_json::Value;
 
-use crate::commands::{Output, print_line, shown};
 use crate::config::Environment;
 use crate::endpoint::{Access, Endpoint, EndpointArgs};
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
+use crate::output::{Output, items, shown};
 use crate::table::table;
 
 pub(super) const EXAMPLE: &str = "Example:
@@ -21,26 +21,28 @@ pub(super) const EXAMPLE: &str = "Example:
 const LIST_EXAMPLE: &str = r#"Example:
   cohort features list --data ./data
 
-With --json each feature is a line {"feature_type", "version", "registered_at", "registered_by", "definition"}."#;
+With --json each feature is a line {"feature_type", "version", "registered_at", "registered_by",
+"definition"}."#;
 
 const SHOW_EXAMPLE: &str = "Example:
   cohort features show instagram_posts --data ./data > instagram_posts.json
 
-Only the definition is printed, as `cohort features put` reads it; with --json a line as of \
+Only the definition is printed, as `cohort features put` reads it; with --json a line as of
 `cohort features list`.";
 
 const PUT_EXAMPLE: &str = r#"Example:
   cohort features put instagram_posts instagram_posts.json --dry-run --data ./data
 
-The file is {"description", "schema", "policy", "default_preferences"}, each of which may be left out.
-Once any feature is registered, preferences for others are refused.
+The file is {"description", "schema", "policy", "default_preferences"}, each of which may be left
+out. Once any feature is registered, preferences for others are refused.
 With --json the answer is a line as of `cohort features list`; of a dry run
 {"preferences", "broken_count", "broken": [{"tenant_id", "version", "errors"}]}."#;
 
 const CHECK_EXAMPLE: &str = r#"Example:
   cohort features check instagram_posts --data ./data
 
-With --json the answer is a line {"preferences", "broken_count", "broken": [{"tenant_id", "version", "errors"}]}."#;
+With --json the answer is a line {"preferences", "broken_count", "broken": [{"tenant_id", "version",
+"errors"}]}."#;
 
 /// Register features: schema, policy and defaults, with a dry run
 #[derive(Subcommand)]
@@ -121,20 +123,15 @@ impl List {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let list: Value = endpoint.get_json("/feature-types").await?;
-        let features = list["feature_types"].as_array().map(Vec::as_slice).unwrap_or_default();
-        match output {
-            Output::Json => features.iter().try_for_each(print_line)?,
-            Output::Text if features.is_empty() => {
-                writeln!(io::stdout(), "no feature is registered: preferences for any are taken")?
-            }
-            Output::Text => {
-                let headings = ["FEATURE", "VERSION", "REGISTERED AT", "BY", "DESCRIPTION"];
-                writeln!(io::stdout(), "{}", table(headings, &[1], features.iter().map(row)))?;
-            }
-        }
-        Ok(())
+        let features = items(&list, "feature_types");
+        output.print_list(features, || match features {
+            [] => "no feature is registered: preferences for any are taken".into(),
+            features => table(HEADINGS, &[1], features.iter().map(row)),
+        })
     }
 }
+
+const HEADINGS: [&str; 5] = ["FEATURE", "VERSION", "REGISTERED AT", "BY", "DESCRIPTION"];
 
 fn row(feature: &Value) -> [String; 5] {
     let text = |field: &str| shown(&feature[field]);
@@ -152,15 +149,7 @@ impl Show {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let registered: Value = endpoint.get_json(&path(&self.feature)).await?;
-        match output {
-            Output::Json => print_line(&registered)?,
-            Output::Text => writeln!(
-                io::stdout(),
-                "{}",
-                serde_json::to_string_pretty(&registered["definition"])?
-            )?,
-        }
-        Ok(())
+        output.print(&registered, || format!("{:#}", registered["definition"]))
     }
 }
 
@@ -173,16 +162,9 @@ impl Put {
         }
         let registered: Value =
             endpoint.send_json(Method::PUT, &path(&self.feature), &definition).await?;
-        match output {
-            Output::Json => print_line(&registered)?,
-            Output::Text => writeln!(
-                io::stdout(),
-                "{} is registered, version {}",
-                self.feature,
-                shown(&registered["version"])
-            )?,
-        }
-        Ok(())
+        output.print(&registered, || {
+            format!("{} is registered, version {}", self.feature, shown(&registered["version"]))
+        })
     }
 
     fn read(&self) -> anyhow::Result<Value> {
@@ -191,10 +173,10 @@ impl Put {
         } else {
             std::fs::read_to_string(&self.file)
         };
-        let text = text
-            .map_err(|error| WrongInput(format!("cannot read {}: {error}", self.file.display())))?;
-        Ok(serde_json::from_str(&text)
-            .map_err(|error| WrongInput(format!("{}: not JSON: {error}", self.file.display())))?)
+        let file = self.file.display();
+        let text = text.map_err(|error| wrong_input(format!("cannot read {file}: {error}")))?;
+        serde_json::from_str(&text)
+            .map_err(|error| wrong_input(format!("{file}: not JSON: {error}")))
     }
 }
 
@@ -215,34 +197,21 @@ async fn try_out(
     definition: &Value,
     output: Output,
 ) -> anyhow::Result<()> {
-    let found: Value = endpoint
-        .send_json(Method::PUT, &format!("{}?dry_run=true", path(feature)), definition)
-        .await?;
-    let (looked_at, broken) = (
-        shown(&found["preferences"]),
-        found["broken_count"].as_u64().context("the answer names no count")?,
-    );
-    match output {
-        Output::Json => print_line(&found)?,
-        Output::Text => {
-            let rows = found["broken"].as_array().into_iter().flatten().flat_map(broken_rows);
-            let rows: Vec<_> = rows.collect();
-            if !rows.is_empty() {
-                writeln!(
-                    io::stdout(),
-                    "{}",
-                    table(["TENANT", "VERSION", "FIELD", "WHY"], &[1], rows)
-                )?;
-            }
+    let path = format!("{}?dry_run=true", path(feature));
+    let found: Value = endpoint.send_json(Method::PUT, &path, definition).await?;
+    let checked = shown(&found["preferences"]);
+    let broken = found["broken_count"].as_u64().context("the answer names no count")?;
+    output.print(&found, || match broken {
+        0 => format!("all {checked} stored preferences for {feature} are allowed"),
+        _ => {
+            let rows = items(&found, "broken").iter().flat_map(broken_rows);
+            table(["TENANT", "VERSION", "FIELD", "WHY"], &[1], rows)
         }
-    }
+    })?;
     anyhow::ensure!(
         broken == 0,
-        "{broken} of {looked_at} stored preferences for {feature} would not be allowed"
+        "{broken} of {checked} stored preferences for {feature} would not be allowed"
     );
-    if output == Output::Text {
-        writeln!(io::stdout(), "all {looked_at} stored preferences for {feature} are allowed")?;
-    }
     Ok(())
 }
 

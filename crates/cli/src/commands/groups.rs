@@ -1,14 +1,12 @@
-//! `cohort groups`: users with equal wishes, and how many they are.
-
-use std::io::{self, Write};
+//! `cohort groups`: users with equal preferences, and how many they are.
 
 use clap::Args;
 use cohort_preferences::{FeatureType, GroupList, GroupSummary};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::commands::Output;
 use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs};
+use crate::output::Output;
 use crate::table::table;
 
 const EXAMPLE: &str = r#"Example:
@@ -42,40 +40,33 @@ impl Groups {
         let mut groups: Vec<GroupSummary> =
             list.groups.into_iter().filter(|group| group.count > 0).collect();
         groups.sort_by(|one, other| one.group.cmp(&other.group));
-        let mut stdout = io::stdout().lock();
-        match output {
-            Output::Json => self.print_json(&mut stdout, &groups)?,
-            Output::Text => self.print_text(&mut stdout, &groups)?,
-        }
-        Ok(())
+        let lines: Vec<Value> = groups.iter().map(|group| self.line(group)).collect();
+        output.print_list(&lines, || self.text(&groups))
     }
 
-    fn print_json(&self, stdout: &mut impl Write, groups: &[GroupSummary]) -> io::Result<()> {
-        for GroupSummary { group, count, since, .. } in groups {
-            let line = json!({
-                "feature_type": self.feature, "frequency": group.frequency_text(),
-                "time_key": group.time_key(),
-                "timezone": group.timezone_text(), "count": count, "since": since,
-            });
-            writeln!(stdout, "{line}")?;
-        }
-        Ok(())
+    fn line(&self, summary: &GroupSummary) -> Value {
+        let GroupSummary { group, count, since, .. } = summary;
+        json!({
+            "feature_type": self.feature, "frequency": group.frequency_text(),
+            "time_key": group.time_key(), "timezone": group.timezone_text(),
+            "count": count, "since": since,
+        })
     }
 
-    fn print_text(&self, stdout: &mut impl Write, groups: &[GroupSummary]) -> io::Result<()> {
+    fn text(&self, groups: &[GroupSummary]) -> String {
         if groups.is_empty() {
-            return writeln!(stdout, "nobody has stated a preference for {}", self.feature);
+            return format!("nobody has stated a preference for {}", self.feature);
         }
-        let rows = groups.iter().map(|GroupSummary { group, count, since, .. }| {
-            let (frequency, timezone) =
-                (group.frequency_text().to_owned(), group.timezone_text().to_owned());
-            let since = since.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            [frequency, group.time_key().to_string(), timezone, count.to_string(), since]
-        });
-        writeln!(
-            stdout,
-            "{}",
-            table(["FREQUENCY", "TIME KEY", "TIMEZONE", "USERS", "SINCE"], &[3], rows)
-        )
+        table(["FREQUENCY", "TIME KEY", "TIMEZONE", "USERS", "SINCE"], &[3], groups.iter().map(row))
     }
+}
+
+fn row(GroupSummary { group, count, since, .. }: &GroupSummary) -> [String; 5] {
+    [
+        group.frequency_text().to_owned(),
+        group.time_key().to_string(),
+        group.timezone_text().to_owned(),
+        count.to_string(),
+        since.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    ]
 }

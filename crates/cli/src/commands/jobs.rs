@@ -1,35 +1,35 @@
-//! `cohort jobs`, `trigger`, `pause` and `resume`: the jobs in force, and the acts on one.
-
-use std::io::{self, Write};
+//! `cohort jobs`, `trigger`, `pause` and `resume`: the jobs in force, and what can be done with
+//! one.
 
 use axum::http::Method;
 use clap::Args;
 use cohort_preferences::JobId;
 use serde_json::Value;
 
-use crate::commands::{Output, print_line, shown};
 use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs, segment};
+use crate::output::{Output, items, shown};
 use crate::table::table;
 
 const JOBS_EXAMPLE: &str = r#"Example:
   cohort jobs --data ./data
 
-With --json each job is a line {"job_id", "version", "state", "applied_at", "applied_by", "groups", "members",
-"next_run": {"nominal", "timezone", "at"}, "job"}, with "paused_at" and "resumed_at" if it ever was paused;
-"groups", "members" and "next_run" are known while an agent runs."#;
+With --json each job is a line {"job_id", "version", "state", "applied_at", "applied_by", "groups",
+"members", "next_run": {"nominal", "timezone", "at"}, "job"}, with "paused_at" and "resumed_at" if
+it ever was paused; "groups", "members" and "next_run" are known while an agent runs."#;
 
 const PAUSE_EXAMPLE: &str = "Example:
   cohort pause instagram_post_preference_based --data ./data
 
-What falls due meanwhile is recorded as skipped (job_paused); work that is open is finished.
+What falls due meanwhile is recorded as skipped (job_paused); open work is finished.
 With --json the job is a line as of `cohort jobs`.";
 
 const TRIGGER_EXAMPLE: &str = r#"Example:
   cohort trigger instagram_post_preference_based --data ./data
 
-A running agent does it, for the members as of now, also of a paused job. It does not count as the day's run.
-With --json the answer is a line {"nominal", "scheduled_at", "runs"}; `cohort runs` shows the runs."#;
+A running agent does it, for the members as of now, also of a paused job. It does not count as the
+day's run. With --json the answer is a line {"nominal", "scheduled_at", "runs"}; `cohort runs` shows
+the runs."#;
 
 const RESUME_EXAMPLE: &str = "Example:
   cohort resume instagram_post_preference_based --data ./data
@@ -87,17 +87,11 @@ impl Jobs {
     ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
         let list: Value = endpoint.get_json("/jobs").await?;
-        let jobs = list["jobs"].as_array().map(Vec::as_slice).unwrap_or_default();
-        match output {
-            Output::Json => jobs.iter().try_for_each(print_line)?,
-            Output::Text if jobs.is_empty() => {
-                writeln!(io::stdout(), "there is no job; `cohort apply FILE` makes some")?
-            }
-            Output::Text => {
-                writeln!(io::stdout(), "{}", table(HEADINGS, &[1, 4, 5], jobs.iter().map(row)))?
-            }
-        }
-        Ok(())
+        let jobs = items(&list, "jobs");
+        output.print_list(jobs, || match jobs {
+            [] => "there is no job; `cohort apply FILE` makes some".into(),
+            jobs => table(HEADINGS, &[1, 4, 5], jobs.iter().map(row)),
+        })
     }
 }
 
@@ -127,17 +121,10 @@ impl Trigger {
         environment: &Environment,
         output: Output,
     ) -> anyhow::Result<()> {
-        let triggered = self.job.act("trigger", environment).await?;
-        let runs = triggered["runs"].as_array().map_or(0, Vec::len);
-        match output {
-            Output::Json => print_line(&triggered),
-            Output::Text => Ok(writeln!(
-                io::stdout(),
-                "{} runs as {}, {runs} groups",
-                self.job.job,
-                shown(&triggered["nominal"])
-            )?),
-        }
+        let triggered = self.job.post("trigger", environment).await?;
+        let (job, nominal) = (&self.job.job, shown(&triggered["nominal"]));
+        let runs = items(&triggered, "runs").len();
+        output.print(&triggered, || format!("{job} runs as {nominal}, {runs} groups"))
     }
 }
 
@@ -147,16 +134,10 @@ impl Pause {
         environment: &Environment,
         output: Output,
     ) -> anyhow::Result<()> {
-        let job = self.job.act("pause", environment).await?;
-        match output {
-            Output::Json => print_line(&job),
-            Output::Text => Ok(writeln!(
-                io::stdout(),
-                "{} is paused since {}",
-                self.job.job,
-                shown(&job["paused_at"])
-            )?),
-        }
+        let job = self.job.post("pause", environment).await?;
+        output.print(&job, || {
+            format!("{} is paused since {}", self.job.job, shown(&job["paused_at"]))
+        })
     }
 }
 
@@ -166,24 +147,16 @@ impl Resume {
         environment: &Environment,
         output: Output,
     ) -> anyhow::Result<()> {
-        let job = self.job.act("resume", environment).await?;
-        match output {
-            Output::Json => print_line(&job),
-            Output::Text => Ok(writeln!(io::stdout(), "{} plans again", self.job.job)?),
-        }
+        let job = self.job.post("resume", environment).await?;
+        output.print(&job, || format!("{} plans again", self.job.job))
     }
 }
 
 impl OneJob {
-    /// Acts on the job, and gives what the agent says of it afterwards.
-    async fn act(&self, act: &str, environment: &Environment) -> anyhow::Result<Value> {
+    /// Asks the agent for this operation on the job, and returns its answer.
+    async fn post(&self, operation: &str, environment: &Environment) -> anyhow::Result<Value> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Change).await?;
-        endpoint
-            .send_json(
-                Method::POST,
-                &format!("/jobs/{}/{act}", segment(self.job.as_str())),
-                &Value::Null,
-            )
-            .await
+        let path = format!("/jobs/{}/{operation}", segment(self.job.as_str()));
+        endpoint.send_json(Method::POST, &path, &Value::Null).await
     }
 }

@@ -1,14 +1,13 @@
 //! `cohort keys`: who may ask the Config Database for what (W4).
 
-use std::io::{self, Write};
-
 use axum::http::Method;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::commands::{Output, print_line, shown};
 use crate::config::Environment;
+use crate::duration::DurationText;
 use crate::endpoint::{Access, EndpointArgs};
+use crate::output::{Output, items, shown};
 use crate::table::table;
 
 pub(super) const EXAMPLE: &str = "Example:
@@ -24,7 +23,8 @@ const CREATE_EXAMPLE: &str = r#"Example:
   cohort keys create agent-1 --scope agent --expires-in 90d --data ./data
 
 The key goes to standard output, this once: it is stored only as a hash.
-With --json it is a line {"key", "id", "name", "scopes", "created_at", "created_by", "expires_at", …}."#;
+With --json it is a line {"key", "id", "name", "scopes", "created_at", "created_by", "expires_at",
+…}."#;
 
 const REVOKE_EXAMPLE: &str = "Example:
   cohort keys revoke 3 --data ./data
@@ -59,7 +59,7 @@ pub(crate) struct Create {
     scope: Vec<ScopeName>,
     /// For how long, such as 72h or 90d [default: until it is revoked]
     #[arg(long, value_name = "TIME")]
-    expires_in: Option<String>,
+    expires_in: Option<DurationText>,
     #[command(flatten)]
     endpoint: EndpointArgs,
 }
@@ -108,14 +108,8 @@ impl List {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
         let list: Value = endpoint.get_json("/api-keys").await?;
-        let keys = list["api_keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-        match output {
-            Output::Json => keys.iter().try_for_each(print_line)?,
-            Output::Text => {
-                writeln!(io::stdout(), "{}", table(HEADINGS, &[0, 5], keys.iter().map(row)))?
-            }
-        }
-        Ok(())
+        let keys = items(&list, "api_keys");
+        output.print_list(keys, || table(HEADINGS, &[0, 5], keys.iter().map(row)))
     }
 }
 
@@ -146,6 +140,15 @@ fn row(key: &Value) -> [String; 7] {
 impl Create {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Change).await?;
+        let made: Value = endpoint.send_json(Method::POST, "/api-keys", &self.request()).await?;
+        output.print(&made, || shown(&made["key"]))?;
+        if output == Output::Text {
+            eprintln!("key {} of {:?}; it is not shown again", shown(&made["id"]), self.name);
+        }
+        Ok(())
+    }
+
+    fn request(&self) -> Value {
         let scopes: Vec<String> = self
             .scope
             .iter()
@@ -153,17 +156,9 @@ impl Create {
             .collect();
         let mut request = json!({"name": self.name, "scopes": scopes});
         if let Some(lifetime) = &self.expires_in {
-            request["expires_in"] = json!(lifetime);
+            request["expires_in"] = json!(lifetime.as_str());
         }
-        let made: Value = endpoint.send_json(Method::POST, "/api-keys", &request).await?;
-        match output {
-            Output::Json => print_line(&made)?,
-            Output::Text => {
-                writeln!(io::stdout(), "{}", shown(&made["key"]))?;
-                eprintln!("key {} of {:?}; it is not shown again", shown(&made["id"]), self.name);
-            }
-        }
-        Ok(())
+        request
     }
 }
 
@@ -171,15 +166,8 @@ impl Revoke {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect(environment, Access::Change).await?;
         let revoked = endpoint.delete(&format!("/api-keys/{}", self.id)).await?;
-        match output {
-            Output::Json => print_line(&revoked)?,
-            Output::Text => writeln!(
-                io::stdout(),
-                "key {} of {} is refused from now on",
-                self.id,
-                shown(&revoked["name"])
-            )?,
-        }
-        Ok(())
+        output.print(&revoked, || {
+            format!("key {} of {} is refused from now on", self.id, shown(&revoked["name"]))
+        })
     }
 }

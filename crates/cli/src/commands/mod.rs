@@ -23,17 +23,15 @@ mod schedules;
 mod tenants;
 mod up;
 
-use std::io::{self, Write};
-
 use clap::{Parser, Subcommand};
 use cohort_batch_agent::SystemClock;
-use serde_json::Value;
 
 use crate::config::Environment;
+use crate::output::Output;
 
 /// Runs each user's recurring work the way that user asked for it.
 #[derive(Parser)]
-#[command(name = "cohort", version, arg_required_else_help = true, max_term_width = 120)]
+#[command(name = "cohort", version, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Print results as JSON, for programs
     #[arg(long, global = true)]
@@ -77,18 +75,9 @@ pub(crate) enum Command {
     Bench(bench::Bench),
 }
 
-/// How a command prints its results.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Output {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
 impl Command {
-    /// What is logged where `COHORT_LOG` says nothing: services tell what they do, commands only
-    /// what goes wrong.
+    /// Returns what is logged if `COHORT_LOG` is not set: services log what they do, other commands
+    /// only what goes wrong.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
             Self::Up(_) | Self::ConfigService(_) => "info",
@@ -128,19 +117,5 @@ impl Cli {
             Command::Doctor(doctor) => doctor.run(environment, output).await,
             Command::Bench(bench) => bench.run(environment).await,
         }
-    }
-}
-
-/// Prints a line of JSON.
-fn print_line(value: &Value) -> anyhow::Result<()> {
-    Ok(writeln!(io::stdout(), "{value}")?)
-}
-
-/// A value in a table: texts without quotes, nothing as "-".
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "-".into(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }

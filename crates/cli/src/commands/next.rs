@@ -9,10 +9,10 @@ use cohort_preferences::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 
 const EXAMPLE: &str = r#"Example:
-  echo '{"id":1,"pref":{"frequency":"weekly","preferred_day":"monday","preferred_time":"10:00","timezone":"Europe/Berlin"},"after":"2026-12-01T00:00:00Z"}' \
+  echo '{"id":1,"pref":{"frequency":"weekly"},"after":"2026-12-01T00:00:00Z"}' \
     | cohort next --count 2
   {"id":1,"got":["2026-12-07T09:00:00Z","2026-12-14T09:00:00Z"]}
 
@@ -37,8 +37,8 @@ pub(crate) struct Next {
     after: Option<Timestamp>,
 }
 
-/// A preference that can be asked for its instants.
-struct Wish {
+/// A preference of a line, which can be asked for its instants.
+struct StatedPreference {
     schedule: Schedule,
     preference: Preference,
     after: Timestamp,
@@ -73,15 +73,13 @@ impl Next {
         }
         output.flush()?;
         if wrong > 0 {
-            return Err(WrongInput(format!(
-                "{wrong} of {number} lines are wrong and were not answered"
-            ))
-            .into());
+            let text = format!("{wrong} of {number} lines are wrong and were not answered");
+            return Err(wrong_input(text));
         }
         Ok(())
     }
 
-    /// The line's `id`, null where it has none, and its instants.
+    /// Returns the line's `id`, null where it has none, and its instants.
     fn answer_line(
         &self,
         default_after: Timestamp,
@@ -92,7 +90,8 @@ impl Next {
             Err(invalid) => return (Value::Null, Err(invalid)),
         };
         let id = fields.shift_remove("id");
-        let got = Wish::read(&fields, default_after).map(|wish| wish.instants(self.count.into()));
+        let got = StatedPreference::read(&fields, default_after)
+            .map(|preference| preference.instants(self.count.into()));
         match id {
             Some(id) => (id, got),
             None => (Value::Null, Err(Invalid::one("/id", "missing: expected any JSON value"))),
@@ -130,15 +129,15 @@ fn read_object(line: &[u8]) -> Result<Map<String, Value>, Invalid> {
     }
 }
 
-/// serde's message without its line, which is always 1 here and would be taken for the line of the
-/// input.
+/// Returns serde's message without its line, which is always 1 here and would be taken for the line
+/// of the input.
 fn not_json(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or(&text);
     format!("not JSON: {reason} at column {}", error.column())
 }
 
-impl Wish {
+impl StatedPreference {
     fn read(fields: &Map<String, Value>, default_after: Timestamp) -> Result<Self, Invalid> {
         let mut wrong: Vec<FieldError> = fields
             .keys()
@@ -162,8 +161,8 @@ impl Wish {
         }
     }
 
-    /// None for a preference that is switched off; else those that are neither snoozed nor skipped
-    /// (T1).
+    /// Returns the instants that are neither snoozed nor skipped; none if the preference is
+    /// switched off (T1).
     fn instants(&self, count: usize) -> Vec<String> {
         if !self.preference.is_enabled() {
             return Vec::new();
@@ -191,7 +190,7 @@ fn read_after(value: Option<&Value>, default: Timestamp) -> Result<Timestamp, In
     })
 }
 
-/// The preference with its group, in which T12's last resorts stand for what it leaves open.
+/// Reads the preference with its group, in which T12's last resorts stand for what it leaves open.
 fn read_preference(value: Option<&Value>) -> Result<(Preference, PreferenceGroup), Invalid> {
     let value = value
         .ok_or_else(|| Invalid::one("/pref", "missing: expected a preference as an object"))?;
@@ -203,7 +202,7 @@ fn read_preference(value: Option<&Value>) -> Result<(Preference, PreferenceGroup
     Ok((preference, group))
 }
 
-/// JSON Pointer (RFC 6901) to a member of the line.
+/// Returns the JSON Pointer (RFC 6901) to a member of the line.
 fn pointer(field: &str) -> String {
     format!("/{}", field.replace('~', "~0").replace('/', "~1"))
 }
@@ -263,7 +262,7 @@ mod tests {
     #[test]
     fn every_wrong_field_of_a_line_is_named_by_pointer() {
         let (answers, _) = answers(
-            r#"{"id":"x","pref":{"frequency":"daily","preferred_time":"25:00"},"after":7,"when":1}"#,
+            r#"{"id":"x","pref":{"frequency":"daily","preferred_time":"25:0"},"after":7,"when":1}"#,
         );
         let error = answers[0]["error"].as_str().expect("text");
         for pointer in ["/pref/preferred_time", "/after", "/when"] {

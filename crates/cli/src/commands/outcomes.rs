@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use cohort_preferences::{JobId, TenantId};
 use serde::Deserialize;
 
-use crate::commands::Output;
 use crate::config::Environment;
-use crate::endpoint::{Access, Endpoint, EndpointArgs, query};
+use crate::endpoint::{Access, Endpoint, EndpointArgs, List, Pages, query};
+use crate::output::Output;
 use crate::table::table;
 
 const EXAMPLE: &str = r#"Example:
@@ -16,11 +16,11 @@ const EXAMPLE: &str = r#"Example:
   cohort outcomes --data ./data --status failed --json
   cohort outcomes --data ./data --follow
 
-With --json each outcome is a line {"job_id", "feature_type", "tenant_id", "nominal",
-"timezone", "scheduled_at", "status", "reason", "attempts", "key", "chunk",
-"preference_version", "run_id", "finished_at"}, all of them unless --limit is given. So they are with --follow,
-as they are recorded, until Ctrl-C, which names the cursor to go on from. A user who is requeued and ends again
-appears again."#;
+With --json each outcome is a line {"job_id", "feature_type", "tenant_id", "nominal", "timezone",
+"scheduled_at", "status", "reason", "attempts", "key", "chunk", "preference_version", "run_id",
+"finished_at"}, all of them unless --limit is given. --follow prints the same lines as outcomes are
+recorded, until Ctrl-C, which names the cursor to go on from. A user who is requeued appears again
+with the next outcome."#;
 
 /// How many outcomes the table shows, if not told otherwise.
 const ROWS: usize = 50;
@@ -72,12 +72,6 @@ enum Status {
 }
 
 #[derive(Deserialize)]
-struct OutcomePage {
-    outcomes: Vec<serde_json::Value>,
-    next_cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct FeedPage {
     outcomes: Vec<serde_json::Value>,
     next: String,
@@ -107,30 +101,16 @@ impl Outcomes {
         if self.follow {
             return self.follow(&endpoint).await;
         }
-        let limit = self.limit.unwrap_or(if output == Output::Json { usize::MAX } else { ROWS });
-        let mut stdout = BufWriter::new(io::stdout().lock());
-        let mut rows = Vec::new();
-        let (mut left, mut cursor) = (limit, None);
-        while left > 0 {
-            let page: OutcomePage = endpoint
-                .get_json(&query("/outcomes", self.parameters(left, cursor.take())))
-                .await?;
-            left -= page.outcomes.len().min(left);
-            match output {
-                Output::Json => {
-                    page.outcomes.iter().try_for_each(|outcome| writeln!(stdout, "{outcome}"))?
-                }
-                Output::Text => rows.extend(page.outcomes),
-            }
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
+        let pages = Pages {
+            endpoint: &endpoint,
+            list: List::by_cursor("outcomes", 5_000),
+            path: "/outcomes".into(),
+            parameters: self.parameters(),
+        };
+        match output {
+            Output::Json => print_lines(&pages, self.limit.unwrap_or(usize::MAX)).await,
+            Output::Text => print_table(&pages, self.limit.unwrap_or(ROWS)).await,
         }
-        if output == Output::Text {
-            print_table(&mut stdout, rows, cursor.is_some())?;
-        }
-        Ok(stdout.flush()?)
     }
 
     /// Prints what is recorded from now on, or from elsewhere, until the feed ends or the user has
@@ -185,60 +165,65 @@ impl Outcomes {
             .map(|value| value.get_name().to_owned())
     }
 
-    fn parameters(
-        &self,
-        left: usize,
-        cursor: Option<String>,
-    ) -> [(&'static str, Option<String>); 8] {
-        [
+    fn parameters(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![
             ("job", self.job.as_ref().map(ToString::to_string)),
             ("tenant", self.tenant.as_ref().map(ToString::to_string)),
             ("run", self.run.map(|run| run.to_string())),
             ("status", self.status_name()),
             ("reason", self.reason.clone()),
             ("error", self.error.clone()),
-            ("cursor", cursor),
-            ("limit", Some(left.min(5_000).to_string())),
         ]
     }
 }
 
-/// Says from where another call goes on, as far as that is known.
+/// Prints where another call goes on, as far as that is known.
 fn say_where(cursor: Option<&str>) {
     if let Some(cursor) = cursor.filter(|cursor| *cursor != "now") {
         eprintln!("to go on from here: --follow --from {cursor}");
     }
 }
 
-fn print_table(
-    stdout: &mut impl Write,
-    outcomes: Vec<serde_json::Value>,
-    is_cut: bool,
-) -> anyhow::Result<()> {
-    if outcomes.is_empty() {
-        writeln!(stdout, "no such outcomes")?;
-        return Ok(());
+async fn print_lines(outcomes: &Pages<'_>, most: usize) -> anyhow::Result<()> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    outcomes.each(most, |outcome| Ok(writeln!(stdout, "{outcome}")?)).await?;
+    Ok(stdout.flush()?)
+}
+
+async fn print_table(outcomes: &Pages<'_>, most: usize) -> anyhow::Result<()> {
+    let mut rows: Vec<Row> = Vec::new();
+    let has_more = outcomes
+        .each(most, |outcome| {
+            rows.push(serde_json::from_value(outcome)?);
+            Ok(())
+        })
+        .await?;
+    let mut stdout = io::stdout().lock();
+    if rows.is_empty() {
+        return Ok(writeln!(stdout, "no such outcomes")?);
     }
-    let rows: Vec<Row> =
-        outcomes.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
-    let cells = rows.into_iter().map(|row| {
-        let why = row.reason.into_iter().chain(row.detail).collect::<Vec<_>>().join(": ");
-        [
-            row.tenant_id,
-            row.nominal,
-            row.timezone,
-            row.job_id,
-            row.status,
-            row.attempts.to_string(),
-            row.chunk.to_string(),
-            why,
-        ]
-    });
-    let headings =
-        ["TENANT", "NOMINAL", "TIMEZONE", "JOB", "STATUS", "ATTEMPTS", "CHUNK", "REASON"];
-    writeln!(stdout, "{}", table(headings, &[5, 6], cells))?;
-    if is_cut {
+    writeln!(stdout, "{}", table(HEADINGS, &[5, 6], rows.into_iter().map(Row::cells)))?;
+    if has_more {
         writeln!(stdout, "There are more: --limit N shows them, --json all.")?;
     }
     Ok(())
+}
+
+const HEADINGS: [&str; 8] =
+    ["TENANT", "NOMINAL", "TIMEZONE", "JOB", "STATUS", "ATTEMPTS", "CHUNK", "REASON"];
+
+impl Row {
+    fn cells(self) -> [String; 8] {
+        let why = self.reason.into_iter().chain(self.detail).collect::<Vec<_>>().join(": ");
+        [
+            self.tenant_id,
+            self.nominal,
+            self.timezone,
+            self.job_id,
+            self.status,
+            self.attempts.to_string(),
+            self.chunk.to_string(),
+            why,
+        ]
+    }
 }

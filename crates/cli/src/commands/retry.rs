@@ -1,26 +1,25 @@
 //! `cohort retry`: users who failed are tried again (D6).
 
-use std::io::{self, Write};
-
 use axum::http::Method;
 use clap::Args;
 use cohort_preferences::{JobId, TenantId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::commands::{Output, print_line};
 use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs, segment};
+use crate::output::Output;
 
 const EXAMPLE: &str = r#"Example:
   cohort outcomes --status failed --data ./data
   cohort retry 17 --data ./data
   cohort retry 17 --user ann --user bob --new-key --data ./data
-  cohort retry --job instagram_post_preference_based --since 2026-12-01T00:00:00Z --error timeout --data ./data
+  cohort retry --job post_briefs --since 2026-12-01T00:00:00Z --error timeout --data ./data
 
-The settings are read anew, retries and deadline count from now, also if the day has passed. The handler sees the
-same idempotency key as before, so that it can tell what it has done already; --new-key asks for another.
-A running agent does it at once, else the next one that starts. With --json the answer is a line {"requeued"}."#;
+The settings are read again, and retries and deadline count from now, even if the day has passed.
+The handler sees the same idempotency key as before, so that it can tell what it has done already;
+--new-key asks for another. A running agent does it at once, else the next one that starts.
+With --json the answer is a line {"requeued"}."#;
 
 /// Try users again who failed
 #[derive(Args)]
@@ -60,13 +59,11 @@ impl Retry {
     ) -> anyhow::Result<()> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Change).await?;
         let answer: Value = endpoint.send_json(Method::POST, &self.path(), &self.body()).await?;
-        match (output, answer["requeued"].as_u64().unwrap_or_default()) {
-            (Output::Json, _) => print_line(&answer)?,
-            (Output::Text, 0) => writeln!(io::stdout(), "nobody has failed so")?,
-            (Output::Text, 1) => writeln!(io::stdout(), "1 user is tried again")?,
-            (Output::Text, requeued) => writeln!(io::stdout(), "{requeued} users are tried again")?,
-        }
-        Ok(())
+        output.print(&answer, || match answer["requeued"].as_u64().unwrap_or_default() {
+            0 => "nobody has failed so".into(),
+            1 => "1 user is tried again".into(),
+            requeued => format!("{requeued} users are tried again"),
+        })
     }
 
     fn path(&self) -> String {

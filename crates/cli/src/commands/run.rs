@@ -4,12 +4,11 @@ use std::io::{self, BufWriter, Write};
 
 use clap::{Args, Subcommand};
 use cohort_preferences::TenantId;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::commands::{Output, print_line, shown};
 use crate::config::Environment;
-use crate::endpoint::{Access, Endpoint, EndpointArgs, query};
+use crate::endpoint::{Access, Endpoint, EndpointArgs, List, Pages};
+use crate::output::{Output, print_line, shown};
 use crate::table::table;
 
 pub(super) const EXAMPLE: &str = "Example:
@@ -20,14 +19,12 @@ const SHOW_EXAMPLE: &str = r#"Example:
   cohort run show 17 --data ./data
   cohort run show 17 --tenant ann --data ./data
 
-With --json the first line is {"run"} as of `cohort runs`, and each attempt a line {"attempt": {"run_id", "tenant_id",
-"attempt", "at", "status", "error"}}; its status is succeeded, failed, or retried."#;
+With --json the first line is {"run"} as of `cohort runs`, and each attempt a line {"attempt":
+{"run_id", "tenant_id", "attempt", "at", "status", "error"}}; its status is succeeded, failed, or
+retried."#;
 
 /// How many attempts the table shows.
 const ROWS: usize = 50;
-
-/// The most attempts of a page.
-const PAGE: usize = 5_000;
 
 /// Look at one run
 #[derive(Subcommand)]
@@ -47,12 +44,6 @@ pub(crate) struct Show {
     tenant: Option<TenantId>,
     #[command(flatten)]
     endpoint: EndpointArgs,
-}
-
-#[derive(Deserialize)]
-struct AttemptPage {
-    attempts: Vec<Value>,
-    next_cursor: Option<String>,
 }
 
 impl Run {
@@ -75,49 +66,43 @@ impl Show {
     async fn print_lines(&self, endpoint: &Endpoint, run: &Value) -> anyhow::Result<()> {
         print_line(&json!({ "run": run }))?;
         let mut stdout = BufWriter::new(io::stdout().lock());
-        let mut cursor = None;
-        loop {
-            let page = self.attempts(endpoint, cursor, PAGE).await?;
-            page.attempts
-                .iter()
-                .try_for_each(|attempt| writeln!(stdout, "{}", json!({ "attempt": attempt })))?;
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(stdout.flush()?);
-            }
-        }
+        let attempts = self.attempts(endpoint);
+        let line = |attempt: Value| Ok(writeln!(stdout, "{}", json!({ "attempt": attempt }))?);
+        attempts.each(usize::MAX, line).await?;
+        Ok(stdout.flush()?)
     }
 
     async fn print_tables(&self, endpoint: &Endpoint, run: &Value) -> anyhow::Result<()> {
-        let page = self.attempts(endpoint, None, ROWS).await?;
-        let mut stdout = io::stdout().lock();
+        let mut attempts = Vec::new();
+        let collect = |attempt: Value| {
+            attempts.push(cells(&attempt));
+            Ok(())
+        };
+        let has_more = self.attempts(endpoint).each(ROWS, collect).await?;
         let fields =
             run.as_object().into_iter().flatten().map(|(name, value)| [name.clone(), shown(value)]);
-        writeln!(stdout, "{}", table(["FIELD", "VALUE"], &[], fields))?;
-        let cells = page.attempts.iter().map(|attempt| {
-            let text = |field: &str| attempt.get(field).map(shown).unwrap_or_default();
-            [text("tenant_id"), text("attempt"), text("at"), text("status"), text("error")]
-        });
-        writeln!(
-            stdout,
-            "\n{}",
-            table(["TENANT", "ATTEMPT", "AT", "STATUS", "ERROR"], &[1], cells)
-        )?;
-        if page.next_cursor.is_some() {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{}\n", table(["FIELD", "VALUE"], &[], fields))?;
+        writeln!(stdout, "{}", table(HEADINGS, &[1], attempts))?;
+        if has_more {
             writeln!(stdout, "There are more: --tenant shows those for one user, --json all.")?;
         }
         Ok(())
     }
 
-    async fn attempts(
-        &self,
-        endpoint: &Endpoint,
-        cursor: Option<String>,
-        limit: usize,
-    ) -> anyhow::Result<AttemptPage> {
-        let tenant = self.tenant.as_ref().map(ToString::to_string);
-        let parameters =
-            [("tenant", tenant), ("cursor", cursor), ("limit", Some(limit.to_string()))];
-        endpoint.get_json(&query(&format!("/runs/{}/attempts", self.run), parameters)).await
+    fn attempts<'a>(&self, endpoint: &'a Endpoint) -> Pages<'a> {
+        Pages {
+            endpoint,
+            list: List::by_cursor("attempts", 5_000),
+            path: format!("/runs/{}/attempts", self.run),
+            parameters: vec![("tenant", self.tenant.as_ref().map(ToString::to_string))],
+        }
     }
+}
+
+const HEADINGS: [&str; 5] = ["TENANT", "ATTEMPT", "AT", "STATUS", "ERROR"];
+
+fn cells(attempt: &Value) -> [String; 5] {
+    ["tenant_id", "attempt", "at", "status", "error"]
+        .map(|field| attempt.get(field).map(shown).unwrap_or_default())
 }

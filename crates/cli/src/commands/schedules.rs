@@ -1,21 +1,19 @@
 //! `cohort schedules`: each group of each job, and when it fires next.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use cohort_preferences::JobId;
 use serde_json::Value;
 
-use crate::commands::{Output, print_line, shown};
 use crate::config::Environment;
-use crate::endpoint::{Access, EndpointArgs, query};
+use crate::endpoint::{Access, EndpointArgs, List, Pages};
+use crate::output::{Output, shown};
 use crate::table::table;
 
 const EXAMPLE: &str = r#"Example:
   cohort schedules --job instagram_post_preference_based --data ./data
 
-With --json each schedule is a line {"job_id", "feature_type", "frequency", "time_key", "timezone", "members",
-"next": {"nominal", "scheduled_at"}}."#;
+With --json each schedule is a line {"job_id", "feature_type", "frequency", "time_key", "timezone",
+"members", "next": {"nominal", "scheduled_at"}}."#;
 
 /// List the groups of the jobs, and when each fires next
 ///
@@ -39,36 +37,18 @@ impl Schedules {
         environment: &Environment,
         output: Output,
     ) -> anyhow::Result<()> {
-        let schedules = self.read(environment).await?;
-        match output {
-            Output::Json => schedules.iter().try_for_each(print_line)?,
-            Output::Text if schedules.is_empty() => writeln!(io::stdout(), "nothing is scheduled")?,
-            Output::Text => {
-                writeln!(io::stdout(), "{}", table(HEADINGS, &[3], schedules.iter().map(row)))?
-            }
-        }
-        Ok(())
-    }
-
-    async fn read(&self, environment: &Environment) -> anyhow::Result<Vec<Value>> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
-        let (mut schedules, mut cursor) = (Vec::new(), None);
-        while schedules.len() < self.limit {
-            let limit = (self.limit - schedules.len()).min(1_000).to_string();
-            let parameters = [
-                ("job", self.job.as_ref().map(ToString::to_string)),
-                ("cursor", cursor.take()),
-                ("limit", Some(limit)),
-            ];
-            let mut page: Value = endpoint.get_json(&query("/schedules", parameters)).await?;
-            let of_page: Vec<Value> = serde_json::from_value(page["schedules"].take())?;
-            schedules.extend(of_page);
-            match page["next_cursor"].as_str() {
-                Some(next) => cursor = Some(next.to_owned()),
-                None => break,
-            }
-        }
-        Ok(schedules)
+        let pages = Pages {
+            endpoint: &endpoint,
+            list: List::by_cursor("schedules", 1_000),
+            path: "/schedules".into(),
+            parameters: vec![("job", self.job.as_ref().map(ToString::to_string))],
+        };
+        let schedules = pages.collect(self.limit).await?;
+        output.print_list(&schedules, || match schedules.as_slice() {
+            [] => "nothing is scheduled".into(),
+            schedules => table(HEADINGS, &[3], schedules.iter().map(row)),
+        })
     }
 }
 

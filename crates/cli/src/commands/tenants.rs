@@ -7,10 +7,11 @@ use clap::{Args, Subcommand};
 use cohort_preferences::{FEATURE_PREFERENCES, FeatureType, TenantId};
 use serde_json::{Value, json};
 
-use crate::commands::{Output, print_line, shown};
 use crate::config::Environment;
-use crate::endpoint::{Access, Endpoint, EndpointArgs, query, segment};
-use crate::failure::WrongInput;
+use crate::duration::DurationText;
+use crate::endpoint::{Access, EndpointArgs, List as PagedList, Pages, segment};
+use crate::failure::wrong_input;
+use crate::output::{Output, print_line, shown};
 use crate::table::table;
 
 pub(super) const EXAMPLE: &str = "Example:
@@ -19,7 +20,8 @@ pub(super) const EXAMPLE: &str = "Example:
 const LIST_EXAMPLE: &str = r#"Example:
   cohort tenants list --label plan:pro --data ./data
 
-With --json each user is a line {"tenant_id", "created_at", "timezone", "labels"}, all of them unless --limit is given."#;
+With --json each user is a line {"tenant_id", "created_at", "timezone", "labels"}, all of them
+unless --limit is given."#;
 
 const SHOW_EXAMPLE: &str = r#"Example:
   cohort tenants show user123 --data ./data
@@ -29,8 +31,8 @@ With --json it is a line {"tenant_id", "created_at", "timezone", "labels", "pref
 const HISTORY_EXAMPLE: &str = r#"Example:
   cohort tenants history user123 --feature instagram_posts --data ./data
 
-With --json each change is a line {"change", "at", "actor", "feature_type", "version", "before", "after",
-"definition_version"}, newest first, all of them unless --limit is given."#;
+With --json each change is a line {"change", "at", "actor", "feature_type", "version", "before",
+"after", "definition_version"}, newest first, all of them unless --limit is given."#;
 
 const ERASE_EXAMPLE: &str = r#"Example:
   cohort tenants erase user123 --yes --data ./data
@@ -130,7 +132,7 @@ pub(crate) struct Link {
     tenant: TenantId,
     /// For how long, such as 30m, 72h or 7d
     #[arg(long, value_name = "TIME")]
-    expires_in: String,
+    expires_in: DurationText,
     #[command(flatten)]
     endpoint: EndpointArgs,
 }
@@ -151,67 +153,30 @@ impl Tenants {
     }
 }
 
-/// A list that comes in pages.
-struct Pages<'a> {
-    endpoint: &'a Endpoint,
-    path: String,
-    /// Under which name the answer holds the items.
-    items: &'static str,
-    parameters: Vec<(&'static str, Option<String>)>,
-}
-
-impl Pages<'_> {
-    /// Gives each item, at most so many; says whether there are more.
-    async fn each(
-        &self,
-        most: usize,
-        mut each: impl FnMut(Value) -> anyhow::Result<()>,
-    ) -> anyhow::Result<bool> {
-        let (mut left, mut cursor) = (most, None);
-        while left > 0 {
-            let own = [("cursor", cursor), ("limit", Some(left.min(PAGE).to_string()))];
-            let page: Value = self
-                .endpoint
-                .get_json(&query(&self.path, self.parameters.iter().cloned().chain(own)))
-                .await?;
-            for item in page[self.items].as_array().into_iter().flatten().take(left) {
-                each(item.clone())?;
-                left -= 1;
-            }
-            cursor = page["next_cursor"].as_str().map(str::to_owned);
-            if cursor.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+/// Prints a list as lines of JSON, or as a table.
+async fn print_pages<const N: usize>(
+    pages: &Pages<'_>,
+    output: Output,
+    limit: Option<usize>,
+    headings: [&str; N],
+    row: impl Fn(&Value) -> [String; N],
+) -> anyhow::Result<()> {
+    if output == Output::Json {
+        pages.each(limit.unwrap_or(usize::MAX), |item| print_line(&item)).await?;
+        return Ok(());
     }
-
-    /// Prints the items as lines of JSON or as a table.
-    async fn print<const N: usize>(
-        &self,
-        output: Output,
-        limit: Option<usize>,
-        headings: [&str; N],
-        row: impl Fn(&Value) -> [String; N],
-    ) -> anyhow::Result<()> {
-        if output == Output::Json {
-            self.each(limit.unwrap_or(usize::MAX), |item| print_line(&item)).await?;
-            return Ok(());
-        }
-        let mut rows = Vec::new();
-        let has_more = self
-            .each(limit.unwrap_or(ROWS), |item| {
-                rows.push(row(&item));
-                Ok(())
-            })
-            .await?;
-        let shown = rows.len();
-        writeln!(io::stdout(), "{}", table(headings, &[], rows))?;
-        if has_more {
-            writeln!(io::stdout(), "the first {shown}; --limit shows more")?;
-        }
+    let mut rows = Vec::new();
+    let collect = |item: Value| {
+        rows.push(row(&item));
         Ok(())
+    };
+    let has_more = pages.each(limit.unwrap_or(ROWS), collect).await?;
+    let printed = rows.len();
+    writeln!(io::stdout(), "{}", table(headings, &[], rows))?;
+    if has_more {
+        writeln!(io::stdout(), "the first {printed}; --limit shows more")?;
     }
+    Ok(())
 }
 
 impl List {
@@ -222,8 +187,8 @@ impl List {
             ("label", self.label.clone()),
             ("as_of", self.as_of.clone()),
         ];
-        let pages =
-            Pages { endpoint: &endpoint, path: "/tenants".into(), items: "tenants", parameters };
+        let list = PagedList::by_cursor("tenants", PAGE);
+        let pages = Pages { endpoint: &endpoint, list, path: "/tenants".into(), parameters };
         let row = |tenant: &Value| {
             [
                 shown(&tenant["tenant_id"]),
@@ -232,7 +197,8 @@ impl List {
                 labels(&tenant["labels"]),
             ]
         };
-        pages.print(output, self.limit, ["TENANT", "SINCE", "TIMEZONE", "LABELS"], row).await
+        let headings = ["TENANT", "SINCE", "TIMEZONE", "LABELS"];
+        print_pages(&pages, output, self.limit, headings, row).await
     }
 }
 
@@ -245,27 +211,22 @@ impl One {
             endpoint.find_json(&format!("{path}/configs/{FEATURE_PREFERENCES}")).await?;
         tenant["preferences"] =
             document.map_or_else(|| json!({}), |document| document["config_value"].clone());
-        match output {
-            Output::Json => print_line(&tenant)?,
-            Output::Text => print_tenant(&tenant)?,
-        }
-        Ok(())
+        output.print(&tenant, || in_words(&tenant))
     }
 }
 
-fn print_tenant(tenant: &Value) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    let (timezone, labels) = (shown(&tenant["timezone"]), labels(&tenant["labels"]));
-    writeln!(
-        stdout,
-        "{}, since {}, timezone {timezone}, labels {labels}",
-        shown(&tenant["tenant_id"]),
-        shown(&tenant["created_at"])
-    )?;
-    for (feature, preference) in tenant["preferences"].as_object().into_iter().flatten() {
-        writeln!(stdout, "{feature}: {preference}")?;
-    }
-    Ok(())
+fn in_words(tenant: &Value) -> String {
+    let text = |field: &str| shown(&tenant[field]);
+    let head = format!(
+        "{}, since {}, timezone {}, labels {}",
+        text("tenant_id"),
+        text("created_at"),
+        text("timezone"),
+        labels(&tenant["labels"])
+    );
+    let preferences = tenant["preferences"].as_object().into_iter().flatten();
+    let preferences = preferences.map(|(feature, preference)| format!("{feature}: {preference}"));
+    std::iter::once(head).chain(preferences).collect::<Vec<_>>().join("\n")
 }
 
 impl History {
@@ -274,8 +235,8 @@ impl History {
         let parameters = vec![("feature_type", self.feature.as_ref().map(ToString::to_string))];
         let pages = Pages {
             endpoint: &endpoint,
+            list: PagedList::by_cursor("history", PAGE),
             path: format!("{}/history", path(&self.tenant)),
-            items: "history",
             parameters,
         };
         let row = |entry: &Value| {
@@ -292,34 +253,31 @@ impl History {
                 shown(&entry["after"]),
             ]
         };
-        pages.print(output, self.limit, ["AT", "BY", "WHAT", "VERSION", "THEN"], row).await
+        let headings = ["AT", "BY", "WHAT", "VERSION", "THEN"];
+        print_pages(&pages, output, self.limit, headings, row).await
     }
 }
 
 impl Erase {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         if !self.yes {
-            let text = format!(
-                "nothing brings {:?} back once erased; --yes does it",
-                self.tenant.as_str()
-            );
-            return Err(WrongInput(text).into());
+            let tenant = self.tenant.as_str();
+            let text = format!("nothing brings {tenant:?} back once erased; --yes does it");
+            return Err(wrong_input(text));
         }
         let endpoint = self.endpoint.connect(environment, Access::Change).await?;
         let receipt = endpoint.delete(&path(&self.tenant)).await?;
-        match output {
-            Output::Json => print_line(&receipt)?,
-            Output::Text => writeln!(
-                io::stdout(),
+        let text = |field: &str| shown(&receipt[field]);
+        output.print(&receipt, || {
+            format!(
                 "erased at {}: {} preferences, {} entries of the history; the number {} stands \
                  where the name stood",
-                shown(&receipt["erased_at"]),
-                shown(&receipt["preferences"]),
-                shown(&receipt["history_entries"]),
-                shown(&receipt["number"]),
-            )?,
-        }
-        Ok(())
+                text("erased_at"),
+                text("preferences"),
+                text("history_entries"),
+                text("number"),
+            )
+        })
     }
 }
 
@@ -327,16 +285,12 @@ impl Link {
     async fn run(&self, environment: &Environment, output: Output) -> anyhow::Result<()> {
         // A link is signed and not stored.
         let endpoint = self.endpoint.connect(environment, Access::Look).await?;
-        let request = json!({"expires_in": self.expires_in});
-        let made: Value = endpoint
-            .send_json(Method::POST, &format!("{}/links", path(&self.tenant)), &request)
-            .await?;
-        match output {
-            Output::Json => print_line(&made)?,
-            Output::Text => {
-                writeln!(io::stdout(), "{}", shown(&made["token"]))?;
-                eprintln!("good until {}", shown(&made["expires_at"]));
-            }
+        let request = json!({"expires_in": self.expires_in.as_str()});
+        let path = format!("{}/links", path(&self.tenant));
+        let made: Value = endpoint.send_json(Method::POST, &path, &request).await?;
+        output.print(&made, || shown(&made["token"]))?;
+        if output == Output::Text {
+            eprintln!("good until {}", shown(&made["expires_at"]));
         }
         Ok(())
     }

@@ -8,9 +8,11 @@ use anyhow::Context;
 use cohort_batch_agent::{AgentClock, SimulatedClock, SystemClock};
 use cohort_preferences::Clock;
 
-use super::{Access, Endpoint, bearer};
+use super::access::Access;
+use super::client::Endpoint;
+use super::request::bearer;
 use crate::config::Environment;
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 use crate::lifecycle::{DataDir, admin_key, read_admin_key};
 use crate::services::{
     CONFIG_DATABASE, OwnKey, client_at, open_config_service, open_ledger, registry_without_agent,
@@ -22,8 +24,8 @@ use crate::simulated::Simulated;
 /// A free port that only this machine reaches.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Opens the stores of the folder: read-only to look; to change something locked, and made if they
-/// are not there.
+/// Opens the databases of the folder: read-only to look; locked to change something, and made if
+/// they are not there.
 pub(super) async fn open(
     folder: &Path,
     access: Access,
@@ -38,8 +40,8 @@ pub(super) async fn open(
     }
 }
 
-/// What looks as an agent does speaks HTTP to the Config Database, as an agent does: here at a port
-/// of loopback.
+/// Opens the databases read-only. To look as an agent does takes HTTP to the Config Database, which
+/// is then served at this address of loopback.
 async fn open_to_look(
     folder: &Path,
     environment: &Environment,
@@ -51,7 +53,7 @@ async fn open_to_look(
             "{folder_text} is no data folder: it holds no {CONFIG_DATABASE}; `cohort up --data \
              {folder_text}` makes one"
         );
-        return Err(WrongInput(text).into());
+        return Err(wrong_input(text));
     }
     let key = read_admin_key(folder)?;
     let key = key.with_context(|| {
@@ -79,7 +81,7 @@ async fn open_to_look(
     Ok(Endpoint::InProcess { router, key: bearer(&key)?, _held: None, _serving: serving })
 }
 
-/// A simulated folder is looked at as of its end.
+/// Returns the clock of the folder: a simulated one is looked at as of its end.
 fn clock_of(folder: &Path) -> anyhow::Result<Arc<dyn AgentClock>> {
     Ok(match Simulated::read(folder)? {
         Some(simulated) => Arc::new(SimulatedClock::starting_at(simulated.end)),
@@ -89,7 +91,7 @@ fn clock_of(folder: &Path) -> anyhow::Result<Arc<dyn AgentClock>> {
 
 async fn open_to_change(folder: &Path, environment: &Environment) -> anyhow::Result<Endpoint> {
     if let Some(simulated) = Simulated::read(folder)? {
-        return Err(WrongInput(format!("{}: {}", folder.display(), simulated.reason())).into());
+        return Err(wrong_input(format!("{}: {}", folder.display(), simulated.reason())));
     }
     let held = DataDir::lock(folder).await?;
     let config = open_config_service(folder, Arc::new(SystemClock), None).await?;

@@ -1,4 +1,4 @@
-//! An agent of a run: the real scheduler and processor on the real service and a ledger, with a
+//! The agent of a bench: the real scheduler and processor on the real service and a ledger, with a
 //! handler that only notes when it was called.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use cohort_batch_agent::{
     AgentClock, DynamicBatchScheduler, EnhancedBatchProcessor, Handler, HandlerError, Ledger,
-    RunId, UserResult, Work,
+    RunId, SystemClock, UserResult, Work,
 };
 use cohort_config_client::ConfigDatabaseClient;
 use cohort_preferences::{BatchConfig, Clock, Job};
@@ -18,9 +18,10 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::stage::Stage;
 use super::users;
 
-/// How often everything is read anew.
+/// How often everything is read again.
 const POLL_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How many agents there were: each has a name of its own.
@@ -47,7 +48,7 @@ impl Notes {
         Arc::new(Self { clock, calls: Mutex::default() })
     }
 
-    /// The calls since the last time that they were taken.
+    /// Returns the calls since the last time that they were taken.
     pub(super) fn take(&self) -> Vec<Called> {
         std::mem::take(&mut self.calls.lock().expect("nobody panics while it notes a call"))
     }
@@ -78,7 +79,19 @@ pub(super) struct Working {
     task: JoinHandle<()>,
 }
 
+/// Users called at once, as many as an agent calls unless told otherwise.
+const MOST_AT_ONCE: usize = 25;
+
 impl Agent {
+    /// Reads the schedules of the one job, on the host's clock and with the ledger of the stage.
+    pub(super) async fn ready_on(
+        stage: &Stage,
+        client: ConfigDatabaseClient,
+    ) -> anyhow::Result<Self> {
+        let (ledger, clock) = (Arc::clone(&stage.ledger), Arc::new(SystemClock));
+        Self::ready(client, ledger, clock.clone(), Notes::new(clock), MOST_AT_ONCE).await
+    }
+
     /// Reads the schedules of the one job.
     pub(super) async fn ready(
         client: ConfigDatabaseClient,
@@ -102,7 +115,7 @@ impl Agent {
         Ok(Self { scheduler: Arc::new(scheduler), processor })
     }
 
-    /// How many groups it has schedules for.
+    /// Returns how many groups it has schedules for.
     pub(super) fn schedules(&self) -> usize {
         self.scheduler.schedules().len()
     }

@@ -21,8 +21,8 @@ const PAGE: usize = 1_000;
 /// Pages that wait to be written.
 const PAGES_AHEAD: usize = 4;
 
-/// Reads all members of the feature as of an instant, and writes a row for each; says how long it
-/// took.
+/// Reads all members of the feature as of an instant, and writes a row for each; returns how long
+/// that took.
 pub(super) async fn drain(stage: &Stage, as_of: Timestamp) -> anyhow::Result<Duration> {
     let client = stage.client()?;
     let groups = client
@@ -34,7 +34,7 @@ pub(super) async fn drain(stage: &Stage, as_of: Timestamp) -> anyhow::Result<Dur
         .collect::<Vec<_>>();
     let (pages, read) = mpsc::channel(PAGES_AHEAD);
     let started = Instant::now();
-    let writing = tokio::spawn(write(stage.place.address.clone(), read));
+    let writing = tokio::spawn(write(stage.scratch.address.clone(), read));
     for some in groups.chunks(1_000) {
         let mut cursor = None;
         loop {
@@ -113,7 +113,7 @@ async fn write_postgres(url: &str, mut pages: mpsc::Receiver<Vec<Member>>) -> an
     Ok(db.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await?)
 }
 
-/// Number and key of each user.
+/// Returns the number and the key of each user.
 fn rows(members: &[Member]) -> anyhow::Result<Vec<(i64, String)>> {
     let (job, nominal): (JobId, NominalTime) = ("bench".parse()?, "2026-12-07T09:00".parse()?);
     let row = |member: &Member| {

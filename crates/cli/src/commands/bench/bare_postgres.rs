@@ -16,8 +16,8 @@ use super::users;
 /// Users of a transaction.
 const USERS_A_TRANSACTION: u64 = 10_000;
 
-/// Writes so many users into the schema of a service that holds nothing; says how long the database
-/// took.
+/// Writes so many users into the schema of a service that holds nothing; returns how long the
+/// database took.
 pub(super) async fn write(
     mut client: Client,
     schema: &str,

@@ -18,8 +18,8 @@ const USERS_A_TRANSACTION: u64 = 10_000;
 /// Rows of a statement.
 const ROWS_A_STATEMENT: usize = 500;
 
-/// Writes so many users into the file of a service that holds nothing; says how long the database
-/// took.
+/// Writes so many users into the file of a service that holds nothing; returns how long the
+/// database took.
 pub(super) fn write(path: &Path, users: u64) -> anyhow::Result<Duration> {
     let mut database = open(path).context("cannot open the database")?;
     write_groups(&database).context("cannot write the groups")?;
@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, users: u64) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
-/// As the service opens it.
+/// Opens the file as the service does.
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let database = Connection::open(path)?;
     database.pragma_update(None, "journal_mode", "WAL")?;

@@ -5,15 +5,13 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use cohort_batch_agent::SystemClock;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::agent::{Agent, Notes, Working};
-use super::database::{Database, DatabaseArgs};
-use super::figure::{Runs, Workload, p99};
+use super::agent::{Agent, Working};
+use super::figure::{median, p99};
 use super::loopback::{self, Requests};
-use super::stage::{Stage, write_lines};
+use super::measurement::BenchArgs;
+use super::stage::Stage;
 use super::users;
 use crate::config::Environment;
 use crate::services::BASE;
@@ -21,19 +19,17 @@ use crate::services::BASE;
 const EXAMPLE: &str = r#"Example:
   cohort bench change --users 100000 --changes 2000
 
-Each figure is a line {"workload","backend","n","metric","unit","value","runs"}: in_force_p50 and in_force_p99 (from the
-answer to a PUT until the agent's schedules have the change, one change at a time; nothing where it was quicker than the
-answer), rate (PUTs answered a second, over all connections), all_in_force (from the last of these answers until the
-schedules have them all)."#;
+Each figure is a line {"workload","backend","n","metric","unit","value","runs"}: in_force_p50 and
+in_force_p99 (from the answer to a PUT until the agent's schedules have the change, one change at a
+time; nothing where it was quicker than the answer), rate (PUTs answered a second, over all
+connections), all_in_force (from the last of these answers until the schedules have them all)."#;
 
 /// Measure how soon a changed preference is in force
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BenchChange {
-    /// How many users are stored
-    #[arg(long, value_name = "N", default_value_t = 100_000,
-        value_parser = clap::value_parser!(u64).range(1..))]
-    users: u64,
+    #[command(flatten)]
+    bench: BenchArgs,
     /// How many changes one at a time, in a run
     #[arg(long, value_name = "N", default_value_t = 1_000,
         value_parser = clap::value_parser!(u64).range(1..))]
@@ -46,72 +42,34 @@ pub(crate) struct BenchChange {
     #[arg(long, value_name = "N", default_value_t = 32,
         value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
-    #[command(flatten)]
-    runs: Runs,
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
-/// What the runs measured.
-#[derive(Default)]
-struct Measured {
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-    rates: Vec<f64>,
-    all_in_force: Vec<f64>,
 }
 
 impl BenchChange {
     pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
-        let database = self.database.database(environment)?;
-        let stage = self.fill(&database).await?;
-        let clock = Arc::new(SystemClock);
-        let agent = Agent::ready(
-            stage.client()?,
-            Arc::clone(&stage.ledger),
-            clock.clone(),
-            Notes::new(clock),
-            25,
-        )
-        .await?
-        .work();
-        let mut measured = Measured::default();
-        for run in 1..=self.runs.count {
-            let mut lags = self.one_by_one(&stage, &agent, run).await?;
-            lags.sort_by(f64::total_cmp);
+        let mut measurement = self.bench.begin("change", environment)?;
+        let stage = measurement.stage(users::line).await?;
+        let agent = Agent::ready_on(&stage, stage.client()?).await?.work();
+        for run in measurement.runs() {
+            let lags = self.one_by_one(&stage, &agent, run).await?;
             let (rate, all_in_force) = self.at_once(&stage, &agent, run).await?;
-            let (median, high) =
-                (lags[lags.len() / 2], p99(lags).context("there is a change at least")?);
-            eprintln!(
-                "run {run}: in force after {median:.2} ms, p99 {high:.2} ms; {rate:.0} changes a \
-                 second, all in force {all_in_force:.1} ms later"
+            let middle = median(&lags).context("there is a change at least")?;
+            let high = p99(lags).context("there is a change at least")?;
+            measurement.note("in_force_p50", "ms", middle);
+            measurement.note("in_force_p99", "ms", high);
+            measurement.note("rate", "changes/s", rate);
+            measurement.note("all_in_force", "ms", all_in_force);
+            let told = format!(
+                "in force after {middle:.2} ms, p99 {high:.2} ms; {rate:.0} changes a second, all \
+                 in force {all_in_force:.1} ms later"
             );
-            measured.p50.push(median);
-            measured.p99.push(high);
-            measured.rates.push(rate);
-            measured.all_in_force.push(all_in_force);
+            measurement.end_run(run, &told);
         }
         agent.stop().await?;
         stage.end().await?;
-        let workload = Workload { name: "change", backend: database.name(), users: self.users };
-        workload.print("in_force_p50", "ms", &measured.p50)?;
-        workload.print("in_force_p99", "ms", &measured.p99)?;
-        workload.print("rate", "changes/s", &measured.rates)?;
-        workload.print("all_in_force", "ms", &measured.all_in_force)?;
-        Ok(())
+        measurement.finish()
     }
 
-    async fn fill(&self, database: &Database) -> anyhow::Result<Stage> {
-        let input = TempDir::new().context("cannot make a folder")?;
-        let lines = input.path().join("lines.jsonl");
-        write_lines(&lines, (0..self.users).map(users::line))?;
-        let stage = Stage::empty(database).await?;
-        stage.import(&lines, self.users).await?;
-        eprintln!("{} users are stored", self.users);
-        Ok(stage)
-    }
-
-    /// Milliseconds from each answer until its change is in force.
+    /// Returns the milliseconds from each answer until its change is in force.
     async fn one_by_one(
         &self,
         stage: &Stage,
@@ -121,7 +79,7 @@ impl BenchChange {
         let client = stage.client()?;
         let mut lags = Vec::with_capacity(self.changes as usize);
         for change in 0..self.changes {
-            let tenant = users::tenant(change * 7_919 % self.users);
+            let tenant = users::tenant(change * 7_919 % self.bench.users);
             let receipt = client
                 .set_feature_preference(&tenant, users::FEATURE, &changed(change, run))
                 .await?;
@@ -132,7 +90,8 @@ impl BenchChange {
         Ok(lags)
     }
 
-    /// Changes answered a second, and the milliseconds from the last answer until all are in force.
+    /// Returns the changes answered a second, and the milliseconds from the last answer until all
+    /// are in force.
     async fn at_once(
         &self,
         stage: &Stage,
@@ -140,7 +99,7 @@ impl BenchChange {
         run: u64,
     ) -> anyhow::Result<(f64, f64)> {
         let put = |change: u64| {
-            let tenant = users::tenant(change * 7_919 % self.users);
+            let tenant = users::tenant(change * 7_919 % self.bench.users);
             loopback::put(
                 &format!("{BASE}/tenants/{tenant}/preferences/{}", users::FEATURE),
                 &stage.key,
@@ -159,7 +118,7 @@ impl BenchChange {
     }
 }
 
-/// A preference of another time than the last run's, far from now.
+/// Returns a preference for another time than the last run's, far from now.
 fn changed(change: u64, run: u64) -> Value {
     let minute = (change * 13 + run * 7) % (24 * 60);
     json!({

@@ -1,4 +1,4 @@
-//! Which database a benchmark uses, and a place of its own in it for each run.
+//! Which database a bench uses, and a scratch database of its own there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,10 +14,10 @@ use tokio_postgres::{Client, NoTls};
 
 use super::{bare_postgres, bare_sqlite};
 use crate::config::Environment;
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 use crate::services::{CONFIG_DATABASE, LEDGER, open_ledger_at};
 
-const SERVER_HELP: &str = "The PostgreSQL server, spoken to without TLS; each run has a schema of \
+const SERVER_HELP: &str = "The PostgreSQL server, spoken to without TLS; each bench has schemas of \
     its own there [default: DATABASE_URL]";
 
 /// Which database.
@@ -39,15 +39,15 @@ enum Backend {
     Postgres,
 }
 
-/// A database in which benchmarks have places.
+/// Where benches have their databases.
 pub(super) enum Database {
     Sqlite,
     /// At this address.
     Postgres(String),
 }
 
-/// A place for one run, which goes with it.
-pub(super) struct Place {
+/// A database for one bench, which is removed with it.
+pub(super) struct Scratch {
     /// Where the service finds it.
     pub(super) address: DatabaseAddress,
     /// Holds the file of SQLite, and what else a run needs.
@@ -62,15 +62,14 @@ impl DatabaseArgs {
         match environment.database(self.database_url.as_deref(), None)? {
             DatabaseAddress::Postgres { url, .. } => Ok(Database::Postgres(url)),
             DatabaseAddress::Sqlite(_) => {
-                Err(WrongInput("--backend postgres: expected an address postgres://…".into())
-                    .into())
+                Err(wrong_input("--backend postgres: expected an address postgres://…"))
             }
         }
     }
 }
 
 impl Database {
-    /// As figures name it.
+    /// Returns the name in the figures.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -78,25 +77,25 @@ impl Database {
         }
     }
 
-    /// A place that nobody has used.
-    pub(super) fn place(&self) -> anyhow::Result<Place> {
-        static PLACES: AtomicU32 = AtomicU32::new(0);
+    /// Returns a database that nobody has used.
+    pub(super) fn scratch(&self) -> anyhow::Result<Scratch> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = TempDir::new().context("cannot make a folder")?;
         let address = match self {
             Self::Sqlite => DatabaseAddress::Sqlite(folder.path().join(CONFIG_DATABASE)),
             Self::Postgres(url) => {
-                let place = PLACES.fetch_add(1, Ordering::Relaxed);
+                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
                 DatabaseAddress::Postgres {
                     url: url.clone(),
-                    schema: format!("cohort_bench_{}_{place}", std::process::id()),
+                    schema: format!("cohort_bench_{}_{number}", std::process::id()),
                 }
             }
         };
-        Ok(Place { address, folder })
+        Ok(Scratch { address, folder })
     }
 }
 
-impl Place {
+impl Scratch {
     /// Opens it as `cohort up` does, but that this one sender may ask as often as it likes.
     pub(super) async fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<ConfigService> {
         let options = ConfigServiceOptions::new(self.address.clone(), clock);
@@ -104,8 +103,8 @@ impl Place {
         ConfigService::open(options).await.with_context(|| format!("cannot open {}", self.address))
     }
 
-    /// The ledger of an agent, in the same database; each handle is as another process would have
-    /// it.
+    /// Opens the ledger of an agent, in the same database; each handle is as another process would
+    /// have it.
     pub(super) async fn open_ledger(&self) -> anyhow::Result<Arc<dyn Ledger>> {
         open_ledger_at(&self.ledger()).await
     }
@@ -120,7 +119,7 @@ impl Place {
     }
 
     /// Has the bare driver write so many users into the tables of a service that holds nothing;
-    /// says how long it took.
+    /// returns how long it took.
     pub(super) async fn write_bare(&self, users: u64) -> anyhow::Result<Duration> {
         self.open(Arc::new(SystemClock)).await?.shutdown();
         match &self.address {
@@ -136,7 +135,7 @@ impl Place {
         }
     }
 
-    /// Takes away what a run has left.
+    /// Removes what a bench has left.
     pub(super) async fn remove(self) -> anyhow::Result<()> {
         for address in [&self.address, &self.ledger()] {
             if let DatabaseAddress::Postgres { url, schema } = address {
@@ -152,7 +151,7 @@ impl Place {
     }
 }
 
-/// A connection to a PostgreSQL server.
+/// Connects to a PostgreSQL server.
 pub(super) async fn connect(url: &str) -> anyhow::Result<Client> {
     let (client, connection) =
         tokio_postgres::connect(url, NoTls).await.context("cannot connect to PostgreSQL")?;

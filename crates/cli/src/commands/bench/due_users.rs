@@ -3,9 +3,11 @@
 
 use std::sync::LazyLock;
 
-use cohort_preferences::Zone;
+use cohort_batch_agent::SystemClock;
+use cohort_preferences::{Clock, Zone};
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::users;
@@ -48,7 +50,8 @@ static FAR_ZONES: LazyLock<Vec<String>> = LazyLock::new(|| Zone::available().tak
 const DAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// A user's line of an import, due at this full hour with all others, in one of so many groups.
+/// Returns a user's line of an import, due at this full hour with all others, in one of so many
+/// groups.
 pub(super) fn due_line(user: u64, groups: u64, at: Timestamp) -> String {
     line(user, due_preference(user % groups, at))
 }
@@ -74,8 +77,14 @@ fn due_preference(group: u64, at: Timestamp) -> Value {
         "timezone": zone.name()})
 }
 
-/// A user's line of an import, in one of so many groups none of which is due for a week.
-pub(super) fn far_line(user: u64, groups: u64, today: Date) -> String {
+/// Returns the lines of users in so many groups, none of which is due for a week from now on.
+pub(super) fn far_lines(groups: u64) -> impl Fn(u64) -> String {
+    let today = TimeZone::UTC.to_datetime(SystemClock.now()).date();
+    move |user| far_line(user, groups, today)
+}
+
+/// Returns a user's line of an import, in one of so many groups none of which is due for a week.
+fn far_line(user: u64, groups: u64, today: Date) -> String {
     let group = user % groups;
     let (zone, slot) = (&FAR_ZONES[(group / SLOTS_A_ZONE) as usize], group % SLOTS_A_ZONE);
     let time = format!("{:02}:{:02}", slot / 60 % 24, slot % 60);

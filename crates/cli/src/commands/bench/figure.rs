@@ -1,71 +1,79 @@
-//! A figure: a line of JSON with the median of its runs.
+//! Figures: lines of JSON, each with the median of its runs.
 
 use std::io::{self, Write};
 
-use clap::Args;
 use serde::Serialize;
 
-/// How often a workload is measured.
-#[derive(Args)]
-pub(super) struct Runs {
-    /// How many runs; a figure is their median
-    #[arg(long = "runs", value_name = "N", default_value_t = 5,
-        value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) count: u64,
+/// The figures of a workload, in the order in which they were first noted.
+pub(super) struct Figures {
+    workload: &'static str,
+    backend: &'static str,
+    users: u64,
+    metrics: Vec<Metric>,
 }
 
-/// One figure.
+/// What the runs measured of one thing.
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+    runs: Vec<f64>,
+}
+
+/// One figure, as it is printed.
 #[derive(Debug, Serialize)]
-pub(super) struct Figure {
+struct Figure {
     /// What was done.
-    pub(super) workload: &'static str,
+    workload: &'static str,
     /// On which database.
-    pub(super) backend: &'static str,
+    backend: &'static str,
     /// How many users.
-    pub(super) n: u64,
+    n: u64,
     /// What was measured.
-    pub(super) metric: &'static str,
+    metric: &'static str,
     /// In what.
-    pub(super) unit: &'static str,
+    unit: &'static str,
     /// The median of `runs`.
-    pub(super) value: f64,
-    /// Each run's.
-    pub(super) runs: Vec<f64>,
+    value: f64,
+    /// What each run measured.
+    runs: Vec<f64>,
 }
 
-/// What a workload's figures share.
-#[derive(Clone, Copy)]
-pub(super) struct Workload {
-    pub(super) name: &'static str,
-    pub(super) backend: &'static str,
-    pub(super) users: u64,
-}
+impl Figures {
+    pub(super) fn of(workload: &'static str, backend: &'static str, users: u64) -> Self {
+        Self { workload, backend, users, metrics: Vec::new() }
+    }
 
-impl Workload {
-    /// Prints a figure, unless nothing was measured.
-    pub(super) fn print(
-        self,
-        metric: &'static str,
-        unit: &'static str,
-        runs: &[f64],
-    ) -> io::Result<()> {
-        let Some(value) = median(runs) else { return Ok(()) };
-        let (value, runs) = (rounded(value), runs.iter().copied().map(rounded).collect());
-        let figure = Figure {
-            workload: self.name,
+    /// Notes what a run measured.
+    pub(super) fn note(&mut self, name: &'static str, unit: &'static str, value: f64) {
+        match self.metrics.iter_mut().find(|metric| metric.name == name) {
+            Some(metric) => metric.runs.push(value),
+            None => self.metrics.push(Metric { name, unit, runs: vec![value] }),
+        }
+    }
+
+    /// Prints a line for each metric.
+    pub(super) fn print(&self) -> io::Result<()> {
+        let figures = self.metrics.iter().filter_map(|metric| self.figure(metric));
+        figures
+            .into_iter()
+            .try_for_each(|figure| writeln!(io::stdout(), "{}", serde_json::to_string(&figure)?))
+    }
+
+    fn figure(&self, metric: &Metric) -> Option<Figure> {
+        Some(Figure {
+            workload: self.workload,
             backend: self.backend,
             n: self.users,
-            metric,
-            unit,
-            value,
-            runs,
-        };
-        writeln!(io::stdout(), "{}", serde_json::to_string(&figure)?)
+            metric: metric.name,
+            unit: metric.unit,
+            value: rounded(median(&metric.runs)?),
+            runs: metric.runs.iter().copied().map(rounded).collect(),
+        })
     }
 }
 
-/// The middle one; of an even number the mean of the two in the middle; `None` of nothing.
-fn median(runs: &[f64]) -> Option<f64> {
+/// Returns the middle value, or the mean of the two in the middle; `None` of nothing.
+pub(super) fn median(runs: &[f64]) -> Option<f64> {
     let mut sorted = runs.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (low, high) =
@@ -73,13 +81,13 @@ fn median(runs: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*low, *high))
 }
 
-/// The value that 99 of 100 do not exceed; `None` of nothing.
+/// Returns the value that 99 of 100 do not exceed; `None` of nothing.
 pub(super) fn p99(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get((values.len() * 99).div_ceil(100).checked_sub(1)?).copied()
 }
 
-/// To three decimals below ten, else to whole numbers: more is noise.
+/// Rounds to three decimals below ten, else to whole numbers: more is noise.
 fn rounded(value: f64) -> f64 {
     if value.abs() < 10.0 { (value * 1000.0).round() / 1000.0 } else { value.round() }
 }

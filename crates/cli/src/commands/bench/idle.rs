@@ -7,26 +7,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use cohort_batch_agent::SystemClock;
-use cohort_preferences::Clock;
-use jiff::tz::TimeZone;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::database::{Database, DatabaseArgs};
-use super::due_users::{MOST_FAR_GROUPS, far_line};
-use super::figure::Workload;
+use super::due_users::{MOST_FAR_GROUPS, far_lines};
+use super::measurement::BenchArgs;
 use super::memory;
-use super::stage::{Stage, write_lines};
+use super::stage::Stage;
 use super::users;
 use crate::config::Environment;
-use crate::services::BASE;
+use crate::services::{BASE, LEDGER};
 
 const EXAMPLE: &str = r#"Example:
   cohort bench idle --users 1000000 --groups 5000 --seconds 60
 
-The agent is a process of its own (`cohort agent`). Each figure is a line {"workload","backend","n","metric","unit","value",
-"runs"}: cpu (of one processor, once it is ready and has come to rest), memory (resident). Linux only."#;
+The agent is a process of its own (`cohort agent`). Each figure is a line {"workload","backend","n",
+"metric","unit","value","runs"}: cpu (of one processor, once it is ready and has come to rest),
+memory (resident). Linux only."#;
+
+const RUNS_HELP: &str = "How many runs, each of a new process; a figure is their median";
 
 /// How long an agent has to come to rest once it is ready.
 const REST: Duration = Duration::from_secs(3);
@@ -36,12 +35,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Measure what an agent costs that has nothing to do
 #[derive(Args)]
-#[command(after_help = EXAMPLE)]
+#[command(
+    after_help = EXAMPLE,
+    mut_arg("users", |users| users.default_value("1000000")),
+    mut_arg("runs", |runs| runs.default_value("3").help(RUNS_HELP))
+)]
 pub(crate) struct BenchIdle {
-    /// How many users are stored
-    #[arg(long, value_name = "N", default_value_t = 1_000_000,
-        value_parser = clap::value_parser!(u64).range(1..))]
-    users: u64,
+    #[command(flatten)]
+    bench: BenchArgs,
     /// In how many groups, none of which is due
     #[arg(long, value_name = "N", default_value_t = 5_000,
         value_parser = clap::value_parser!(u64).range(1..=MOST_FAR_GROUPS))]
@@ -50,53 +51,32 @@ pub(crate) struct BenchIdle {
     #[arg(long, value_name = "S", default_value_t = 60,
         value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// How many runs, each of a new process; a figure is their median
-    #[arg(long, value_name = "N", default_value_t = 3,
-        value_parser = clap::value_parser!(u64).range(1..))]
-    runs: u64,
-    #[command(flatten)]
-    database: DatabaseArgs,
 }
 
 impl BenchIdle {
     pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
-        let database = self.database.database(environment)?;
-        let stage = far_users(&database, self.users, self.groups).await?;
-        let (mut shares, mut resident) = (Vec::new(), Vec::new());
-        for run in 1..=self.runs {
+        let mut measurement = self.bench.begin("idle", environment)?;
+        let stage = measurement.stage(far_lines(self.groups)).await?;
+        for run in measurement.runs() {
             let agent = AgentProcess::start(&stage).await?;
             tokio::time::sleep(REST).await;
-            let (before, began) = (memory::processor_time(agent.child.id())?, Instant::now());
-            tokio::time::sleep(Duration::from_secs(self.seconds)).await;
-            let worked = memory::processor_time(agent.child.id())?.saturating_sub(before);
-            let share = worked.as_secs_f64() / began.elapsed().as_secs_f64() * 100.0;
+            let share = self.processor_share(agent.child.id()).await?;
             let megabytes = memory::resident(agent.child.id())?;
-            eprintln!("run {run}: {share:.3} % of a processor, {megabytes:.1} MB");
-            shares.push(share);
-            resident.push(megabytes);
+            measurement.note("cpu", "%", share);
+            measurement.note("memory", "MB", megabytes);
+            measurement.end_run(run, &format!("{share:.3} % of a processor, {megabytes:.1} MB"));
         }
         stage.end().await?;
-        let workload = Workload { name: "idle", backend: database.name(), users: self.users };
-        workload.print("cpu", "%", &shares)?;
-        workload.print("memory", "MB", &resident)?;
-        Ok(())
+        measurement.finish()
     }
-}
 
-/// A service with so many users in groups that are not due for a week.
-pub(super) async fn far_users(
-    database: &Database,
-    users: u64,
-    groups: u64,
-) -> anyhow::Result<Stage> {
-    let input = TempDir::new().context("cannot make a folder")?;
-    let lines = input.path().join("lines.jsonl");
-    let today = TimeZone::UTC.to_datetime(SystemClock.now()).date();
-    write_lines(&lines, (0..users).map(|user| far_line(user, groups, today)))?;
-    let stage = Stage::empty(database).await?;
-    stage.import(&lines, users).await?;
-    eprintln!("{users} users in {} groups are stored", groups.min(users));
-    Ok(stage)
+    /// Returns what a process uses of one processor, in per cent.
+    async fn processor_share(&self, process: u32) -> anyhow::Result<f64> {
+        let (before, began) = (memory::processor_time(process)?, Instant::now());
+        tokio::time::sleep(Duration::from_secs(self.seconds)).await;
+        let worked = memory::processor_time(process)?.saturating_sub(before);
+        Ok(worked.as_secs_f64() / began.elapsed().as_secs_f64() * 100.0)
+    }
 }
 
 /// `cohort agent` on a service of this process.
@@ -111,15 +91,15 @@ impl AgentProcess {
         let folder = TempDir::new().context("cannot make a folder")?;
         let config = batch_config(&folder)?;
         let program = std::env::current_exe().context("cannot tell which program this is")?;
-        let mut command = Command::new(program);
-        command.arg("agent").arg("--listen").arg("127.0.0.1:0").arg("--batch-config").arg(config);
-        command
-            .arg("--ledger-url")
-            .arg(format!("sqlite://{}", folder.path().join("ledger.db").display()));
-        command
+        let ledger = format!("sqlite://{}", folder.path().join(LEDGER).display());
+        let child = Command::new(program)
+            .args(["agent", "--listen", "127.0.0.1:0", "--ledger-url", &ledger, "--batch-config"])
+            .arg(config)
             .env("CONFIG_SERVICE_URL", format!("http://{}{BASE}", stage.address()))
-            .env("CONFIG_SERVICE_API_KEY", &stage.key);
-        let child = command.stdout(Stdio::piped()).spawn().context("cannot start the agent")?;
+            .env("CONFIG_SERVICE_API_KEY", &stage.key)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the agent")?;
         let mut agent = Self { child, _folder: folder };
         let ready = format!("http://{}/readyz", agent.address().await?);
         while !reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()) {
@@ -129,7 +109,7 @@ impl AgentProcess {
         Ok(agent)
     }
 
-    /// Where it says that it listens.
+    /// Returns where it says that it listens.
     async fn address(&mut self) -> anyhow::Result<String> {
         let output = self.child.stdout.take().context("the agent has no output")?;
         let read = tokio::task::spawn_blocking(move || {

@@ -1,16 +1,16 @@
 //! `cohort bench import`: how many preferences a second are validated, grouped, in the history and
 //! durable.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
 use clap::Args;
-use tempfile::TempDir;
+use cohort_batch_agent::SystemClock;
 
-use super::database::{Database, DatabaseArgs};
-use super::figure::{Runs, Workload};
+use super::measurement::{BenchArgs, Measurement};
 use super::memory::{forget_peak_memory, peak_memory};
-use super::stage::{Stage, write_lines};
+use super::population::Population;
+use super::stage::Stage;
 use super::users;
 use crate::config::Environment;
 
@@ -18,72 +18,63 @@ const EXAMPLE: &str = r#"Example:
   cohort bench import --users 1000000 --runs 5
   cohort bench import --backend postgres --database-url postgres://postgres@127.0.0.1/postgres
 
-Each figure is a line {"workload","backend","n","metric","unit","value","runs"}: rate, bare_driver_rate (the same rows
-into the same tables with the same indexes, by the driver alone), ratio_to_bare_driver, peak_memory (of the whole
-process: service, sender and all)."#;
+Each figure is a line {"workload","backend","n","metric","unit","value","runs"}: rate,
+bare_driver_rate (the same rows into the same tables with the same indexes, by the driver alone),
+ratio_to_bare_driver, peak_memory (of the whole process: service, sender and all)."#;
 
 /// Measure an import over HTTP against the bare database driver
 #[derive(Args)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, mut_arg("users", |users| users.default_value("1000000")))]
 pub(crate) struct BenchImport {
-    /// How many users
-    #[arg(long, value_name = "N", default_value_t = 1_000_000,
-        value_parser = clap::value_parser!(u64).range(1..))]
-    users: u64,
     #[command(flatten)]
-    runs: Runs,
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
-/// What the runs measured.
-#[derive(Default)]
-struct Measured {
-    rates: Vec<f64>,
-    bare_rates: Vec<f64>,
-    ratios: Vec<f64>,
-    memory: Vec<f64>,
+    bench: BenchArgs,
 }
 
 impl BenchImport {
     pub(super) async fn run(&self, environment: &Environment) -> anyhow::Result<()> {
-        let database = self.database.database(environment)?;
-        let input = TempDir::new().context("cannot make a folder")?;
-        let lines = input.path().join("lines.jsonl");
-        let bytes = write_lines(&lines, (0..self.users).map(users::line))?;
-        eprintln!(
+        let mut measurement = self.bench.begin("import", environment)?;
+        let population = Population::write(measurement.users, users::line)?;
+        measurement.say(&format!(
             "{} users in {} groups, {} bytes a line",
-            self.users,
-            users::GROUPS.min(self.users),
-            bytes / self.users
-        );
-        let mut measured = Measured::default();
-        for run in 1..=self.runs.count {
-            forget_peak_memory();
-            let stage = Stage::empty(&database).await?;
-            let started = Instant::now();
-            stage.import(&lines, self.users).await?;
-            let rate = self.users as f64 / started.elapsed().as_secs_f64();
-            measured.memory.extend(peak_memory());
-            stage.end().await?;
-
-            let place = database.place()?;
-            let bare_rate = self.users as f64 / place.write_bare(self.users).await?.as_secs_f64();
-            place.remove().await?;
-            eprintln!("run {run}: {rate:.0} a second; the bare driver {bare_rate:.0}");
-            measured.rates.push(rate);
-            measured.bare_rates.push(bare_rate);
-            measured.ratios.push(rate / bare_rate);
+            population.users,
+            users::GROUPS.min(population.users),
+            population.bytes / population.users
+        ));
+        for run in measurement.runs() {
+            let (rate, memory) = import(&measurement, &population).await?;
+            let bare_rate = import_bare(&measurement).await?;
+            measurement.note("rate", "preferences/s", rate);
+            measurement.note("bare_driver_rate", "preferences/s", bare_rate);
+            measurement.note("ratio_to_bare_driver", "1", rate / bare_rate);
+            if let Some(memory) = memory {
+                measurement.note("peak_memory", "MB", memory);
+            }
+            measurement
+                .end_run(run, &format!("{rate:.0} a second; the bare driver {bare_rate:.0}"));
         }
-        self.print(&database, &measured)
+        measurement.finish()
     }
+}
 
-    fn print(&self, database: &Database, measured: &Measured) -> anyhow::Result<()> {
-        let workload = Workload { name: "import", backend: database.name(), users: self.users };
-        workload.print("rate", "preferences/s", &measured.rates)?;
-        workload.print("bare_driver_rate", "preferences/s", &measured.bare_rates)?;
-        workload.print("ratio_to_bare_driver", "1", &measured.ratios)?;
-        workload.print("peak_memory", "MB", &measured.memory)?;
-        Ok(())
-    }
+/// Returns how many users are stored a second, and the peak of memory where it is known.
+async fn import(
+    measurement: &Measurement,
+    population: &Population,
+) -> anyhow::Result<(f64, Option<f64>)> {
+    forget_peak_memory();
+    let stage = Stage::with_clock(&measurement.database, Arc::new(SystemClock)).await?;
+    let started = Instant::now();
+    stage.import(population).await?;
+    let rate = population.users as f64 / started.elapsed().as_secs_f64();
+    let memory = peak_memory();
+    stage.end().await?;
+    Ok((rate, memory))
+}
+
+/// Returns how many users the bare driver writes a second.
+async fn import_bare(measurement: &Measurement) -> anyhow::Result<f64> {
+    let scratch = measurement.database.scratch()?;
+    let took = scratch.write_bare(measurement.users).await?;
+    scratch.remove().await?;
+    Ok(measurement.users as f64 / took.as_secs_f64())
 }

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 /// The requests to send, each as it goes over the wire.
 pub(super) type Requests = Arc<Vec<Vec<u8>>>;
 
-/// Sends all requests over so many connections, each of which must be answered by 200; says how
-/// long it took.
+/// Sends all requests over so many connections, each of which must be answered by 200; returns how
+/// long that took.
 pub(super) async fn send_all(
     address: SocketAddr,
     requests: &Requests,
@@ -35,26 +35,25 @@ pub(super) async fn send_all(
     Ok(started.elapsed())
 }
 
-/// The body of the answer to one request.
+/// Returns the body of the answer to one request.
 pub(super) async fn body_of(address: SocketAddr, request: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut connection = Connection::open(address).await?;
     let head = connection.exchange(request).await?;
     Ok(connection.answer[head..].to_vec())
 }
 
-/// A GET as it goes over the wire.
+/// Returns a GET as it goes over the wire.
 pub(super) fn get(path: &str, key: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n")
         .into_bytes()
 }
 
-/// A PUT of JSON as it goes over the wire.
+/// Returns a PUT of JSON as it goes over the wire.
 pub(super) fn put(path: &str, key: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
-        "PUT {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: \
-         application/json\r\n\
-         content-length: {length}\r\n\r\n{body}"
+        "PUT {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }
@@ -84,7 +83,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a request and reads its answer; says where the body begins.
+    /// Sends a request and reads its answer; returns where the body begins.
     async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<usize> {
         self.stream.write_all(request).await?;
         self.answer.clear();
@@ -99,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// The head of the answer, once all of it is there.
+    /// Returns the head of the answer, once all of it is there.
     fn head(&self) -> anyhow::Result<Option<Head>> {
         let Some(end) = memchr::memmem::find(&self.answer, b"\r\n\r\n") else { return Ok(None) };
         let text = std::str::from_utf8(&self.answer[..end]).context("the answer is no HTTP")?;

@@ -1,23 +1,23 @@
-//! What processes cost, where the system says it (Linux).
+//! What processes cost, where the system tells it (Linux).
 
 use std::time::Duration;
 
 use anyhow::Context;
 
-/// Lets the peak begin anew at what is used now, where the system can (Linux).
+/// Lets the peak begin again at what is used now, where the system can (Linux).
 pub(super) fn forget_peak_memory() {
     // Without it the peak is that of the whole process so far, which is only less telling.
     drop(std::fs::write("/proc/self/clear_refs", "5"));
 }
 
-/// The most memory resident so far, in megabytes; `None` where the system does not say it (other
-/// than Linux).
+/// Returns the most memory resident so far, in megabytes; `None` where the system does not tell it
+/// (other than Linux).
 pub(super) fn peak_memory() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status.lines().find_map(|line| megabytes(line.strip_prefix("VmHWM:")?))
 }
 
-/// The memory that a process holds now, in megabytes.
+/// Returns the memory that a process holds now, in megabytes.
 pub(super) fn resident(process: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))
         .context("cannot read what the process holds")?;
@@ -27,7 +27,7 @@ pub(super) fn resident(process: u32) -> anyhow::Result<f64> {
         .context("the system does not say what the process holds")
 }
 
-/// How long processors have worked for a process. The kernel counts in hundredths of a second.
+/// Returns how long processors have worked for a process. The kernel counts hundredths of a second.
 pub(super) fn processor_time(process: u32) -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))
         .context("cannot read how long the process has worked")?;

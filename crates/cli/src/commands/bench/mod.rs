@@ -1,8 +1,13 @@
 //! `cohort bench`: each workload on its own, with its raw limit in the same run.
 //!
-//! The service is the real one on a database (a folder, or a schema of PostgreSQL) that is made for
-//! the run and removed afterwards, and it is asked over HTTP on the loopback interface by this same
-//! process. A figure is one line of JSON; what is going on stands on standard error.
+//! The service is the real one, on a database (a folder, or a schema of PostgreSQL) that is made
+//! for the bench and removed afterwards. This same process asks it over HTTP on loopback.
+//! A figure is one line of JSON on standard output; progress goes to standard error.
+//!
+//! ```text
+//! BenchArgs ─ begin ─► Measurement ─ stage ─► Stage (service, users stored)
+//!                          └ for each run: note(metric, unit, value) ─► Figures ─ finish ─► lines
+//! ```
 
 mod agent;
 mod bare_drain;
@@ -16,7 +21,9 @@ mod figure;
 mod idle;
 mod import;
 mod loopback;
+mod measurement;
 mod memory;
+mod population;
 mod read;
 mod stage;
 mod start;

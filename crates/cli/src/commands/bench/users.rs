@@ -23,18 +23,19 @@ pub(super) const SLOTS: u64 = 96;
 /// In how many groups they are, if they are enough.
 pub(super) const GROUPS: u64 = ZONES.len() as u64 * SLOTS;
 
-/// A name of which neighbours in number are no neighbours in order; no two users share one.
+/// Returns a user's name. Users whose numbers are neighbours are not neighbours by name, and no two
+/// users share a name.
 pub(super) fn tenant(user: u64) -> String {
     // An odd factor makes it a permutation of all 64-bit numbers.
     format!("user-{:016x}", user.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-/// In which group a user is, from 0.
+/// Returns the group of a user, from 0.
 pub(super) fn group(user: u64) -> u64 {
     user % GROUPS
 }
 
-/// A user's preference.
+/// Returns a user's preference.
 pub(super) fn preference(user: u64) -> String {
     let (zone, slot) = (ZONES[(group(user) / SLOTS) as usize], group(user) % SLOTS);
     json!({
@@ -50,7 +51,7 @@ pub(super) fn preference(user: u64) -> String {
     .to_string()
 }
 
-/// A user's line of an import.
+/// Returns a user's line of an import.
 pub(super) fn line(user: u64) -> String {
     format!(
         "{{\"tenant_id\":\"{}\",\"feature_type\":\"{FEATURE}\",\"preference\":{}}}\n",

@@ -1,4 +1,4 @@
-//! The demo's folder: made anew each time, and never over somebody's data.
+//! The demo's folder: made afresh each time, and never over somebody's data.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 use crate::lifecycle::{DataDir, LOCK};
 use crate::services::{CONFIG_DATABASE, LEDGER};
 use crate::simulated::{SIMULATED, Simulated};
@@ -19,15 +19,15 @@ pub(super) const BRIEFS: &str = "briefs";
 
 const TEMPLATE: &str = "brief.md.j2";
 
-/// Takes the folder for this demo: what an earlier demo left in it is removed, anything else is
-/// refused.
+/// Takes the folder for this demo. What an earlier demo left in it is removed; a folder that holds
+/// anything else is refused.
 pub(super) async fn take(path: &Path, mark: Simulated) -> anyhow::Result<DataDir> {
     if is_used(path) && !path.join(SIMULATED).exists() {
         let text = format!(
             "{} is not empty and no demo made it; --dir takes another folder",
             path.display()
         );
-        return Err(WrongInput(text).into());
+        return Err(wrong_input(text));
     }
     let held = DataDir::lock(path).await?;
     // First of all, so that a demo that is killed leaves a folder which the next one knows.
@@ -42,7 +42,7 @@ pub(super) async fn take(path: &Path, mark: Simulated) -> anyhow::Result<DataDir
     Ok(held)
 }
 
-/// Whether the folder holds anything but the lock that taking it leaves behind.
+/// Returns whether the folder holds anything but the lock that taking it leaves behind.
 fn is_used(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != LOCK))
 }

@@ -1,4 +1,4 @@
-//! What the demo did, counted from the ledger and held against the calendar.
+//! What the demo did, counted from the ledger and compared with the calendar.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -12,7 +12,7 @@ use cohort_preferences::{FeatureType, Frequency, PreferenceGroup, TenantId};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::calendar::{Expected, Move, Stretch};
+use super::calendar::{Expected, Interval, Move};
 use crate::table::table;
 
 /// The demo's result, as `--json` prints it on its last line.
@@ -21,7 +21,7 @@ pub(super) struct Report {
     users: usize,
     from: Date,
     to: Date,
-    groups: Vec<Group>,
+    groups: Vec<ScheduledGroup>,
     runs: usize,
     outcomes: Totals,
     /// How many there should be, counted from the calendar.
@@ -37,10 +37,10 @@ pub(super) struct Report {
 }
 
 #[derive(Debug, Serialize)]
-struct Group {
+struct ScheduledGroup {
     feature_type: FeatureType,
     #[serde(flatten)]
-    wish: PreferenceGroup,
+    group: PreferenceGroup,
     members: u64,
 }
 
@@ -62,7 +62,7 @@ struct MovedUser {
 /// What the report is made of besides the ledger.
 pub(super) struct Setting<'a> {
     pub(super) users: usize,
-    pub(super) stretch: Stretch,
+    pub(super) interval: Interval,
     pub(super) expected: Expected,
     pub(super) moved: Option<Move>,
     pub(super) schedules: Vec<ScheduleView>,
@@ -93,13 +93,13 @@ impl Report {
             |status| outcomes.iter().filter(|outcome| outcome.status == status).count() as u64;
         Ok(Self {
             users: setting.users,
-            from: setting.stretch.first,
-            to: setting.stretch.last,
+            from: setting.interval.first,
+            to: setting.interval.last,
             groups: setting
                 .schedules
                 .into_iter()
                 .filter(|view| view.members > 0)
-                .map(Group::from)
+                .map(ScheduledGroup::from)
                 .collect(),
             runs: runs.len(),
             outcomes: Totals {
@@ -148,7 +148,7 @@ impl Report {
             self.unaccounted
         );
         if let Some(MovedUser { tenant_id, last_daily, first_weekly }) = &self.moved_user {
-            let none = || "none in this stretch".to_owned();
+            let none = || "none in these days".to_owned();
             println!("\nScenario 2: {tenant_id} moved from daily to weekly half way.");
             println!("  last daily run    {}", last_daily.clone().unwrap_or_else(none));
             println!("  first weekly run  {}", first_weekly.clone().unwrap_or_else(none));
@@ -164,17 +164,18 @@ impl Report {
     }
 
     fn groups_table(&self) -> String {
-        let mut by_wish: BTreeMap<(Frequency, String), Vec<&Group>> = BTreeMap::new();
+        let mut by_preference: BTreeMap<(Frequency, String), Vec<&ScheduledGroup>> =
+            BTreeMap::new();
         for group in &self.groups {
-            by_wish
-                .entry((group.wish.frequency(), group.wish.time_key().to_string()))
+            by_preference
+                .entry((group.group.frequency(), group.group.time_key().to_string()))
                 .or_default()
                 .push(group);
         }
-        let rows = by_wish.into_iter().map(|((frequency, time_key), groups)| {
+        let rows = by_preference.into_iter().map(|((frequency, time_key), groups)| {
             let members: u64 = groups.iter().map(|group| group.members).sum();
             let zones: Vec<&str> =
-                groups.iter().map(|group| group.wish.timezone().name()).collect();
+                groups.iter().map(|group| group.group.timezone().name()).collect();
             [
                 frequency.to_string(),
                 time_key,
@@ -200,9 +201,9 @@ impl Report {
     }
 }
 
-impl From<ScheduleView> for Group {
+impl From<ScheduleView> for ScheduledGroup {
     fn from(view: ScheduleView) -> Self {
-        Self { feature_type: view.feature_type, wish: view.group, members: view.members }
+        Self { feature_type: view.feature_type, group: view.group, members: view.members }
     }
 }
 

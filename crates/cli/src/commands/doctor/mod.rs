@@ -1,47 +1,48 @@
-//! `cohort doctor`: what holds here and where it comes from, whether the groups are what the
-//! preferences say, and whether what was due is on record.
+//! `cohort doctor`: which settings are in force and where they come from, whether the groups are
+//! what the preferences say, and whether what was due is on record.
 
-mod account;
+mod completeness;
 
 use std::io::{self, Write};
 
 use axum::http::Method;
 use clap::Args;
-use cohort_preferences::time_zone_database_version;
+use cohort_preferences::{parse_duration, time_zone_database_version};
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::account::Account;
-use crate::commands::{Output, print_line, shown};
+use self::completeness::CompletenessCheck;
 use crate::config::{Environment, Setting};
 use crate::endpoint::{Access, Endpoint, EndpointArgs};
+use crate::output::{Output, print_line, shown};
 use crate::table::table;
 
 const EXAMPLE: &str = r#"Example:
   cohort doctor --data ./data
   cohort doctor --repair --data ./data
 
-Secrets are masked. With --json the answer is a line {"version", "time_zone_database", "settings": [{"name", "value",
-"source"}], "checks": [{"check", "passed", "detail"}], "account"}. "account" is what was due and what of it is
-on record, by job, with the occurrences that are not: {"since", "until", "jobs": [{"job_id", "due", "closed", "open",
-"unaccounted", "members", "on_record"}], "unaccounted", "named": [{"job_id", "frequency", "time_key", "timezone",
-"nominal", "scheduled_at", "fault", "run_id", "members", "on_record"}]}; null where no agent answers. A "fault" is
-no_run, members_lacking or overdue. If a check fails, the exit code is 1."#;
+Secrets are masked. With --json the answer is a line {"version", "time_zone_database", "settings":
+[{"name", "value", "source"}], "checks": [{"check", "passed", "detail"}], "account"}. "account" is
+what was due and what of it is on record, by job, with the occurrences that are not: {"since",
+"until", "jobs": [{"job_id", "due", "closed", "open", "unaccounted", "members", "on_record"}],
+"unaccounted", "named": [{"job_id", "frequency", "time_key", "timezone", "nominal", "scheduled_at",
+"fault", "run_id", "members", "on_record"}]}; null where no agent answers. A "fault" is no_run,
+members_lacking or overdue. If a check fails, the exit code is 1."#;
 
 /// Show where the configuration comes from, and check both databases
 ///
-/// The groups are computed anew from all preferences and compared, which takes as long as reading
-/// everything does. Each due occurrence's members are counted as of its instant and held against
-/// its run.
+/// The groups are computed again from all preferences and compared, which takes as long as reading
+/// everything does. The members of each due occurrence are counted as of its instant and compared
+/// with its run.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Doctor {
     /// Set the groups right where they differ
     #[arg(long)]
     repair: bool,
-    /// How far back occurrences are held against the record
-    #[arg(long, value_name = "DURATION", default_value = "48h")]
+    /// How far back occurrences are compared with the record, such as 48h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "48h", value_parser = parse_duration)]
     since: SignedDuration,
     #[command(flatten)]
     endpoint: EndpointArgs,
@@ -51,7 +52,7 @@ pub(crate) struct Doctor {
 struct Findings {
     checks: Vec<Check>,
     /// `None` if no agent answers.
-    account: Option<Account>,
+    completeness: Option<CompletenessCheck>,
 }
 
 /// One thing that was looked at.
@@ -70,15 +71,15 @@ impl Doctor {
         output: Output,
     ) -> anyhow::Result<()> {
         let settings = environment.settings();
-        let Findings { checks, account } = self.look(environment).await;
+        let Findings { checks, completeness } = self.look(environment).await;
         match output {
             Output::Json => print_line(&json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "time_zone_database": time_zone_database_version(),
                 "settings": settings, "checks": checks,
-                "account": account.map(|account| account.whole),
+                "account": completeness.map(|completeness| completeness.whole),
             }))?,
-            Output::Text => print_text(&settings, &checks, account.as_ref())?,
+            Output::Text => print_text(&settings, &checks, completeness.as_ref())?,
         }
         let failed = checks.iter().filter(|check| !check.passed).count();
         anyhow::ensure!(failed == 0, "{failed} of {} checks failed", checks.len());
@@ -88,21 +89,24 @@ impl Doctor {
     async fn look(&self, environment: &Environment) -> Findings {
         let mut checks = self.checks(environment).await;
         if checks.iter().any(|check| !check.passed) {
-            return Findings { checks, account: None };
+            return Findings { checks, completeness: None };
         }
-        let account = self.account(environment).await;
-        let verdict = match &account {
-            Ok(Some(account)) => account.verdict(),
+        let completeness = self.completeness(environment).await;
+        let verdict = match &completeness {
+            Ok(Some(completeness)) => completeness.verdict(),
             Ok(None) => Ok("no agent answers here; COHORT_AGENT_URL says where one is".to_owned()),
             Err(error) => Err(anyhow::anyhow!("{error:#}")),
         };
         checks.push(Check::of("occurrences", verdict));
-        Findings { checks, account: account.ok().flatten() }
+        Findings { checks, completeness: completeness.ok().flatten() }
     }
 
-    async fn account(&self, environment: &Environment) -> anyhow::Result<Option<Account>> {
+    async fn completeness(
+        &self,
+        environment: &Environment,
+    ) -> anyhow::Result<Option<CompletenessCheck>> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::LookAsAgent).await?;
-        Account::ask(&endpoint, self.since).await
+        CompletenessCheck::ask(&endpoint, self.since).await
     }
 
     async fn checks(&self, environment: &Environment) -> Vec<Check> {
@@ -148,31 +152,30 @@ impl Check {
             Err(error) => Self { subject, passed: false, detail: format!("{error:#}") },
         }
     }
+
+    fn row(&self) -> [String; 3] {
+        let passed = if self.passed { "ok" } else { "FAILED" };
+        [self.subject.to_owned(), passed.to_owned(), self.detail.clone()]
+    }
 }
 
-fn print_text(settings: &[Setting], checks: &[Check], account: Option<&Account>) -> io::Result<()> {
+fn print_text(
+    settings: &[Setting],
+    checks: &[Check],
+    completeness: Option<&CompletenessCheck>,
+) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(
-        stdout,
-        "cohort {}, time zone database {}\n",
-        env!("CARGO_PKG_VERSION"),
-        time_zone_database_version()
-    )?;
-    let rows = settings
-        .iter()
-        .map(|setting| [setting.name.to_owned(), setting.value.clone(), setting.source.to_owned()]);
-    writeln!(stdout, "{}\n", table(["SETTING", "VALUE", "FROM"], &[], rows))?;
-    let rows = checks.iter().map(|check| {
-        [
-            check.subject.to_owned(),
-            if check.passed { "ok" } else { "FAILED" }.to_owned(),
-            check.detail.clone(),
-        ]
-    });
-    writeln!(stdout, "{}", table(["CHECK", "", "DETAIL"], &[], rows))?;
-    account
-        .map(Account::tables)
+    let (version, zones) = (env!("CARGO_PKG_VERSION"), time_zone_database_version());
+    writeln!(stdout, "cohort {version}, time zone database {zones}\n")?;
+    writeln!(stdout, "{}\n", table(["SETTING", "VALUE", "FROM"], &[], settings.iter().map(row)))?;
+    writeln!(stdout, "{}", table(["CHECK", "", "DETAIL"], &[], checks.iter().map(Check::row)))?;
+    completeness
+        .map(CompletenessCheck::tables)
         .unwrap_or_default()
         .iter()
         .try_for_each(|table| writeln!(stdout, "\n{table}"))
+}
+
+fn row(setting: &Setting) -> [String; 3] {
+    [setting.name.to_owned(), setting.value.clone(), setting.source.to_owned()]
 }

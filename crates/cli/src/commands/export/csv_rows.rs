@@ -37,7 +37,7 @@ impl<W: Write> CsvRows<W> {
         Ok(Self { rows, without_column: BTreeMap::new(), left_out: 0 })
     }
 
-    /// Writes a preference, unless it says more than the columns hold; says whether it did.
+    /// Writes a preference, unless it says more than the columns hold; returns whether it did.
     pub(super) fn write(
         &mut self,
         tenant: &str,
@@ -73,7 +73,7 @@ impl<W: Write> CsvRows<W> {
         }
     }
 
-    /// Writes what is still in memory, and says what was left out.
+    /// Writes what is still in memory, and prints what was left out.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.rows.flush()?;
         if self.left_out > MOST_NAMED {
@@ -88,7 +88,7 @@ impl<W: Write> CsvRows<W> {
     }
 }
 
-/// A value as a cell. A list of one weekday keeps its `|`, so that it stays a list.
+/// Returns a value as a cell. A list of one weekday keeps its `|`, so that it stays a list.
 fn cell(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -125,7 +125,13 @@ mod tests {
             json!({"preferred_day": ["monday"]}),
             json!({"preferred_day": 31, "template_overrides": {}}),
         ]);
-        let lines = "\"a,b\",posts,false,weekly,,monday|friday,,\"{\"\"a\"\":\"\"\\\"\"\\n\"\"}\"\n\"a,b\",posts,,,,monday|,,\n\"a,b\",posts,,,,31,,{}\n";
+        let lines = [
+            r#""a,b",posts,false,weekly,,monday|friday,,"{""a"":""\""\n""}""#,
+            r#""a,b",posts,,,,monday|,,"#,
+            r#""a,b",posts,,,,31,,{}"#,
+            "",
+        ]
+        .join("\n");
         assert_eq!(text, format!("{}\n{lines}", COLUMNS.join(",")));
         assert_eq!(done, [true, true, true]);
     }

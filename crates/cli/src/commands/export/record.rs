@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
-use super::{Target, bar, print_summary, write_line};
-use crate::commands::Output;
-use crate::endpoint::{Endpoint, query};
+use super::target::{Target, write_line};
+use crate::endpoint::{Endpoint, List, Pages};
+use crate::output::Output;
 
 /// What was written.
 #[derive(Debug, Default, Serialize)]
@@ -16,57 +16,33 @@ struct Summary {
     outcomes: u64,
 }
 
-#[derive(Deserialize)]
-struct RunPage {
-    runs: Vec<Value>,
-    next_before: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct OutcomePage {
-    outcomes: Vec<Value>,
-    next_cursor: Option<String>,
-}
-
+/// Writes all runs and outcomes.
 pub(super) async fn export(
     endpoint: &Endpoint,
     target: &Target,
     output: Output,
 ) -> anyhow::Result<()> {
-    let (mut writer, bar) = (target.open()?, bar(target.is_terminal(), "lines"));
-    let mut summary = Summary::default();
-    let mut before = None;
-    loop {
-        let page: RunPage = endpoint
-            .get_json(&query("/runs", [("before", before), ("limit", Some("1000".into()))]))
-            .await?;
-        page.runs.iter().try_for_each(|run| write_line(&mut writer, &json!({ "run": run })))?;
-        summary.runs += page.runs.len() as u64;
-        bar.count(summary.runs);
-        let Some(next) = page.next_before else { break };
-        before = Some(next.to_string());
-    }
-    let mut cursor = None;
-    loop {
-        let page: OutcomePage = endpoint
-            .get_json(&query("/outcomes", [("cursor", cursor), ("limit", Some("5000".into()))]))
-            .await?;
-        page.outcomes
-            .iter()
-            .try_for_each(|outcome| write_line(&mut writer, &json!({ "outcome": outcome })))?;
-        summary.outcomes += page.outcomes.len() as u64;
-        bar.count(summary.runs + summary.outcomes);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
-    }
+    let mut writer = target.open()?;
+    let (mut summary, progress) = (Summary::default(), target.progress("lines"));
+    let list = |list, path: &str| Pages { endpoint, list, path: path.into(), parameters: vec![] };
+    let runs = list(List::RUNS, "/runs");
+    runs.each(usize::MAX, |run| {
+        summary.runs += 1;
+        progress.set(summary.runs);
+        write_line(&mut writer, &json!({ "run": run }))
+    })
+    .await?;
+    let outcomes = list(List::by_cursor("outcomes", 5_000), "/outcomes");
+    outcomes
+        .each(usize::MAX, |outcome| {
+            summary.outcomes += 1;
+            progress.set(summary.runs + summary.outcomes);
+            write_line(&mut writer, &json!({ "outcome": outcome }))
+        })
+        .await?;
     writer.flush()?;
-    bar.end();
+    progress.finish();
     target.keep()?;
-    let text = match output {
-        Output::Json => serde_json::to_string(&summary)?,
-        Output::Text => format!("{} runs, {} outcomes", summary.runs, summary.outcomes),
-    };
-    Ok(print_summary(&text, target.is_stdout())?)
+    let text = format!("{} runs, {} outcomes", summary.runs, summary.outcomes);
+    target.print_summary(output, &summary, text)
 }

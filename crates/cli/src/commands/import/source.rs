@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 
 /// How much of the input is read at once.
 const READ_SIZE: usize = 64 * 1024;
 
-/// How much of a file's beginning tells it from another.
-const TELLING: u64 = 1 << 20;
+/// How many of a file's first bytes are compared to tell it from another.
+const COMPARED: u64 = 1 << 20;
 
 /// How preferences are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -63,15 +63,15 @@ pub(super) struct Rest {
     input: Box<dyn AsyncRead + Send + Unpin>,
 }
 
-/// A place in a file where a line or record begins.
-struct Place {
+/// Where a line or record of a file begins.
+struct LinePosition {
     header: Vec<u8>,
     offset: u64,
     lines_before: u64,
 }
 
 impl Format {
-    /// The format that a file's name promises.
+    /// Returns the format that a file's name promises.
     pub(crate) fn of_name(path: &Path) -> Self {
         match path.extension() {
             Some(extension) if extension.eq_ignore_ascii_case("csv") => Self::Csv,
@@ -96,28 +96,29 @@ impl Source {
         }
         let about = File::open(path).and_then(|file| file.metadata());
         let about = about
-            .map_err(|error| WrongInput(format!("cannot read {}: {error}", path.display())))?;
+            .map_err(|error| wrong_input(format!("cannot read {}: {error}", path.display())))?;
         if about.is_dir() {
-            return Err(WrongInput(format!("{} is a folder", path.display())).into());
+            return Err(wrong_input(format!("{} is a folder", path.display())));
         }
         Ok(Self { file: Some(path.into()), size: about.is_file().then_some(about.len()), format })
     }
 
-    /// In bytes; `None` for a stream.
+    /// Returns the size in bytes; `None` for a stream.
     pub(super) fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// Whether it has a beginning to which one can go back: a pipe has none.
+    /// Returns whether it can be read from its beginning again: a pipe cannot.
     pub(super) fn can_be_read_again(&self) -> bool {
         self.size.is_some()
     }
 
-    /// `None` for a stream.
+    /// Returns by what the file is known again; `None` for a stream.
     pub(super) fn fingerprint(&self) -> anyhow::Result<Option<Fingerprint>> {
         let (Some(path), Some(size)) = (&self.file, self.size) else { return Ok(None) };
         let mut beginning = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(TELLING).read_to_end(&mut beginning));
+        let read =
+            File::open(path).and_then(|file| file.take(COMPARED).read_to_end(&mut beginning));
         read.with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Some(Fingerprint {
             size,
@@ -126,7 +127,8 @@ impl Source {
         }))
     }
 
-    /// What comes behind this line, 0 for everything. The line's own record may come once more.
+    /// Returns what comes behind this line, 0 for everything. The line's own record may come once
+    /// more.
     pub(super) async fn behind(&self, line: u64) -> anyhow::Result<Rest> {
         let kind = self.format.media_type();
         let Some(path) = &self.file else {
@@ -142,7 +144,7 @@ impl Source {
         let opened = tokio::task::spawn_blocking(move || open_behind(&path, format, line))
             .await
             .context("reading broke down")?;
-        let (file, Place { header, offset, lines_before }) =
+        let (file, LinePosition { header, offset, lines_before }) =
             opened.with_context(|| format!("cannot read on behind line {line}"))?;
         Ok(Rest {
             kind,
@@ -155,7 +157,7 @@ impl Source {
 }
 
 impl Rest {
-    /// The bytes to send; `read` counts those that come from the source.
+    /// Returns the bytes to send; `read` counts those that come from the source.
     pub(super) fn bytes(
         self,
         read: Arc<AtomicU64>,
@@ -168,10 +170,10 @@ impl Rest {
     }
 }
 
-fn open_behind(path: &Path, format: Format, line: u64) -> anyhow::Result<(File, Place)> {
+fn open_behind(path: &Path, format: Format, line: u64) -> anyhow::Result<(File, LinePosition)> {
     let mut file = File::open(path)?;
     let place = match (line, format) {
-        (0, _) => Place { header: Vec::new(), offset: 0, lines_before: 0 },
+        (0, _) => LinePosition { header: Vec::new(), offset: 0, lines_before: 0 },
         (_, Format::Jsonl) => behind_line(BufReader::with_capacity(READ_SIZE, &file), line)?,
         (_, Format::Csv) => at_record(&file, line)?,
     };
@@ -179,7 +181,7 @@ fn open_behind(path: &Path, format: Format, line: u64) -> anyhow::Result<(File, 
     Ok((file, place))
 }
 
-fn behind_line(mut file: impl BufRead, line: u64) -> io::Result<Place> {
+fn behind_line(mut file: impl BufRead, line: u64) -> io::Result<LinePosition> {
     let (mut offset, mut passed) = (0, 0);
     while passed < line {
         let skipped = file.skip_until(b'\n')?;
@@ -189,15 +191,15 @@ fn behind_line(mut file: impl BufRead, line: u64) -> io::Result<Place> {
         offset += skipped as u64;
         passed += 1;
     }
-    Ok(Place { header: Vec::new(), offset, lines_before: passed })
+    Ok(LinePosition { header: Vec::new(), offset, lines_before: passed })
 }
 
-/// The place of the record that begins on this line, or of one shortly before.
+/// Returns where the record begins that stands on this line, or one shortly before.
 ///
 /// A record's position is where the reader stood before it: at or behind the first line of the
 /// record before, and never behind its own. So none whose position is above the line was passed
 /// over.
-fn at_record(mut file: &File, line: u64) -> anyhow::Result<Place> {
+fn at_record(mut file: &File, line: u64) -> anyhow::Result<LinePosition> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -212,7 +214,11 @@ fn at_record(mut file: &File, line: u64) -> anyhow::Result<Place> {
     let mut header = vec![0; behind_header.byte() as usize];
     file.rewind()?;
     file.read_exact(&mut header)?;
-    Ok(Place { header, offset: place.byte(), lines_before: place.line() - behind_header.line() })
+    Ok(LinePosition {
+        header,
+        offset: place.byte(),
+        lines_before: place.line() - behind_header.line(),
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! How far an import is, in a small file beside the one that is imported.
 //!
-//! It counts only for the same file (size and beginning) and the same life of the Config Database:
-//! the feed's position at the beginning is kept, and a database that does not know it is another
-//! one, or was restored (F7, F11).
+//! The file is used only for the same input (size and beginning) and the same Config Database: it
+//! keeps the feed's position at the beginning, and a database that does not know that position is
+//! another one, or was restored (F7, F11).
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Summary;
 use super::source::Fingerprint;
+use super::summary::Summary;
 use crate::endpoint::{Endpoint, query};
-use crate::failure::WrongInput;
+use crate::failure::wrong_input;
 
 /// How far an import is. The default is at its beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Left {
+pub(super) struct Done {
     /// The line of the last result.
     pub(super) line: u64,
     /// What became of the lines so far.
@@ -40,11 +40,12 @@ pub(super) struct StateFile {
 #[derive(Serialize, Deserialize)]
 struct Written {
     file: Fingerprint,
-    left: Left,
+    #[serde(rename = "left")]
+    done: Done,
 }
 
 impl StateFile {
-    /// The state of this file, in its own folder or in another one.
+    /// Returns the state file of this input, in its own folder or in another one.
     pub(super) fn of(
         file: &Path,
         folder: Option<&Path>,
@@ -55,9 +56,7 @@ impl StateFile {
         name.push(".cohort-progress");
         let path = match folder {
             Some(folder) if !folder.is_dir() => {
-                return Err(
-                    WrongInput(format!("--state: {} is no folder", folder.display())).into()
-                );
+                return Err(wrong_input(format!("--state: {} is no folder", folder.display())));
             }
             Some(folder) => folder.join(name),
             None => file.with_file_name(name),
@@ -65,9 +64,9 @@ impl StateFile {
         Ok(Self { path, fingerprint })
     }
 
-    /// How far the import was; `None` if it never began, or the file or the Config Database is
-    /// another one.
-    pub(super) async fn read(&self, endpoint: &Endpoint) -> anyhow::Result<Option<Left>> {
+    /// Reads how far the import was; `None` if it never began, or if the input or the Config
+    /// Database is another one.
+    pub(super) async fn read(&self, endpoint: &Endpoint) -> anyhow::Result<Option<Done>> {
         let text = match std::fs::read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -77,20 +76,20 @@ impl StateFile {
                 });
             }
         };
-        let Ok(Written { file, left }) = serde_json::from_slice(&text) else { return Ok(None) };
-        let is_same = file == self.fingerprint && knows(endpoint, left.position.as_deref()).await?;
+        let Ok(Written { file, done }) = serde_json::from_slice(&text) else { return Ok(None) };
+        let is_same = file == self.fingerprint && knows(endpoint, done.position.as_deref()).await?;
         if !is_same {
             eprintln!(
                 "{} is of another file or another Config Database: beginning anew",
                 self.path.display()
             );
         }
-        Ok(is_same.then_some(left))
+        Ok(is_same.then_some(done))
     }
 
     /// Replaces what the file says, whole or not at all.
-    pub(super) fn write(&self, left: &Left) -> anyhow::Result<()> {
-        let written = Written { file: self.fingerprint.clone(), left: left.clone() };
+    pub(super) fn write(&self, done: &Done) -> anyhow::Result<()> {
+        let written = Written { file: self.fingerprint.clone(), done: done.clone() };
         let mut next = self.path.clone().into_os_string();
         next.push(".new");
         let write = || {
@@ -101,7 +100,7 @@ impl StateFile {
         write().with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Takes the file away, if there is one: the import is through.
+    /// Removes the file, if there is one: the import is through.
     pub(super) fn remove(&self) -> anyhow::Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -114,7 +113,7 @@ impl StateFile {
     }
 }
 
-/// The feed's position now; `None` if this key may not read it.
+/// Returns the feed's position now; `None` if this key may not read it.
 pub(super) async fn position_of(endpoint: &Endpoint) -> Option<String> {
     let page: Value = endpoint
         .get_json(&query("/preferences/changes", [("since_id", Some("now".into()))]))
