@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod export;
 mod folder;
+mod house;
 mod import;
 mod jobs;
 mod kill;
