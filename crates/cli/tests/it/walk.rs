@@ -1,8 +1,8 @@
-//! The README's walk, executed as it stands there.
+//! The walk through the README and the page on handlers, executed as it stands there.
 //!
 //! A fenced block whose info string says `walk=NAME` is part of it: a name with a dot is a file, a
 //! block of `sh` is a step, and another block shows what the step or the service of that name says.
-//! Only the addresses are replaced, by free ones. What is printed has to be what the README shows,
+//! Only the addresses are replaced, by free ones. What is printed has to be what the pages show,
 //! but for instants.
 
 use std::io::{BufRead, BufReader};
@@ -18,16 +18,23 @@ use axum::routing::post;
 use serde_json::Value;
 use tokio::sync::mpsc::unbounded_channel;
 
-/// Where the README's `cohort up` listens.
+/// The pages that the walk goes through.
+const PAGES: [&str; 2] =
+    [include_str!("../../../../README.md"), include_str!("../../../../docs/HANDLERS.md")];
+
+/// The steps that the tests below take; a page may have no other.
+const STEPS: [&str; 6] = ["up", "import", "put", "outcome", "http", "result"];
+
+/// Where the pages' `cohort up` listens.
 const SERVICE: &str = "127.0.0.1:8000";
 
-/// Where the README's own service listens.
+/// Where the pages' own service listens.
 const HANDLER: &str = "127.0.0.1:9000";
 
 /// Longer than the minute that the walk says a step may take.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// A block of the README that is part of the walk.
+/// A block of a page that is part of the walk.
 struct Block {
     is_step: bool,
     name: String,
@@ -42,12 +49,12 @@ struct Walk {
 }
 
 impl Walk {
-    /// Writes the README's files, with this address in place of that of the README's own service.
+    /// Writes the pages' files, with this address in place of that of the pages' own service.
     fn start(handler: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let readme = include_str!("../../../../README.md");
-        let blocks =
-            blocks(&readme.replace(SERVICE, &free_address().to_string()).replace(HANDLER, handler));
+        let service = free_address().to_string();
+        let text = PAGES.concat().replace(SERVICE, &service).replace(HANDLER, handler);
+        let blocks = blocks(&text);
         for file in blocks.iter().filter(|block| block.name.contains('.')) {
             std::fs::write(folder.path().join(&file.name), &file.text).expect("written");
         }
@@ -66,7 +73,7 @@ impl Walk {
 
     fn block(&self, name: &str, is_step: bool) -> &str {
         let block = self.blocks.iter().find(|block| block.name == name && block.is_step == is_step);
-        &block.unwrap_or_else(|| panic!("the README lacks the block {name}")).text
+        &block.unwrap_or_else(|| panic!("the pages lack the block {name}")).text
     }
 
     fn shell(&self, script: &str) -> Command {
@@ -118,7 +125,7 @@ impl Walk {
         String::from_utf8(stdout).expect("text")
     }
 
-    /// Runs a step whose output is what the README shows.
+    /// Runs a step whose output is what the page shows.
     fn run_as_shown(&self, step: &str) {
         let printed = self.run(step);
         assert_eq!(without_instants(&printed), without_instants(self.shown(step)), "{printed}");
@@ -134,9 +141,9 @@ impl Drop for Walk {
     }
 }
 
-fn blocks(readme: &str) -> Vec<Block> {
+fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    let mut lines = readme.lines();
+    let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let Some(info) = line.strip_prefix("```") else { continue };
         let text: String = lines
@@ -207,6 +214,13 @@ fn the_walk_of_the_readme_does_what_the_readme_shows() {
     walk.run_as_shown("import");
     walk.run_as_shown("put");
     walk.run_as_shown("outcome");
+}
+
+#[test]
+fn every_step_of_the_pages_is_taken() {
+    let blocks = blocks(&PAGES.concat());
+    let steps = blocks.iter().filter(|block| block.is_step).map(|block| block.name.as_str());
+    assert_eq!(steps.collect::<Vec<_>>(), STEPS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
