@@ -7,6 +7,7 @@
 //! * [`circles`]: the modules of a crate import each other in one direction.
 //! * [`borders`]: which crate may depend on what; where SQL, status codes and the environment are.
 //! * [`documents`]: paths and links that the documents name exist.
+//! * [`references`]: the reference pages name every table, metric and variable.
 //! * [`shape`]: the width of lines and the length of files.
 //! * [`words`]: names that were given up stay away.
 
@@ -15,6 +16,7 @@ mod circles;
 mod code;
 mod documents;
 mod modules;
+mod references;
 mod shape;
 mod tree;
 mod words;
