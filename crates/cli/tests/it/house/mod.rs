@@ -6,6 +6,7 @@
 //!
 //! * [`circles`]: the modules of a crate import each other in one direction.
 //! * [`borders`]: which crate may depend on what; where SQL, status codes and the environment are.
+//! * [`commands`]: commands that the documents show are taken.
 //! * [`documents`]: paths and links that the documents name exist.
 //! * [`references`]: the reference pages name every table, metric and variable.
 //! * [`shape`]: the width of lines and the length of files.
@@ -14,6 +15,7 @@
 mod borders;
 mod circles;
 mod code;
+mod commands;
 mod documents;
 mod modules;
 mod references;
