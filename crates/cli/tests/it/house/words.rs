@@ -4,26 +4,16 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::tree::{TREE, Tree, assert_none, files, planted};
 
-/// A name that is no longer used, and what to say instead.
-const GIVEN_UP: [(&str, &str); 27] = [
+/// Words of a dialect of our own, and what to say instead, everywhere.
+const DIALECT: [(&str, &str); 15] = [
     ("Stay", "MembershipInterval"),
     ("Stretch", "Interval"),
     ("stretch", "interval"),
     ("Wish", "StatedPreference"),
     ("wish", "stated preference"),
-    ("Parts", "GroupSources"),
-    ("Mark", "Watermark"),
     ("Settlement", "ChunkResult"),
     ("settlement", "chunk_result"),
-    ("settle", "resolve"),
-    ("Ended", "MemberResult"),
-    ("Watch", "ChangeFeed"),
-    ("Seen", "LogPosition"),
-    ("Touched", "ChangedSince"),
     ("Accountant", "CompletenessCheck"),
-    ("Account", "CompletenessReport"),
-    ("AccountError", "CompletenessError"),
-    ("AccountingLedger", "CompletenessLedger"),
     ("accounting", "completeness"),
     ("doubt", "distrust_empty_list"),
     ("Paces", "Throttles"),
@@ -31,12 +21,25 @@ const GIVEN_UP: [(&str, &str); 27] = [
     ("adopt", "reload"),
     ("acts", "operations"),
     ("hands", "capacity"),
-    ("Leave", "Skip"),
-    ("leave", "skip"),
 ];
 
-/// Names of other people's libraries that are spelled alike.
-const FOREIGN: [(&str, &str); 1] = [("Parts", "axum::http::request::Parts")];
+/// Where these words meant something that another name says better. They are good words elsewhere.
+const IN_THE_AGENT: [(&str, &str); 11] = [
+    ("Parts", "GroupSources"),
+    ("Mark", "Watermark"),
+    ("settle", "resolve"),
+    ("Ended", "MemberResult"),
+    ("Watch", "ChangeFeed"),
+    ("Seen", "LogPosition"),
+    ("Touched", "ChangedSince"),
+    ("Account", "CompletenessReport"),
+    ("AccountError", "CompletenessError"),
+    ("AccountingLedger", "CompletenessLedger"),
+    ("Leave", "Skip"),
+];
+
+/// The folders of the agent and of its ledger.
+const AGENT: [&str; 2] = ["crates/batch-agent/src/", "crates/ledger/src/"];
 
 fn given_up_names(tree: &Tree) -> Vec<String> {
     let mut broken = Vec::new();
@@ -44,10 +47,10 @@ fn given_up_names(tree: &Tree) -> Vec<String> {
         let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut names = Vec::new();
         collect(tokens, &mut names);
-        for (name, instead) in GIVEN_UP {
-            let is_foreign =
-                FOREIGN.iter().any(|(foreign, path)| *foreign == name && text.contains(path));
-            if !is_foreign && names.iter().any(|found| found == name) {
+        let is_of_the_agent = AGENT.iter().any(|folder| path.starts_with(folder));
+        let of_the_agent = IN_THE_AGENT.iter().filter(|_| is_of_the_agent);
+        for (name, instead) in DIALECT.iter().chain(of_the_agent) {
+            if names.iter().any(|found| found == name) {
                 broken.push(format!("{path} says {name}: say {instead}"));
             }
         }
@@ -91,10 +94,12 @@ fn functions_are_said_to_return() {
 #[test]
 fn a_planted_name_that_was_given_up_is_seen() {
     let tree = planted(&[
-        ("a.rs", "// Settlement\nstruct Settlements; fn f() { g(Verdict::Leave) }"),
-        ("b.rs", "use axum::http::request::Parts; fn f(_: Parts) { let _ = \"settle\"; }"),
+        ("a.rs", "struct Settlements; fn f() { g(Wish, Verdict::Leave, \"Stay\") } // Stretch"),
+        ("crates/ledger/src/b.rs", "fn f() -> Verdict { Verdict::Leave }"),
         ("c.rs", "/// Answers nothing.\nfn f() {}"),
     ]);
-    assert_eq!(given_up_names(&tree), ["a.rs says Leave: say Skip"]);
+    let given_up =
+        ["a.rs says Wish: say StatedPreference", "crates/ledger/src/b.rs says Leave: say Skip"];
+    assert_eq!(given_up_names(&tree), given_up);
     assert_eq!(answering(&tree), ["c.rs:1"]);
 }
