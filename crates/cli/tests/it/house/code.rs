@@ -72,12 +72,11 @@ impl Code {
         }
     }
 
-    fn import(&mut self, name: String, mut path: Segments, is_reexport: bool) {
-        let mut name = name;
+    fn import(&mut self, mut name: String, mut path: Segments, is_reexport: bool) {
         if path.last().is_some_and(|last| last == "self") {
             path.pop();
             if name == "self" {
-                name = path.last().expect("`self` stands behind a module").clone();
+                name.clone_from(path.last().expect("`self` stands behind a module"));
             }
         }
         if !is_reexport {
