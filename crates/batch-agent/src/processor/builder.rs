@@ -1,21 +1,16 @@
 //! Putting a processor together.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use cohort_preferences::{IdError, Job, PurposeId};
-use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
 
-use super::cancel::Cancellations;
-use super::throttles::Throttles;
-use super::{EnhancedBatchProcessor, Inner};
+use super::EnhancedBatchProcessor;
 use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
 use crate::jobs::{BuildError, Jobs, Serving};
-use crate::metrics::Metrics;
 use crate::schedules::{ChangeFeed, NominalDates, Schedules};
+use crate::shared::Shared;
 use crate::source::PreferenceSource;
 use cohort_ledger::{Ledger, TzdbRelease};
 
@@ -166,26 +161,15 @@ impl ProcessorBuilder {
             Arc::clone(&schedules),
         ));
         let jobs = Jobs::new(Arc::clone(&self.ledger), serving);
-        Ok(EnhancedBatchProcessor(Arc::new(Inner {
+        let shared = Shared {
             source: self.source,
             ledger: self.ledger,
             clock: self.clock,
+            jobs,
             schedules,
             feed,
-            jobs,
-            cancellations: Cancellations::default(),
-            calls: Arc::new(Semaphore::new(self.max_concurrent_items)),
-            max_concurrent_items: self.max_concurrent_items,
-            holder: self.holder,
-            tzdb: self.tzdb,
-            in_work: Mutex::default(),
-            throttles: Throttles::default(),
-            away_since: Mutex::default(),
-            stopping: CancellationToken::new(),
-            is_at_work: AtomicBool::new(false),
-            stride: tokio::sync::Mutex::default(),
-            wake: Notify::new(),
-            metrics: Metrics::new(),
-        })))
+        };
+        let (name, calls) = (&self.holder, self.max_concurrent_items);
+        Ok(EnhancedBatchProcessor::new(shared, name, self.tzdb, calls))
     }
 }

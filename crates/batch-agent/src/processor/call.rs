@@ -2,8 +2,9 @@
 //! for its turn is looked at again right before it (D3, D4, D7, F6).
 //!
 //! ```text
-//! wait for hands (D3) ─┬─ got ─► canceled? slowed? too late? over the budget of retries? ─► handler ─► Retry-After?
-//!                      └─ the agent stops, or the purpose is slowed: nobody is called, and the users wait
+//! wait for capacity (D3)
+//!   ├─ got ─► canceled? slowed? too late? over the budget of retries? ─► handler ─► Retry-After?
+//!   └─ the agent stops, or the purpose is slowed: nobody is called, and the users wait
 //! ```
 
 use std::panic::AssertUnwindSafe;
@@ -12,14 +13,20 @@ use std::sync::Arc;
 use cohort_preferences::{Job, JobType, TenantId};
 use futures_util::{FutureExt, future};
 use jiff::Timestamp;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use tracing::Instrument;
 
+use super::cancellations::Cancellations;
+use super::capacity::{Capacity, Permits};
+use super::claimed::Claimed;
+use super::in_hand::InHand;
 use super::resolve::{MemberResult, too_late_at};
-use super::throttles::Throttle;
-use super::{Claimed, Inner};
+use super::signals::Signals;
+use super::throttles::{Throttle, Throttles};
+use crate::clock::AgentClock;
 use crate::handler::{HandlerError, ResultStatus, UserResult, UserShare, Work, failed};
 use crate::jobs::Purpose;
+use crate::metrics::Metrics;
 use cohort_ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
 
 /// A user who is to be called.
@@ -29,24 +36,36 @@ pub(super) struct Call {
     pub(super) user: UserShare,
 }
 
-/// For what is called, and how.
+/// Calls handlers, as many at once as the agent and the purpose allow.
+pub(super) struct Caller {
+    pub(super) clock: Arc<dyn AgentClock>,
+    pub(super) signals: Arc<Signals>,
+    pub(super) in_hand: Arc<InHand>,
+    pub(super) cancellations: Arc<Cancellations>,
+    pub(super) throttles: Arc<Throttles>,
+    pub(super) capacity: Arc<Capacity>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What the calls of one chunk have in common.
 struct Calling<'a> {
     chunk: &'a Chunk,
     run: &'a Run,
     job: &'a Job,
     purpose: &'a Purpose,
-    pace: Arc<Throttle>,
+    throttle: Arc<Throttle>,
 }
 
-impl Inner {
+impl Caller {
+    /// Makes the calls of a chunk. Returns what became of each user.
     pub(super) async fn call(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<MemberResult> {
         if calls.is_empty() {
             return Vec::new();
         }
         let Claimed { chunk, run, job: in_force, .. } = claimed;
         let (purpose, job) = (&*in_force.purpose, &*in_force.job);
-        let calling =
-            Calling { chunk, run, job, purpose, pace: self.throttles.of(&job.purpose_id) };
+        let throttle = self.throttles.of(&job.purpose_id);
+        let calling = Calling { chunk, run, job, purpose, throttle };
         match job.job_type {
             JobType::IndividualBatch => {
                 let each = calls.into_iter().map(|call| self.call_together(&calling, vec![call]));
@@ -66,13 +85,13 @@ impl Inner {
             return ended;
         }
         let users = calls.iter().map(|call| call.user.clone()).collect();
-        let answer = self.guarded(calling.purpose, &work(calling.run, calling.job, users)).await;
-        let result_of = |tenant_id: &TenantId| match &answer {
+        let returned = self.guarded(calling.purpose, &work(calling.run, calling.job, users)).await;
+        let result_of = |tenant_id: &TenantId| match &returned {
             Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
             Err(error) => Some(failed(tenant_id.clone(), error.clone())),
         };
         let results: Vec<_> = calls.iter().map(|call| result_of(&call.user.tenant_id)).collect();
-        self.slow(&calling.job.purpose_id, longest_pause(&results)).await;
+        self.throttles.slow(&calling.job.purpose_id, longest_pause(&results)).await;
         drop(permits);
         ended.extend(calls.into_iter().zip(results).map(|(call, result)| {
             MemberResult::Called(call.member, call.used, result.map(Box::new))
@@ -86,54 +105,45 @@ impl Inner {
         purpose: &Purpose,
         work: &Work,
     ) -> Result<Vec<UserResult>, HandlerError> {
+        let span = tracing::error_span!(
+            "call",
+            purpose_id = %work.purpose_id,
+            tenants = work.users.len(),
+        );
         let began = Instant::now();
-        let answer = AssertUnwindSafe(purpose.handler.call(work)).catch_unwind().await;
+        let call = AssertUnwindSafe(purpose.handler.call(work)).catch_unwind();
+        let returned = call.instrument(span).await;
         self.metrics.called(&work.purpose_id, began.elapsed());
-        answer.unwrap_or_else(|_panic| {
+        returned.unwrap_or_else(|_panic| {
             Err(HandlerError::Retry { detail: "the handler panicked".into(), retry_after_s: None })
         })
     }
 
-    /// Permission to call for so many users of a chunk; `None` once the agent is stopping, which
-    /// begins no calls any more (F6), once the purpose is slowed (D4), or once the claim has run
-    /// out, as after a sleep of the machine: what is done now could not be recorded (F5).
-    async fn permits(
-        &self,
-        calling: &Calling<'_>,
-        users: usize,
-    ) -> Option<[OwnedSemaphorePermit; 2]> {
+    /// Permission to call so many users of a chunk; `None` once the agent is stopping, which begins
+    /// no calls any more (F6), once the purpose is slowed (D4), or once the claim has run out, as
+    /// after a sleep of the machine: what is done now could not be recorded (F5).
+    async fn permits(&self, calling: &Calling<'_>, users: usize) -> Option<Permits> {
         let permits = tokio::select! {
             biased;
-            () = self.stopping.cancelled() => return None,
-            () = calling.pace.until_slowed_beyond(self.clock.now()) => return None,
-            permits = self.acquire(calling.purpose, users) => permits,
+            () = self.signals.until_stopping() => return None,
+            () = calling.throttle.until_slowed_beyond(self.clock.now()) => return None,
+            permits = self.capacity.acquire(calling.purpose, users) => permits,
         };
-        self.holds(calling.chunk).then_some(permits)
-    }
-
-    /// First the purpose's permits, then the agent's, always in this order (D3).
-    async fn acquire(&self, purpose: &Purpose, users: usize) -> [OwnedSemaphorePermit; 2] {
-        let of_purpose = Arc::clone(&purpose.calls)
-            .acquire_many_owned(users.min(purpose.max_concurrency) as u32)
-            .await;
-        let of_agent = Arc::clone(&self.calls)
-            .acquire_many_owned(users.min(self.max_concurrent_items) as u32)
-            .await;
-        [of_purpose, of_agent].map(|permit| permit.expect("the semaphores are never closed"))
+        self.in_hand.holds(calling.chunk).then_some(permits)
     }
 
     /// A user whose turn to be called has not come: looked at again when the purpose may be called,
     /// or at once by whoever goes on.
     fn left_waiting(&self, calling: &Calling<'_>, member: OpenMember) -> MemberResult {
         let now = self.clock.now();
-        MemberResult::Waits(member, calling.pace.slowed_until(now).unwrap_or(now))
+        MemberResult::Waits(member, calling.throttle.slowed_until(now).unwrap_or(now))
     }
 
     /// Those of these users who may be called now, and what becomes of the others.
     fn admitted(&self, calling: &Calling<'_>, calls: Vec<Call>) -> (Vec<Call>, Vec<MemberResult>) {
         let now = self.clock.now();
-        let is_canceled = self.is_canceled(calling.run.id);
-        let is_slowed = calling.pace.slowed_until(now).is_some();
+        let is_canceled = self.cancellations.contains(calling.run.id);
+        let is_slowed = calling.throttle.slowed_until(now).is_some();
         let (mut first_calls, mut retries, mut ended) = (Vec::new(), Vec::new(), Vec::new());
         for call in calls {
             if is_canceled {
@@ -148,7 +158,7 @@ impl Inner {
                 first_calls.push(call);
             }
         }
-        let mut budget = calling.pace.budget();
+        let mut budget = calling.throttle.budget();
         if !first_calls.is_empty() {
             budget.note_first_calls(first_calls.len(), now);
         }
@@ -170,10 +180,10 @@ impl Inner {
             .map(|member| too_late_at(job, run, member))
             .min()
             .filter(|too_late_at| now < *too_late_at)?;
-        let pace = self.throttles.of(&job.purpose_id);
-        let until = pace.slowed_until(now).or_else(|| {
+        let throttle = self.throttles.of(&job.purpose_id);
+        let until = throttle.slowed_until(now).or_else(|| {
             let first = open.first().filter(|_| open.iter().all(OpenMember::is_retry))?;
-            let mut budget = pace.budget();
+            let mut budget = throttle.budget();
             let is_full = budget.room_from(now) > now;
             if is_full { budget.take(open.len(), seed(run, first), now).err() } else { None }
         })?;

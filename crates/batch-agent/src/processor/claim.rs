@@ -1,9 +1,11 @@
 //! Claiming: which of what waits is taken in hand next (D7), and what is not touched yet.
 //!
 //! ```text
-//! ledger: what waits, by lanes ─► whose turn is it? ─┬─ members: the next page of a run, or several small runs
-//!                                                    ├─ chunks: as many as a claim holds
-//!                                                    └─ a suspect: one, if no other is in hand (D5)
+//! ledger: what waits, by lanes
+//!    │ whose turn is it? (`stride`)
+//!    ├─ members: the next page of a run, or several small runs
+//!    ├─ chunks: as many as a claim holds
+//!    └─ a suspect: one, if no other is in hand (D5)
 //! ```
 //!
 //! A lane in which nothing is found after all, since another agent was faster or its runs cannot be
@@ -12,45 +14,77 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cohort_ledger::{Chunk, Lane, LedgerError, OtherRuns, Run, RunId, Waiting, WaitingWork};
+use cohort_preferences::JobId;
 use jiff::Timestamp;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
-use super::{CLAIM_USERS, Claimed, Inner, ProcessError, read, resolve};
+use super::cancellations::Cancellations;
+use super::claimed::{CLAIM_USERS, Claimed};
+use super::error::ProcessError;
+use super::in_hand::InHand;
+use super::record::Recorder;
+use super::resolve::{cancel, postpone};
+use super::stride::StrideScheduler;
+use super::throttles::Throttles;
+use super::unread::{MemberReader, PAUSE_OF_UNKNOWN_JOB};
 use crate::clock::saturating_add;
-use cohort_ledger::{Chunk, Claim, Lane, LedgerError, OtherRuns, Run, RunId, Waiting, WaitingWork};
+use crate::shared::Shared;
 
-impl Inner {
+/// The size of most chunks; a claim of ready chunks takes as many as make up [`CLAIM_USERS`].
+const USERS_OF_A_CHUNK: usize = 25;
+
+/// Claims work for this agent.
+pub(super) struct Claimer {
+    pub(super) shared: Shared,
+    pub(super) in_hand: Arc<InHand>,
+    pub(super) cancellations: Arc<Cancellations>,
+    pub(super) throttles: Arc<Throttles>,
+    pub(super) reader: MemberReader,
+    pub(super) recorder: Recorder,
+    /// Held by whoever claims.
+    pub(super) stride: Mutex<StrideScheduler>,
+}
+
+/// A run whose chunks were claimed together, and what other runs of its job there are.
+type RunOfChunks = (Arc<Run>, Arc<OnceCell<OtherRuns>>);
+
+impl Claimer {
     /// The next work. Empty if there is none.
     pub(super) async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
-        let mut turns = self.stride.lock().await;
-        self.hear_of_pauses().await?;
-        let now = self.clock.now();
-        let mut waiting = self.ledger.backlog(now).await?;
-        let slowed = |waiting: &Waiting| self.slowed_until(&waiting.lane.job, now).is_some();
-        if waiting.iter().any(slowed) {
-            self.read_cancellations().await?;
-        }
-        waiting.retain(|waiting| {
-            self.may_claim(waiting) && (!slowed(waiting) || self.may_be_canceled(waiting))
-        });
-        while let Some(place) = turns.next(&waiting) {
-            let next = waiting.swap_remove(place);
-            let claimed = self.claim_from(&next.lane, next.work).await?;
+        let mut stride = self.stride.lock().await;
+        let mut waiting = self.claimable().await?;
+        while let Some(index) = stride.next(&waiting) {
+            let Waiting { lane, work, .. } = waiting.swap_remove(index);
+            let claimed = self.claim_from(&lane, work).await?;
             if !claimed.is_empty() {
-                self.metrics.claimed(claimed.len());
-                turns.charge(
-                    next.lane.priority,
-                    claimed.iter().map(|claimed| claimed.chunk.open.len()).sum(),
-                );
+                self.recorder.metrics.claimed(claimed.len());
+                let users = claimed.iter().map(|claimed| claimed.chunk.open.len()).sum();
+                stride.charge(lane.priority, users);
                 return Ok(claimed);
             }
         }
         Ok(Vec::new())
     }
 
+    /// What waits and may be claimed now.
+    async fn claimable(&self) -> Result<Vec<Waiting>, ProcessError> {
+        self.throttles.hear().await?;
+        let now = self.shared.clock.now();
+        let mut waiting = self.shared.ledger.backlog(now).await?;
+        let slowed = |waiting: &Waiting| self.slowed_until(&waiting.lane.job, now).is_some();
+        if waiting.iter().any(slowed) {
+            self.cancellations.read().await?;
+        }
+        waiting.retain(|waiting| {
+            self.may_claim(waiting) && (!slowed(waiting) || self.may_be_canceled(waiting))
+        });
+        Ok(waiting)
+    }
+
     /// When there may be something to claim; `None` if nothing waits.
     pub(super) async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError> {
-        let (coming, now) = (self.ledger.coming().await?, self.clock.now());
+        let (coming, now) = (self.shared.ledger.coming().await?, self.shared.clock.now());
         // What waits for its purpose is not ready before that may be called (D4).
         let ready_at = |waiting: Waiting| {
             self.slowed_until(&waiting.lane.job, now)
@@ -61,13 +95,19 @@ impl Inner {
 
     /// Whether the work may be taken in hand: of suspects only one at a time (D5).
     fn may_claim(&self, waiting: &Waiting) -> bool {
-        waiting.work != WaitingWork::Suspects || !self.has_suspect()
+        waiting.work != WaitingWork::Suspects || !self.in_hand.has_suspect()
     }
 
     /// Whether chunks may be there that need no call: those of canceled runs do not wait for their
     /// purpose.
     fn may_be_canceled(&self, waiting: &Waiting) -> bool {
-        waiting.work != WaitingWork::Members && self.has_canceled()
+        waiting.work != WaitingWork::Members && !self.cancellations.is_empty()
+    }
+
+    /// Until when a job's purpose is slowed; `None` if it is not, or if the job is not served here.
+    fn slowed_until(&self, job: &JobId, now: Timestamp) -> Option<Timestamp> {
+        let in_force = self.shared.jobs.find(job)?;
+        self.throttles.of(&in_force.job.purpose_id).slowed_until(now)
     }
 
     async fn claim_from(
@@ -75,22 +115,31 @@ impl Inner {
         lane: &Lane,
         work: WaitingWork,
     ) -> Result<Vec<Claimed>, ProcessError> {
-        if self.is_shared_out(lane) {
-            self.queue_members(lane).await?;
+        if self.reader.is_shared_out(lane) {
+            self.reader.queue_members(lane).await?;
         } else if work == WaitingWork::Members {
-            self.read_cancellations().await?;
-            return self.read_next_members(lane).await;
+            self.cancellations.read().await?;
+            return self.reader.read_next_members(lane).await;
         }
+        self.claim_ready(lane, work).await
+    }
+
+    async fn claim_ready(
+        &self,
+        lane: &Lane,
+        work: WaitingWork,
+    ) -> Result<Vec<Claimed>, ProcessError> {
+        let ledger = &self.shared.ledger;
         loop {
-            let claim = self.claim_now();
+            let claim = self.reader.identity.claim_now();
             let lease_until = claim.lease_until;
             let chunks = match work {
                 WaitingWork::Suspects => {
-                    self.ledger.claim_suspect(lane, claim).await?.into_iter().collect()
+                    ledger.claim_suspect(lane, claim).await?.into_iter().collect()
                 }
-                _ => self.ledger.claim_chunks(lane, claim, CLAIM_USERS / 25).await?,
+                _ => ledger.claim_chunks(lane, claim, CLAIM_USERS / USERS_OF_A_CHUNK).await?,
             };
-            self.read_cancellations().await?;
+            self.cancellations.read().await?;
             let is_last = chunks.is_empty();
             let claimed = self.with_runs(chunks, lease_until).await?;
             // What nobody works on here has been put aside, and there may be more.
@@ -100,17 +149,12 @@ impl Inner {
         }
     }
 
-    pub(super) fn claim_now(&self) -> Claim {
-        let at = self.clock.now();
-        Claim { holder: self.holder.clone(), at, lease_until: saturating_add(at, super::LEASE) }
-    }
-
     async fn with_runs(
         &self,
         chunks: Vec<Chunk>,
         lease_until: Timestamp,
     ) -> Result<Vec<Claimed>, ProcessError> {
-        let mut runs: HashMap<RunId, (Arc<Run>, Arc<OnceCell<OtherRuns>>)> = HashMap::new();
+        let mut runs: HashMap<RunId, RunOfChunks> = HashMap::new();
         let mut claimed = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let (run, others) = match runs.get(&chunk.run) {
@@ -120,35 +164,32 @@ impl Inner {
                     .or_insert((self.run_of(&chunk).await?, Arc::default()))
                     .clone(),
             };
-            match self.jobs.find(&run.job_id) {
+            match self.shared.jobs.find(&run.job_id) {
                 Some(job) => {
                     claimed.push(Claimed { chunk, lease_until, run, job, others, read: None })
                 }
-                None if self.is_canceled(run.id) => self.skip_canceled(&run, &chunk).await?,
-                None => self.leave_to_later(&run, &chunk).await?,
+                None => self.put_aside(&run, &chunk).await?,
             }
         }
         Ok(claimed)
     }
 
     async fn run_of(&self, chunk: &Chunk) -> Result<Arc<Run>, LedgerError> {
-        let run = self.ledger.run(chunk.run).await?;
+        let run = self.shared.ledger.run(chunk.run).await?;
         run.map(Arc::new)
             .ok_or_else(|| LedgerError::Corrupt(format!("chunk {} has no run", chunk.id)))
     }
 
-    /// Work of a job that cannot be served here waits for somebody who can, or for the job to come
-    /// back.
-    async fn leave_to_later(&self, run: &Run, chunk: &Chunk) -> Result<(), LedgerError> {
+    /// Work of a job that is not served here is skipped if its run was canceled; otherwise it waits
+    /// for an agent that serves the job, or for the job to come back.
+    async fn put_aside(&self, run: &Run, chunk: &Chunk) -> Result<(), LedgerError> {
+        let now = self.shared.clock.now();
+        if self.cancellations.contains(run.id) {
+            return self.recorder.record(run, cancel(chunk, now)).await;
+        }
         tracing::warn!(job_id = %run.job_id, run = %run.id,
             "a job with open work is not served here; its work waits");
-        let now = self.clock.now();
-        self.ledger
-            .record_outcomes(resolve::postpone(
-                chunk,
-                saturating_add(now, read::PAUSE_OF_UNKNOWN_JOB),
-                now,
-            ))
-            .await
+        let until = saturating_add(now, PAUSE_OF_UNKNOWN_JOB);
+        self.shared.ledger.record_outcomes(postpone(chunk, until, now)).await
     }
 }

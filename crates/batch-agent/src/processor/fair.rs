@@ -1,7 +1,7 @@
 //! Fair shares: the users of a job are served in turn by the value of a label (D7).
 //!
 //! Whoever is to be served in turn must be known first. So the members of such a job are read ahead
-//! of the hands, many pages for each claim, and wait in the ledger. The price: their settings are
+//! of their turns, many pages for each claim, and wait in the ledger. The price: their settings are
 //! read a second time when their turn comes, and a run of many pages begins a little later.
 //!
 //! What may fail: the labels cannot be read; then the run waits like one whose members cannot be
@@ -9,25 +9,30 @@
 
 use cohort_preferences::{LabelName, Member, TenantId};
 
-use super::read::Unread;
-use super::{Inner, ProcessError};
+use super::error::ProcessError;
+use super::unread::{MemberReader, Unread};
 use crate::members::PageError;
 use cohort_ledger::{Lane, MembersQueued};
 
-/// The most pages read ahead for each claim: at about 15 ms a page, hands wait an eighth of a
-/// second at most, and eight times as many users are read as are claimed.
+/// The most pages read ahead for each claim: at about 15 ms a page, a claim waits an eighth of
+/// a second at most, and eight times as many users are read as are claimed.
 const PAGES_AHEAD: usize = 8;
 
-impl Inner {
+impl MemberReader {
     /// Whether members of the lane are served in turn.
     pub(super) fn is_shared_out(&self, lane: &Lane) -> bool {
-        self.jobs.find(&lane.job).is_some_and(|in_force| in_force.job.fair_share_by.is_some())
+        self.shared
+            .jobs
+            .find(&lane.job)
+            .is_some_and(|in_force| in_force.job.fair_share_by.is_some())
     }
 
     /// Reads members of the lane into chunks that wait for their turns.
     pub(super) async fn queue_members(&self, lane: &Lane) -> Result<(), ProcessError> {
         for _page in 0..PAGES_AHEAD {
-            let Some(run) = self.ledger.next_run_to_read(lane, self.clock.now()).await? else {
+            let Some(run) =
+                self.shared.ledger.next_run_to_read(lane, self.shared.clock.now()).await?
+            else {
                 break;
             };
             if let Some(unread) = self.unread(run).await? {
@@ -46,8 +51,9 @@ impl Inner {
         };
         match read.await {
             Ok((page, values)) => {
-                let read = unread.members_read(&page, self.claim_now());
-                let is_ours = self.ledger.queue_members(MembersQueued { read, values }).await?;
+                let read = unread.members_read(&page, self.identity.claim_now());
+                let is_ours =
+                    self.shared.ledger.queue_members(MembersQueued { read, values }).await?;
                 tracing::debug!(run = %run.id, members = page.members.len(), is_ours,
                     "members wait for their turns");
                 Ok(())
@@ -66,7 +72,7 @@ impl Inner {
         };
         let tenants: Vec<TenantId> =
             members.iter().map(|member| member.tenant_id.clone()).collect();
-        let values = self.source.label_values(label, &tenants).await?;
+        let values = self.shared.source.label_values(label, &tenants).await?;
         if values.len() != members.len() {
             return Err(PageError::LabelsDiffer { asked: members.len(), answered: values.len() });
         }

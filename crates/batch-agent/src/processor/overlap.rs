@@ -7,11 +7,10 @@
 
 use std::collections::HashMap;
 
+use cohort_ledger::Run;
 use jiff::SignedDuration;
 
-use super::{Claimed, Inner};
 use crate::schedules::ON_TIME;
-use cohort_ledger::LedgerError;
 
 /// How long a user waits before it is asked again whether the earlier run has ended for them.
 pub(super) const PAUSE_OF_OVERLAP: SignedDuration = SignedDuration::from_secs(15);
@@ -19,24 +18,14 @@ pub(super) const PAUSE_OF_OVERLAP: SignedDuration = SignedDuration::from_secs(15
 /// In how many earlier runs users are still open.
 #[derive(Debug, Default)]
 pub(super) struct Overlaps {
-    earlier: HashMap<u64, usize>,
-    is_caught_up: bool,
+    pub(super) earlier: HashMap<u64, usize>,
+    /// Whether the run at hand was opened late.
+    pub(super) is_caught_up: bool,
 }
 
-impl Inner {
-    /// The overlaps of these users of a run.
-    pub(super) async fn overlaps(
-        &self,
-        claimed: &Claimed,
-        numbers: Vec<u64>,
-    ) -> Result<Overlaps, LedgerError> {
-        if numbers.is_empty() || !self.other_runs(claimed).await?.is_earlier_open {
-            return Ok(Overlaps::default());
-        }
-        let run = &claimed.run;
-        let is_caught_up = run.opened_at.duration_since(run.occurrence.at) > ON_TIME;
-        Ok(Overlaps { earlier: self.ledger.open_earlier(run, numbers).await?, is_caught_up })
-    }
+/// Whether a run was opened late, to catch up on an occurrence.
+pub(super) fn is_caught_up(run: &Run) -> bool {
+    run.opened_at.duration_since(run.occurrence.at) > ON_TIME
 }
 
 impl Overlaps {

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::backoff;
+use super::claimed::Claimed;
 use crate::clock::saturating_add;
 use crate::handler::{ResultStatus, UserResult};
 use cohort_ledger::{
@@ -33,21 +34,20 @@ pub(super) enum MemberResult {
 }
 
 /// What the chunk becomes after an attempt that ended so for its members.
-pub(super) fn settle(
-    job: &Job,
-    run: &Run,
-    chunk: &Chunk,
-    ended: Vec<MemberResult>,
+pub(super) fn resolve_chunk(
+    claimed: &Claimed,
+    results: Vec<MemberResult>,
     now: Timestamp,
 ) -> ChunkResult {
-    let called = ended.iter().any(|ended| matches!(ended, MemberResult::Called(..)));
+    let (chunk, run, job) = (&claimed.chunk, &*claimed.run, &*claimed.job.job);
+    let called = results.iter().any(|result| matches!(result, MemberResult::Called(..)));
     let attempts = chunk.attempts + u32::from(called);
     let pause = backoff::pause(attempts.max(1), chunk.id as u64);
-    let mut outcomes = Vec::with_capacity(ended.len());
+    let mut outcomes = Vec::with_capacity(results.len());
     let (mut rest, mut retried) = (Vec::new(), Vec::new());
     let (mut retry_at, mut look_at) = (None, None);
-    for ended in ended {
-        let (member, used, result) = match ended {
+    for result in results {
+        let (member, used, result) = match result {
             MemberResult::Skipped(member, reason) => {
                 outcomes.push(skipped(&member, reason));
                 continue;

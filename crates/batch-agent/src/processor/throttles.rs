@@ -1,34 +1,36 @@
-//! How fast each purpose may be called: not before an instant that its handler has named, and not
-//! too many again (D4).
+//! How fast each purpose may be called: not before an instant that its handler has named, and with
+//! a bounded share of retries (D4).
 //!
 //! ```text
-//! Retry-After of any call ─► pace in memory, at once ─► ledger ─► other agents: with each claim, and each 0.1 s of work in hand
+//! Retry-After of any call ─► throttle in memory, at once ─► ledger
+//!                                                             │ with each claim, and
+//!                                                             ▼ each 0.1 s of work in hand
+//!                                                          other agents
 //! ```
 //!
 //! While a purpose is slowed, its work is neither claimed nor called: it waits in the ledger, costs
-//! no attempt and keeps no hands busy. The budget of retries is each agent's own; a tenth of each
+//! no attempt and takes up no capacity. The budget of retries is each agent's own; a tenth of each
 //! is a tenth of all. What may fail: the ledger, then the other agents do not hear of it, and this
 //! one keeps to it all the same.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use cohort_preferences::{JobId, PurposeId};
+use cohort_ledger::{Ledger, LedgerError};
+use cohort_preferences::PurposeId;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-use super::Inner;
 use super::budget::RetryBudget;
-use crate::clock::saturating_add;
-use cohort_ledger::LedgerError;
+use crate::clock::{AgentClock, saturating_add};
 
-/// How old may be what is known of other agents' pauses before a call begins.
+/// How old the knowledge of other agents' pauses may be when a call begins.
 const FRESH: SignedDuration = SignedDuration::from_millis(100);
 
 /// Longer pauses are logged: an operator may want to know.
 const LONG: SignedDuration = SignedDuration::from_mins(10);
 
-/// The pace of one purpose.
+/// How fast one purpose may be called.
 pub(super) struct Throttle {
     not_before: watch::Sender<Timestamp>,
     budget: Mutex<RetryBudget>,
@@ -36,15 +38,11 @@ pub(super) struct Throttle {
 
 /// The throttles of all purposes that were called or heard of.
 pub(super) struct Throttles {
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn AgentClock>,
     of: Mutex<HashMap<PurposeId, Arc<Throttle>>>,
     /// When the ledger was last asked for pauses.
     heard_at: Mutex<Timestamp>,
-}
-
-impl Default for Throttles {
-    fn default() -> Self {
-        Self { of: Mutex::default(), heard_at: Mutex::new(Timestamp::MIN) }
-    }
 }
 
 impl Throttle {
@@ -52,19 +50,19 @@ impl Throttle {
         Self { not_before: watch::Sender::new(Timestamp::MIN), budget: Mutex::default() }
     }
 
-    /// Until when nobody may be called; `None` if somebody may now.
+    /// Until when nobody may be called; `None` if users may be called now.
     pub(super) fn slowed_until(&self, now: Timestamp) -> Option<Timestamp> {
         Some(*self.not_before.borrow()).filter(|not_before| *not_before > now)
     }
 
-    /// Returns once nobody may be called before an instant behind this one.
+    /// Returns once nobody may be called until some instant later than this one.
     pub(super) async fn until_slowed_beyond(&self, now: Timestamp) {
         let mut not_before = self.not_before.subscribe();
         // The sender lives as long as `self`, so waiting cannot fail.
         let _never_closed = not_before.wait_for(|not_before| *not_before > now).await;
     }
 
-    /// Returns whether it is slower now than it was.
+    /// Allows no call before this instant. Returns whether that is later than before.
     fn slow(&self, until: Timestamp) -> bool {
         self.not_before.send_if_modified(|not_before| {
             let slower = until > *not_before;
@@ -79,28 +77,27 @@ impl Throttle {
 }
 
 impl Throttles {
+    pub(super) fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn AgentClock>) -> Self {
+        Self { ledger, clock, of: Mutex::default(), heard_at: Mutex::new(Timestamp::MIN) }
+    }
+
+    /// The throttle of a purpose.
     pub(super) fn of(&self, purpose: &PurposeId) -> Arc<Throttle> {
         let mut throttles = self.of.lock().expect("the map is changed by code that does not panic");
         match throttles.get(purpose) {
-            Some(pace) => Arc::clone(pace),
+            Some(throttle) => Arc::clone(throttle),
             None => Arc::clone(
                 throttles.entry(purpose.clone()).or_insert_with(|| Arc::new(Throttle::unhurried())),
             ),
         }
     }
 
-    fn heard_at(&self) -> MutexGuard<'_, Timestamp> {
-        self.heard_at.lock().expect("the instant is changed by code that does not panic")
-    }
-}
-
-impl Inner {
-    /// Calls a purpose no more for so many seconds, nor lets others: its handler has asked for it
-    /// (D4).
+    /// Stops calls for a purpose for so many seconds, here and on other agents: its handler has
+    /// asked for it (D4).
     pub(super) async fn slow(&self, purpose: &PurposeId, seconds: u64) {
         let asked = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         let until = saturating_add(self.clock.now(), asked);
-        if asked.is_zero() || !self.throttles.of(purpose).slow(until) {
+        if asked.is_zero() || !self.of(purpose).slow(until) {
             return;
         }
         if asked > LONG {
@@ -112,25 +109,23 @@ impl Inner {
         }
     }
 
-    /// Takes over what other agents were asked for.
-    pub(super) async fn hear_of_pauses(&self) -> Result<(), LedgerError> {
+    /// Takes over the pauses that handlers have asked of other agents.
+    pub(super) async fn hear(&self) -> Result<(), LedgerError> {
         let now = self.clock.now();
-        *self.throttles.heard_at() = now;
+        *self.heard_at() = now;
         for (purpose, until) in self.ledger.slowed_purposes(now).await? {
-            self.throttles.of(&purpose).slow(until);
+            self.of(&purpose).slow(until);
         }
         Ok(())
     }
 
-    /// The same, if that has not just been done.
-    pub(super) async fn hear_of_pauses_if_due(&self) -> Result<(), LedgerError> {
-        let is_fresh = self.clock.now().duration_since(*self.throttles.heard_at()).abs() < FRESH;
-        if is_fresh { Ok(()) } else { self.hear_of_pauses().await }
+    /// The same, unless that was done a moment ago.
+    pub(super) async fn hear_if_due(&self) -> Result<(), LedgerError> {
+        let is_fresh = self.clock.now().duration_since(*self.heard_at()).abs() < FRESH;
+        if is_fresh { Ok(()) } else { self.hear().await }
     }
 
-    /// Until when a job's purpose is slowed; `None` if it is not, or if the job is not served here.
-    pub(super) fn slowed_until(&self, job: &JobId, now: Timestamp) -> Option<Timestamp> {
-        let in_force = self.jobs.find(job)?;
-        self.throttles.of(&in_force.job.purpose_id).slowed_until(now)
+    fn heard_at(&self) -> MutexGuard<'_, Timestamp> {
+        self.heard_at.lock().expect("the instant is changed by code that does not panic")
     }
 }

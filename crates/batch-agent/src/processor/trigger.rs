@@ -1,12 +1,13 @@
 //! A manual run: everybody whom a job serves, now, because an operator asked for it (D1).
 //!
-//! Each group of the job gets a run of its own, all under one name, so that who is in which group
-//! is settled by the same instant (M1). A trigger is no occurrence: it moves no watermark, counts for no
-//! date (M6), and fires whether the job is paused or not.
+//! Each group of the job gets a run of its own. All have one name and one instant, and that instant
+//! decides who is in which group (M1). A trigger is no occurrence: it moves no watermark, counts for
+//! no date (M6), and fires whether the job is paused or not.
 
 use cohort_preferences::JobId;
 
-use super::{EnhancedBatchProcessor, JobInForce};
+use super::EnhancedBatchProcessor;
+use crate::jobs::JobInForce;
 use cohort_ledger::{Firing, LedgerError, NewRun, Plan, RunId, Watermark};
 
 impl EnhancedBatchProcessor {
@@ -18,10 +19,12 @@ impl EnhancedBatchProcessor {
         let set = self.jobs().in_force();
         let Some(in_force) = set.find_planned(job) else { return Ok(None) };
         self.hear_of_changes().await;
-        let firing = Firing::triggered(self.0.clock.now());
+        let firing = Firing::triggered(self.0.shared.clock.now());
         let runs = self.runs_of(in_force, firing);
-        let watermark =
-            Watermark { replan_from: None, ..self.0.ledger.ensure_job(job, firing.at).await? };
+        let watermark = Watermark {
+            replan_from: None,
+            ..self.0.shared.ledger.ensure_job(job, firing.at).await?
+        };
         let opened = self.process_occurrences(job, Plan { watermark, runs, tzdb: None }).await?;
         Ok(Some((firing, opened)))
     }

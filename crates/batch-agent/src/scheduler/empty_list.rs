@@ -5,7 +5,7 @@
 //! schedules known are only replaced by nothing if
 //!
 //! * the change feed has told that everybody left: then nobody is known of any more, and there is
-//!   nothing to doubt; or
+//!   no reason for distrust; or
 //! * a second reading, ten minutes after the first or later, names nobody either, and none between
 //!   them named anybody.
 //!
@@ -14,7 +14,7 @@
 //! lists nobody. They wait, and are missed at the end of their catch-up window with the members
 //! last known. Nor does the watermark say that new groups were known.
 //!
-//! What is not doubted: a list that lost only some of its groups, and the tenants of a job with a
+//! What is trusted all the same: a list that lost only some of its groups, and the tenants of a job with a
 //! schedule of its own.
 
 use cohort_preferences::{GroupList, JobId, TenantTimezone};
@@ -49,11 +49,11 @@ impl DynamicBatchScheduler {
             return Ok(());
         }
         let now = self.clock.now();
-        let doubted_since = schedules.doubt(job_id, now);
-        if now.duration_since(doubted_since) < CONFIRMED_AFTER {
+        let distrusted_since = schedules.distrust_empty_list(job_id, now);
+        if now.duration_since(distrusted_since) < CONFIRMED_AFTER {
             return Err(ScheduleError::SuddenlyEmpty { job_id: job_id.clone() });
         }
-        tracing::warn!(%job_id, %doubted_since,
+        tracing::warn!(%job_id, %distrusted_since,
             "no group is named at the second reading either: the job has none any more");
         Ok(())
     }

@@ -73,8 +73,8 @@ impl DynamicBatchScheduler {
             for due in due {
                 runs.extend(self.new_run(in_force, due).await);
             }
-            let vouched = self.schedules.vouched_until(job_id);
-            let known_until = self.feed.known_until().min(vouched).min(now);
+            let trusted_until = self.schedules.trusted_until(job_id);
+            let known_until = self.feed.known_until().min(trusted_until).min(now);
             let watermark =
                 Watermark { planned_until: now, known_until, replan_from: replanned_from };
             let tzdb = Some(self.processor.sign().tzdb);

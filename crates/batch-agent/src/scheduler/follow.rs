@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use super::{DynamicBatchScheduler, PAUSE_AFTER_FAULT, ScheduleError};
 use crate::jobs::JobInForce;
-use crate::schedules::DefaultsInTime;
+use crate::schedules::{DefaultsInTime, Listed};
 use crate::source::SourceError;
 
 impl DynamicBatchScheduler {
@@ -58,7 +58,8 @@ impl DynamicBatchScheduler {
         self.believe(&job.job_id, &list, &zones).await?;
         let (position, complete_until) = (list.position.clone(), list.complete_until);
         let defaults = DefaultsInTime::of(&of_job, &list.defaults);
-        let loaded = self.schedules.replace(in_force, watermark, defaults, list, &zones);
+        let listed = Listed { defaults, list, zones: &zones };
+        let loaded = self.schedules.replace(in_force, watermark, listed);
         loaded
             .map_err(|source| ScheduleError::Unresolved { job_id: job.job_id.clone(), source })?;
         self.feed.rewind_to(&position, complete_until);

@@ -10,7 +10,7 @@
 //! There is no leader: each agent plans everything, and the ledger's unique key lets one of them
 //! open each run (F3). The watermark says up to when everything is planned; it moves in the same
 //! transaction as the runs, so that a crash loses neither (F1). What may fail: the Config Database,
-//! then the schedules known go on (F4), also where it suddenly names no group (`doubt`, M8); the
+//! then the schedules known go on (F4), also where it suddenly names no group (`empty_list`, M8); the
 //! ledger, then nothing is planned and the same interval is planned again later (F5).
 //!
 //! Agents with different time zone databases do not plan at once (`tzdb`, T11).
@@ -195,7 +195,7 @@ impl DynamicBatchScheduler {
         if !self.feed.is_following() {
             return Some("the Config Database has not answered yet: no group is scheduled".into());
         }
-        if let Some(job_id) = self.schedules.doubted() {
+        if let Some(job_id) = self.schedules.distrusted() {
             return Some(ScheduleError::SuddenlyEmpty { job_id }.to_string());
         }
         if let Some(outdated) = self.outdated_tzdb() {

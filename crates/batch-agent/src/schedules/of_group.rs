@@ -37,6 +37,20 @@ pub(crate) struct GroupSources {
     pub(crate) enrolled: Vec<OwnZone>,
 }
 
+/// Why it is not known what makes up a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum GroupSourcesUnknown {
+    /// The defaults are others, and the groups are still to be read anew (T12).
+    #[error("the defaults have changed, and the groups are not read anew yet")]
+    DefaultsChanged {
+        /// When that was heard of.
+        heard_at: Timestamp,
+    },
+    /// The list of groups is suddenly empty, and not believed (M8).
+    #[error("the list of groups is suddenly empty")]
+    SuddenlyEmpty,
+}
+
 impl Scheduled {
     pub(super) fn part(&self, stated: &StatedGroup) -> Option<&Part> {
         self.stated.iter().find(|part| part.group == *stated)
@@ -98,7 +112,7 @@ impl Scheduled {
         now.map(|part| part.count).sum()
     }
 
-    /// It fires no more, until somebody joins it. Its sources stay until the groups are read anew: a
+    /// Stops its timer, until somebody joins it. Its sources stay until the groups are read anew: a
     /// run may still wait for its members (F4).
     pub(super) fn retire(&mut self, gone: Timestamp) {
         self.planned_until = self.planned_until.max(gone);

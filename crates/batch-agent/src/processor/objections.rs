@@ -1,0 +1,97 @@
+//! Who of a chunk is called, and who is not, and why. Pure decisions (M2, M6, F10).
+
+use std::collections::HashSet;
+
+use cohort_ledger::{OpenMember, Run, SkippedReason, UsedSettings, work_key};
+use cohort_preferences::{Job, TenantId};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::call::Call;
+use super::candidates::Candidate;
+use super::overlap::{Overlaps, PAUSE_OF_OVERLAP};
+use super::resolve::{MemberResult, too_late_at};
+use crate::clock::saturating_add;
+use crate::handler::UserWork;
+
+/// What stands against calling users now.
+pub(super) struct Objections<'a> {
+    pub(super) run: &'a Run,
+    pub(super) job: &'a Job,
+    pub(super) now: Timestamp,
+    /// Who has run in the period already (M6).
+    pub(super) ran: HashSet<u64>,
+    pub(super) overlaps: Overlaps,
+}
+
+impl Objections<'_> {
+    /// Divides the candidates into those who are not called, with what becomes of them, and the
+    /// calls to make. `defaults` lie under each user's own overrides (T12).
+    pub(super) fn divide(
+        &self,
+        candidates: Vec<Candidate>,
+        defaults: &Map<String, Value>,
+    ) -> (Vec<MemberResult>, Vec<Call>) {
+        let mut uncalled = Vec::new();
+        let mut calls = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            if let Some(reason) = self.to(&candidate) {
+                uncalled.push(MemberResult::Skipped(candidate.member, reason));
+            } else if self.overlaps.hold(candidate.member.number) {
+                let again = saturating_add(self.now, PAUSE_OF_OVERLAP);
+                uncalled.push(MemberResult::Waits(candidate.member, again));
+            } else {
+                calls.push(self.call(candidate, defaults));
+            }
+        }
+        (uncalled, calls)
+    }
+
+    /// Why a user is to be skipped; `None` if nothing stands against the call.
+    fn to(&self, candidate: &Candidate) -> Option<SkippedReason> {
+        let number = candidate.member.number;
+        let Some(settings) = &candidate.settings else { return Some(SkippedReason::Deleted) };
+        if let Some(reason) = settings.objection(&self.run.occurrence) {
+            Some(reason)
+        } else if self.ran.contains(&number) {
+            Some(SkippedReason::AlreadyRan)
+        } else if self.now >= too_late_at(self.job, self.run, &candidate.member) {
+            Some(SkippedReason::Expired)
+        } else {
+            self.overlaps.skip(number).then_some(SkippedReason::Overlap)
+        }
+    }
+
+    /// The call of a user to whom nothing objects, and who therefore has settings.
+    fn call(&self, candidate: Candidate, defaults: &Map<String, Value>) -> Call {
+        let Candidate { member, tenant_id, version, settings, read_at, stale, .. } = candidate;
+        // Retries reuse the first attempt's settings, so that the same key always carries the same
+        // body (M3).
+        let used = member.settings.clone().unwrap_or_else(|| UsedSettings {
+            version,
+            template_overrides: settings
+                .map(|settings| settings.overrides(defaults))
+                .unwrap_or_default(),
+            read_at,
+            stale,
+        });
+        let user = user_work(self.run, tenant_id, &used, &member);
+        Call { member, used, user }
+    }
+}
+
+fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, member: &OpenMember) -> UserWork {
+    UserWork {
+        key: work_key(
+            &run.job_id,
+            &tenant_id,
+            run.occurrence.nominal,
+            run.group.timezone().name(),
+            member.key_nonce(),
+        ),
+        tenant_id,
+        attempt: member.attempts + 1,
+        preference_version: used.version,
+        template_overrides: used.template_overrides.clone(),
+    }
+}
