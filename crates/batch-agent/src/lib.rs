@@ -66,6 +66,9 @@ pub use registry::{
     ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, PurposeView, RegistryError,
     Retried, RetriedRuns, Retry, StartReport, Triggered,
 };
-pub use scheduler::{DynamicBatchScheduler, PreferenceBatch, PreferenceBatchError, ScheduleError};
+pub use scheduler::{
+    Argument, ArgumentError, DynamicBatchScheduler, NoGroup, NotServed, PreferenceBatch,
+    PreferenceBatchError, ScheduleError,
+};
 pub use schedules::{NominalDates, Outlook, ScheduleKey, ScheduleView};
 pub use source::{HistoryEntry, PreferenceSource, SourceError};

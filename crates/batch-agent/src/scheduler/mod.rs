@@ -1,29 +1,36 @@
 //! `DynamicBatchScheduler`: keeps one schedule a preference group, and opens a run when one is due.
 //!
 //! ```text
-//! groups + defaults ─► schedules ◄── change feed (watch)
+//! groups + defaults ─► schedules ◄── change feed (`follow`)
 //!                         │ due up to now
 //!                         ▼
-//!                  plan: fire or missed ─► ledger: runs and watermark, one transaction ─► processor
+//!                  fire, or missed (`fire`) ─► ledger: runs and watermark, one transaction
+//!                                                 │
+//!                                                 ▼
+//!                                             processor
 //! ```
 //!
 //! There is no leader: each agent plans everything, and the ledger's unique key lets one of them
 //! open each run (F3). The watermark says up to when everything is planned; it moves in the same
 //! transaction as the runs, so that a crash loses neither (F1). What may fail: the Config Database,
-//! then the schedules known go on (F4), also where it suddenly names no group (`empty_list`, M8); the
-//! ledger, then nothing is planned and the same interval is planned again later (F5).
+//! then the schedules known go on (F4), also where it suddenly names no group (`empty_list`, M8);
+//! the ledger, then nothing is planned and the same interval is planned again later (F5).
 //!
 //! Agents with different time zone databases do not plan at once (`tzdb`, T11).
 //!
 //! Simulated time drives this very code: [`DynamicBatchScheduler::run_simulated_until`] moves the
 //! clock from one instant at which something is to do to the next.
 
+mod argument;
+mod calls;
 mod completeness;
 mod empty_list;
 mod erasure;
+mod error;
 mod fire;
 mod follow;
 mod preference_batch;
+mod readiness;
 mod reload;
 mod retention;
 mod standing;
@@ -32,57 +39,24 @@ mod tzdb;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cohort_preferences::{FeatureType, Frequency, JobId, TimeKey, UnresolvedGroup};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
 
+pub use self::argument::{Argument, ArgumentError, NoGroup, NotServed};
+pub use self::error::ScheduleError;
 pub use self::preference_batch::{PreferenceBatch, PreferenceBatchError};
 use self::standing::Standing;
 use crate::clock::{AgentClock, SimulatedClock};
-use crate::jobs::{BuildError, Jobs};
-use crate::processor::{EnhancedBatchProcessor, ProcessError};
+use crate::jobs::Jobs;
+use crate::processor::EnhancedBatchProcessor;
 use crate::schedules::{ChangeFeed, ScheduleView, Schedules};
 use crate::shared::Shared;
-use crate::source::{PreferenceSource, SourceError};
-use cohort_ledger::{Ledger, LedgerError, LedgerRetention};
+use crate::source::PreferenceSource;
+use cohort_ledger::{Ledger, LedgerRetention};
 
 /// How long to wait before asking again what failed.
 const PAUSE_AFTER_FAULT: SignedDuration = SignedDuration::from_secs(1);
-
-/// Why scheduling could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ScheduleError {
-    /// The Config Database did not answer.
-    #[error("reading groups and changes")]
-    Source(#[from] SourceError),
-    /// The ledger did not take or give what was asked.
-    #[error("planning runs")]
-    Ledger(#[from] LedgerError),
-    /// Processing failed in simulated time.
-    #[error("processing runs")]
-    Process(#[from] ProcessError),
-    /// A stored job or purpose cannot be served here.
-    #[error(transparent)]
-    Unserved(#[from] BuildError),
-    /// The groups known were not replaced by a list that names nobody (M8).
-    #[error(
-        "job {job_id}: the list of groups is suddenly empty, and no change says why: is it the \
-         right Config Database?"
-    )]
-    SuddenlyEmpty {
-        /// Which job.
-        job_id: JobId,
-    },
-    /// A stated group that no default completes (T12).
-    #[error("job {job_id}")]
-    Unresolved {
-        /// Which job.
-        job_id: JobId,
-        /// What is missing.
-        source: UnresolvedGroup,
-    },
-}
 
 /// Creates schedules from preferences and fires them.
 pub struct DynamicBatchScheduler {
@@ -125,85 +99,14 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Puts the stored jobs in force, reads the groups of every job and makes their schedules. To
-    /// be called once, before anything else.
-    pub async fn initialize_dynamic_schedules(&self) -> Result<(), ScheduleError> {
-        self.renew().await?;
-        self.load_jobs().await?;
-        self.resynchronize().await
-    }
-
-    /// Reads the groups of a feature anew, for every job that serves it.
-    pub async fn refresh_feature_schedules(
-        &self,
-        feature: &FeatureType,
-    ) -> Result<(), ScheduleError> {
-        for job in self.jobs.in_force().following(feature) {
-            self.load(job).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads one group of a feature, in every zone, and makes or corrects its schedules for every
-    /// job.
-    pub async fn schedule_preference_group(
-        &self,
-        feature: &FeatureType,
-        frequency: Frequency,
-        time_key: &TimeKey,
-    ) -> Result<(), ScheduleError> {
-        let list = self.source.groups(feature).await?;
-        let wanted = |group: &cohort_preferences::StatedGroup| {
-            group.frequency() == Some(frequency) && group.time_key() == *time_key
-        };
-        for summary in list.groups.into_iter().filter(|summary| wanted(&summary.group)) {
-            for job in self.jobs.in_force().following(feature) {
-                let job_id = &job.job.job_id;
-                let learnt = self.schedules.learn(job_id, &summary);
-                learnt.map_err(|source| ScheduleError::Unresolved {
-                    job_id: job_id.clone(),
-                    source,
-                })?;
-            }
-        }
-        Ok(())
-    }
-
     /// Every group with its size and next occurrence.
     pub fn schedules(&self) -> Vec<ScheduleView> {
         self.schedules.view()
     }
 
-    /// Returns once a change is in force: `takes_effect_at` is what its write answered (M7).
+    /// Returns once a change is in force: `takes_effect_at` is what its write returned (M7).
     pub async fn until_in_force(&self, takes_effect_at: Timestamp) {
         self.feed.until_known(takes_effect_at).await;
-    }
-
-    /// Why the change feed cannot be read at the moment, and so changes not be learnt of; `None`
-    /// while it can.
-    pub fn feed_fault(&self) -> Option<String> {
-        self.feed.fault()
-    }
-
-    /// Why the agent cannot do its work at the moment; `None` if it can: the groups are read,
-    /// changes are heard of, and the ledger answers, takes what is written (F5) and goes by this
-    /// agent's time zone database (T11).
-    pub async fn unreadiness(&self) -> Option<String> {
-        if let Some(fault) = self.feed_fault() {
-            return Some(format!("the change feed: {fault}"));
-        }
-        if !self.feed.is_following() {
-            return Some("the Config Database has not answered yet: no group is scheduled".into());
-        }
-        if let Some(job_id) = self.schedules.distrusted() {
-            return Some(ScheduleError::SuddenlyEmpty { job_id }.to_string());
-        }
-        if let Some(outdated) = self.outdated_tzdb() {
-            return Some(outdated);
-        }
-        let read_fault =
-            self.ledger.definition_revision().await.err().map(|error| error.to_string());
-        read_fault.or_else(|| self.write_fault()).map(|fault| format!("the ledger: {fault}"))
     }
 
     /// Plans what is due until `shutdown` turns true, following the feed meanwhile.

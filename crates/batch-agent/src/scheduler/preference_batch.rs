@@ -2,26 +2,29 @@
 //! as the specification names it.
 //!
 //! ```text
-//! feature ─► jobs that follow its preferences ─► their groups of this frequency and time key, in every zone ─► a run each
+//! feature ─► jobs that follow its preferences
+//!              └─► their groups of this frequency and time key, in every zone ─► a run each
 //! ```
 //!
-//! All of these runs have one name and one instant, as those of a trigger (D1): they move no watermark
-//! and count for no date (M6). Who calls it need have neither a scheduler nor the processor's loops
-//! at work: what is missing is done here.
+//! All of these runs have one name and one instant, as those of a trigger (D1): they move no
+//! watermark and count for no date (M6). The caller needs neither a scheduler nor the processor's
+//! loops at work: what is missing is done here.
 
 use std::time::Duration;
 
-use cohort_preferences::{FeatureType, Frequency, IdError, TimeKey};
+use cohort_preferences::{FeatureType, Frequency, TimeKey};
 use futures_util::future;
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
+use super::argument::{Argument, ArgumentError, NoGroup, NotServed};
 use super::{DynamicBatchScheduler, ScheduleError};
 use crate::clock::saturating_add;
+use crate::jobs::JobInForce;
 use crate::processor::EnhancedBatchProcessor;
 use crate::shared::Shared;
 use cohort_ledger::{
-    Counts, Firing, FiringName, LedgerError, Plan, Run, RunId, RunState, Watermark,
+    Counts, Firing, FiringName, LedgerError, NewRun, Plan, Run, RunId, RunState, Watermark,
 };
 
 /// How often a run is looked at that another agent may have closed.
@@ -43,28 +46,15 @@ pub struct PreferenceBatch {
 /// Why users could not be processed as a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum PreferenceBatchError {
-    /// The feature's name is none.
-    #[error("feature_type")]
-    FeatureType(#[from] IdError),
+    /// A text names no feature, frequency or time key.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
     /// No job serves the preferences for the feature.
-    #[error(
-        "no job follows the preferences for {feature_type}: add one with \"preference_based\": \
-         true and this feature_type"
-    )]
-    NotServed {
-        /// Which feature.
-        feature_type: FeatureType,
-    },
+    #[error(transparent)]
+    NotServed(#[from] NotServed),
     /// Nobody has asked for this.
-    #[error("{feature_type}: nobody has asked for {frequency}:{time_key} in any zone")]
-    NoGroup {
-        /// For which feature.
-        feature_type: FeatureType,
-        /// How often.
-        frequency: Frequency,
-        /// When.
-        time_key: TimeKey,
-    },
+    #[error(transparent)]
+    NoGroup(#[from] NoGroup),
     /// The groups could not be read.
     #[error("reading the groups")]
     Schedule(#[from] Box<ScheduleError>),
@@ -78,12 +68,14 @@ impl EnhancedBatchProcessor {
     /// for every job of the feature.
     ///
     /// ```no_run
-    /// # async fn example(processor: cohort_batch_agent::EnhancedBatchProcessor) -> Result<(), Box<dyn std::error::Error>> {
-    /// use cohort_preferences::Frequency;
-    ///
-    /// let batch = processor.process_user_preference_batch("instagram_posts", Frequency::Daily, &"09:00".parse()?).await?;
+    /// # async fn example(
+    /// #     processor: cohort_batch_agent::EnhancedBatchProcessor,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let batch =
+    ///     processor.process_user_preference_batch("instagram_posts", "daily", "09:00").await?;
     /// for run in batch.finished().await? {
-    ///     println!("{}: {} succeeded, {} failed", run.group, run.counts.succeeded, run.counts.failed);
+    ///     let counts = run.counts;
+    ///     println!("{}: {} succeeded, {} failed", run.group, counts.succeeded, counts.failed);
     /// }
     /// # Ok(())
     /// # }
@@ -94,42 +86,46 @@ impl EnhancedBatchProcessor {
     /// opened. Runs of other jobs may have been opened by then, and are processed.
     pub async fn process_user_preference_batch(
         &self,
-        feature_type: &str,
-        frequency: Frequency,
-        time_key: &TimeKey,
+        feature_type: impl Argument<FeatureType>,
+        frequency: impl Argument<Frequency>,
+        time_key: impl Argument<TimeKey>,
     ) -> Result<PreferenceBatch, PreferenceBatchError> {
-        let feature_type: FeatureType = feature_type.parse()?;
+        let (feature_type, frequency, time_key) =
+            (feature_type.read()?, frequency.read()?, time_key.read()?);
         self.know_the_groups().await?;
-        let shared = self.shared();
-        let set = shared.jobs.in_force();
-        let firing = Firing::triggered(shared.clock.now());
+        let set = self.jobs().in_force();
+        let firing = Firing::triggered(self.shared().clock.now());
         let (mut is_served, mut opened) = (false, Vec::new());
         for in_force in set.following(&feature_type) {
             is_served = true;
             let mut runs = self.runs_of(in_force, firing);
             runs.retain(|run| {
-                run.group.frequency() == frequency && run.group.time_key() == *time_key
+                run.group.frequency() == frequency && run.group.time_key() == time_key
             });
-            if !runs.is_empty() {
-                let job = &in_force.job.job_id;
-                let watermark = Watermark {
-                    replan_from: None,
-                    ..shared.ledger.ensure_job(job, firing.at).await?
-                };
-                opened.extend(
-                    self.process_occurrences(job, Plan { watermark, runs, tzdb: None }).await?,
-                );
-            }
+            opened.extend(self.open_batch(in_force, firing, runs).await?);
         }
-        match (is_served, opened.is_empty()) {
-            (false, _) => Err(PreferenceBatchError::NotServed { feature_type }),
-            (true, true) => {
-                Err(PreferenceBatchError::NoGroup { feature_type, frequency, time_key: *time_key })
-            }
-            (true, false) => {
-                Ok(PreferenceBatch { processor: self.clone(), name: firing.nominal, runs: opened })
-            }
+        if !is_served {
+            return Err(NotServed { feature_type }.into());
         }
+        if opened.is_empty() {
+            return Err(NoGroup { feature_type, frequency, time_key }.into());
+        }
+        Ok(PreferenceBatch { processor: self.clone(), name: firing.nominal, runs: opened })
+    }
+
+    async fn open_batch(
+        &self,
+        in_force: &JobInForce,
+        firing: Firing,
+        runs: Vec<NewRun>,
+    ) -> Result<Vec<RunId>, LedgerError> {
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let job = &in_force.job.job_id;
+        let known = self.shared().ledger.ensure_job(job, firing.at).await?;
+        let watermark = Watermark { replan_from: None, ..known };
+        self.process_occurrences(job, Plan { watermark, runs, tzdb: None }).await
     }
 
     /// Reads the groups if no scheduler has, or else hears of the latest changes.

@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use cohort_ledger::{Pause, Watermark};
 use cohort_preferences::{
-    Change, GroupSummary, JobId, PreferenceGroup, StatedGroup, UnresolvedGroup, is_later_cursor,
+    Change, Frequency, GroupSummary, JobId, PreferenceGroup, StatedGroup, TimeKey, UnresolvedGroup,
+    is_later_cursor,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -85,6 +86,21 @@ impl Schedules {
     /// Adds or corrects one stated group of a job.
     pub(crate) fn learn(&self, job: &JobId, summary: &GroupSummary) -> Result<(), UnresolvedGroup> {
         self.change(job, |schedules| schedules.learn_summary(summary)).unwrap_or(Ok(()))
+    }
+
+    /// Whether the defaults of a job complete a stated group to one of this frequency and time key.
+    pub(crate) fn completes_to(
+        &self,
+        job: &JobId,
+        stated: &StatedGroup,
+        frequency: Frequency,
+        time_key: TimeKey,
+    ) -> bool {
+        let resolved = self.of(job, |schedules| schedules.defaults.resolve(stated));
+        resolved.is_some_and(|resolved| {
+            resolved
+                .is_ok_and(|group| group.frequency() == frequency && group.time_key() == time_key)
+        })
     }
 
     /// Applies a change of the feed, heard of `now`, to every job that follows its feature. Returns

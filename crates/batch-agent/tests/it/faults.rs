@@ -153,7 +153,7 @@ async fn a_group_without_users_opens_no_run() {
 
 /// Reads the groups anew, as the agent does from time to time.
 async fn read_groups(agent: &Agent) -> Result<(), ScheduleError> {
-    agent.scheduler.refresh_feature_schedules(&FEATURE.parse().expect("a feature")).await
+    agent.scheduler.refresh_feature_schedules(FEATURE).await
 }
 
 /// Thirty users, whom the Config Database no longer knows from a time on at which the groups are

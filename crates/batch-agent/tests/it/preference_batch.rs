@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cohort_batch_agent::{PreferenceBatchError, RunState};
+use cohort_batch_agent::{PreferenceBatchError, RunState, ScheduleError};
 use cohort_preferences::{Frequency, TimeKey};
 use serde_json::json;
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ async fn everybody_who_asked_for_it_is_processed_in_every_zone_without_a_schedul
     let stage = stage();
     let processor = stage.builder().build().expect("a processor");
     let batch = processor
-        .process_user_preference_batch(FEATURE, Frequency::Daily, &nine())
+        .process_user_preference_batch(FEATURE, Frequency::Daily, nine())
         .await
         .expect("opened");
     assert_eq!(batch.runs().len(), 2);
@@ -60,7 +60,7 @@ async fn it_runs_who_has_run_today_and_does_not_keep_anybody_from_running_today(
     stage.run_until("2026-12-01T09:30:00Z").await;
     let processor = stage.builder().build().expect("a processor");
     processor
-        .process_user_preference_batch(FEATURE, Frequency::Daily, &nine())
+        .process_user_preference_batch(FEATURE, "daily", "09:00")
         .await
         .expect("opened")
         .finished()
@@ -102,16 +102,37 @@ async fn what_nobody_serves_or_asked_for_is_told() {
     let stage = stage();
     let processor = stage.builder().build().expect("a processor");
     let asked = async |feature: &str, key: &str| {
-        let key: TimeKey = key.parse().expect("a time key");
         processor
-            .process_user_preference_batch(feature, Frequency::Daily, &key)
+            .process_user_preference_batch(feature, Frequency::Daily, key)
             .await
             .map(|_batch| ())
             .expect_err("refused")
     };
-    assert!(matches!(asked("recipes", "09:00").await, PreferenceBatchError::NotServed { .. }));
+    assert!(matches!(asked("recipes", "09:00").await, PreferenceBatchError::NotServed(_)));
     let error = asked(FEATURE, "09:01").await;
     assert_eq!(error.to_string(), "posts: nobody has asked for daily:09:01 in any zone");
-    assert!(matches!(asked("no feature", "09:00").await, PreferenceBatchError::FeatureType(_)));
+    let error = asked("no feature", "09:00").await;
+    assert!(matches!(error, PreferenceBatchError::Argument(_)), "{error:?}");
+    assert_eq!(error.to_string(), "feature_type: got \"no feature\"");
+    assert!(matches!(asked(FEATURE, "nine").await, PreferenceBatchError::Argument(_)));
     assert!(stage.runs().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_group_or_a_feature_that_is_not_there_is_an_error_and_one_that_is_gets_its_schedule() {
+    let stage = stage();
+    let agent = stage.agent().await;
+    let scheduler = &agent.scheduler;
+    scheduler.schedule_preference_group(FEATURE, "daily", "09:00").await.expect("a group");
+    let key: TimeKey = "monday:09:00".parse().expect("a time key");
+    scheduler.schedule_preference_group(FEATURE, Frequency::Weekly, &key).await.expect("a group");
+    let nobody = scheduler.schedule_preference_group(FEATURE, "daily", "09:01").await;
+    assert!(matches!(nobody, Err(ScheduleError::NoGroup(_))), "{nobody:?}");
+    let nothing = scheduler.schedule_preference_group(FEATURE, "sometimes", "09:00").await;
+    assert!(matches!(nothing, Err(ScheduleError::Argument(_))), "{nothing:?}");
+    let unserved = scheduler.schedule_preference_group("recipes", "daily", "09:00").await;
+    assert!(matches!(unserved, Err(ScheduleError::NotServed(_))), "{unserved:?}");
+    let unserved = scheduler.refresh_feature_schedules("recipes").await;
+    assert!(matches!(unserved, Err(ScheduleError::NotServed(_))), "{unserved:?}");
+    scheduler.refresh_feature_schedules(FEATURE).await.expect("read");
 }
