@@ -9,6 +9,7 @@ mod agent;
 mod api;
 mod clock;
 mod completeness;
+mod evidence;
 mod explain;
 mod handler;
 mod handlers;
@@ -49,9 +50,8 @@ pub use completeness::{
     CompletenessCheck, CompletenessError, CompletenessFault, CompletenessReport, Depth,
     JobCompleteness, Unaccounted,
 };
-pub use explain::{
-    Answer, ExplainError, Explainer, Explanation, Moment, MomentError, Step, StepName,
-};
+pub use evidence::{Evidence, EvidenceError};
+pub use explain::{Answer, Explainer, Explanation, Moment, MomentError, Step, StepName};
 pub use handler::{
     Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserShare,
     UserWork, Work, handler_fn,

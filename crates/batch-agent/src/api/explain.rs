@@ -8,7 +8,8 @@ use problem_details::ProblemDetails;
 use serde::Deserialize;
 
 use super::problem;
-use crate::explain::{ExplainError, Explanation, Moment};
+use crate::evidence::EvidenceError;
+use crate::explain::{Explainer, Explanation, Moment};
 use crate::registry::JobRegistry;
 
 #[derive(Deserialize)]
@@ -28,10 +29,10 @@ pub(super) async fn explain(
     let Path(tenant) = tenant.map_err(|rejection| problem::bad_path(&rejection))?;
     let Query(ExplainQuery { job, at }) =
         query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let explainer = registry.explainer().ok_or_else(problem::no_config_database)?;
-    let explained = explainer.explain(&tenant, &job, at).await;
+    let evidence = registry.evidence().ok_or_else(problem::no_config_database)?;
+    let explained = Explainer::new(evidence).explain(&tenant, &job, at).await;
     explained.map(Json).map_err(|error| match error {
-        ExplainError::Ledger(error) => problem::of_ledger(&error),
-        ExplainError::Source(error) => problem::of_source(&error),
+        EvidenceError::Ledger(error) => problem::of_ledger(&error),
+        EvidenceError::Source(error) => problem::of_source(&error),
     })
 }

@@ -1,27 +1,32 @@
-//! An explanation as it is answered, and its steps.
+//! An explanation: the answer in one sentence, and the steps that led to it. Pure.
 
+use cohort_ledger::LedgerError;
 use cohort_preferences::{JobId, NominalTime, TenantId};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::answer::Answer;
+use super::choose::Chosen;
+use super::facts::{Facts, Question};
 use super::moment::Moment;
+use super::step::Step;
+use super::trace::Trace;
+use super::words::day_and_time;
 
 /// Why a user's work was done or not, with the steps that led there. The field names are stable.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
-    /// Who.
+    /// Which user was asked about.
     pub tenant_id: TenantId,
-    /// Which job.
+    /// Which job was asked about.
     pub job_id: JobId,
-    /// What was asked about.
+    /// Which moment was asked about.
     pub asked: Moment,
     /// The instant that is explained; null if there is no such job or user.
     pub at: Option<Timestamp>,
-    /// Its name; null if nothing of the user's fires then.
+    /// The occurrence's nominal time; null if no group of the user fires then.
     pub nominal: Option<NominalTime>,
-    /// On whose clock.
+    /// The zone of the user's clock; null if there is no such job or user.
     pub timezone: Option<String>,
     /// How the instant was chosen; null where there was no choice.
     pub chosen: Option<String>,
@@ -31,55 +36,56 @@ pub struct Explanation {
     pub sentence: String,
     /// What to do about it.
     pub advice: &'static str,
-    /// The steps, in order. The last of them has decided, but for attempts behind an open chunk.
+    /// The steps, in order. The last one decided, except for attempts listed after an open chunk.
     pub trace: Vec<Step>,
 }
 
-/// One step of a trace.
-#[derive(Debug, Clone, Serialize)]
-pub struct Step {
-    /// Which one.
-    #[serde(rename = "step")]
-    pub name: StepName,
-    /// What was found, in plain words.
-    pub text: String,
-    /// The same for programs.
-    #[serde(flatten)]
-    pub facts: Map<String, Value>,
+impl Explanation {
+    /// Explains what the facts say.
+    ///
+    /// # Errors
+    /// [`LedgerError::Corrupt`] if an outcome's reason is not of the closed set (A2).
+    pub(super) fn of(facts: Facts) -> Result<Self, LedgerError> {
+        let Trace { steps, answer, why } = Trace::of(&facts)?;
+        let Facts { question, user, .. } = facts;
+        let chosen = user.map(|user| user.chosen);
+        let sentence = sentence(&question, chosen.as_ref(), answer, &why);
+        let occurrence = chosen.as_ref().and_then(|chosen| chosen.occurrence.as_ref());
+        Ok(Self {
+            tenant_id: question.tenant_id,
+            job_id: question.job_id,
+            asked: question.asked,
+            at: chosen.as_ref().map(|chosen| chosen.at),
+            nominal: occurrence.map(|(_, occurrence)| occurrence.nominal),
+            timezone: chosen.as_ref().map(|chosen| chosen.zone.name().to_owned()),
+            chosen: chosen.and_then(|chosen| chosen.note),
+            answer,
+            sentence,
+            advice: answer.advice(),
+            trace: steps,
+        })
+    }
 }
 
-/// The steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepName {
-    /// The job in force then.
-    Job,
-    /// Whether there is such a user.
-    User,
-    /// What the user had stated as of the instant.
-    Preference,
-    /// What the defaults made of it.
-    Defaults,
-    /// Whether the group fires then.
-    Schedule,
-    /// How far the job is planned.
-    Planning,
-    /// The run.
-    Run,
-    /// The user as a member of the run.
-    Member,
-    /// The user's chunk.
-    Chunk,
-    /// One attempt.
-    Attempt,
-    /// How it ended.
-    Outcome,
-}
-
-impl Step {
-    /// A step with its facts, which are an object.
-    pub(super) fn new(name: StepName, text: impl Into<String>, facts: Value) -> Self {
-        let Value::Object(facts) = facts else { unreachable!("facts are written as objects") };
-        Self { name, text: text.into(), facts }
+/// The line that people read first: who was run or was not, when, and why.
+fn sentence(question: &Question, chosen: Option<&Chosen>, answer: Answer, why: &str) -> String {
+    let Some(Chosen { at, zone, .. }) = chosen else { return why.to_owned() };
+    let tenant = &question.tenant_id;
+    let when = day_and_time(*at, zone, question.now);
+    match answer {
+        Answer::Succeeded => format!("{tenant} was run on {when}: {why}"),
+        Answer::Rejected | Answer::RetriesExhausted | Answer::Poison | Answer::UnknownResult => {
+            format!("{tenant} was run on {when}, and it failed: {why}")
+        }
+        Answer::InProgress
+        | Answer::WaitingForRetry
+        | Answer::WaitingForWorker
+        | Answer::WaitingForEarlierRun
+        | Answer::Postponed
+        | Answer::WaitingForMembers
+        | Answer::NotYetPlanned => format!("{tenant} is still to be run for {when}: {why}"),
+        Answer::NotYetDue => format!("{tenant} will be run on {when}: {why}"),
+        _ if *at > question.now => format!("{tenant} will not be run on {when}: {why}"),
+        _ => format!("{tenant} was not run on {when}: {why}"),
     }
 }

@@ -2,82 +2,71 @@
 //! moment, and one answer.
 //!
 //! ```text
-//! moment ─► facts: job's versions, user's history and defaults (Config Database), place in a run (ledger)
-//!             │ timeline: what the user was in, when      │ choose: which occurrence is meant
-//!             ▼                                           ▼
-//!           trace: job ─► preference ─► … ─► outcome ─► answer, of a closed set
+//! moment ─► facts: job's versions, user's history and defaults, place in a run
+//!             │ timeline: which group the user was in, when
+//!             │ choose: which occurrence is meant
+//!             ▼
+//!           trace: job ─► preference ─► … ─► outcome  (steps, one a file)
+//!             ▼
+//!           explanation: the answer, of a closed set, in one sentence
 //! ```
 //!
 //! `facts` asks and decides nothing; everything else is a function over values. The record is
 //! stronger than the reasoning: where the ledger has a place for the user, its word is the answer,
 //! and only where it has none is it worked out why.
 //!
-//! What may fail: the Config Database or the ledger, then there is no explanation. It says nothing
-//! of users who were erased (W8): to it they never were. Of defaults that a feature had more than a
-//! week ago nothing is known.
+//! If the Config Database or the ledger fails, there is no explanation. Nothing is said about users
+//! who were erased (W8): they count as if they had never existed. Defaults that a feature had more
+//! than a week ago are not known.
 
 mod answer;
+mod case;
 mod choose;
 mod explanation;
 mod facts;
 mod moment;
+mod step;
+mod steps;
 mod timeline;
 mod trace;
 mod words;
 
-use std::sync::Arc;
-
 use cohort_preferences::{JobId, TenantId};
 
 pub use self::answer::Answer;
-pub use self::explanation::{Explanation, Step, StepName};
+pub use self::explanation::Explanation;
+use self::facts::{Facts, Question};
 pub use self::moment::{Moment, MomentError};
-use crate::clock::AgentClock;
-use crate::jobs::Jobs;
-use crate::source::{PreferenceSource, SourceError};
-use cohort_ledger::{Ledger, LedgerError};
+pub use self::step::{Step, StepName};
+use crate::evidence::{Evidence, EvidenceError};
 
-/// Says why; cheap to clone.
+/// Says why a job did a user's work or did not; cheap to clone.
 #[derive(Clone)]
 pub struct Explainer {
-    source: Arc<dyn PreferenceSource>,
-    ledger: Arc<dyn Ledger>,
-    clock: Arc<dyn AgentClock>,
-    /// The jobs in force of this process's agent; `None` if only files are looked at.
-    jobs: Option<Jobs>,
-}
-
-/// Why there is no explanation.
-#[derive(Debug, thiserror::Error)]
-pub enum ExplainError {
-    /// The Config Database did not say what the user had stated.
-    #[error("reading what the user has stated")]
-    Source(#[from] SourceError),
-    /// The ledger did not say what was done.
-    #[error("reading what was done")]
-    Ledger(#[from] LedgerError),
+    evidence: Evidence,
 }
 
 impl Explainer {
-    /// Explains what stands in a ledger, and what an agent of this process does with it, if there
-    /// is one.
-    pub fn new(
-        source: Arc<dyn PreferenceSource>,
-        ledger: Arc<dyn Ledger>,
-        clock: Arc<dyn AgentClock>,
-        jobs: Option<Jobs>,
-    ) -> Self {
-        Self { source, ledger, clock, jobs }
+    /// Explains what the evidence says. Without the jobs of an agent, only what stands in the
+    /// ledger is explained.
+    pub fn new(evidence: Evidence) -> Self {
+        Self { evidence }
     }
 
-    /// Why a job did a user's work at a moment, or did not.
+    /// Explains why a job did a user's work at a moment, or did not.
     pub async fn explain(
         &self,
         tenant: &TenantId,
         job: &JobId,
-        moment: Moment,
-    ) -> Result<Explanation, ExplainError> {
-        let facts = self.facts(tenant.clone(), job.clone(), moment).await?;
-        Ok(trace::explain(facts)?)
+        asked: Moment,
+    ) -> Result<Explanation, EvidenceError> {
+        let question = Question {
+            tenant_id: tenant.clone(),
+            job_id: job.clone(),
+            asked,
+            now: self.evidence.clock.now(),
+        };
+        let facts = Facts::gather(&self.evidence, question).await?;
+        Ok(Explanation::of(facts)?)
     }
 }

@@ -1,9 +1,9 @@
-//! Instants as people say them.
+//! Instants, spans, groups and counts as people say them.
 
 use cohort_preferences::{PreferenceGroup, Zone};
 use jiff::{SignedDuration, Timestamp};
 
-/// `Monday 7 December at 10:00 Europe/Berlin`; with the year if it is not that of now.
+/// `Monday 7 December at 10:00 Europe/Berlin`; with the year if it is not the current one.
 pub(super) fn day_and_time(at: Timestamp, zone: &Zone, now: Timestamp) -> String {
     format!("{} {zone}", time_of(at, zone, now))
 }
@@ -28,9 +28,18 @@ pub(super) fn rough(span: SignedDuration) -> String {
     if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }
 
-/// `daily at 09:00 UTC` in the words of the group key.
+/// `daily:09:00 in UTC`.
 pub(super) fn group(group: &PreferenceGroup) -> String {
     format!("{}:{} in {}", group.frequency(), group.time_key(), group.timezone())
+}
+
+/// `once`, `twice`, `3 times`.
+pub(super) fn times(count: u32) -> String {
+    match count {
+        1 => "once".into(),
+        2 => "twice".into(),
+        many => format!("{many} times"),
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use cohort_ledger::{
 use cohort_preferences::JobId;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use self::history::JobHistory;
+pub(crate) use self::history::{JobHistory, JobVersion};
 pub(crate) use self::set::read_job;
 pub use self::set::{BuildError, Serving};
 pub(crate) use self::set::{JobInForce, JobSet, Purpose};

@@ -31,7 +31,7 @@ pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, PurposeView};
 use crate::clock::AgentClock;
 use crate::completeness::CompletenessCheck;
-use crate::explain::Explainer;
+use crate::evidence::Evidence;
 use crate::jobs::{BuildError, Jobs, Serving};
 use crate::processor::EnhancedBatchProcessor;
 use crate::shared::Shared;
@@ -196,11 +196,15 @@ impl JobRegistry {
         &*self.clock
     }
 
-    /// What says why; `None` if nobody here can ask the Config Database.
-    pub(crate) fn explainer(&self) -> Option<Explainer> {
-        let source = self.source.clone()?;
-        let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
-        Some(Explainer::new(source, ledger, clock, self.jobs_in_force()))
+    /// Whom to ask about what should have been done and what was; `None` if nobody here can ask the
+    /// Config Database.
+    pub(crate) fn evidence(&self) -> Option<Evidence> {
+        Some(Evidence {
+            source: self.source.clone()?,
+            ledger: Arc::clone(&self.ledger),
+            clock: Arc::clone(&self.clock),
+            jobs: self.jobs_in_force(),
+        })
     }
 
     /// The jobs in force in the agent of this process.

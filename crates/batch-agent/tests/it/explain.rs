@@ -4,8 +4,6 @@
 //! [`answers`] runs each scenario as a test; [`every_answer_has_a_scenario`] holds the list against
 //! the set.
 
-use std::sync::Arc;
-
 use cohort_batch_agent::{Answer, Explainer, Explanation, Requeue, StepName};
 use cohort_preferences::BatchDocuments;
 use serde_json::{Value, json};
@@ -62,12 +60,7 @@ async fn explain(stage: &Stage, moment: &str) -> Explanation {
 }
 
 async fn explain_of(stage: &Stage, tenant: &str, job: &str, moment: &str) -> Explanation {
-    let explainer = Explainer::new(
-        Arc::new(stage.source.clone()),
-        stage.ledger(),
-        Arc::new(stage.clock.clone()),
-        None,
-    );
+    let explainer = Explainer::new(stage.evidence(None));
     let (tenant, job) = (tenant.parse().expect("a tenant"), job.parse().expect("a job"));
     explainer.explain(&tenant, &job, moment.parse().expect("a moment")).await.expect("explained")
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use cohort_batch_agent::{
     CompletenessCheck, CompletenessReport, Depth, DynamicBatchScheduler, EnhancedBatchProcessor,
-    Handler, HandlerFactory, JobRegistry, Ledger, OutcomeQuery, OutcomeRecord, PostgresLedger,
-    ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock, SqliteLedger,
+    Evidence, Handler, HandlerFactory, JobRegistry, Jobs, Ledger, OutcomeQuery, OutcomeRecord,
+    PostgresLedger, ProcessorBuilder, Run, RunQuery, ServedPurpose, Serving, SimulatedClock,
+    SqliteLedger,
 };
 use cohort_database::testing::{TestDatabase, fresh_postgres};
 use cohort_preferences::{BatchConfig, Clock, Job, Purpose};
@@ -236,6 +237,16 @@ impl Stage {
         let accountant =
             CompletenessCheck::new(source, self.ledger(), clock, Some(processor.jobs().clone()));
         accountant.account(instant(since), Depth::Members).await.expect("an account")
+    }
+
+    /// Whom to ask about what should have been done and what was.
+    pub(crate) fn evidence(&self, jobs: Option<Jobs>) -> Evidence {
+        Evidence {
+            source: Arc::new(self.source.clone()),
+            ledger: self.ledger(),
+            clock: Arc::new(self.clock.clone()),
+            jobs,
+        }
     }
 
     pub(crate) async fn outcomes(&self) -> Vec<OutcomeRecord> {
