@@ -47,8 +47,7 @@ pub use cohort_preferences::{
     PreferenceGroup, Purpose, PurposeId, TenantId, TimeKey,
 };
 pub use completeness::{
-    CompletenessCheck, CompletenessError, CompletenessFault, CompletenessReport, Depth,
-    JobCompleteness, Unaccounted,
+    CompletenessCheck, CompletenessFault, CompletenessReport, Depth, JobCompleteness, Unaccounted,
 };
 pub use evidence::{Evidence, EvidenceError};
 pub use explain::{Answer, Explainer, Explanation, Moment, MomentError, Step, StepName};

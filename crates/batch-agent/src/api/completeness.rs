@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::problem;
 use crate::clock::saturating_add;
-use crate::completeness::{CompletenessError, CompletenessReport, Depth};
+use crate::completeness::{CompletenessCheck, CompletenessReport, Depth};
+use crate::evidence::EvidenceError;
 use crate::registry::JobRegistry;
 
 /// How far back is looked, if the request does not say.
@@ -22,17 +23,18 @@ pub(super) struct CompletenessQuery {
     since: Option<SignedDuration>,
 }
 
-/// The account of all jobs, each run's members counted.
+/// The report of all jobs, each run's members counted.
 pub(super) async fn show(
     State(registry): State<JobRegistry>,
     query: Result<Query<CompletenessQuery>, QueryRejection>,
 ) -> Result<Json<CompletenessReport>, ProblemDetails> {
     let Query(CompletenessQuery { since }) =
         query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let accountant = registry.completeness_check().ok_or_else(problem::no_config_database)?;
+    let check =
+        CompletenessCheck::new(registry.evidence().ok_or_else(problem::no_config_database)?);
     let since = saturating_add(registry.clock().now(), -since.unwrap_or(LOOKS_BACK).abs());
-    accountant.account(since, Depth::Members).await.map(Json).map_err(|error| match error {
-        CompletenessError::Ledger(error) => problem::of_ledger(&error),
-        CompletenessError::Source(error) => problem::of_source(&error),
+    check.report_since(since, Depth::Members).await.map(Json).map_err(|error| match error {
+        EvidenceError::Ledger(error) => problem::of_ledger(&error),
+        EvidenceError::Source(error) => problem::of_source(&error),
     })
 }

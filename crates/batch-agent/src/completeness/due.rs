@@ -1,8 +1,9 @@
-//! What the calendar says was due: the occurrences of a job in an interval of time, with what made up
-//! each. Pure.
+//! What the calendar says was due: the occurrences of a job in a period of time, each with what its
+//! group was made of. Pure.
 
 use std::collections::BTreeMap;
 
+use cohort_ledger::FiringName;
 use cohort_preferences::{
     GroupList, Job, Occurrence, OwnZone, PreferenceGroup, Schedule, StatedGroup, TenantTimezone,
     TimeKey,
@@ -10,6 +11,15 @@ use cohort_preferences::{
 use jiff::Timestamp;
 
 use crate::schedules::{DefaultsInTime, GroupSources, Interval};
+
+/// The time that is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Period {
+    /// Occurrences are later than this instant.
+    pub(super) from: Timestamp,
+    /// Occurrences are not later than this instant.
+    pub(super) until: Timestamp,
+}
 
 /// An occurrence that was due.
 #[derive(Debug)]
@@ -19,29 +29,36 @@ pub(super) struct Due {
     pub(super) sources: GroupSources,
 }
 
-/// What makes up a preference group, each with its interval of time.
+impl Due {
+    /// The name of its run.
+    pub(super) fn name(&self) -> FiringName {
+        FiringName::Nominal(self.occurrence.nominal)
+    }
+}
+
+/// What makes up a preference group, each part with its interval of time.
 #[derive(Debug, Default)]
 struct MadeUpOf {
     stated: Vec<(StatedGroup, Interval)>,
     enrolled: Vec<(OwnZone, Interval)>,
 }
 
-/// The occurrences of a static job that are later than `from`, and not later than `until`.
-pub(super) fn of_static(group: &PreferenceGroup, from: Timestamp, until: Timestamp) -> Vec<Due> {
+/// The occurrences of a static job in a period.
+pub(super) fn of_static(group: &PreferenceGroup, period: Period) -> Vec<Due> {
     let schedule = Schedule::of(group);
-    let due = schedule.after(from).take_while(|occurrence| occurrence.at <= until);
+    let due = schedule.after(period.from).take_while(|occurrence| occurrence.at <= period.until);
     due.map(|occurrence| Due { group: group.clone(), occurrence, sources: GroupSources::default() })
         .collect()
 }
 
-/// The same of a job that follows preferences: each group from when it came to be (F1), by the
-/// defaults of the instant (T12).
+/// The occurrences of a job that follows preferences: each group from when it came to be (F1), by
+/// the defaults of the instant (T12).
 pub(super) fn of_preferences(
     job: &Job,
     defaults: &DefaultsInTime,
     list: &GroupList,
     zones: &[TenantTimezone],
-    (from, until): (Timestamp, Timestamp),
+    period: Period,
 ) -> Vec<Due> {
     debug_assert!(job.preference_based, "a static job has one group of its own");
     let mut groups: BTreeMap<PreferenceGroup, MadeUpOf> = BTreeMap::new();
@@ -55,14 +72,11 @@ pub(super) fn of_preferences(
         let nothing = StatedGroup::new(None, TimeKey::Unstated, zone.timezone.0.clone())
             .expect("no frequency fits no time");
         for (group, interval) in defaults.groups(&nothing) {
-            groups
-                .entry(group)
-                .or_default()
-                .enrolled
-                .push((zone.timezone.clone(), within(interval, zone.since, None)));
+            let interval = within(interval, zone.since, None);
+            groups.entry(group).or_default().enrolled.push((zone.timezone.clone(), interval));
         }
     }
-    groups.into_iter().flat_map(|(group, made_up_of)| made_up_of.due(&group, from, until)).collect()
+    groups.into_iter().flat_map(|(group, made_up_of)| made_up_of.due(&group, period)).collect()
 }
 
 fn within(interval: Interval, since: Timestamp, until: Option<Timestamp>) -> Interval {
@@ -73,7 +87,7 @@ fn within(interval: Interval, since: Timestamp, until: Option<Timestamp>) -> Int
 }
 
 impl MadeUpOf {
-    fn due(&self, group: &PreferenceGroup, from: Timestamp, until: Timestamp) -> Vec<Due> {
+    fn due(&self, group: &PreferenceGroup, Period { from, until }: Period) -> Vec<Due> {
         let first = self.intervals().map(|interval| interval.from).min().unwrap_or(until);
         let schedule = Schedule::of(group);
         let occurrences =
@@ -94,16 +108,14 @@ impl MadeUpOf {
     }
 
     fn sources(&self, at: Timestamp) -> GroupSources {
-        let stated = self
-            .stated
-            .iter()
-            .filter(|(_, interval)| interval.contains(at))
-            .map(|(group, _)| group.clone());
-        let enrolled = self
-            .enrolled
-            .iter()
-            .filter(|(_, interval)| interval.contains(at))
-            .map(|(zone, _)| zone.clone());
-        GroupSources { stated: stated.collect(), enrolled: enrolled.collect() }
+        GroupSources {
+            stated: contained(&self.stated, at).cloned().collect(),
+            enrolled: contained(&self.enrolled, at).cloned().collect(),
+        }
     }
+}
+
+/// The parts whose interval contains an instant.
+fn contained<T>(parts: &[(T, Interval)], at: Timestamp) -> impl Iterator<Item = &T> {
+    parts.iter().filter(move |(_, interval)| interval.contains(at)).map(|(part, _)| part)
 }

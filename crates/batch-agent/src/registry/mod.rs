@@ -30,7 +30,6 @@ pub use self::operations::{Retried, RetriedRuns, Retry};
 pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, PurposeView};
 use crate::clock::AgentClock;
-use crate::completeness::CompletenessCheck;
 use crate::evidence::Evidence;
 use crate::jobs::{BuildError, Jobs, Serving};
 use crate::processor::EnhancedBatchProcessor;
@@ -176,14 +175,6 @@ impl JobRegistry {
     #[must_use]
     pub fn read_only(self, reason: String) -> Self {
         Self { read_only: Some(reason), ..self }
-    }
-
-    /// What holds the calendar against the record; `None` if nobody here can ask the Config
-    /// Database.
-    pub(crate) fn completeness_check(&self) -> Option<CompletenessCheck> {
-        let source = self.source.clone()?;
-        let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
-        Some(CompletenessCheck::new(source, ledger, clock, self.jobs_in_force()))
     }
 
     /// The agent of this process; `None` if only files are acted on.

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::DynamicBatchScheduler;
 use crate::clock::saturating_add;
-use crate::completeness::{CompletenessCheck, CompletenessError, CompletenessReport, Depth};
+use crate::completeness::{CompletenessCheck, CompletenessReport, Depth};
+use crate::evidence::{Evidence, EvidenceError};
 
 /// How often it is kept, unless it takes long.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
@@ -48,11 +49,14 @@ impl DynamicBatchScheduler {
     }
 
     /// Holds what was due against the record.
-    async fn check_completeness(&self) -> Result<CompletenessReport, CompletenessError> {
-        let (source, ledger) = (Arc::clone(&self.source), Arc::clone(&self.ledger));
-        let clock = Arc::clone(&self.clock);
-        let check = CompletenessCheck::new(source, ledger, clock, Some(self.jobs.clone()));
-        check.account(saturating_add(self.clock.now(), -GOES_BACK), Depth::Runs).await
+    async fn check_completeness(&self) -> Result<CompletenessReport, EvidenceError> {
+        let check = CompletenessCheck::new(Evidence {
+            source: Arc::clone(&self.source),
+            ledger: Arc::clone(&self.ledger),
+            clock: Arc::clone(&self.clock),
+            jobs: Some(self.jobs.clone()),
+        });
+        check.report_since(saturating_add(self.clock.now(), -GOES_BACK), Depth::Runs).await
     }
 
     fn tell_completeness(&self, account: &CompletenessReport) {

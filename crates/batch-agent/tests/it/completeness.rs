@@ -1,5 +1,5 @@
-//! Every due occurrence is accounted for (A1): what the accountant finds where nothing is wrong,
-//! and where something was planted.
+//! Every due occurrence is accounted for (A1): what the check finds where nothing is wrong, and where
+//! something was planted.
 
 use cohort_batch_agent::{CompletenessFault, CompletenessReport};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ fn stage(fields: &Value) -> Stage {
 
 /// What is wrong, as `daily:09:00 UTC 2026-12-01T09:00 NoRun 3 0`: members, and how many are on
 /// record.
-fn told(account: &CompletenessReport) -> Vec<String> {
-    let told = account.named.iter().map(|found| {
+fn told(report: &CompletenessReport) -> Vec<String> {
+    let told = report.named.iter().map(|found| {
         let members = found.members.map_or("-".into(), |members| members.to_string());
         format!("{} {} {:?} {members} {}", found.group, found.nominal, found.fault, found.on_record)
     });
@@ -44,9 +44,9 @@ async fn after_a_downtime_moves_and_a_pause_everything_is_accounted_for() {
     stage.clock.advance_to(instant("2026-12-02T11:30:00Z"));
     stage.run_until("2026-12-02T23:00:00Z").await;
 
-    let account = stage.account("2026-12-01T00:00:00Z").await;
-    assert_eq!(told(&account), Vec::<String>::new());
-    let job = &account.jobs[0];
+    let report = stage.completeness("2026-12-01T00:00:00Z").await;
+    assert_eq!(told(&report), Vec::<String>::new());
+    let job = &report.jobs[0];
     assert_eq!((job.unaccounted, job.open, job.closed), (0, 0, job.due));
     assert_eq!(job.members, Some(job.on_record));
     // Nine o'clock of both days for those who were there, half past three of both for who moved,
@@ -59,9 +59,9 @@ async fn a_run_that_is_gone_from_the_record_is_found() {
     let stage = stage(&json!({}));
     stage.run_until("2026-12-01T12:00:00Z").await;
     tamper(&stage, "DELETE FROM run WHERE frequency = 'daily'");
-    let account = stage.account("2026-12-01T00:00:00Z").await;
+    let report = stage.completeness("2026-12-01T00:00:00Z").await;
     assert_eq!(
-        (account.unaccounted, told(&account)),
+        (report.unaccounted, told(&report)),
         (1, vec!["daily:09:00 UTC 2026-12-01T09:00 NoRun 3 0".into()])
     );
 }
@@ -74,8 +74,8 @@ async fn a_member_who_is_on_no_record_is_found() {
         &stage,
         "UPDATE run SET members = members - 1, succeeded = succeeded - 1 WHERE frequency = 'daily'",
     );
-    let account = stage.account("2026-12-01T00:00:00Z").await;
-    assert_eq!(told(&account), ["daily:09:00 UTC 2026-12-01T09:00 MembersLacking 3 2"]);
+    let report = stage.completeness("2026-12-01T00:00:00Z").await;
+    assert_eq!(told(&report), ["daily:09:00 UTC 2026-12-01T09:00 MembersLacking 3 2"]);
 }
 
 #[tokio::test]
@@ -83,9 +83,9 @@ async fn what_nobody_plans_is_found_two_minutes_later() {
     let stage = stage(&json!({}));
     stage.run_until("2026-12-01T08:59:00Z").await;
     stage.clock.advance_to(instant("2026-12-01T09:01:00Z"));
-    assert_eq!(stage.account("2026-12-01T00:00:00Z").await.unaccounted, 0);
+    assert_eq!(stage.completeness("2026-12-01T00:00:00Z").await.unaccounted, 0);
     stage.clock.advance_to(instant("2026-12-01T09:03:00Z"));
-    assert_eq!(stage.account("2026-12-01T00:00:00Z").await.unaccounted, 2);
+    assert_eq!(stage.completeness("2026-12-01T00:00:00Z").await.unaccounted, 2);
 }
 
 #[tokio::test]
@@ -94,11 +94,11 @@ async fn a_run_that_nobody_gives_up_at_the_end_of_its_window_is_found() {
     let agent = stage.agent().await;
     stage.source.faults(Faults { lists_nothing: true, ..Faults::default() });
     agent.until("2026-12-01T09:30:00Z").await;
-    let account = stage.account("2026-12-01T00:00:00Z").await;
-    assert_eq!((account.unaccounted, account.jobs[0].open), (0, 1));
+    let report = stage.completeness("2026-12-01T00:00:00Z").await;
+    assert_eq!((report.unaccounted, report.jobs[0].open), (0, 1));
     stage.clock.advance_to(instant("2026-12-01T10:30:00Z"));
-    let account = stage.account("2026-12-01T00:00:00Z").await;
-    assert_eq!(account.named[0].fault, CompletenessFault::Overdue);
+    let report = stage.completeness("2026-12-01T00:00:00Z").await;
+    assert_eq!(report.named[0].fault, CompletenessFault::Overdue);
 }
 
 #[tokio::test]
@@ -109,8 +109,8 @@ async fn tenants_who_are_enrolled_and_those_of_filters_are_accounted_for_too() {
     );
     enrolled.source.introduce("e", Some("Europe/Berlin"));
     enrolled.run_until("2026-12-01T12:00:00Z").await;
-    let account = enrolled.account("2026-12-01T00:00:00Z").await;
-    assert_eq!((told(&account), account.jobs[0].closed), (Vec::new(), 1));
+    let report = enrolled.completeness("2026-12-01T00:00:00Z").await;
+    assert_eq!((told(&report), report.jobs[0].closed), (Vec::new(), 1));
     tamper(&enrolled, "DELETE FROM run");
-    assert_eq!(enrolled.account("2026-12-01T00:00:00Z").await.unaccounted, 1);
+    assert_eq!(enrolled.completeness("2026-12-01T00:00:00Z").await.unaccounted, 1);
 }

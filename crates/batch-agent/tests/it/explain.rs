@@ -705,9 +705,9 @@ async fn a_requeued_user_is_explained(backend: Backend) {
     run_until(&stage, "2026-12-08T12:00:00Z").await;
     let why = explain(&stage, MONDAY).await;
     assert_eq!((why.answer, steps(&why).contains(&StepName::Attempt)), (Answer::Succeeded, true));
-    let account = stage.account("2026-12-07T00:00:00Z").await;
+    let report = stage.completeness("2026-12-07T00:00:00Z").await;
     assert_eq!(
-        (account.unaccounted, account.jobs[0].on_record, account.jobs[0].members),
+        (report.unaccounted, report.jobs[0].on_record, report.jobs[0].members),
         (0, 2, Some(2))
     );
 

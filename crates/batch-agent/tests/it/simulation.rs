@@ -130,9 +130,9 @@ async fn whatever_happens_each_member_of_each_occurrence_ends_with_one_outcome_a
         assert_eq!((lacking, strange), (Vec::new(), Vec::new()), "seed {seed}: lacking, strange");
         assert_eq!(outcomes.len(), got.len(), "seed {seed}: nobody twice");
         assert!(outcomes.len() > 100, "seed {seed}: something happened");
-        let account = stage.account("2026-12-01T00:00:00Z").await;
+        let report = stage.completeness("2026-12-01T00:00:00Z").await;
         assert_eq!(
-            (account.unaccounted, &account.named),
+            (report.unaccounted, &report.named),
             (0, &Vec::new()),
             "seed {seed}: everything is accounted for (A1)"
         );

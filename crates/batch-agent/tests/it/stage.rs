@@ -231,12 +231,10 @@ impl Stage {
     }
 
     /// What was due since an instant and what of it is on record, each run's members counted (A1).
-    pub(crate) async fn account(&self, since: &str) -> CompletenessReport {
+    pub(crate) async fn completeness(&self, since: &str) -> CompletenessReport {
         let processor = self.builder().build().expect("a processor");
-        let (source, clock) = (Arc::new(self.source.clone()), Arc::new(self.clock.clone()));
-        let accountant =
-            CompletenessCheck::new(source, self.ledger(), clock, Some(processor.jobs().clone()));
-        accountant.account(instant(since), Depth::Members).await.expect("an account")
+        let check = CompletenessCheck::new(self.evidence(Some(processor.jobs().clone())));
+        check.report_since(instant(since), Depth::Members).await.expect("a report")
     }
 
     /// Whom to ask about what should have been done and what was.
