@@ -1,5 +1,7 @@
 //! Errors as problem+json (RFC 9457). The only place that names status codes.
 
+use std::error::Error;
+
 use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::http::StatusCode;
 use problem_details::ProblemDetails;
@@ -103,7 +105,7 @@ pub(super) fn bad_cursor() -> ProblemDetails {
 }
 
 pub(super) fn of_registry(error: &RegistryError) -> ProblemDetails {
-    let detail = crate::registry::in_full(error);
+    let detail = in_full(error);
     match error {
         RegistryError::Ledger(error) => of_ledger(error),
         RegistryError::Config(_) | RegistryError::Unserved(_) => {
@@ -153,4 +155,11 @@ pub(super) fn of_ledger(error: &LedgerError) -> ProblemDetails {
             )
         }
     }
+}
+
+/// An error with its causes in one text, for those who read no chain.
+fn in_full(error: &RegistryError) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let causes = causes.map(ToString::to_string);
+    std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
 }

@@ -1,11 +1,10 @@
-//! What an apply does to each job and purpose: a pure decision.
+//! What an apply does to each job and purpose. Pure.
 
+use cohort_ledger::{Alteration, Definition, DefinitionKind, StoredDefinitions};
 use cohort_preferences::{BatchDocuments, Difference, differences};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-
-use cohort_ledger::{Alteration, Definition, DefinitionKind, StoredDefinitions};
 
 /// What becomes of one job or purpose.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,7 +17,7 @@ pub struct DefinitionChange {
     pub change: Alteration,
     /// Its version afterwards.
     pub version: u32,
-    /// Where its document differs; nothing unless it is updated.
+    /// Where its document differs; empty unless it is updated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
     /// What is in force afterwards; `None` if it is removed.
@@ -26,8 +25,8 @@ pub struct DefinitionChange {
     pub document: Option<Value>,
 }
 
-/// The changes that make what is stored into what is wanted: jobs that are not wanted are removed,
-/// and purposes too if the documents speak of purposes at all.
+/// The changes that make what is stored what is wanted. Jobs that are not wanted are removed, and so
+/// are purposes if the documents speak of purposes at all.
 pub(super) fn plan(stored: &StoredDefinitions, wanted: &BatchDocuments) -> Vec<DefinitionChange> {
     let jobs = wanted.jobs.iter().map(|(id, document)| (id.as_str(), document));
     let mut changes = changes_of(DefinitionKind::Job, stored, jobs.collect());
@@ -108,7 +107,7 @@ pub(super) fn versions(
     changed.map(|change| (change.change, version(change))).collect()
 }
 
-/// What is stored once these versions are.
+/// What is stored once these versions are stored too.
 pub(super) fn after(
     stored: &StoredDefinitions,
     versions: &[(Alteration, Definition)],

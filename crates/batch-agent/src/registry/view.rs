@@ -1,5 +1,6 @@
 //! Jobs, purposes and schedules as they are shown.
 
+use cohort_ledger::{Definition, DefinitionKind, Pause};
 use cohort_preferences::{BatchDocuments, JobId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,7 +8,6 @@ use serde_json::Value;
 
 use super::{JobRegistry, RegistryError};
 use crate::schedules::{Outlook, ScheduleKey, ScheduleView};
-use cohort_ledger::{Definition, DefinitionKind, Pause};
 
 /// A job in force, and when it runs next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct JobView {
     /// Its last pause.
     #[serde(flatten)]
     pub pause: Option<Pause>,
-    /// What the agent has planned for it; `None` if no agent answers, or it cannot serve the job.
+    /// When the agent runs it next; `None` if no agent of this process serves it.
     #[serde(flatten)]
     pub outlook: Option<Outlook>,
     /// The job as it was written.
@@ -58,7 +58,7 @@ pub struct PurposeView {
 }
 
 impl JobRegistry {
-    /// The jobs in force, by name.
+    /// Returns the jobs in force, by name.
     pub async fn jobs(&self) -> Result<Vec<JobView>, RegistryError> {
         let stored = self.ledger.definitions().await?;
         let view = |(definition, job): (Definition, Value)| {
@@ -79,7 +79,7 @@ impl JobRegistry {
         Ok(in_force(&stored.latest, DefinitionKind::Job).map(view).collect())
     }
 
-    /// The purposes in force, by name.
+    /// Returns the purposes in force, by name.
     pub async fn purposes(&self) -> Result<Vec<PurposeView>, RegistryError> {
         let stored = self.ledger.definitions().await?;
         let view = |(definition, purpose): (Definition, Value)| {
@@ -89,7 +89,7 @@ impl JobRegistry {
         Ok(in_force(&stored.latest, DefinitionKind::Purpose).map(view).collect())
     }
 
-    /// What is in force, as one batch config.
+    /// Returns what is in force, as one batch config.
     pub async fn documents(&self) -> Result<BatchDocuments, RegistryError> {
         let stored = self.ledger.definitions().await?;
         let jobs = in_force(&stored.latest, DefinitionKind::Job)
@@ -100,13 +100,16 @@ impl JobRegistry {
         Ok(BatchDocuments { jobs: jobs.collect(), purposes: Some(purposes.collect()) })
     }
 
-    /// Every version of a job, oldest first, also of one that was removed.
+    /// Returns every version of a job, oldest first, also of one that was removed.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchJob`] if there never was such a job.
     pub async fn job_versions(&self, job: &JobId) -> Result<Vec<Definition>, RegistryError> {
         let versions = self.ledger.definition_versions(DefinitionKind::Job, job.as_str()).await?;
         if versions.is_empty() { Err(RegistryError::NoSuchJob(job.clone())) } else { Ok(versions) }
     }
 
-    /// A page of schedules of one job or of all, in their own order.
+    /// Returns a page of schedules after a key, of one job or of all, by job and group.
     ///
     /// # Errors
     /// [`RegistryError::NoAgent`] if no agent of this process plans.

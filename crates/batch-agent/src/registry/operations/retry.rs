@@ -1,19 +1,19 @@
-//! Acts on runs: an operator cancels one, or has those tried again who failed (D6).
+//! Users who failed are tried again (D6).
 
+use cohort_ledger::{
+    DeadLetter, DeadLetterQuery, FailedReason, LedgerError, OutcomeQuery, Requeue, RunId,
+};
 use cohort_preferences::{JobId, TenantId};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{JobRegistry, RegistryError};
-use cohort_ledger::{
-    DeadLetter, DeadLetterQuery, FailedReason, LedgerError, OutcomeQuery, Requeue, Run, RunId,
-};
+use crate::registry::{JobRegistry, RegistryError};
 
 /// How many users are requeued in one transaction.
 const REQUEUED_AT_ONCE: usize = 1_000;
 
-/// How many users are named of those who cannot be requeued.
+/// How many users an error names of those who cannot be requeued.
 const MOST_NAMED: usize = 10;
 
 /// Who is to be tried again.
@@ -48,26 +48,16 @@ pub enum RetriedRuns {
 /// How many users were requeued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Retried {
-    /// Users, each counted once a run.
+    /// Users, each counted once per run.
     pub requeued: u64,
 }
 
 impl JobRegistry {
-    /// Cancels a run: who is not called yet never is. Returns the run; one that was canceled before
-    /// stays as it is.
-    pub async fn cancel_run(&self, run: RunId) -> Result<Run, RegistryError> {
-        self.refuse_if_read_only()?;
-        let canceled = self.ledger.cancel_run(run, self.clock.now()).await?;
-        self.tell_agent().await?;
-        Ok(canceled)
-    }
-
-    /// Has users tried again who failed. Who fails again after this began is not tried once more by
-    /// it.
+    /// Requeues users who failed. A user who fails again after this began is not requeued once more.
     ///
     /// # Errors
-    /// [`RegistryError::NotFailed`] if one of the users named is not failed; nobody is requeued
-    /// then.
+    /// [`RegistryError::NotFailed`] if one of the users named has not failed; then nobody is
+    /// requeued.
     pub async fn retry(&self, retry: &Retry) -> Result<Retried, RegistryError> {
         self.refuse_if_read_only()?;
         self.refuse_unless_served(&retry.runs).await?;
@@ -78,20 +68,18 @@ impl JobRegistry {
         let mut requeued = 0;
         loop {
             let letters = self.ledger.dead_letters(query.clone(), REQUEUED_AT_ONCE).await?;
-            let places: Vec<(RunId, u64)> =
+            let places: Vec<_> =
                 letters.iter().map(|letter| (letter.run, letter.ordinal)).collect();
             let Some(last) = places.last().copied() else { break };
-            requeued += self
-                .ledger
-                .requeue(Requeue { places, key_nonce: key_nonce.clone(), at: now })
-                .await?;
+            let requeue = Requeue { places, key_nonce: key_nonce.clone(), at: now };
+            requeued += self.ledger.requeue(requeue).await?;
             query.after = Some(last);
         }
         self.tell_agent().await?;
         Ok(Retried { requeued })
     }
 
-    /// Work of a job that is no more would wait for good.
+    /// Refuses runs of a job that was removed: their users would wait forever.
     async fn refuse_unless_served(&self, runs: &RetriedRuns) -> Result<(), RegistryError> {
         let job = match runs {
             RetriedRuns::One(run) => {
@@ -99,18 +87,14 @@ impl JobRegistry {
             }
             RetriedRuns::OfJob { job, .. } => job.clone(),
         };
-        if self
-            .agent
-            .as_ref()
-            .is_some_and(|agent| agent.jobs().in_force().find_planned(&job).is_some())
-        {
+        let in_force = self.agent.as_ref().map(|agent| agent.jobs().in_force());
+        if in_force.is_some_and(|jobs| jobs.find_planned(&job).is_some()) {
             return Ok(());
         }
         self.find_job(&job).await.map(drop)
     }
 
-    /// Whoever is named must have failed: that a user was left out silently could be taken for
-    /// done.
+    /// Refuses names of users who have not failed: one left out silently could be taken for done.
     async fn refuse_unless_failed(
         &self,
         retry: &Retry,
@@ -127,18 +111,27 @@ impl JobRegistry {
         if left.is_empty() {
             return Ok(());
         }
+        Err(RegistryError::NotFailed(self.named(&retry.runs, &left).await?))
+    }
+
+    /// Names users who have not failed, each with what is recorded instead.
+    async fn named(
+        &self,
+        runs: &RetriedRuns,
+        tenants: &[&TenantId],
+    ) -> Result<String, RegistryError> {
         let mut named = Vec::new();
-        for tenant in left.iter().take(MOST_NAMED) {
-            named.push(format!("{tenant} ({})", self.standing(&retry.runs, tenant).await?));
+        for tenant in tenants.iter().take(MOST_NAMED) {
+            named.push(format!("{tenant} ({})", self.recorded(runs, tenant).await?));
         }
-        if left.len() > MOST_NAMED {
-            named.push(format!("and {} more", left.len() - MOST_NAMED));
+        if tenants.len() > MOST_NAMED {
+            named.push(format!("and {} more", tenants.len() - MOST_NAMED));
         }
-        Err(RegistryError::NotFailed(named.join(", ")))
+        Ok(named.join(", "))
     }
 
     /// What is recorded of a user who is not among the failed that are asked for.
-    async fn standing(
+    async fn recorded(
         &self,
         runs: &RetriedRuns,
         tenant: &TenantId,
@@ -156,14 +149,6 @@ impl JobRegistry {
             None => outcome.status.to_string(),
         });
         Ok(recorded.unwrap_or_else(|| "no outcome there".into()))
-    }
-
-    /// Lets the agent of this process go on with what was done.
-    async fn tell_agent(&self) -> Result<(), RegistryError> {
-        if let Some(agent) = &self.agent {
-            agent.take_over_acts().await?;
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,38 @@
+//! Why an operation on jobs, purposes or runs was not done.
+
+use cohort_ledger::LedgerError;
+use cohort_preferences::{BatchConfigError, JobId};
+
+use crate::jobs::BuildError;
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The batch config cannot be read.
+    #[error(transparent)]
+    Config(#[from] BatchConfigError),
+    /// A job or a purpose cannot be served.
+    #[error(transparent)]
+    Unserved(#[from] BuildError),
+    /// There is no job of this name.
+    #[error("there is no job {0}")]
+    NoSuchJob(JobId),
+    /// Users who are to be tried again have not failed, or not as asked for; each is named with
+    /// what is recorded instead.
+    #[error("not failed as asked for: {0}")]
+    NotFailed(String),
+    /// Nothing can be changed here, for this reason.
+    #[error("{0}")]
+    ReadOnly(String),
+    /// It takes an agent that plans, and there is none in this process.
+    #[error(
+        "no agent runs here, and only an agent knows the groups of its jobs; `cohort up` starts one"
+    )]
+    NoAgent,
+    /// Others were faster again and again.
+    #[error("jobs and purposes are being changed by others; try again")]
+    Contended,
+    /// The ledger did not take or give what was asked.
+    #[error("keeping jobs and purposes")]
+    Ledger(#[from] LedgerError),
+}

@@ -1,0 +1,24 @@
+//! Operations on one run: an operator cancels it.
+
+use cohort_ledger::{Run, RunId};
+
+use crate::registry::{JobRegistry, RegistryError};
+
+impl JobRegistry {
+    /// Cancels a run: its users who have not been called yet never are. Returns the run; one that
+    /// was canceled before stays as it is.
+    pub async fn cancel_run(&self, run: RunId) -> Result<Run, RegistryError> {
+        self.refuse_if_read_only()?;
+        let canceled = self.ledger.cancel_run(run, self.clock.now()).await?;
+        self.tell_agent().await?;
+        Ok(canceled)
+    }
+
+    /// Lets the agent of this process go on with what was done.
+    pub(super) async fn tell_agent(&self) -> Result<(), RegistryError> {
+        if let Some(agent) = &self.agent {
+            agent.take_over_acts().await?;
+        }
+        Ok(())
+    }
+}
