@@ -5,11 +5,10 @@ use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use cohort_config_client::KeyInfo;
 use cohort_preferences::BatchDocuments;
-use problem_details::ProblemDetails;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::problem;
+use super::problem::Reply;
 use crate::registry::{ApplyReport, JobRegistry, RegistryError};
 
 #[derive(Deserialize)]
@@ -20,30 +19,25 @@ pub(super) struct ApplyQuery {
     dry_run: bool,
 }
 
-/// What is in force, as one batch config.
-pub(super) async fn show(
-    State(registry): State<JobRegistry>,
-) -> Result<Json<Value>, ProblemDetails> {
-    let documents = registry.documents().await.map_err(|error| problem::of_registry(&error))?;
-    Ok(Json(documents.to_json()))
+/// `GET /batch-config` returns what is in force, as one batch config.
+pub(super) async fn show(State(registry): State<JobRegistry>) -> Reply<Value> {
+    Ok(Json(registry.documents().await?.to_json()))
 }
 
-/// Makes what is in force what the body says.
+/// `PUT /batch-config` makes what is in force what the body says, and returns what that changed;
+/// with `dry_run=true`, what it would change.
 pub(super) async fn apply(
     State(registry): State<JobRegistry>,
     Extension(holder): Extension<KeyInfo>,
     query: Result<Query<ApplyQuery>, QueryRejection>,
     body: Result<String, StringRejection>,
-) -> Result<Json<ApplyReport>, ProblemDetails> {
-    let Query(ApplyQuery { dry_run }) =
-        query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
-    let wanted = BatchDocuments::from_json(&text)
-        .map_err(|error| problem::of_registry(&RegistryError::from(error)))?;
+) -> Reply<ApplyReport> {
+    let Query(ApplyQuery { dry_run }) = query?;
+    let wanted = BatchDocuments::from_json(&body?).map_err(RegistryError::from)?;
     let report = if dry_run {
-        registry.preview(&wanted).await
+        registry.preview(&wanted).await?
     } else {
-        registry.apply(&wanted, &holder.name).await
+        registry.apply(&wanted, &holder.name).await?
     };
-    report.map(Json).map_err(|error| problem::of_registry(&error))
+    Ok(Json(report))
 }

@@ -3,38 +3,57 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use jiff::SignedDuration;
-use problem_details::ProblemDetails;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::problem;
+use super::problem::{Problem, Reply};
 use crate::clock::saturating_add;
 use crate::completeness::{CompletenessCheck, CompletenessReport, Depth};
-use crate::evidence::EvidenceError;
 use crate::registry::JobRegistry;
 
-/// How far back is looked, if the request does not say.
-const LOOKS_BACK: SignedDuration = SignedDuration::from_hours(48);
+/// How far back the report goes, if the request does not say.
+const GOES_BACK: SignedDuration = SignedDuration::from_hours(48);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CompletenessQuery {
-    /// How far back, such as `48h`.
+    /// How far back the report goes, such as `48h`.
     since: Option<SignedDuration>,
 }
 
-/// The report of all jobs, each run's members counted.
+/// `GET /account` reports on all jobs, with the members of each run counted. Where `since` reaches
+/// back beyond the beginning of time, the report covers the whole record.
 pub(super) async fn show(
     State(registry): State<JobRegistry>,
     query: Result<Query<CompletenessQuery>, QueryRejection>,
-) -> Result<Json<CompletenessReport>, ProblemDetails> {
-    let Query(CompletenessQuery { since }) =
-        query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let check =
-        CompletenessCheck::new(registry.evidence().ok_or_else(problem::no_config_database)?);
-    let since = saturating_add(registry.clock().now(), -since.unwrap_or(LOOKS_BACK).abs());
-    check.report_since(since, Depth::Members).await.map(Json).map_err(|error| match error {
-        EvidenceError::Ledger(error) => problem::of_ledger(&error),
-        EvidenceError::Source(error) => problem::of_source(&error),
-    })
+) -> Reply<CompletenessReport> {
+    let Query(CompletenessQuery { since }) = query?;
+    let evidence = registry.evidence().ok_or_else(Problem::no_config_database)?;
+    let since = before(registry.clock().now(), since.unwrap_or(GOES_BACK));
+    let report = CompletenessCheck::new(evidence).report_since(since, Depth::Members).await?;
+    Ok(Json(report))
+}
+
+/// The instant so long before another, whatever the sign of the span.
+fn before(instant: Timestamp, span: SignedDuration) -> Timestamp {
+    // Each span has a negative counterpart, whereas the least one has no positive counterpart.
+    let back = if span.is_negative() { span } else { -span };
+    saturating_add(instant, back)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_either_sign_leads_back_and_no_further_than_the_beginning_of_time() {
+        let now: Timestamp = "2026-12-01T09:00:00Z".parse().expect("an instant");
+        let hour = SignedDuration::from_hours(1);
+        for span in [hour, -hour] {
+            assert_eq!(before(now, span).to_string(), "2026-12-01T08:00:00Z");
+        }
+        for span in [SignedDuration::MAX, SignedDuration::MIN] {
+            assert_eq!(before(now, span), Timestamp::MIN);
+        }
+    }
 }

@@ -4,11 +4,9 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use cohort_preferences::{JobId, TenantId};
-use problem_details::ProblemDetails;
 use serde::Deserialize;
 
-use super::problem;
-use crate::evidence::EvidenceError;
+use super::problem::{Problem, Reply};
 use crate::explain::{Explainer, Explanation, Moment};
 use crate::registry::JobRegistry;
 
@@ -21,18 +19,14 @@ pub(super) struct ExplainQuery {
     at: Moment,
 }
 
+/// `GET /tenants/{tenant_id}/explain` returns the reason, and the steps that led there.
 pub(super) async fn explain(
     State(registry): State<JobRegistry>,
     tenant: Result<Path<TenantId>, PathRejection>,
     query: Result<Query<ExplainQuery>, QueryRejection>,
-) -> Result<Json<Explanation>, ProblemDetails> {
-    let Path(tenant) = tenant.map_err(|rejection| problem::bad_path(&rejection))?;
-    let Query(ExplainQuery { job, at }) =
-        query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let evidence = registry.evidence().ok_or_else(problem::no_config_database)?;
-    let explained = Explainer::new(evidence).explain(&tenant, &job, at).await;
-    explained.map(Json).map_err(|error| match error {
-        EvidenceError::Ledger(error) => problem::of_ledger(&error),
-        EvidenceError::Source(error) => problem::of_source(&error),
-    })
+) -> Reply<Explanation> {
+    let Path(tenant) = tenant?;
+    let Query(ExplainQuery { job, at }) = query?;
+    let evidence = registry.evidence().ok_or_else(Problem::no_config_database)?;
+    Ok(Json(Explainer::new(evidence).explain(&tenant, &job, at).await?))
 }

@@ -1,4 +1,4 @@
-//! Health of the agent: alive, and able to do its work.
+//! `/healthz` and `/readyz`: whether the agent is alive, and able to do its work.
 
 use std::sync::Arc;
 
@@ -6,13 +6,12 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use cohort_preferences::time_zone_database_version;
-use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
-use super::problem;
+use super::problem::{Problem, Reply};
 use crate::scheduler::DynamicBatchScheduler;
 
-/// `/healthz` and `/readyz`, which need no key.
+/// Routes `/healthz` and `/readyz`, which need no key.
 pub fn agent_health(scheduler: Arc<DynamicBatchScheduler>) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
@@ -20,7 +19,8 @@ pub fn agent_health(scheduler: Arc<DynamicBatchScheduler>) -> Router {
         .with_state(scheduler)
 }
 
-/// Alive, and which version with which time zone database (T11).
+/// `GET /healthz` says that the agent is alive, and which version of it with which time zone
+/// database (T11).
 async fn healthz() -> Json<Value> {
     Json(json!({
         "status": "ok",
@@ -29,13 +29,11 @@ async fn healthz() -> Json<Value> {
     }))
 }
 
-/// The schedules are read, changes are heard of, and the ledger answers and takes what is written
-/// (F5).
-async fn readyz(
-    State(scheduler): State<Arc<DynamicBatchScheduler>>,
-) -> Result<Json<Value>, ProblemDetails> {
+/// `GET /readyz` says that the schedules are read, that changes are heard of, and that the ledger
+/// can be read and written (F5).
+async fn readyz(State(scheduler): State<Arc<DynamicBatchScheduler>>) -> Reply<Value> {
     match scheduler.unreadiness().await {
         None => Ok(Json(json!({"status": "ready"}))),
-        Some(reason) => Err(problem::not_ready(&reason)),
+        Some(reason) => Err(Problem::unavailable("The agent is not ready", reason)),
     }
 }

@@ -1,4 +1,4 @@
-//! `/metrics`: what the agent counts, for Prometheus, for any key that is known (W4).
+//! `/metrics`: what the agent counts, in Prometheus' format, for any key that is known (W4).
 
 use std::sync::Arc;
 
@@ -9,13 +9,12 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use problem_details::ProblemDetails;
 
 use super::auth::{self, KeyCheck};
-use super::problem;
+use super::problem::Problem;
 use crate::processor::EnhancedBatchProcessor;
 
-/// Where metrics are.
+/// The path of the metrics.
 const PATH: &str = "/metrics";
 
 /// The Prometheus text format.
@@ -24,7 +23,7 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The most bytes of another service's metrics that ours are added to.
 const MOST_BYTES: usize = 16 << 20;
 
-/// `/metrics` of an agent that has an address of its own.
+/// Routes `/metrics` of an agent that has an address of its own.
 pub fn agent_metrics(agent: EnhancedBatchProcessor, keys: Arc<dyn KeyCheck>) -> Router {
     Router::new()
         .route(PATH, get(metrics))
@@ -32,14 +31,15 @@ pub fn agent_metrics(agent: EnhancedBatchProcessor, keys: Arc<dyn KeyCheck>) -> 
         .with_state(agent)
 }
 
-/// The same routes, where `/metrics` tells what an agent counts too. Whoever may see what it told
-/// before may see that.
+/// The same routes, whose `/metrics` also has what an agent counts, for whoever may see the rest of
+/// it.
 pub fn with_agent_metrics(routes: Router, agent: EnhancedBatchProcessor) -> Router {
     routes.layer(from_fn_with_state(agent, add_metrics))
 }
 
-async fn metrics(State(agent): State<EnhancedBatchProcessor>) -> Result<Response, ProblemDetails> {
-    let text = agent.metrics().await.map_err(|error| problem::of_ledger(&error))?;
+/// `GET /metrics` returns what the agent counts.
+async fn metrics(State(agent): State<EnhancedBatchProcessor>) -> Result<Response, Problem> {
+    let text = agent.metrics().await?;
     Ok(([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
 }
 
@@ -55,13 +55,17 @@ async fn add_metrics(
     }
     let (mut head, body) = response.into_parts();
     let Ok(before) = to_bytes(body, MOST_BYTES).await else {
-        return problem::metrics_too_long().into_response();
+        return too_long().into_response();
     };
     match agent.metrics().await {
         Ok(text) => {
             head.headers.remove(CONTENT_LENGTH);
             Response::from_parts(head, Body::from([&before[..], text.as_bytes()].concat()))
         }
-        Err(error) => problem::of_ledger(&error).into_response(),
+        Err(error) => Problem::from(error).into_response(),
     }
+}
+
+fn too_long() -> Problem {
+    Problem::unavailable("Metrics cannot be told", "they are too long")
 }

@@ -3,19 +3,18 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, StringRejection};
 use axum::extract::{Path, State};
+use cohort_ledger::{FailedReason, RunId};
 use cohort_preferences::{JobId, TenantId};
 use jiff::Timestamp;
-use problem_details::ProblemDetails;
 use serde::Deserialize;
 
-use super::problem;
+use super::problem::{Problem, Reply};
 use crate::registry::{JobRegistry, Retried, RetriedRuns, Retry};
-use cohort_ledger::{FailedReason, RunId};
 
 /// The most users that a request may name.
 const MOST_TENANTS: usize = 1_000;
 
-/// Who is meant; an empty body, or an empty object, means all who failed.
+/// Which users are requeued: all who failed, if the body is empty or an empty object.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct RetryBody {
@@ -31,54 +30,53 @@ struct RetryBody {
     new_key: bool,
 }
 
+/// `POST /runs/{id}/retry` requeues users of one run, and returns how many.
 pub(super) async fn of_run(
     State(registry): State<JobRegistry>,
     id: Result<Path<RunId>, PathRejection>,
     body: Result<String, StringRejection>,
-) -> Result<Json<Retried>, ProblemDetails> {
-    let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
-    let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
-    let body = RetryBody::parse(&text).map_err(problem::wrong_body)?;
+) -> Reply<Retried> {
+    let Path(id) = id?;
+    let body = RetryBody::parse(&body?)?;
     if body.since.is_some() {
-        return Err(problem::wrong_body(
-            "since: a run is of one instant; POST /api/v1/jobs/{job}/retry takes it",
-        ));
+        let detail = "since: a run is of one instant; POST /api/v1/jobs/{job}/retry takes it";
+        return Err(wrong_body(detail));
     }
     retry(&registry, RetriedRuns::One(id), body).await
 }
 
+/// `POST /jobs/{job}/retry` requeues users of all runs of a job, and returns how many.
 pub(super) async fn of_job(
     State(registry): State<JobRegistry>,
     job: Result<Path<JobId>, PathRejection>,
     body: Result<String, StringRejection>,
-) -> Result<Json<Retried>, ProblemDetails> {
-    let Path(job) = job.map_err(|rejection| problem::bad_path(&rejection))?;
-    let text = body.map_err(|rejection| problem::bad_body(&rejection))?;
-    let body = RetryBody::parse(&text).map_err(problem::wrong_body)?;
+) -> Reply<Retried> {
+    let Path(job) = job?;
+    let body = RetryBody::parse(&body?)?;
     retry(&registry, RetriedRuns::OfJob { job, since: body.since }, body).await
 }
 
 impl RetryBody {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Problem> {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let body: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let body: Self =
+            serde_json::from_str(text).map_err(|error| wrong_body(error.to_string()))?;
         let named = body.tenants.len();
         if named > MOST_TENANTS {
-            Err(format!("tenants: at most {MOST_TENANTS} are named at once, got {named}"))
-        } else {
-            Ok(body)
+            let detail = format!("tenants: at most {MOST_TENANTS} are named at once, got {named}");
+            return Err(wrong_body(detail));
         }
+        Ok(body)
     }
 }
 
-async fn retry(
-    registry: &JobRegistry,
-    runs: RetriedRuns,
-    body: RetryBody,
-) -> Result<Json<Retried>, ProblemDetails> {
+async fn retry(registry: &JobRegistry, runs: RetriedRuns, body: RetryBody) -> Reply<Retried> {
     let RetryBody { tenants, reason, error, since: _of_the_runs, new_key } = body;
-    let retried = registry.retry(&Retry { runs, tenants, reason, error, new_key }).await;
-    retried.map(Json).map_err(|error| problem::of_registry(&error))
+    Ok(Json(registry.retry(&Retry { runs, tenants, reason, error, new_key }).await?))
+}
+
+fn wrong_body(detail: impl Into<String>) -> Problem {
+    Problem::unprocessable("The body is wrong", detail)
 }

@@ -1,16 +1,21 @@
-//! `/runs`: what ran, every attempt of it, and the end of one that an operator wants no more.
+//! `/runs`: what ran, and the end of a run that an operator no longer wants.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use problem_details::ProblemDetails;
+use cohort_ledger::{Ledger, Run, RunId, RunQuery};
 use serde::Serialize;
 
-use super::problem;
+use super::problem::{Problem, Reply};
 use crate::registry::JobRegistry;
-use cohort_ledger::{AttemptQuery, AttemptRecord, Ledger, Run, RunId, RunQuery};
+
+/// How many runs a page has, if the request does not say.
+const RUNS_A_PAGE: usize = 100;
+
+/// The most runs of a page, whatever the request says.
+const MOST_A_PAGE: usize = 1_000;
 
 /// A page of runs, newest first.
 #[derive(Serialize)]
@@ -20,56 +25,33 @@ pub(super) struct RunPage {
     next_before: Option<RunId>,
 }
 
+/// `GET /runs` lists runs, newest first.
 pub(super) async fn list(
     State(ledger): State<Arc<dyn Ledger>>,
     query: Result<Query<RunQuery>, QueryRejection>,
-) -> Result<Json<RunPage>, ProblemDetails> {
-    let Query(query) = query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let limit = query.limit.unwrap_or(100);
-    let runs = ledger
-        .runs(RunQuery { limit: Some(limit), ..query })
-        .await
-        .map_err(|error| problem::of_ledger(&error))?;
-    let next_before = runs.last().filter(|_| runs.len() >= limit.min(1_000)).map(|run| run.id);
+) -> Reply<RunPage> {
+    let Query(query) = query?;
+    let limit = query.limit.unwrap_or(RUNS_A_PAGE);
+    let runs = ledger.runs(RunQuery { limit: Some(limit), ..query }).await?;
+    let is_full = runs.len() >= limit.min(MOST_A_PAGE);
+    let next_before = runs.last().filter(|_| is_full).map(|run| run.id);
     Ok(Json(RunPage { runs, next_before }))
 }
 
+/// `GET /runs/{id}` returns one run.
 pub(super) async fn show(
     State(ledger): State<Arc<dyn Ledger>>,
     id: Result<Path<RunId>, PathRejection>,
-) -> Result<Json<Run>, ProblemDetails> {
-    let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
-    let run = ledger.run(id).await.map_err(|error| problem::of_ledger(&error))?;
-    run.map(Json).ok_or_else(|| problem::no_such_run(id))
+) -> Reply<Run> {
+    let Path(id) = id?;
+    ledger.run(id).await?.map(Json).ok_or_else(|| Problem::no_such_run(id))
 }
 
-/// A page of attempts, by user and number.
-#[derive(Serialize)]
-pub(super) struct AttemptPage {
-    attempts: Vec<AttemptRecord>,
-    /// The `cursor` of the next page; null on the last.
-    next_cursor: Option<String>,
-}
-
-pub(super) async fn attempts(
-    State(ledger): State<Arc<dyn Ledger>>,
-    id: Result<Path<RunId>, PathRejection>,
-    query: Result<Query<AttemptQuery>, QueryRejection>,
-) -> Result<Json<AttemptPage>, ProblemDetails> {
-    let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
-    let Query(query) = query.map_err(|rejection| problem::bad_query(&rejection))?;
-    if ledger.run(id).await.map_err(|error| problem::of_ledger(&error))?.is_none() {
-        return Err(problem::no_such_run(id));
-    }
-    let (attempts, next_cursor) =
-        ledger.attempts(id, query).await.map_err(|error| problem::of_ledger(&error))?;
-    Ok(Json(AttemptPage { attempts, next_cursor }))
-}
-
+/// `POST /runs/{id}/cancel` ends a run without calling its remaining users, and returns the run.
 pub(super) async fn cancel(
     State(registry): State<JobRegistry>,
     id: Result<Path<RunId>, PathRejection>,
-) -> Result<Json<Run>, ProblemDetails> {
-    let Path(id) = id.map_err(|rejection| problem::bad_path(&rejection))?;
-    registry.cancel_run(id).await.map(Json).map_err(|error| problem::of_registry(&error))
+) -> Reply<Run> {
+    let Path(id) = id?;
+    Ok(Json(registry.cancel_run(id).await?))
 }

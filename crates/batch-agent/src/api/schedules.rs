@@ -4,25 +4,26 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use cohort_preferences::{JobId, PreferenceGroup};
-use problem_details::ProblemDetails;
 use serde::{Deserialize, Serialize};
 
-use super::problem;
+use super::problem::{Problem, Reply};
 use crate::registry::JobRegistry;
 use crate::schedules::{ScheduleKey, ScheduleView};
 
-/// The most schedules a page.
+/// The most schedules of a page.
 const MOST_A_PAGE: usize = 1_000;
 
-/// Between the parts of a cursor; it stands in none of them.
+/// Stands between the parts of a cursor, and in none of them.
 const SEPARATOR: char = '|';
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScheduleQuery {
-    /// Of one job.
+    /// Only those of this job.
     job: Option<JobId>,
+    /// The `next_cursor` of an earlier page.
     cursor: Option<String>,
+    /// How many at most.
     limit: Option<usize>,
 }
 
@@ -34,20 +35,16 @@ pub(super) struct SchedulePage {
     next_cursor: Option<String>,
 }
 
+/// `GET /schedules` lists the schedules that the agent keeps, by job and group.
 pub(super) async fn list(
     State(registry): State<JobRegistry>,
     query: Result<Query<ScheduleQuery>, QueryRejection>,
-) -> Result<Json<SchedulePage>, ProblemDetails> {
-    let Query(query) = query.map_err(|rejection| problem::bad_query(&rejection))?;
-    let after = query.cursor.as_deref().map(read_cursor);
-    if matches!(after, Some(None)) {
-        return Err(problem::bad_cursor());
-    }
-    let after = after.flatten();
+) -> Reply<SchedulePage> {
+    let Query(query) = query?;
+    let after =
+        query.cursor.map(|cursor| read_cursor(&cursor).ok_or_else(wrong_cursor)).transpose()?;
     let limit = query.limit.unwrap_or(MOST_A_PAGE).clamp(1, MOST_A_PAGE);
-    let schedules = registry
-        .schedules(query.job.as_ref(), after.as_ref(), limit)
-        .map_err(|error| problem::of_registry(&error))?;
+    let schedules = registry.schedules(query.job.as_ref(), after.as_ref(), limit)?;
     let next_cursor = schedules.last().filter(|_| schedules.len() == limit).map(cursor_behind);
     Ok(Json(SchedulePage { schedules, next_cursor }))
 }
@@ -66,4 +63,8 @@ fn read_cursor(text: &str) -> Option<ScheduleKey> {
         job_id: job.parse().ok()?,
         group: PreferenceGroup::parse(frequency, time_key, timezone).ok()??,
     })
+}
+
+fn wrong_cursor() -> Problem {
+    Problem::wrong_query("cursor: expected one that an earlier page gave")
 }

@@ -1,0 +1,86 @@
+//! Problems as problem+json (RFC 9457). The only place that names status codes: a route words its
+//! own problems, and says here of which kind they are.
+
+mod causes;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use problem_details::ProblemDetails;
+
+/// Why a request is refused, or cannot be served.
+pub(super) struct Problem(ProblemDetails);
+
+/// What a route returns.
+pub(super) type Reply<T> = Result<Json<T>, Problem>;
+
+impl Problem {
+    /// No key, or one that nobody knows.
+    pub(super) fn unauthorized(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, title, detail)
+    }
+
+    /// A key that may not do this.
+    pub(super) fn forbidden(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, title, detail)
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, title, detail)
+    }
+
+    /// What is on record does not allow it.
+    pub(super) fn conflict(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, title, detail)
+    }
+
+    /// There was such a thing, and it is kept no longer.
+    pub(super) fn gone(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, title, detail)
+    }
+
+    /// What was asked makes no sense.
+    pub(super) fn unprocessable(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, title, detail)
+    }
+
+    /// A query parameter makes no sense; the detail begins with its name.
+    pub(super) fn wrong_query(detail: impl Into<String>) -> Self {
+        Self::unprocessable("A query parameter is wrong", detail)
+    }
+
+    /// It cannot be served now, and may be later.
+    pub(super) fn unavailable(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail)
+    }
+
+    fn new(status: StatusCode, title: &str, detail: impl Into<String>) -> Self {
+        Self(ProblemDetails::from_status_code(status).with_title(title).with_detail(detail))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::wrong_query(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::unprocessable("The path is wrong", rejection.body_text())
+    }
+}
+
+impl From<StringRejection> for Problem {
+    fn from(rejection: StringRejection) -> Self {
+        Self::new(rejection.status(), "The body cannot be read", rejection.body_text())
+    }
+}
