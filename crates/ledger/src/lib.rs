@@ -21,7 +21,7 @@
 //!   agent that was paused past its lease records nothing (F3).
 //! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes
 //!   the run (D2).
-//! * Operators act on runs here: they cancel them, and requeue who failed (`acts`, D6).
+//! * Operators act on runs here: they cancel them, and requeue who failed (`operations`, D6).
 //! * What was recorded is told to others as a feed (`record`, F7), and kept for a time
 //!   (`retention`).
 //! * The agents are known here, and by which time zone database they plan (`agents`, T11).
@@ -30,11 +30,10 @@
 //!
 //! What may fail: the disk. Then nothing is claimed, so nothing is handed to a handler (F5).
 
-mod accounting;
-mod acts;
 mod agents;
 mod backlog;
 mod chunk;
+mod completeness;
 #[cfg(test)]
 mod conformance;
 mod deaths;
@@ -48,20 +47,20 @@ mod id;
 mod identity;
 mod json;
 mod ledger;
+mod operations;
 mod outcome;
 mod outcome_list;
-mod pace;
 mod postgres;
 mod record;
 mod retention;
 mod run;
 mod sqlite;
+mod throttle;
 
-pub use accounting::{CompletenessLedger, OpenWork, RunOnRecord};
-pub use acts::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue, Requeued};
 pub use agents::{AgentLedger, AgentSign, TzdbRelease, TzdbStanding};
 pub use backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
 pub use chunk::{Chunk, ChunkResult, Claim, MembersRead, OpenMember, RetriedAttempt, UsedSettings};
+pub use completeness::{CompletenessLedger, OpenWork, RunOnRecord};
 pub use deaths::{Fate, RescueLedger};
 pub use definitions::{
     Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith,
@@ -77,14 +76,15 @@ pub use firing::{Firing, FiringName};
 pub use id::RunId;
 pub use identity::{chunk_key, idempotency_key, work_key};
 pub use ledger::Ledger;
+pub use operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue, Requeued};
 pub use outcome::{
     FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName,
     UnprocessedReason,
 };
 pub use outcome_list::OutcomeQuery;
-pub use pace::ThrottleLedger;
 pub use postgres::PostgresLedger;
 pub use record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
 pub use retention::{LedgerRetention, Pruned, RetentionError, RetentionLedger};
 pub use run::{Counts, NewRun, OtherRuns, Plan, Run, RunQuery, RunState, Watermark};
 pub use sqlite::SqliteLedger;
+pub use throttle::ThrottleLedger;

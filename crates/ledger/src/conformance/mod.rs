@@ -8,11 +8,11 @@
 //! skipped users are left out where a run is closed; definitions are stored without holding the
 //! revision.
 
-mod acts;
 mod definitions;
 mod fair;
 pub(super) mod feed;
 mod lists;
+mod operations;
 mod work;
 
 use std::collections::BTreeSet;
@@ -39,7 +39,7 @@ pub(super) type Promise = fn(Handles) -> Pin<Box<dyn Future<Output = ()> + Send>
 pub(super) fn all() -> impl Iterator<Item = Promise> {
     work::ALL
         .into_iter()
-        .chain(acts::ALL)
+        .chain(operations::ALL)
         .chain(definitions::ALL)
         .chain(fair::ALL)
         .chain(feed::ALL)

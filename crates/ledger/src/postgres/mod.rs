@@ -17,10 +17,9 @@
 //! whoever asked tries again; a settlement is tried again here, since its chunk would otherwise be
 //! done twice (D2).
 
-mod accounting;
-mod acts;
 mod agents;
 mod backlog;
+mod completeness;
 mod conditions;
 mod deaths;
 mod definitions;
@@ -29,11 +28,12 @@ mod explain;
 mod fair;
 mod lists;
 mod news;
-mod pace;
+mod operations;
 mod record;
 mod repeats;
 mod retention;
 mod settle;
+mod throttle;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;

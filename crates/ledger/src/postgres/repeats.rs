@@ -8,7 +8,7 @@ use cohort_database::statement::{query, query_one};
 use jiff::civil::Date;
 
 use super::{from_json, micros};
-use crate::acts::OpenRuns;
+use crate::operations::OpenRuns;
 use crate::{LedgerError, OpenMember, OtherRuns, Run};
 
 pub(super) async fn other_runs(

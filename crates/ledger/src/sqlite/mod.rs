@@ -1,19 +1,19 @@
 //! The ledger on SQLite.
 
-mod accounting;
-mod acts;
 mod agents;
 mod backlog;
+mod completeness;
 mod deaths;
 mod definitions;
 mod erasure;
 mod explain;
 mod fair;
 mod lists;
-mod pace;
+mod operations;
 mod record;
 mod repeats;
 mod retention;
+mod throttle;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;

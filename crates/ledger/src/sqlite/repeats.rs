@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rusqlite::{Connection, params};
 
 use super::{from_json, micros};
-use crate::acts::OpenRuns;
+use crate::operations::OpenRuns;
 use crate::{LedgerError, OpenMember, OtherRuns, Run};
 
 pub(super) fn other_runs(

@@ -11,8 +11,8 @@ use tokio_postgres::Row;
 
 use super::conditions::Conditions;
 use super::{PostgresLedger, lists, micros, news, parsed};
-use crate::acts::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue, Requeued};
 use crate::json::to_json;
+use crate::operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue, Requeued};
 use crate::{FailedReason, LedgerError, OpenMember, Run, RunId, UnprocessedReason};
 
 #[async_trait]

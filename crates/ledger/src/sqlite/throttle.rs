@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::{SqliteLedger, instant, micros, parsed};
 use crate::LedgerError;
-use crate::pace::ThrottleLedger;
+use crate::throttle::ThrottleLedger;
 
 #[async_trait]
 impl ThrottleLedger for SqliteLedger {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::{PostgresLedger, group, instant_or_none, micros, parsed, unreadable};
-use crate::accounting::{CompletenessLedger, OpenWork, RunOnRecord};
+use crate::completeness::{CompletenessLedger, OpenWork, RunOnRecord};
 use crate::{LedgerError, RunId, RunState};
 
 #[async_trait]

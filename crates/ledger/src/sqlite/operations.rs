@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{SqliteLedger, lists, micros, parsed, to_json};
-use crate::acts::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue, Requeued};
+use crate::operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue, Requeued};
 use crate::{FailedReason, LedgerError, OpenMember, Run, RunId, UnprocessedReason};
 
 #[async_trait]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{SqliteLedger, group, micros, micros_to_instant, parsed, unreadable};
-use crate::accounting::{CompletenessLedger, OpenWork, RunOnRecord};
+use crate::completeness::{CompletenessLedger, OpenWork, RunOnRecord};
 use crate::{LedgerError, RunId, RunState};
 
 #[async_trait]

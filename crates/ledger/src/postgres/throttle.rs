@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{PostgresLedger, instant, micros, parsed};
 use crate::LedgerError;
-use crate::pace::ThrottleLedger;
+use crate::throttle::ThrottleLedger;
 
 #[async_trait]
 impl ThrottleLedger for PostgresLedger {
