@@ -66,7 +66,7 @@ pub use registry::{
     Retried, RetriedRuns, Retry, StartReport, Triggered,
 };
 pub use scheduler::{
-    Argument, ArgumentError, DynamicBatchScheduler, NoGroup, NotServed, PreferenceBatch,
+    ArgumentError, DynamicBatchScheduler, NoGroup, NotServed, PreferenceBatch,
     PreferenceBatchError, ScheduleError,
 };
 pub use schedules::{NominalDates, Outlook, ScheduleKey, ScheduleView};

@@ -12,7 +12,7 @@ use super::candidates::Candidate;
 use super::overlap::{Overlaps, PAUSE_OF_OVERLAP};
 use super::resolve::{MemberResult, too_late_at};
 use crate::clock::saturating_add;
-use crate::handler::UserWork;
+use crate::handler::UserShare;
 
 /// What stands against calling users now.
 pub(super) struct Objections<'a> {
@@ -75,13 +75,18 @@ impl Objections<'_> {
             read_at,
             stale,
         });
-        let user = user_work(self.run, tenant_id, &used, &member);
+        let user = user_share(self.run, tenant_id, &used, &member);
         Call { member, used, user }
     }
 }
 
-fn user_work(run: &Run, tenant_id: TenantId, used: &UsedSettings, member: &OpenMember) -> UserWork {
-    UserWork {
+fn user_share(
+    run: &Run,
+    tenant_id: TenantId,
+    used: &UsedSettings,
+    member: &OpenMember,
+) -> UserShare {
+    UserShare {
         key: work_key(
             &run.job_id,
             &tenant_id,

@@ -1,26 +1,14 @@
 //! What the calls that the specification names take, and what they refuse.
 
 use std::error::Error;
-use std::str::FromStr;
 
-use cohort_preferences::{FeatureType, Frequency, TimeKey};
-
-/// What a call takes for a feature, a frequency or a time key: the value itself, or its text, such
-/// as `"daily"` or `"monday:10:00"`.
-pub trait Argument<T> {
-    /// The value.
-    ///
-    /// # Errors
-    /// If the text names no value.
-    fn read(self) -> Result<T, ArgumentError>;
-}
+use cohort_preferences::{FeatureType, Frequency, FrequencyError, IdError, TimeKey, TimeKeyError};
 
 /// A text that names no feature, frequency or time key.
 #[derive(Debug, thiserror::Error)]
-#[error("{argument}: got {got:?}")]
+#[error("{argument}")]
 pub struct ArgumentError {
     argument: &'static str,
-    got: String,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -47,37 +35,26 @@ pub struct NoGroup {
     pub time_key: TimeKey,
 }
 
-fn parse<T: FromStr<Err: Error + Send + Sync + 'static>>(
+/// The value of an argument that may be given as text.
+///
+/// # Errors
+/// If the text names no value.
+pub(super) fn read<T, E: Error + Send + Sync + 'static>(
     argument: &'static str,
-    text: &str,
+    given: impl TryInto<T, Error: Into<E>>,
 ) -> Result<T, ArgumentError> {
-    let refused =
-        |source: T::Err| ArgumentError { argument, got: text.to_owned(), source: Box::new(source) };
-    text.parse().map_err(refused)
+    given.try_into().map_err(|error| ArgumentError { argument, source: Box::new(error.into()) })
 }
 
-macro_rules! argument {
-    ($type:ty, $name:literal) => {
-        impl Argument<$type> for $type {
-            fn read(self) -> Result<$type, ArgumentError> {
-                Ok(self)
-            }
-        }
-
-        impl Argument<$type> for &$type {
-            fn read(self) -> Result<$type, ArgumentError> {
-                Ok(self.to_owned())
-            }
-        }
-
-        impl Argument<$type> for &str {
-            fn read(self) -> Result<$type, ArgumentError> {
-                parse($name, self)
-            }
-        }
-    };
+/// A feature, a frequency and a time key, as the specification's calls take them.
+pub(super) fn read_group(
+    feature_type: impl TryInto<FeatureType, Error: Into<IdError>>,
+    frequency: impl TryInto<Frequency, Error: Into<FrequencyError>>,
+    time_key: impl TryInto<TimeKey, Error: Into<TimeKeyError>>,
+) -> Result<(FeatureType, Frequency, TimeKey), ArgumentError> {
+    Ok((
+        read("feature_type", feature_type)?,
+        read("frequency", frequency)?,
+        read("time_key", time_key)?,
+    ))
 }
-
-argument!(FeatureType, "feature_type");
-argument!(Frequency, "frequency");
-argument!(TimeKey, "time_key");

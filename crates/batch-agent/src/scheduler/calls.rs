@@ -1,8 +1,10 @@
 //! The calls that the specification names.
 
-use cohort_preferences::{FeatureType, Frequency, GroupList, TimeKey};
+use cohort_preferences::{
+    FeatureType, Frequency, FrequencyError, GroupList, IdError, TimeKey, TimeKeyError,
+};
 
-use super::argument::{Argument, NoGroup, NotServed};
+use super::argument::{NoGroup, NotServed, read, read_group};
 use super::{DynamicBatchScheduler, ScheduleError};
 use crate::jobs::JobInForce;
 
@@ -21,9 +23,9 @@ impl DynamicBatchScheduler {
     /// [`ScheduleError::NotServed`] if no job does.
     pub async fn refresh_feature_schedules(
         &self,
-        feature_type: impl Argument<FeatureType>,
+        feature_type: impl TryInto<FeatureType, Error: Into<IdError>>,
     ) -> Result<(), ScheduleError> {
-        let feature_type = feature_type.read()?;
+        let feature_type = read("feature_type", feature_type)?;
         let set = self.jobs.in_force();
         let mut is_served = false;
         for job in set.following(&feature_type) {
@@ -50,12 +52,11 @@ impl DynamicBatchScheduler {
     /// has asked for this, neither by their own preference nor by the defaults of such a job.
     pub async fn schedule_preference_group(
         &self,
-        feature_type: impl Argument<FeatureType>,
-        frequency: impl Argument<Frequency>,
-        time_key: impl Argument<TimeKey>,
+        feature_type: impl TryInto<FeatureType, Error: Into<IdError>>,
+        frequency: impl TryInto<Frequency, Error: Into<FrequencyError>>,
+        time_key: impl TryInto<TimeKey, Error: Into<TimeKeyError>>,
     ) -> Result<(), ScheduleError> {
-        let (feature_type, frequency, time_key) =
-            (feature_type.read()?, frequency.read()?, time_key.read()?);
+        let (feature_type, frequency, time_key) = read_group(feature_type, frequency, time_key)?;
         let set = self.jobs.in_force();
         let jobs = set.following(&feature_type).collect::<Vec<_>>();
         if jobs.is_empty() {

@@ -43,7 +43,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
 
-pub use self::argument::{Argument, ArgumentError, NoGroup, NotServed};
+pub use self::argument::{ArgumentError, NoGroup, NotServed};
 pub use self::error::ScheduleError;
 pub use self::preference_batch::{PreferenceBatch, PreferenceBatchError};
 use self::standing::Standing;

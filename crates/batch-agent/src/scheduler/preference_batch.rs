@@ -12,12 +12,12 @@
 
 use std::time::Duration;
 
-use cohort_preferences::{FeatureType, Frequency, TimeKey};
+use cohort_preferences::{FeatureType, Frequency, FrequencyError, IdError, TimeKey, TimeKeyError};
 use futures_util::future;
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
-use super::argument::{Argument, ArgumentError, NoGroup, NotServed};
+use super::argument::{ArgumentError, NoGroup, NotServed, read_group};
 use super::{DynamicBatchScheduler, ScheduleError};
 use crate::clock::saturating_add;
 use crate::jobs::JobInForce;
@@ -86,12 +86,11 @@ impl EnhancedBatchProcessor {
     /// opened. Runs of other jobs may have been opened by then, and are processed.
     pub async fn process_user_preference_batch(
         &self,
-        feature_type: impl Argument<FeatureType>,
-        frequency: impl Argument<Frequency>,
-        time_key: impl Argument<TimeKey>,
+        feature_type: impl TryInto<FeatureType, Error: Into<IdError>>,
+        frequency: impl TryInto<Frequency, Error: Into<FrequencyError>>,
+        time_key: impl TryInto<TimeKey, Error: Into<TimeKeyError>>,
     ) -> Result<PreferenceBatch, PreferenceBatchError> {
-        let (feature_type, frequency, time_key) =
-            (feature_type.read()?, frequency.read()?, time_key.read()?);
+        let (feature_type, frequency, time_key) = read_group(feature_type, frequency, time_key)?;
         self.know_the_groups().await?;
         let set = self.jobs().in_force();
         let firing = Firing::triggered(self.shared().clock.now());
