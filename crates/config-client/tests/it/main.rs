@@ -9,5 +9,6 @@ mod feed;
 mod real;
 mod registry;
 mod server;
+mod spans;
 mod stale;
 mod wire;
