@@ -4,7 +4,8 @@ use reqwest::Url;
 
 use crate::error::ClientError;
 
-/// Reads the base of all addresses: one without query, fragment or password, and without a slash at its end.
+/// Reads the base of all addresses: one without query, fragment or password, and without a slash at
+/// its end.
 pub(crate) fn read_address(given: &str) -> Result<Url, ClientError> {
     let mut url =
         Url::parse(given).map_err(|_no_url| ClientError::Address { given: given.into() })?;

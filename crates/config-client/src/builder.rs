@@ -1,4 +1,4 @@
-//! How a client comes to be: address, key, and how much it waits, keeps and asks.
+//! Builds a client: its address and key, and how long it waits and keeps.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
 const DEFAULT_FEED: FeedOptions =
     FeedOptions { poll_interval: Duration::from_mins(1), longest_silence: Duration::from_secs(40) };
 
-/// Settings of a client that is not there yet; see [`ConfigDatabaseClient::builder`].
+/// A client under construction; see [`ConfigDatabaseClient::builder`].
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     base_url: String,
@@ -60,7 +60,7 @@ impl ConfigDatabaseClient {
 }
 
 impl ClientBuilder {
-    /// The key to present; without one only a Config Database that asks for none answers.
+    /// The key to present. Without one, only a Config Database that asks for none can be used.
     #[must_use]
     pub fn api_key(mut self, secret: impl Into<String>) -> Self {
         self.api_key = Some(Secret(secret.into()));
@@ -130,7 +130,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Returns the client, which opens no connection yet. Fails if the address or the key is invalid.
+    /// Returns the client, which opens no connection yet. Fails if the address or the key is
+    /// invalid.
     pub fn build(self) -> Result<ConfigDatabaseClient, ClientError> {
         let base_url = read_address(&self.base_url)?;
         let key = self.api_key.as_ref().map(read_key).transpose()?;

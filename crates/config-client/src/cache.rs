@@ -2,17 +2,17 @@
 //! while that cannot be done.
 //!
 //! ```text
-//! fresh ──TTL──► to be confirmed ──304──► fresh          the document stays
-//!                     │      └────200──► fresh          another document
-//!                     └─no answer, or garbage──► given out, marked stale, for at most `max_stale` longer
+//! fresh ──TTL──► to be confirmed ──304──► fresh, the document stays
+//!                   │        └─────200──► fresh, another document
+//!                   └─no answer, garbage──► given out, marked stale, for at most `max_stale`
 //! ```
 //!
-//! Callers that ask at the same time share one request. A key is the tenant and the tenant's generation.
-//! Dropping a tenant moves the generation on, so that also a request that was already under way
-//! cannot put an outdated document back: it is stored under a generation that nobody asks for any
-//! more. Generations are kept in a fixed number of slots; tenants that share a slot are dropped
+//! Callers that ask at the same time share one request. A key is the tenant and the tenant's
+//! generation. Dropping a tenant moves the generation on, so that a request that was already under
+//! way cannot put an outdated document back: it is stored under a generation that nobody asks for
+//! any more. Generations are kept in a fixed number of slots. Tenants that share a slot are dropped
 //! together, which costs a request and is never wrong. A document that is known to be outdated is
-//! never given out; one that may be is confirmed first.
+//! never given out, and one that may be is confirmed first.
 //!
 //! Both halves hold the same documents, and are bounded by what these weigh.
 
@@ -186,7 +186,8 @@ impl Kept {
         }
     }
 
-    /// Loads the document and keeps it as the one last known; one that is no more is forgotten.
+    /// Loads the document and keeps it as the one last known. One that the service no longer has
+    /// is forgotten.
     async fn load<F>(
         &self,
         key: &Key,

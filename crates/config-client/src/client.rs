@@ -14,9 +14,10 @@ use crate::transport::Transport;
 /// ```no_run
 /// use cohort_config_client::{ClientError, ConfigDatabaseClient, FeatureType};
 ///
-/// # async fn example(client: ConfigDatabaseClient, posts: FeatureType) -> Result<(), ClientError> {
-/// client.get_frequency_groups("instagram_posts").await?;
-/// client.get_frequency_groups(&posts).await?;
+/// # async fn example(client: ConfigDatabaseClient) -> Result<(), ClientError> {
+/// let groups = client.get_frequency_groups("instagram_posts").await?;
+/// let feature: FeatureType = groups.feature_type;
+/// client.get_frequency_groups(&feature).await?;
 /// # Ok(())
 /// # }
 /// ```

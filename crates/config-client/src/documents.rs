@@ -24,8 +24,8 @@ pub struct DocumentReceipt {
 }
 
 impl ConfigDatabaseClient {
-    /// Returns one user's preferences for all features, from the cache if they are there and younger
-    /// than the TTL.
+    /// Returns one user's preferences for all features, from the cache if they are there and
+    /// younger than the TTL.
     ///
     /// Older ones are confirmed by their `ETag`. While the Config Database does not answer they are
     /// given out with [`UserPreferences::is_stale`], for as long as the builder's `max_stale` says.

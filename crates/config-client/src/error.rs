@@ -13,9 +13,9 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The base address is none.
+    /// The base address is invalid.
     #[error(
-        "{given:?} is no address of a Config Database: expected one such as \
+        "{given:?} is not the address of a Config Database: expected one such as \
          http://config-service:8000/api/v1"
     )]
     Address {
@@ -37,7 +37,7 @@ pub enum ClientError {
         #[source]
         source: Arc<reqwest::Error>,
     },
-    /// A name was given that nothing of its kind can have.
+    /// A name is one that nothing of its kind can have.
     #[error("not a valid {kind}")]
     Name {
         /// What it should have been.
@@ -46,7 +46,7 @@ pub enum ClientError {
         #[source]
         source: IdError,
     },
-    /// A frequency or time key was given that is none, or the two do not fit each other.
+    /// A frequency or time key is invalid, or the two do not fit each other.
     #[error("not a valid frequency and time key")]
     Group {
         /// What is wrong with it.
@@ -167,13 +167,13 @@ impl ClientError {
         )
     }
 
-    /// Whether it says nothing about what was asked: no answer, or one that is not the Config
-    /// Database's.
+    /// Whether it says nothing about what was asked: no response came, or one that is not the
+    /// Config Database's.
     pub fn is_outage(&self) -> bool {
         self.is_transient() || matches!(self, Self::Garbage { .. })
     }
 
-    /// The least wait that the Config Database asks for before the next attempt.
+    /// Returns the least wait that the Config Database asks for before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after, .. } => *retry_after,
@@ -181,7 +181,7 @@ impl ClientError {
         }
     }
 
-    /// The status code that the Config Database answered with, if it is an error answer.
+    /// Returns the status code of an error response; `None` if there was no response.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Denied { status, .. } => Some(*status),

@@ -85,7 +85,7 @@ impl ConfigDatabaseClient {
         let result: ImportLine =
             serde_json::from_str(&text).map_err(|error| ClientError::Garbage {
                 request,
-                what: format!("a line of the answer is no import result: {error}"),
+                what: format!("a line of the answer is not an import result: {error}"),
             })?;
         if let Some(tenant) = &result.tenant_id {
             self.cache.drop_tenant(tenant).await;

@@ -30,7 +30,7 @@ struct ProblemJson {
 }
 
 impl Problem {
-    /// Reads problem+json; `None` if the body is none.
+    /// Reads problem+json; `None` if the body is something else.
     pub fn from_json(status: StatusCode, body: &[u8]) -> Option<Self> {
         let ProblemJson { title, detail, errors } = serde_json::from_slice(body).ok()?;
         let detail = if detail.is_empty() { title } else { detail };

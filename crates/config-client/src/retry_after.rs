@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-/// The wait that a response asks for; `None` if it asks for none, or in a form that is none.
+/// Returns the wait that a response asks for; `None` if it asks for none, or in no form that the
+/// RFC knows.
 ///
 /// An instant counts from the response's own `Date`, so that two clocks that differ do no harm.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {

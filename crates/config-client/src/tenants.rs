@@ -29,8 +29,8 @@ impl ConfigDatabaseClient {
         Ok(list.timezones)
     }
 
-    /// Returns the value of a label of each of these tenants, in the order asked; `None` for one who
-    /// does not carry it. More than a thousand are asked for in several requests.
+    /// Returns the value of a label of each of these tenants, in the order asked; `None` for one
+    /// who does not carry it. More than a thousand are asked for in several requests.
     pub async fn get_label_values(
         &self,
         label: &LabelName,

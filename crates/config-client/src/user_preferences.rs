@@ -37,9 +37,9 @@ impl UserPreferences {
         body: &[u8],
     ) -> Result<Self, String> {
         let value: Value = serde_json::from_slice(body)
-            .map_err(|error| format!("the answer is no JSON: {error}"))?;
+            .map_err(|error| format!("the answer is not JSON: {error}"))?;
         let document = PreferenceDocument::from_json(&value)
-            .map_err(|error| format!("the answer is no preference document: {error}"))?;
+            .map_err(|error| format!("the answer is not a preference document: {error}"))?;
         match document.tenant_id {
             Some(of) if of == *tenant => {}
             Some(of) => {

@@ -21,8 +21,8 @@ pub enum DatabaseError {
         /// Why.
         source: rusqlite::Error,
     },
-    /// The text is no address of a PostgreSQL database. What is wrong with it is not told, as it
-    /// may hold the password.
+    /// The text is not the address of a PostgreSQL database. The error does not quote it, as it may
+    /// hold the password.
     #[error(
         "reading the database's address: it is not of the form \
          postgres://user:password@host:port/database?sslmode=require \
@@ -30,7 +30,7 @@ pub enum DatabaseError {
          %23 and %40 and %3A)"
     )]
     Address,
-    /// The text is no name of a schema.
+    /// The text cannot be the name of a schema.
     #[error(
         "reading the name of a schema: {0:?} is not a lower-case letter followed by at most 40 of \
          a-z, 0-9 and _"
@@ -93,16 +93,16 @@ pub enum DatabaseError {
         /// The oldest program that may use the database.
         oldest: Version,
     },
-    /// The oldest program that may use the database is recorded as something that is no version.
+    /// The record of the oldest program that may use the database is not a version.
     #[error(
-        "reading from the database {database} which program may use it: {recorded:?} is no version"
+        "reading from the database {database} which program may use it: {recorded:?} is not a version"
     )]
     Record {
         /// Which file, or which schema where.
         database: String,
         /// What is recorded.
         recorded: String,
-        /// Why it is no version.
+        /// Why it is not a version.
         source: semver::Error,
     },
     /// A statement on SQLite failed.

@@ -1,9 +1,9 @@
 //! Which schema a program brings, and which programs may use a schema.
 //!
 //! ```text
-//! program 1.4 brings V1 V2 V3, oldest program 1.3   opens a database with V1 V2, records 1.3, applies V3
-//! program 1.3 brings V1 V2                          opens it still: one step back stays possible
-//! program 1.2 brings V1 V2                          is refused
+//! program 1.4 brings V1 V2 V3, oldest 1.3   finds V1 V2, records 1.3, applies V3
+//! program 1.3 brings V1 V2                  opens it still: one step back stays possible
+//! program 1.2 brings V1 V2                  is refused
 //! ```
 //!
 //! Each database records the oldest program that may use it. The record only rises, and rises

@@ -19,7 +19,7 @@ use crate::invalid::child;
 pub struct BatchDocuments {
     /// The jobs by name.
     pub jobs: BTreeMap<JobId, Value>,
-    /// The purposes by name; `None` if the text has no place for them, as a list of jobs.
+    /// The purposes by name; `None` if the text cannot hold any, as a list of jobs.
     pub purposes: Option<BTreeMap<PurposeId, Value>>,
 }
 

@@ -12,7 +12,7 @@ use crate::zone::Zone;
 /// One committed change of one user's preference for one feature, or of a feature's defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Its place in the feed: opaque, growing.
+    /// Its cursor in the feed, opaque and growing.
     pub id: String,
     /// Whose preference; `None` where the defaults changed, and for a user who has been erased
     /// since (W8).
@@ -101,6 +101,7 @@ pub struct NamedRun {
 /// Why no next run can be named (M7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NoNextRun {
     /// The user left something to the defaults of whichever job runs the feature.
     DependsOnJob,

@@ -33,7 +33,7 @@ pub enum MonthDay {
     Last,
 }
 
-/// A text that is no day.
+/// The text is not a day in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a weekday (monday to sunday), 1 to 31 or \"last\"")]
 pub struct DayError;
@@ -88,7 +88,7 @@ fn bit(day: Weekday) -> u8 {
 }
 
 impl MonthDay {
-    /// `None` outside 1 to 31.
+    /// A day of this number; `None` outside 1 to 31.
     pub fn new(day: u8) -> Option<Self> {
         (1..=31).contains(&day).then_some(Self::Number(day))
     }

@@ -21,11 +21,11 @@ pub struct PreferenceDocument {
     pub features: BTreeMap<FeatureType, (Value, Preference)>,
 }
 
-/// Why a text is no preference document.
+/// Why a text is not a preference document.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// It is no JSON; serde names line and column.
+    /// It is not JSON; serde names line and column.
     #[error("not JSON: {0}")]
     Syntax(#[from] serde_json::Error),
     /// Fields are wrong.
@@ -85,7 +85,7 @@ fn read_feature(name: &str, preference: &Value) -> Result<(FeatureType, Preferen
     let pointer = child("/config_value", name);
     let feature = name
         .parse()
-        .map_err(|error| Invalid::one(&pointer, format!("no feature type: {error}")))?;
+        .map_err(|error| Invalid::one(&pointer, format!("not a feature type: {error}")))?;
     Ok((feature, Preference::from_json(preference, &pointer)?))
 }
 

@@ -23,7 +23,7 @@ pub enum Frequency {
     Cron,
 }
 
-/// A text that is no frequency.
+/// The text is not a frequency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of hourly, daily, weekly, biweekly, monthly, cron")]
 pub struct FrequencyError;

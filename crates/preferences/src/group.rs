@@ -30,17 +30,17 @@ pub struct PreferenceGroup {
     timezone: Zone,
 }
 
-/// Why three texts are no group.
+/// Why three texts are not a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
-    /// The frequency is none.
+    /// The frequency is not one of the six.
     #[error("frequency: {0}")]
     Frequency(#[from] FrequencyError),
-    /// The time key is none.
+    /// The time key is not in canonical form.
     #[error("time_key: {0}")]
     TimeKey(#[from] TimeKeyError),
-    /// The zone is none.
+    /// The zone is not in the bundled database.
     #[error("timezone: {0}")]
     Zone(#[from] ZoneError),
     /// The time key belongs to another frequency.
@@ -54,7 +54,7 @@ pub enum GroupError {
 }
 
 impl StatedGroup {
-    /// `Err` if the time key belongs to another frequency.
+    /// A group of these parts. Fails if the time key belongs to another frequency.
     pub fn new(
         frequency: Option<Frequency>,
         time_key: TimeKey,

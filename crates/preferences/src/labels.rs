@@ -1,4 +1,4 @@
-//! Labels: what a tenant is sorted by, such as `plan:free`.
+//! Labels, such as `plan:free`, by which tenants are told apart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,8 +36,9 @@ pub struct LabelFilter {
     value: String,
 }
 
-/// Why a text is no label.
+/// Why a text is not a label.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LabelError {
     /// The name is empty, too long, or holds a character that names do not.
     #[error("expected a label's name as 1 to 63 of a-z, 0-9, '_', '-' and '.'")]

@@ -18,7 +18,7 @@ pub struct NominalTime {
     offset: Option<Offset>,
 }
 
-/// A text that is no nominal time.
+/// The text is not a nominal time in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a nominal time such as 2026-12-07T10:00 or 2026-10-25T02:30+02:00")]
 pub struct NominalError;

@@ -11,7 +11,8 @@ use crate::frequency::Frequency;
 use crate::parity::Parity;
 use crate::time_of_day::{TimeOfDay, two_digits};
 
-/// *When* inside a frequency, canonical: equal preferences are equal text. A part not stated is `-`.
+/// *When* inside a frequency, in canonical form: equal preferences are equal text. A part that is
+/// not stated is `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum TimeKey {
@@ -41,7 +42,7 @@ pub enum TimeKey {
     Cron(Cron),
 }
 
-/// A text that is no time key in canonical form.
+/// The text is not a time key in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a time key such as 09:00, monday:10:00, 1:10:00, :30, monday:10:00~0 or a cron \

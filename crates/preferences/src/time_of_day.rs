@@ -15,7 +15,7 @@ pub struct TimeOfDay {
     minute: u8,
 }
 
-/// A text that is no `HH:MM`.
+/// The text is not a time `HH:MM`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a time HH:MM from 00:00 to 23:59")]
 pub struct TimeOfDayError;
@@ -24,7 +24,7 @@ impl TimeOfDay {
     /// T12's last resort where nobody states a time.
     pub const NINE: Self = Self { hour: 9, minute: 0 };
 
-    /// `None` past 23:59.
+    /// The time at this hour and minute; `None` past 23:59.
     pub fn new(hour: u8, minute: u8) -> Option<Self> {
         (hour < 24 && minute < 60).then_some(Self { hour, minute })
     }

@@ -20,7 +20,7 @@ pub fn time_zone_database_version() -> &'static str {
 #[derive(Debug, Clone)]
 pub struct Zone(TimeZone);
 
-/// A text that names no zone of the bundled database.
+/// The text does not name a zone of the bundled database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an IANA time zone name such as Europe/Berlin")]
 pub struct ZoneError;

@@ -123,7 +123,7 @@ impl Follower {
         }
     }
 
-    /// Polls after events have failed, unless what failed says that it is no use.
+    /// Polls after events have failed, unless the error says that polling will fail as well.
     fn fall_back(&mut self, error: ClientError) -> Told {
         self.failures = self.failures.saturating_add(1);
         if self.failures == WORTH_TELLING {
@@ -187,7 +187,7 @@ impl Follower {
         }
     }
 
-    /// Nothing works: it is tried again after a pause, or never where that is no use.
+    /// Nothing works: tries again after a pause, or never where that cannot help.
     fn interrupted(&mut self, error: ClientError) -> News {
         if !error.is_outage() {
             return Err(error);

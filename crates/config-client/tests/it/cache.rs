@@ -12,7 +12,8 @@ use crate::server::{Server, change_of, document, eventually, ok, problem, receip
 
 const GET: &str = "GET /api/v1/tenants/user123/configs/feature_preferences";
 
-/// Answers documents whose time counts the requests, changes of user123, and receipts.
+/// A server that returns documents whose time counts the requests, changes of user123, and
+/// receipts.
 async fn counting() -> Server {
     Server::answering(|request| match request.line.as_str() {
         GET => ok(&document("user123", &format!("09:{:02}", request.before))),

@@ -115,7 +115,11 @@ async fn a_list_that_comes_out_short_or_long_or_in_disorder_is_an_error() {
         json!({"tenant_id": format!("u{number}"), "number": number, "version": 1,
             "member_since": "2026-11-01T00:00:00Z", "preference": null})
     };
-    let page = |members: &[Value], count: u64, next: Value| json!({"members": members, "count_as_of": count, "position": "9", "next_cursor": next});
+    let page = |members: &[Value], count: u64, next: Value| {
+        let (position, next_cursor) = ("9", next);
+        json!({"members": members, "count_as_of": count, "position": position,
+            "next_cursor": next_cursor})
+    };
     let end = Value::Null;
     let wrong = [
         vec![page(&[], 3, end.clone())],

@@ -1,4 +1,4 @@
-//! Where the database is, and what every session on it is told.
+//! Where the database is, and the settings of every session on it.
 
 use std::time::Duration;
 

@@ -60,7 +60,7 @@ impl Postgres {
         Ok(Self { server: Arc::new(server), pool })
     }
 
-    /// A connection for reads; waits for one to be given back when all are in use.
+    /// Returns a connection for reads. Waits for one to be given back when all are in use.
     pub async fn read(&self) -> Result<Reader, DatabaseError> {
         let object = self.pool.get().await.map_err(|source| DatabaseError::NoConnection {
             database: self.server.name.clone(),
@@ -69,14 +69,14 @@ impl Postgres {
         Ok(Reader(object))
     }
 
-    /// A new connection that is no part of the pool.
+    /// Makes a new connection outside the pool.
     pub async fn connect(&self, planning: Planning) -> Result<Connection, DatabaseError> {
         let connection = self.server.connect().await?;
         planning.tell(&connection).await?;
         Ok(connection)
     }
 
-    /// Hears what is sent by `NOTIFY` to this channel from now on, until the receiver is dropped.
+    /// Listens to what is sent by `NOTIFY` to this channel from now on, until the receiver is dropped.
     /// Channels are the whole database's: a name that holds the schema's keeps two schemas apart.
     pub async fn listen(&self, channel: &str) -> Result<watch::Receiver<Heard>, DatabaseError> {
         listener::listen(Arc::clone(&self.server), channel).await

@@ -1,7 +1,7 @@
 //! A PostgreSQL database: a schema of ours on a server that others may use too.
 //!
 //! ```text
-//! open     ─► lock ─► schema, record, migrations ─► unlock      processes that start together wait for each other
+//! open     ─► lock ─► schema, record, migrations ─► unlock, so that one process at a time migrates
 //! read()   ─► a connection of the pool, given back when dropped
 //! connect()─► a connection of the caller's own, for its one writer
 //! listen() ─► a connection that is made anew whenever it breaks

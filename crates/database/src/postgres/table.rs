@@ -1,9 +1,12 @@
 //! Puts rows into a table: few by one INSERT, many by COPY.
 //!
 //! ```text
-//! rows ─┬─ few ──► one array a column ─► INSERT … SELECT FROM unnest    sent with what else is on the way
-//!       └─ many ─► binary rows ────────► COPY … FROM STDIN              less work, one round trip more
+//! rows ─┬─ few ──► one array a column ─► INSERT … SELECT FROM unnest
+//!       └─ many ─► binary rows ────────► COPY … FROM STDIN
 //! ```
+//!
+//! The INSERT is sent together with other statements. The COPY is less work for the server, and one
+//! round trip more.
 
 use std::error::Error;
 

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A job that fails undoes itself only. A commit that fails undoes all jobs of its transaction, and
-//! each of them is told. A process that is killed loses only jobs whose callers were not answered: the
-//! file is in WAL mode with `synchronous = FULL`, so an answer means that the disk has said so.
+//! each of them is told. A process that is killed loses only jobs whose callers were not answered:
+//! the file is in WAL mode with `synchronous = FULL`, so an answer means that the disk has said so.
 //!
 //! Not done here: retrying. Nobody else writes to the file, so a busy database is a fault to
 //! report.

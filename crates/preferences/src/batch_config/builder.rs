@@ -78,7 +78,7 @@ fn plain(job_id: JobId, purpose_id: PurposeId, feature_type: FeatureType) -> Job
 }
 
 impl JobBuilder {
-    /// The job. Fails where a name is none and where fields contradict each other; the error names
+    /// Returns the job. Fails if a name is invalid or fields contradict each other; the error names
     /// the field.
     pub fn build(self) -> Result<Job, BatchConfigError> {
         let job = self.0?;

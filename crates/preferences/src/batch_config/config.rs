@@ -65,8 +65,8 @@ impl BatchConfigBuilder {
         Self(self.0.and_then(add))
     }
 
-    /// The batch config. Fails where a name is none, where the fields of a job contradict each
-    /// other, and where two jobs have one name.
+    /// Returns the batch config. Fails if a name is invalid, the fields of a job contradict each
+    /// other, or two jobs have one name.
     pub fn build(self) -> Result<BatchConfig, BatchConfigError> {
         let config = self.0?;
         config.check()?;

@@ -6,7 +6,7 @@ use crate::id::{IdError, JobId};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchConfigError {
-    /// The text is no JSON, or a field is wrong.
+    /// The text is not JSON, or a field is wrong.
     #[error("line {line}, column {column}: {detail}")]
     At {
         /// Counted from 1.
@@ -17,7 +17,7 @@ pub enum BatchConfigError {
         detail: String,
     },
     /// A job or purpose was given a name that it cannot have.
-    #[error("{field}: not a name that it can have")]
+    #[error("{field}: not a valid name")]
     Name {
         /// The field that holds the name.
         field: &'static str,

@@ -56,7 +56,8 @@ pub struct Job {
     /// Whether a user moved between groups may run again in the same day or period (M6).
     pub once_per: OncePer,
     /// The label of tenants by whose values the work is shared out: while there is more work than
-    /// capacity, users of each value are served in turn (D7). First come, first served if not given.
+    /// capacity, users of each value are served in turn (D7). If not given, who comes first is
+    /// served first.
     pub fair_share_by: Option<LabelName>,
 }
 

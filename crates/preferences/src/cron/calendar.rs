@@ -6,13 +6,14 @@ use jiff::civil::{Date, DateTime, Time};
 use super::expression::Cron;
 use crate::time_of_day::{MINUTES_A_DAY, TimeOfDay};
 
-/// More dates than are looked at between two matching ones: at most 29 a year (29 February over a
-/// century that is no leap year) of months that match, and one of each month that does not.
+/// More dates than are looked at between two matching ones: at most 29 a year (29 February, over a
+/// turn of a century without a leap year) of months that match, and one of each month that does
+/// not.
 const LONGEST_WAIT: u32 = 9 * 366;
 
 impl Cron {
-    /// The matching local times at or after `from`, in the order of the calendar; ends after the
-    /// longest wait.
+    /// Returns the matching local times at or after `from`, in the order of the calendar. Ends after
+    /// the longest wait.
     pub(crate) fn nominals_from(self, from: DateTime) -> impl Iterator<Item = DateTime> {
         self.dates_from(from.date())
             .flat_map(move |date| self.times().map(move |time| date.to_datetime(time)))

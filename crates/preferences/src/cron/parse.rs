@@ -11,7 +11,7 @@ const MONTH_NAMES: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAY_NAMES: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// Why a text is no cron expression of ours.
+/// Why a text is not a cron expression that is understood here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CronError {
@@ -73,8 +73,7 @@ fn restrictions(days: Option<u32>, weekdays: Option<u8>) -> (Option<u32>, Option
     }
 }
 
-/// `croner` reads more than the five classic fields know; what it adds is refused rather than half
-/// understood.
+/// Refuses what `croner` reads beyond the five classic fields, rather than half understand it.
 fn refuse_extensions(text: &str) -> Result<(), CronError> {
     let is_classic =
         |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "*,-/".contains(c);
@@ -87,8 +86,8 @@ fn refuse_extensions(text: &str) -> Result<(), CronError> {
     Ok(())
 }
 
-/// Months have names in the month's field and weekdays in theirs; `croner` reads both in every
-/// field, and L and W.
+/// Refuses names outside their field. Months have names in the month's field and weekdays in
+/// theirs; `croner` reads both in every field, and L and W.
 fn refuse_foreign_names(index: usize, field: &str) -> Result<(), CronError> {
     let known: &[&str] = match index {
         3 => &MONTH_NAMES,

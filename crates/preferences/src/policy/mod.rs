@@ -6,7 +6,7 @@
 //!
 //! All of it is decided by arithmetic on what the preference asks of the local clock, taken as one
 //! that never changes: a day is 24 hours. A change of the clock may bring two occurrences nearer,
-//! or move one out of its slot (T6); nobody chose that, and it breaks no policy. So a verdict
+//! or move one out of its slot (T6). Nobody chose that, and it breaks no policy. So the result
 //! depends on preference, defaults, labels and policy only.
 //!
 //! What the user did not state is judged as the feature's defaults fill it (T12). What they do not

@@ -262,7 +262,9 @@ proptest! {
         ..ProptestConfig::default() })]
 
     #[test]
-    fn every_schedule_fires_exactly_when_the_rules_say((place, preference) in place_and_preference()) {
+    fn every_schedule_fires_exactly_when_the_rules_say(
+        (place, preference) in place_and_preference(),
+    ) {
         compare(&place.zone, place.after, &preference, preference.horizon())?;
     }
 
@@ -274,9 +276,10 @@ proptest! {
     ) {
         let t = at(second);
         let next = StatedPreference::Daily(time).schedule(zone.get(&ZONES)).next_after(t);
-        let is_at_the_end = Timestamp::MAX.duration_since(t) < SignedDuration::from_hours(49);
+        let near = SignedDuration::from_hours(49);
+        let is_at_the_end = Timestamp::MAX.duration_since(t) < near;
         prop_assert!(is_at_the_end || next.is_some());
-        prop_assert!(next.is_none_or(|next| next.at > t && next.at.duration_since(t) <= SignedDuration::from_hours(49)));
+        prop_assert!(next.is_none_or(|next| next.at > t && next.at.duration_since(t) <= near));
     }
 }
 

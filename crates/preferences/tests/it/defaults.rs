@@ -121,8 +121,9 @@ fn t12_a_zone_not_stated_is_the_tenants_own_before_any_default() {
 
 #[test]
 fn the_default_preferences_of_the_specifications_job_complete_a_user_who_stated_nothing() {
-    let config = r#"{"job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true, "feature_type": "f",
-        "default_preferences": {"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"}}"#;
+    let config = r#"{"job_id": "j", "type": "individual_batch", "purpose_id": "p",
+        "preference_based": true, "feature_type": "f", "default_preferences":
+            {"frequency": "weekly", "preferred_day": "monday", "preferred_time": "10:00"}}"#;
     let config = BatchConfig::from_json(config).expect("valid");
     let group = StatedGroup::parse("-", "-", "-")
         .map(|stated| stated.resolve(&config.jobs[0].defaults()).expect("complete"));
@@ -214,11 +215,13 @@ proptest! {
         let defaults = Defaults(layers.iter().map(preference).collect());
         let resolved = preference(&user).stated_group(None).resolve(&defaults);
         let expected = model(&user, &layers).map(|complete| {
-            PreferenceGroup::from_stated(&preference(&complete).stated_group(None)).expect("the \
-                model states everything")
+            PreferenceGroup::from_stated(&preference(&complete).stated_group(None))
+                .expect("the model states everything")
         });
-        let is_frequency_known = std::iter::once(&user).chain(&layers).any(|layer| layer.get("frequency").is_some());
-        let missing = UnresolvedGroup { field: if is_frequency_known { "cron" } else { "frequency" } };
+        let mut stated = std::iter::once(&user).chain(&layers);
+        let is_frequency_known = stated.any(|layer| layer.get("frequency").is_some());
+        let field = if is_frequency_known { "cron" } else { "frequency" };
+        let missing = UnresolvedGroup { field };
         prop_assert_eq!(resolved, expected.ok_or(missing), "{} {:?}", user, layers);
     }
 

@@ -12,12 +12,12 @@
 //! The suite was seen to fail. Each of these was planted alone, in a copy of the crate, and turned
 //! the named tests red:
 //!
-//! | planted | caught by |
-//! | --- | --- |
-//! | `earlier` or `later` instead of `compatible` (T6, T7) | the oracle, and the tables of T6, T8 and T9, or of T7 |
-//! | no look back to the day before (T6) | the oracle on the hardest days, and the tables of T6 and T8 |
-//! | the search ends at a hit inside a gap (T6, T8) | the oracle, and the tables of T6 and T8 |
-//! | parity by the remainder instead of `div_euclid` (T4) | the oracle, and the table of T4 |
+//! * `earlier` or `later` instead of `compatible` (T6, T7): the oracle, and the tables of T6, T8 and
+//!   T9, or of T7.
+//! * No look back to the day before (T6): the oracle on the hardest days, and the tables of T6 and
+//!   T8.
+//! * The search ends at a hit inside a gap (T6, T8): the oracle, and the tables of T6 and T8.
+//! * Parity by the remainder instead of `div_euclid` (T4): the oracle, and the table of T4.
 
 mod against_the_oracle;
 mod defaults;

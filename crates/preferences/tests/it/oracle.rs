@@ -1,7 +1,7 @@
 //! A second opinion on when a preference fires, slow and simple.
 //!
 //! It asks jiff one question only: which offset holds at an instant. From the answers, minute by
-//! minute, it writes down the local clock as stretches of constant offset, and reads the rules off
+//! minute, it writes down the local clock as intervals of constant offset, and reads the rules off
 //! that record. It has its own calendar, so that neither jiff's resolution of local times nor its
 //! date arithmetic can hide an error of ours.
 
@@ -46,12 +46,12 @@ pub(crate) enum StatedHours {
     Listed(Vec<i64>),
 }
 
-/// The local clock over a window, as stretches of constant offset.
-pub(crate) struct LocalClock(Vec<Stretch>);
+/// The local clock over a window, as intervals of constant offset.
+pub(crate) struct LocalClock(Vec<Interval>);
 
 /// Seconds of the Unix epoch; `end` is not part of it.
 #[derive(Debug, Clone, Copy)]
-struct Stretch {
+struct Interval {
     start: i64,
     end: i64,
     offset: i64,
@@ -60,26 +60,26 @@ struct Stretch {
 impl LocalClock {
     /// Looks at the offset every `step` seconds, and down to the second wherever two looks differ.
     pub(crate) fn walked(zone: &TimeZone, from: i64, until: i64, step: i64) -> Self {
-        let mut current = Stretch { start: from, end: until, offset: offset_at(zone, from) };
-        let mut stretches = Vec::new();
+        let mut current = Interval { start: from, end: until, offset: offset_at(zone, from) };
+        let mut intervals = Vec::new();
         for look in (from..until).step_by(step as usize).skip(1) {
             let offset = offset_at(zone, look);
             if offset != current.offset {
                 let change = first_second_unlike(zone, current.offset, look - step, look);
-                stretches.push(Stretch { end: change, ..current });
-                current = Stretch { start: change, end: until, offset };
+                intervals.push(Interval { end: change, ..current });
+                current = Interval { start: change, end: until, offset };
             }
         }
-        stretches.push(current);
-        Self(stretches)
+        intervals.push(current);
+        Self(intervals)
     }
 
     /// The instant of a local time that fires once (T6, T7); `None` outside the window.
     fn resolve(&self, local: i64) -> Option<i64> {
-        let shown = |stretch: &Stretch| {
-            Some(local - stretch.offset).filter(|at| (stretch.start..stretch.end).contains(at))
+        let shown = |interval: &Interval| {
+            Some(local - interval.offset).filter(|at| (interval.start..interval.end).contains(at))
         };
-        let skipped = |pair: &[Stretch]| {
+        let skipped = |pair: &[Interval]| {
             let (before, after) = (pair[0], pair[1]);
             let gap = before.end + before.offset..after.start + after.offset;
             gap.contains(&local).then_some(local - before.offset)
@@ -99,15 +99,15 @@ impl LocalClock {
     /// T9: each minute that the clock shows.
     fn showings(&self, preference: &StatedPreference) -> BTreeMap<i64, String> {
         let mut found = BTreeMap::new();
-        for stretch in &self.0 {
-            let first = (stretch.start + stretch.offset + MINUTE - 1).div_euclid(MINUTE);
-            let end = (stretch.end + stretch.offset + MINUTE - 1).div_euclid(MINUTE);
+        for interval in &self.0 {
+            let first = (interval.start + interval.offset + MINUTE - 1).div_euclid(MINUTE);
+            let end = (interval.end + interval.offset + MINUTE - 1).div_euclid(MINUTE);
             for minute in (first..end).filter(|minute| {
                 preference.has_time(minute.rem_euclid(1440))
                     && preference.has_date(minute.div_euclid(1440))
             }) {
-                let name = format!("{}{}", local_text(minute), offset_text(stretch.offset));
-                found.insert(minute * MINUTE - stretch.offset, name);
+                let name = format!("{}{}", local_text(minute), offset_text(interval.offset));
+                found.insert(minute * MINUTE - interval.offset, name);
             }
         }
         found

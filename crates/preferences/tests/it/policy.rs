@@ -319,7 +319,9 @@ fn nearest_occurrences(stated: &Value, count: usize) -> SignedDuration {
 
 proptest! {
     #[test]
-    fn the_least_interval_is_kept_exactly_by_occurrences_on_a_clock_that_never_changes(stated in any_complete_preference()) {
+    fn the_least_interval_is_kept_exactly_by_occurrences_on_a_clock_that_never_changes(
+        stated in any_complete_preference(),
+    ) {
         let nearest = nearest_occurrences(&stated, 300);
         // What is seen in 300 occurrences is never less than what the policy counts with.
         prop_assert!(!keeps(&stated, nearest + SignedDuration::from_mins(1)));
@@ -347,7 +349,9 @@ proptest! {
         minute in 0..60u8, hour in 0..24u8, weekdays in prop::collection::btree_set(0..7u8, 1..4),
         days in prop::collection::btree_set(1..32u8, 0..3),
     ) {
-        let list = |values: &std::collections::BTreeSet<u8>| values.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+        let list = |values: &std::collections::BTreeSet<u8>| {
+            values.iter().map(u8::to_string).collect::<Vec<_>>().join(",")
+        };
         let days = if days.is_empty() { "*".to_owned() } else { list(&days) };
         let cron = format!("{minute} {hour} {days} * {}", list(&weekdays));
         prop_assert!(cron.parse::<Cron>().is_ok());

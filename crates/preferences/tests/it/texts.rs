@@ -1,5 +1,5 @@
-//! T10 and T11: equal preferences are equal text, different preferences are not, and every text reads back as
-//! what it says.
+//! T10 and T11: equal preferences are equal text, different ones are not, and every text reads back
+//! as what it says.
 
 use cohort_preferences::{
     Cron, Day, Frequency, MonthDay, NamedRun, NextRun, NoNextRun, NominalTime, Occurrence, Parity,
@@ -180,11 +180,12 @@ proptest! {
     }
 
     #[test]
-    fn the_group_key_of_the_specification_parses_without_ambiguity(preference in preference_json()) {
+    fn the_group_key_of_the_specification_parses_without_ambiguity(
+        preference in preference_json(),
+    ) {
         let group = read(&preference).stated_group(None);
         let key = format!("{}:{}", group.frequency_text(), group.time_key());
-        let (frequency,
-            time_key) = key.split_once(':').expect("a colon stands behind the frequency");
+        let (frequency, time_key) = key.split_once(':').expect("a colon stands behind the frequency");
         prop_assert_eq!(StatedGroup::parse(frequency, time_key, group.timezone_text()), Ok(group));
     }
 
@@ -229,8 +230,11 @@ proptest! {
     }
 
     #[test]
-    fn a_nominal_time_reads_back_as_itself(second in Timestamp::MIN.as_second() / 60..Timestamp::MAX.as_second() / 60, offset in prop::option::of(-93_599..=93_599i32)) {
-        let minute = Timestamp::from_second(second * 60).expect("inside the calendar");
+    fn a_nominal_time_reads_back_as_itself(
+        minutes in Timestamp::MIN.as_second() / 60..Timestamp::MAX.as_second() / 60,
+        offset in prop::option::of(-93_599..=93_599i32),
+    ) {
+        let minute = Timestamp::from_second(minutes * 60).expect("inside the calendar");
         let local = Offset::UTC.to_datetime(minute);
         let nominal = match offset {
             None => NominalTime::once(local),
