@@ -95,7 +95,8 @@ pub enum DatabaseError {
     },
     /// The record of the oldest program that may use the database is not a version.
     #[error(
-        "reading from the database {database} which program may use it: {recorded:?} is not a version"
+        "reading from the database {database} which program may use it: {recorded:?} is not a \
+         version"
     )]
     Record {
         /// Which file, or which schema where.

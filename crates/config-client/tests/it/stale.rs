@@ -74,8 +74,7 @@ async fn an_expired_document_that_has_changed_is_replaced() {
 }
 
 #[tokio::test]
-async fn the_last_known_document_is_given_out_and_marked_while_the_service_is_away_or_talks_nonsense()
- {
+async fn the_last_known_document_is_given_out_and_marked_while_the_service_is_away_or_faulty() {
     let database = ConfigDatabase::new().await;
     let client = out_of_date(database.builder());
     database.set("ann", "09:00").await;

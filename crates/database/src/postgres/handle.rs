@@ -76,8 +76,9 @@ impl Postgres {
         Ok(connection)
     }
 
-    /// Listens to what is sent by `NOTIFY` to this channel from now on, until the receiver is dropped.
-    /// Channels are the whole database's: a name that holds the schema's keeps two schemas apart.
+    /// Listens to what is sent by `NOTIFY` to this channel from now on, until the receiver is
+    /// dropped. Channels are the whole database's: a name that holds the schema's keeps two schemas
+    /// apart.
     pub async fn listen(&self, channel: &str) -> Result<watch::Receiver<Heard>, DatabaseError> {
         listener::listen(Arc::clone(&self.server), channel).await
     }

@@ -12,8 +12,8 @@ use crate::time_of_day::{MINUTES_A_DAY, TimeOfDay};
 const LONGEST_WAIT: u32 = 9 * 366;
 
 impl Cron {
-    /// Returns the matching local times at or after `from`, in the order of the calendar. Ends after
-    /// the longest wait.
+    /// Returns the matching local times at or after `from`, in the order of the calendar. Ends
+    /// after the longest wait.
     pub(crate) fn nominals_from(self, from: DateTime) -> impl Iterator<Item = DateTime> {
         self.dates_from(from.date())
             .flat_map(move |date| self.times().map(move |time| date.to_datetime(time)))

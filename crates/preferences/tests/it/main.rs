@@ -12,8 +12,8 @@
 //! The suite was seen to fail. Each of these was planted alone, in a copy of the crate, and turned
 //! the named tests red:
 //!
-//! * `earlier` or `later` instead of `compatible` (T6, T7): the oracle, and the tables of T6, T8 and
-//!   T9, or of T7.
+//! * `earlier` or `later` instead of `compatible` (T6, T7): the oracle, and the tables of T6, T8
+//!   and T9, or of T7.
 //! * No look back to the day before (T6): the oracle on the hardest days, and the tables of T6 and
 //!   T8.
 //! * The search ends at a hit inside a gap (T6, T8): the oracle, and the tables of T6 and T8.

@@ -185,7 +185,8 @@ proptest! {
     ) {
         let group = read(&preference).stated_group(None);
         let key = format!("{}:{}", group.frequency_text(), group.time_key());
-        let (frequency, time_key) = key.split_once(':').expect("a colon stands behind the frequency");
+        let split = key.split_once(':');
+        let (frequency, time_key) = split.expect("a colon stands behind the frequency");
         prop_assert_eq!(StatedGroup::parse(frequency, time_key, group.timezone_text()), Ok(group));
     }
 
