@@ -94,18 +94,18 @@ impl DocumentCache {
         }
     }
 
-    /// The document if it is there and fresh.
+    /// Returns the document if it is there and fresh.
     pub(crate) async fn get(&self, tenant: &str) -> Option<UserPreferences> {
         let generation = self.generation(tenant).load(Ordering::Acquire);
         let epoch = self.epoch.load(Ordering::Acquire);
         self.kept.as_ref()?.fresh.get(&FreshKeyRef { tenant, generation, epoch }).await
     }
 
-    /// The document, from `load` if none is fresh; `load` is given the one last known, to be
-    /// confirmed.
+    /// Returns the document, from `load` if none is fresh. `load` is given the one last known, to
+    /// be confirmed.
     ///
-    /// Who asks at the same time shares the one load. Failures are not kept; one that is an outage
-    /// gives the document last known, marked stale.
+    /// Callers that ask at the same time share one load. Failures are not kept; one that is an
+    /// outage gives the document last known, marked stale.
     pub(crate) async fn get_or_load<F>(
         &self,
         tenant: TenantId,
@@ -135,7 +135,7 @@ impl DocumentCache {
         }
     }
 
-    /// From now on nobody gets a document of this tenant that was asked for before.
+    /// Drops the tenant's document, and the response of any request for it that is under way.
     pub(crate) async fn drop_tenant(&self, tenant: &TenantId) {
         let generation = self.generation(tenant.as_str()).fetch_add(1, Ordering::AcqRel);
         let Some(kept) = &self.kept else { return };
@@ -144,7 +144,7 @@ impl DocumentCache {
         kept.last_known.invalidate(&Key { tenant: tenant.clone(), generation }).await;
     }
 
-    /// From now on nobody gets a document that was asked for before.
+    /// Drops every document, and the responses of requests that are under way.
     pub(crate) fn drop_all(&self) {
         for generation in &self.generations {
             generation.fetch_add(1, Ordering::AcqRel);
@@ -155,8 +155,8 @@ impl DocumentCache {
         }
     }
 
-    /// From now on each document is confirmed before it is given out: changes were missed, and
-    /// nobody knows whose.
+    /// Has each document confirmed before it is given out again: changes were missed, and nobody
+    /// knows whose.
     pub(crate) fn distrust_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         if let Some(kept) = &self.kept {

@@ -1,4 +1,4 @@
-//! A client as the environment says.
+//! Builds a client from environment variables.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
 
 impl ConfigDatabaseClient {
-    /// Returns a client as the environment says: `CONFIG_SERVICE_URL`, `CONFIG_SERVICE_API_KEY`,
-    /// and in seconds `CONFIG_CACHE_TTL` and `CONFIG_POLL_INTERVAL`.
+    /// Builds a client from the environment: `CONFIG_SERVICE_URL`, `CONFIG_SERVICE_API_KEY`, and in
+    /// seconds `CONFIG_CACHE_TTL` and `CONFIG_POLL_INTERVAL`.
     ///
     /// Fails if the address or the key is missing, or if one of the four is malformed.
     #[expect(

@@ -59,7 +59,7 @@ pub enum ClientError {
         /// The name.
         name: String,
     },
-    /// No user of the feature states this group, and none did not long ago.
+    /// No user of the feature states this group, and none did so recently.
     #[error("the feature {feature_type} has no group {frequency}:{time_key}")]
     NoSuchGroup {
         /// The feature.
@@ -69,7 +69,7 @@ pub enum ClientError {
         /// The time key asked for.
         time_key: TimeKey,
     },
-    /// No connection, a broken one, or no answer in time.
+    /// The connection failed or broke, or no response came in time.
     #[error("{request}: the Config Database did not answer")]
     Unreachable {
         /// The request.
@@ -78,7 +78,7 @@ pub enum ClientError {
         #[source]
         source: Arc<reqwest::Error>,
     },
-    /// The connection stands, and nothing comes: no answer, or no heartbeat of the change feed.
+    /// The connection stands, but nothing comes: no response, or no heartbeat of the change feed.
     #[error("{request}: the Config Database was silent for {}", seconds(*waited))]
     Silent {
         /// The request.
@@ -117,7 +117,7 @@ pub enum ClientError {
     Unavailable {
         /// The request.
         request: String,
-        /// Its answer.
+        /// Its response.
         problem: Problem,
         /// The least wait that it asks for.
         retry_after: Option<Duration>,
@@ -128,10 +128,10 @@ pub enum ClientError {
     Refused {
         /// The request.
         request: String,
-        /// Its answer.
+        /// Its response.
         problem: Problem,
     },
-    /// The answer is not what the Config Database says to this request.
+    /// The response cannot be one of the Config Database to this request.
     #[error("{request}: {what}; does CONFIG_SERVICE_URL name a Config Database?")]
     Garbage {
         /// The request.
@@ -139,7 +139,7 @@ pub enum ClientError {
         /// What came instead.
         what: String,
     },
-    /// A streamed answer ended in the middle.
+    /// A streamed response ended in the middle.
     #[error("{request}: the answer broke off")]
     BrokenOff {
         /// The request.
@@ -155,7 +155,7 @@ fn seconds(waited: Duration) -> String {
 }
 
 impl ClientError {
-    /// Whether the same call can succeed later, without anybody changing anything.
+    /// Whether the same call can succeed later, with nothing changed by a person.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,

@@ -26,8 +26,8 @@ impl ConfigDatabaseClient {
     /// to follow them.
     ///
     /// A feature needs no registration before its first user states a preference, so the list of
-    /// one that nobody uses is empty and not an error. Whether it is registered says
-    /// [`ConfigDatabaseClient::get_feature_type`].
+    /// one that nobody uses is empty and not an error. [`ConfigDatabaseClient::get_feature_type`]
+    /// tells whether it is registered.
     pub async fn get_frequency_groups(
         &self,
         feature: impl TryInto<FeatureType, Error: Into<IdError>>,
@@ -54,8 +54,8 @@ impl ConfigDatabaseClient {
     ///
     /// They come in pages, so that nothing holds them all. A list that does not add up to its
     /// group's count ends in an error (M8): nobody is to conclude from a list that came out short.
-    /// A group that the feature does not have, also because nobody uses the feature, is
-    /// [`ClientError::NoSuchGroup`]. One that its last user left not long ago is empty.
+    /// A group that the feature does not have is [`ClientError::NoSuchGroup`], and so is any group
+    /// of a feature that nobody uses. One that its last user left recently is empty.
     ///
     /// ```no_run
     /// use cohort_config_client::{ClientError, ConfigDatabaseClient};
@@ -115,7 +115,7 @@ impl Wanted {
         let invalid = |source| ClientError::Group { source };
         let frequency = frequency.try_into().map_err(|error| invalid(error.into().into()))?;
         let time_key = time_key.try_into().map_err(|error| invalid(error.into().into()))?;
-        // A key of another frequency is a mistake of the caller, and no group without users.
+        // A key that belongs to another frequency is the caller's mistake, not a missing group.
         StatedGroup::new(Some(frequency), time_key, None).map_err(invalid)?;
         Ok(Self { feature_type, frequency, time_key })
     }

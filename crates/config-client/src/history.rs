@@ -24,9 +24,9 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// Of which preference; `None` for a change of the tenant's own timezone and labels.
     pub feature_type: Option<FeatureType>,
-    /// The version that it made; a first change makes 1.
+    /// The version that it made, 1 for the first change.
     pub version: u64,
-    /// What stands since: the preference as it was written, or the profile; `None` if it was
+    /// What holds since then: the preference as it was written, or the profile; `None` if it was
     /// deleted.
     pub after: Option<Value>,
 }

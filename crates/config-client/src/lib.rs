@@ -10,9 +10,9 @@
 //! * [`ConfigDatabaseClient`] is a handle: clones share connections, cache and breaker.
 //! * Only whole documents ([`ConfigDatabaseClient::get_user_preferences`]) are cached: by TTL, then
 //!   confirmed by `ETag`, and given out marked as stale for a while when the service is away.
-//!   Concurrent calls for one tenant make one request. Who follows the changes
-//!   ([`ConfigDatabaseClient::follow_changes`]) through the same client has changed tenants dropped
-//!   from the cache; without a follower a document is at most a TTL old.
+//!   Concurrent calls for one tenant make one request. Following the changes
+//!   ([`ConfigDatabaseClient::follow_changes`]) on the same client also drops changed tenants from
+//!   the cache. Without a follower, a document is at most a TTL old.
 //! * Reads and PUTs are attempted three times where a later attempt can succeed; other writes are
 //!   sent once. When too much has failed, nothing is sent for some seconds. A key that is refused
 //!   (401, 403) is never tried again.

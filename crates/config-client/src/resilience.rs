@@ -1,10 +1,10 @@
 //! Attempts: what is tried again, how often, after what wait, and when nothing is tried for a
 //! while.
 //!
-//! The breaker counts single requests. Of the last ten, half may fail; then it opens, and every
-//! request is refused without being sent. After a wait some are let through again: if these succeed
-//! it closes, else the wait doubles up to five seconds. What counts as a failure is an outage of
-//! the service: not a refusal, and not a service that says itself when to come back.
+//! The breaker counts single requests. When half of the last ten have failed it opens, and every
+//! request is refused without being sent. After a wait some are let through: if they succeed it
+//! closes, else the wait doubles, up to five seconds. Only an outage counts as a failure. A refusal
+//! does not, nor does a service that says when to come back.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const RETRIES: usize = 2;
 /// The span of the first wait; the second is twice as long.
 const BASE: Duration = Duration::from_millis(200);
 
-/// Who asks for a longer wait than this is not waited for: the caller decides.
+/// The longest wait that is waited out. Whether to wait any longer is left to the caller.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The requests that the breaker looks back on.

@@ -41,7 +41,7 @@ impl Transport {
         key: Option<ApiKey>,
         timeouts: Timeouts,
     ) -> Result<Self, ClientError> {
-        // The first who installs a provider wins; whichever it is, it serves.
+        // Another part of the process may have installed a provider already, which serves as well.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut http = reqwest::Client::builder()
             .connect_timeout(timeouts.connect)
@@ -49,8 +49,7 @@ impl Transport {
             .no_proxy()
             .user_agent(concat!("cohort-config-client/", env!("CARGO_PKG_VERSION")));
         if base_url.scheme() == "http" {
-            // Without TLS no certificates are needed, and a container without any must not fail for
-            // it.
+            // Without TLS no certificates are needed, and a container may have none.
             http = http.tls_certs_only([]);
         }
         let http =

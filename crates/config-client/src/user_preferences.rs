@@ -71,13 +71,13 @@ impl UserPreferences {
         self.document.weight
     }
 
-    /// Whether they are given out although they are older than the TTL, because the Config Database
-    /// does not answer.
+    /// Whether they are older than the TTL, and given out because the Config Database does not
+    /// answer.
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }
 
-    /// How long ago the Config Database last said that this is so.
+    /// Returns how long ago the Config Database last confirmed them.
     pub fn age(&self) -> Duration {
         self.confirmed_at.elapsed()
     }
@@ -92,17 +92,17 @@ impl UserPreferences {
         self.document.etag.as_deref()
     }
 
-    /// What this user states for a feature; `None` if nothing.
+    /// Returns what this user states for a feature; `None` if nothing.
     pub fn feature(&self, feature: &str) -> Option<&Preference> {
         self.document.features.get(feature).map(|(_, preference)| preference)
     }
 
-    /// The same as JSON, as the user's management system wrote it.
+    /// Returns the same as JSON, in the form in which it was written.
     pub fn feature_as_json(&self, feature: &str) -> Option<&Value> {
         self.document.features.get(feature).map(|(json, _)| json)
     }
 
-    /// All features that this user states something for, by name.
+    /// Returns all features that this user states something for, by name.
     pub fn features(&self) -> impl Iterator<Item = (&FeatureType, &Preference)> {
         self.document.features.iter().map(|(feature, (_, preference))| (feature, preference))
     }

@@ -23,15 +23,15 @@ pub struct BatchDocuments {
     pub purposes: Option<BTreeMap<PurposeId, Value>>,
 }
 
-/// One place at which two documents differ.
+/// One difference between two documents.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
-    /// Where, as a JSON Pointer; empty for the whole document.
+    /// The JSON Pointer to what differs; empty for the whole document.
     pub path: String,
-    /// What stands there before; `None` if nothing does.
+    /// The value before; `None` if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// What stands there after; `None` if nothing does.
+    /// The value after; `None` if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
@@ -62,12 +62,12 @@ impl BatchDocuments {
         Ok(Self { jobs, purposes: purposes.map(named) })
     }
 
-    /// What the documents mean, checked as a whole.
+    /// Reads what the documents mean, and checks them as a whole.
     pub fn read(&self) -> Result<BatchConfig, BatchConfigError> {
         BatchConfig::from_json(&self.to_json().to_string())
     }
 
-    /// One JSON value that [`BatchDocuments::from_json`] reads back.
+    /// Returns one JSON value, which [`BatchDocuments::from_json`] reads back.
     pub fn to_json(&self) -> Value {
         let jobs: Vec<&Value> = self.jobs.values().collect();
         match &self.purposes {
@@ -91,8 +91,8 @@ fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(fields) = value { fields } else { Map::new() }
 }
 
-/// Where two documents differ, field by field and in the order of the names; lists are compared as
-/// a whole.
+/// Returns where two documents differ, field by field and in the order of the names. Lists are
+/// compared as a whole.
 pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", Some(before), Some(after), &mut found);

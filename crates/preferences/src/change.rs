@@ -73,12 +73,12 @@ pub struct Receipt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum NextRun {
-    /// It fires next then.
+    /// It fires next at this occurrence.
     At {
         /// The occurrence.
         next_run: NamedRun,
     },
-    /// It cannot be said.
+    /// No next run can be named.
     Unknown {
         /// Always null.
         next_run: (),
@@ -90,11 +90,11 @@ pub enum NextRun {
 /// A next run in M7's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedRun {
-    /// Its name.
+    /// The nominal time that names it.
     pub nominal: NominalTime,
     /// On whose clock.
     pub timezone: String,
-    /// When.
+    /// The instant.
     pub at: Timestamp,
 }
 
@@ -123,7 +123,7 @@ impl NextRun {
         }
     }
 
-    /// None, and why.
+    /// No next run, for this reason.
     pub fn unknown(reason: NoNextRun) -> Self {
         Self::Unknown { next_run: (), reason }
     }

@@ -1,4 +1,4 @@
-//! The time as an argument: who needs it is handed a [`Clock`], and nobody asks the host.
+//! The time as an argument: code that needs it takes a [`Clock`], and none asks the host.
 
 use jiff::Timestamp;
 

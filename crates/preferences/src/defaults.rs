@@ -48,15 +48,15 @@ impl Defaults {
 }
 
 impl StatedGroup {
-    /// The preference group that these defaults make of it, with the last resort behind them:
-    /// 09:00, monday or 1, UTC (T12). Fails only where no frequency or no cron expression is
+    /// Returns the preference group that these defaults make of it, with the last resort behind
+    /// them: 09:00, monday or 1, UTC (T12). Fails only where no frequency or no cron expression is
     /// stated anywhere.
     pub fn resolve(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
         Filling { stated: self, defaults, last_resort: Some(&LAST_RESORT) }.group()
     }
 
-    /// The preference group that these defaults make of it by themselves. Fails if they leave
-    /// anything to the job or to the last resort.
+    /// Returns the preference group that these defaults make of it by themselves. Fails if they
+    /// leave anything to the job or to the last resort.
     pub fn resolve_by(&self, defaults: &Defaults) -> Result<PreferenceGroup, UnresolvedGroup> {
         Filling { stated: self, defaults, last_resort: None }.group()
     }

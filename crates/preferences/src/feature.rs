@@ -1,5 +1,5 @@
-//! What is registered of a feature: what it is, what users may choose, and what holds where they
-//! choose nothing.
+//! The definition of a feature: what it is, what users may choose, and what holds where they choose
+//! nothing.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,11 +14,11 @@ use crate::reader::Reader;
 /// The most bytes of a description (W5).
 const LONGEST_DESCRIPTION: usize = 2_000;
 
-/// A feature as it is registered. Its parts are well formed each; whether they fit together, and
-/// whether the schema can be used at all, is asked of the crate `feature-rules`.
+/// A feature as it is registered. Each part is well formed by itself. The crate `feature-rules`
+/// checks whether the parts fit together and whether the schema can be used.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FeatureDefinition {
-    /// What the feature does, for people; empty if nobody said.
+    /// What the feature does, for people; empty if not stated.
     pub description: String,
     /// JSON Schema 2020-12 of `template_overrides`; not checked here.
     pub schema: Option<Value>,

@@ -44,7 +44,7 @@ impl NominalTime {
         self.local
     }
 
-    /// The offset that is part of the name; `None` but under T9.
+    /// The offset that is part of the name; `None` except under T9.
     pub fn offset(&self) -> Option<Offset> {
         self.offset
     }

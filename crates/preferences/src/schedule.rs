@@ -24,7 +24,7 @@ use crate::occurrence::Occurrence;
 use crate::parity::Parity;
 use crate::time_key::TimeKey;
 
-/// A preference group ready to be asked when it fires.
+/// When a preference group fires.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     rule: Rule,
@@ -66,8 +66,8 @@ impl Schedule {
         Self { rule, zone: group.timezone().rules().clone() }
     }
 
-    /// The first occurrence strictly later than `t` (T2); `None` past the end of the calendar (year
-    /// 9999).
+    /// Returns the first occurrence strictly later than `t` (T2); `None` past the end of the
+    /// calendar (year 9999).
     pub fn next_after(&self, t: Timestamp) -> Option<Occurrence> {
         match self.rule {
             Rule::Minute(minute) => self.next_showing(t, |from| next_minute(from, minute)),
@@ -98,7 +98,7 @@ impl Schedule {
         }
     }
 
-    /// The occurrences strictly later than `t`, in order.
+    /// Returns the occurrences strictly later than `t`, in order.
     pub fn after(&self, t: Timestamp) -> impl Iterator<Item = Occurrence> {
         std::iter::successors(self.next_after(t), |occurrence| self.next_after(occurrence.at))
     }
@@ -155,8 +155,8 @@ impl Schedule {
     /// (T9).
     ///
     /// `next_match` gives the first match at or after a local time. Between two changes of the
-    /// offset the local clock runs straight, so each interval between them is searched on
-    /// its own.
+    /// offset the local clock runs straight, so each interval between them is searched
+    /// by itself.
     fn next_showing(
         &self,
         t: Timestamp,

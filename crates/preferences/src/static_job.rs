@@ -1,4 +1,4 @@
-//! What a job runs on that does not follow preferences: a static schedule, and a filter over
+//! What drives a job that does not follow preferences: a static schedule, and a filter over
 //! tenants.
 
 use serde::de::Error as _;
@@ -22,7 +22,7 @@ pub struct StaticSchedule(PreferenceGroup);
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filters {
-    /// Says that nothing restricts; with another filter it is a contradiction.
+    /// States that nothing restricts. Together with another filter it is a contradiction.
     pub all_users: bool,
     /// Only tenants that carry all of these labels.
     pub labels: Labels,
@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for StaticSchedule {
 }
 
 impl Filters {
-    /// The tenants that these filters leave.
+    /// The tenants that pass these filters.
     pub fn tenants(&self) -> TenantFilter {
         TenantFilter {
             labels: self.labels.clone(),

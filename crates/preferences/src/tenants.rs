@@ -63,7 +63,7 @@ pub struct TenantMemberPage {
 pub struct TenantTimezone {
     /// Which one.
     pub timezone: OwnZone,
-    /// Since when there has been a tenant who calls it so now.
+    /// When the first of the tenants who call it their own now began to.
     pub since: Timestamp,
 }
 

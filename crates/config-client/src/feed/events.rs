@@ -144,7 +144,7 @@ impl Events {
                     return self.page(ChangePage { changes, next, complete_until }).map(Some);
                 }
                 Some("gone") => return Err(ClientError::Gone { request: self.request.clone() }),
-                // What a newer service adds is not for this reader.
+                // A newer service may send events that this reader does not know.
                 _ => {}
             }
         }

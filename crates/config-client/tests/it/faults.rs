@@ -103,8 +103,8 @@ async fn what_is_no_answer_of_a_config_database_is_named() {
         || ([("content-type", "application/json")], r#"{"tenant_id":"user123","#).into_response();
     let other = || ok(&document("somebody-else", "09:00"));
     let answers = [
-        (page as fn() -> Response, "no JSON"),
-        (cut, "no JSON"),
+        (page as fn() -> Response, "not JSON"),
+        (cut, "not JSON"),
         (other, "another tenant"),
         (|| StatusCode::NOT_FOUND.into_response(), "404"),
     ];

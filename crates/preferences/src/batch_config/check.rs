@@ -1,4 +1,4 @@
-//! What the fields of a job must have in common.
+//! Checks that the fields of a job do not contradict each other.
 
 use super::choices::Enroll;
 use super::error::BatchConfigError;
