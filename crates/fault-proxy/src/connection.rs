@@ -91,7 +91,7 @@ impl Connection {
         Way { state: Arc::clone(&self.state), is_answer, number: 0, passed: 0 }
     }
 
-    /// Takes what comes and answers nothing, until the client has had enough.
+    /// Takes what comes and sends nothing back, until the client has had enough.
     async fn stay_silent(&self, mut client: TcpStream) {
         let mut piece = vec![0; PIECE];
         let swallowed =

@@ -1,4 +1,4 @@
-//! Answers that are refusals, faults or not answers at all.
+//! Responses that are refusals, faults or not the Config Database's at all.
 
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ async fn a_call_without_a_key_is_told_so() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_of_a_config_database_is_named() {
+async fn a_response_that_no_config_database_sends_is_named() {
     let page = || ([("content-type", "text/html")], "<html>Welcome</html>").into_response();
     let cut =
         || ([("content-type", "application/json")], r#"{"tenant_id":"user123","#).into_response();

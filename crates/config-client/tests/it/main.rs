@@ -1,4 +1,4 @@
-//! The client against a server of the test's own, which answers as each test says, and against a
+//! The client against a server of the test's own, which responds as each test says, and against a
 //! real Config Database behind a proxy that cuts, silences and garbles.
 
 mod breaker;

@@ -1,4 +1,4 @@
-//! A server that answers as the test says and remembers what it was asked.
+//! A server that responds as the test says and remembers what it was asked.
 
 use std::future::Future;
 use std::pin::Pin;

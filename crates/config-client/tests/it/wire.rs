@@ -1,4 +1,4 @@
-//! What the client sends, and how it reads what the Config Database answers.
+//! What the client sends, and how it reads the responses.
 
 use std::time::Duration;
 

@@ -327,8 +327,8 @@ fn preferences_through_the_day() -> Vec<StatedPreference> {
     preferences
 }
 
-/// The places where calendars and clocks were at their worst: each is compared through the whole
-/// day, on the days around.
+/// Where calendars and clocks were at their worst. Each zone is compared through the whole day, on
+/// the days around.
 const HARD_PLACES: [(&str, &str); 18] = [
     // A whole date skipped (T8).
     ("Pacific/Apia", "2011-12-30T10:00:00Z"),

@@ -61,8 +61,7 @@ fn t12_day_anchor_and_cron_of_a_default_count_only_under_its_own_frequency() {
         resolved(json!({"frequency": "monthly"}), std::slice::from_ref(&weekly)),
         Ok("monthly:1:10:00 UTC".into())
     );
-    // The second layer is of the frequency that results: it is asked where the first may not
-    // answer.
+    // The second layer is of the frequency that results: it decides where the first may not.
     let monthly =
         json!({"frequency": "monthly", "preferred_day": "last", "preferred_time": "11:00"});
     assert_eq!(

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const DAY: i64 = 86_400;
 
-/// What a user preferences, in the words of T1.
+/// What a user states, in the words of T1.
 #[derive(Debug, Clone)]
 pub(crate) enum StatedPreference {
     /// The minute of each hour.
