@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::extract::TypedBody;
+use super::schema::{Shape, Shapes, integer, list_of, named, object, text};
 use crate::service::{ChosenAnswer, ConfigService};
 use crate::store::list::ChosenTenant;
 
@@ -71,4 +72,44 @@ pub(super) async fn label_values(
     TypedBody(asked): TypedBody<LabelValuesRequest>,
 ) -> Result<Json<LabelValues>, ApiError> {
     Ok(Json(service.label_values(asked).await?))
+}
+
+/// Returns the shapes of lists of tenants.
+pub(super) fn shapes() -> Shapes {
+    let timezone =
+        object().field("timezone", named("GroupTimezone")).field("since", named("Instant"));
+    vec![
+        (
+            "TenantMembersRequest",
+            object()
+                .optional("filter", filter())
+                .field("as_of", named("Instant"))
+                .optional("cursor", named("Cursor").or_null())
+                .optional("limit", integer().at_least(1).at_most(5000).or_null()),
+        ),
+        (
+            "TenantMemberPage",
+            object()
+                .field("members", list_of(named("Member")))
+                .field("count_as_of", integer().or_null())
+                .field("position", named("Position"))
+                .field("next_cursor", named("Cursor").or_null()),
+        ),
+        ("TenantTimezones", object().field("timezones", list_of(timezone))),
+        (
+            "LabelValuesRequest",
+            object()
+                .field("label", text().pattern("^[a-z0-9_.-]{1,63}$"))
+                .field("tenant_ids", list_of(named("AnyTenantId")).most_items(1000)),
+        ),
+        ("LabelValues", object().field("values", list_of(text().or_null()))),
+    ]
+}
+
+fn filter() -> Shape {
+    object()
+        .optional("labels", named("Labels"))
+        .optional("timezones", list_of(named("GroupTimezone")))
+        .optional("tenant_ids", list_of(named("AnyTenantId")).most_items(1000))
+        .optional("unstated", named("FeatureType").or_null())
 }

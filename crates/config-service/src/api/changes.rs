@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 
 use super::error::ApiError;
 use super::extract::QueryOf;
+use super::schema::{Shapes, count, list_of, named, object, one_of};
 use crate::error::ConfigServiceError;
 use crate::service::{ChangesRequest, ConfigService};
 
@@ -59,4 +60,23 @@ pub(super) async fn page(
         limit: parameters.limit,
     };
     Ok(Json(service.changes(request).await?))
+}
+
+/// Returns the shapes of the feed.
+pub(super) fn shapes() -> Shapes {
+    let change = object()
+        .field("id", named("Position"))
+        .field("tenant_id", named("TenantId").or_null())
+        .field("number", count().or_null())
+        .field("feature_type", named("FeatureType"))
+        .field("version", count())
+        .field("at", named("Instant"))
+        .field("kind", one_of(&["set", "deleted", "defaults"]))
+        .field("left", named("Group").or_null())
+        .field("joined", named("Group").or_null());
+    let page = object()
+        .field("changes", list_of(named("Change")))
+        .field("next", named("Position"))
+        .field("complete_until", named("Instant"));
+    vec![("Change", change), ("ChangePage", page)]
 }

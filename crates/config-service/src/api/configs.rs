@@ -17,6 +17,7 @@ use super::auth::Writer;
 use super::error::ApiError;
 use super::extract::{JsonBody, PathText, tenant_of_path};
 use super::preferences::{etag, not_modified};
+use super::schema::{Shapes, count, map_of, named, object};
 use crate::error::ConfigServiceError;
 use crate::limits::check_document;
 use crate::precondition::Precondition;
@@ -211,4 +212,33 @@ fn lines(tenants: &[StoredTenant]) -> Result<String, ConfigServiceError> {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Returns the shapes of documents.
+pub(super) fn shapes() -> Shapes {
+    let features = || {
+        map_of(named("Preference"))
+            .with("maxProperties", 1000)
+            .with("propertyNames", named("FeatureType"))
+    };
+    vec![
+        (
+            "Document",
+            object()
+                .field("tenant_id", named("TenantId"))
+                .field("config_key", named("ConfigKey"))
+                .field("config_value", features()),
+        ),
+        (
+            "DocumentBody",
+            object()
+                .optional("tenant_id", named("TenantId"))
+                .optional("config_key", named("ConfigKey"))
+                .field("config_value", features()),
+        ),
+        (
+            "DocumentReceipt",
+            object().field("version", count()).field("features", map_of(named("Receipt"))),
+        ),
+    ]
 }

@@ -14,6 +14,7 @@ use super::auth::Writer;
 use super::error::ApiError;
 use super::extract::{FeatureOf, JsonBody, QueryOf};
 use super::preferences::{etag, not_modified};
+use super::schema::{Shape, Shapes, any_of, count, flag, integer, list_of, named, object, text};
 use crate::precondition::Precondition;
 use crate::registry::Definition;
 use crate::service::ConfigService;
@@ -165,4 +166,71 @@ pub(super) async fn unstated(
         "position": answer.page.position,
         "next_cursor": answer.next_cursor,
     })))
+}
+
+/// Returns the shapes of the registry.
+pub(super) fn shapes() -> Shapes {
+    let by_label = limits().field("label", named("LabelFilter"));
+    vec![
+        ("Policy", limits().optional("by_label", list_of(by_label).most_items(100))),
+        (
+            "FeatureDefinition",
+            object()
+                .optional("description", text().with("maxLength", 2000))
+                .optional("schema", schema())
+                .optional("policy", named("Policy"))
+                .optional("default_preferences", named("Preference")),
+        ),
+        (
+            "RegisteredFeature",
+            object()
+                .field("feature_type", named("FeatureType"))
+                .field("version", count())
+                .field("registered_at", named("Instant"))
+                .field("registered_by", text())
+                .field("definition", named("FeatureDefinition")),
+        ),
+        ("FeatureTypeList", object().field("feature_types", list_of(named("RegisteredFeature")))),
+        (
+            "Trial",
+            object()
+                .field("preferences", count().described("How many were looked at."))
+                .field("broken_count", count())
+                .field("broken", list_of(broken())),
+        ),
+        ("RegisteredOrTrial", any_of([named("RegisteredFeature"), named("Trial")])),
+        (
+            "UnstatedPage",
+            object()
+                .field("tenants", list_of(unstated_tenant()))
+                .field("as_of", named("Instant"))
+                .field("position", named("Position"))
+                .field("next_cursor", named("Cursor").or_null()),
+        ),
+    ]
+}
+
+/// What a policy allows, to all or to those of a label.
+fn limits() -> Shape {
+    let hours = object().field("from", named("TimeOfDay")).field("to", named("TimeOfDay"));
+    object()
+        .optional("frequencies", list_of(named("Frequency")).least_items(1))
+        .optional("least_interval", text().described("Such as 24h."))
+        .optional("slot_minutes", integer().at_least(1).at_most(1440))
+        .optional("hours", hours)
+}
+
+fn schema() -> Shape {
+    any_of([Shape::any_object(), flag()]).described("JSON Schema 2020-12 of template_overrides.")
+}
+
+fn broken() -> Shape {
+    object()
+        .field("tenant_id", text())
+        .field("version", count())
+        .field("errors", list_of(named("FieldError")))
+}
+
+fn unstated_tenant() -> Shape {
+    object().field("tenant_id", named("TenantId")).field("number", count())
 }

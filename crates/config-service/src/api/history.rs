@@ -12,6 +12,7 @@ use super::auth::Writer;
 use super::error::ApiError;
 use super::extract::{QueryOf, TenantOf, TypedBody};
 use super::preferences::answer;
+use super::schema::{Shape, Shapes, count, list_of, named, object, text};
 use crate::error::ConfigServiceError;
 use crate::precondition::Precondition;
 use crate::service::ConfigService;
@@ -106,4 +107,32 @@ pub(super) async fn revert(
 ) -> Result<Response, ApiError> {
     let preference = (tenant, revert.feature_type);
     Ok(answer(service.revert(preference, revert.to_version, precondition, actor).await?))
+}
+
+/// Returns the shapes of histories.
+pub(super) fn shapes() -> Shapes {
+    vec![
+        (
+            "HistoryEntry",
+            object()
+                .field("change", count())
+                .field("at", named("Instant"))
+                .field("actor", text())
+                .field("feature_type", named("FeatureType").or_null())
+                .field("version", count())
+                .field("before", Shape::any_object().or_null())
+                .field("after", Shape::any_object().or_null())
+                .field("definition_version", count()),
+        ),
+        (
+            "History",
+            object()
+                .field("history", list_of(named("HistoryEntry")))
+                .field("next_cursor", named("Cursor").or_null()),
+        ),
+        (
+            "Revert",
+            object().field("feature_type", named("FeatureType")).field("to_version", count()),
+        ),
+    ]
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::{KeyHolder, Writer};
 use super::error::ApiError;
 use super::extract::{PathText, TypedBody, parameter, stated};
+use super::schema::{Shape, Shapes, count, list_of, named, object, one_of, text};
 use crate::error::ConfigServiceError;
 use crate::key::{ApiKey, Scope};
 use crate::lifetime::Lifetime;
@@ -154,4 +155,44 @@ pub(super) async fn revoke(
         body = ref("#/components/schemas/VerifiedKey"))))]
 pub(super) async fn verify(KeyHolder(key): KeyHolder) -> Json<Verified> {
     Json(Verified { scopes: key.scopes.names().collect(), name: key.name })
+}
+
+/// Returns the shapes of keys.
+pub(super) fn shapes() -> Shapes {
+    let expires_in = text()
+        .pattern("^([1-9][0-9]{0,5}[sm]|[1-9][0-9]{0,3}h|[1-9][0-9]{0,2}d)$")
+        .described("Such as 90d.");
+    let name = text().length(1, 100).pattern("^[^\\u0000-\\u001f\\u007f-\\u009f]+$");
+    vec![
+        ("Scope", one_of(&["read", "support", "write", "agent", "admin"])),
+        ("Key", key()),
+        ("MadeKey", key().field("key", text())),
+        ("KeyList", object().field("api_keys", list_of(named("Key")))),
+        (
+            "NewKey",
+            object()
+                .field("name", name)
+                .field("scopes", scopes())
+                .optional("expires_in", expires_in)
+                .optional("expires_at", named("Instant")),
+        ),
+        ("VerifiedKey", object().field("name", text()).field("scopes", scopes())),
+    ]
+}
+
+fn scopes() -> Shape {
+    list_of(named("Scope")).least_items(1)
+}
+
+fn key() -> Shape {
+    object()
+        .field("id", count())
+        .field("name", text())
+        .field("scopes", scopes())
+        .field("created_at", named("Instant"))
+        .field("created_by", text())
+        .field("expires_at", named("Instant").or_null())
+        .field("revoked_at", named("Instant").or_null())
+        .field("last_used_at", named("Instant").or_null())
+        .field("uses", count())
 }

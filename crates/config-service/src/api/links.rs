@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::extract::{TenantOf, TypedBody};
+use super::schema::{Shapes, named, object, text};
 use crate::lifetime::Lifetime;
 use crate::service::ConfigService;
 
@@ -46,4 +47,21 @@ pub(super) async fn create(
         Json(Made { token, expires_at }),
     )
         .into_response())
+}
+
+/// A whole number of s, m, h or d: at most 30d.
+const EXPIRES_IN: &str = "^([1-9][0-9]{0,5}s|[1-9][0-9]{0,3}m|([1-9][0-9]?|[1-6][0-9]{2})h|\
+    ([1-9]|[12][0-9]|30)d)$";
+
+/// Returns the shapes of links.
+pub(super) fn shapes() -> Shapes {
+    let expires_in =
+        text().described("A whole number of s, m, h or d: at most 30d.").pattern(EXPIRES_IN);
+    vec![
+        ("NewLink", object().field("expires_in", expires_in)),
+        (
+            "MadeLink",
+            object().field("token", text().pattern("^link_")).field("expires_at", named("Instant")),
+        ),
+    ]
 }

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-use super::schema::{schemas, shape};
+use super::schema::{Shapes, named};
 
 /// The methods whose operations a path item holds.
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
@@ -55,8 +55,8 @@ const WITH_BODY: [(u16, &str); 2] = [
     (422, "The body breaks the rules: each field that does is named"),
 ];
 
-/// The document, pretty, with a line end at the end.
-pub(super) fn document(routes: OpenApi) -> String {
+/// Returns the document of these routes and shapes, pretty, with a line end at the end.
+pub(super) fn document(routes: OpenApi, shapes: Shapes) -> String {
     let mut document = serde_json::to_value(routes).expect("a document is always JSON");
     document["info"] = json!({
         "title": "Cohort Config Database",
@@ -68,7 +68,7 @@ pub(super) fn document(routes: OpenApi) -> String {
     document["servers"] = json!([{"url": super::auth::BASE}]);
     document["security"] = json!([{"key": []}]);
     document["components"] = json!({
-        "schemas": schemas(),
+        "schemas": schemas(shapes),
         "responses": responses(),
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer",
             "description": "An API key; on some routes a signed link."}},
@@ -84,6 +84,10 @@ pub(super) fn document(routes: OpenApi) -> String {
         }
     }
     format!("{document:#}\n")
+}
+
+fn schemas(shapes: Shapes) -> Value {
+    shapes.into_iter().map(|(name, shape)| (name.to_owned(), Value::from(shape))).collect()
 }
 
 fn responses() -> Value {
@@ -104,10 +108,14 @@ const CONFLICT: &str = "The database takes no writes, or what is asked contradic
 
 fn problem(description: &str) -> Value {
     json!({"description": description,
-        "content": {"application/problem+json": {"schema": shape("Problem")}}})
+        "content": {"application/problem+json": {"schema": Value::from(named("Problem"))}}})
 }
 
 fn complete(path: &str, method: &str, operation: &mut Value) {
+    if let Some(Value::String(description)) = operation.get_mut("description") {
+        // Where a line of a comment ends says nothing.
+        *description = description.replace('\n', " ");
+    }
     let has_body = operation.get("requestBody").is_some();
     if let Some(body) = operation
         .get_mut("requestBody")
@@ -125,7 +133,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         if status.as_str() >= "400" {
             *answer = problem(answer["description"].as_str().unwrap_or_default());
         } else if is_read || is_written {
-            answer["headers"] = json!({"ETag": {"schema": shape("EntityTag")}});
+            answer["headers"] = json!({"ETag": {"schema": Value::from(named("EntityTag"))}});
         }
     }
     let mut add = |status: u16| {
@@ -156,13 +164,13 @@ fn parameters(path: &str, operation: &Value, (is_read, is_written): (bool, bool)
 
 fn with_shape(mut parameter: Value) -> Value {
     let name = parameter["name"].as_str().unwrap_or_default().to_owned();
-    let Some((_, named, says)) = PARAMETERS.iter().find(|(known, ..)| *known == name) else {
+    let Some((_, shape, says)) = PARAMETERS.iter().find(|(known, ..)| *known == name) else {
         unreachable!("the parameter {name} has no shape: give it one");
     };
     let fields: &mut Map<String, Value> =
         parameter.as_object_mut().expect("a parameter is an object");
-    if !named.is_empty() {
-        fields.insert("schema".into(), shape(named));
+    if !shape.is_empty() {
+        fields.insert("schema".into(), named(shape).into());
         fields.entry("description").or_insert_with(|| (*says).into());
     } else if let Some(kind) = fields
         .get_mut("schema")

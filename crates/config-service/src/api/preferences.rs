@@ -9,6 +9,9 @@ use cohort_preferences::{BatchGetRequest, BatchGetResponse, Invalid};
 use super::auth::Writer;
 use super::error::ApiError;
 use super::extract::{JsonBody, TenantFeature, TypedBody};
+use super::schema::{
+    Shape, Shapes, any_of, count, integer, list_of, named, null, object, one_of, preference_shapes,
+};
 use crate::limits::check_tenant;
 use crate::precondition::Precondition;
 use crate::service::{ConfigService, Written};
@@ -145,4 +148,48 @@ pub(super) async fn batch_get(
         check_tenant(tenant).map_err(|why| Invalid::one(format!("/tenant_ids/{index}"), why))?;
     }
     Ok(Json(service.preferences(request).await?))
+}
+
+/// Returns the shapes of preferences and of what a write of one means.
+pub(super) fn shapes() -> Shapes {
+    let patch = Shape::any_object().described("JSON Merge Patch (RFC 7396): null removes a field.");
+    let named_run = object()
+        .field("nominal", named("Nominal"))
+        .field("timezone", named("Timezone"))
+        .field("at", named("Instant"));
+    let receipt = object().field("version", count()).field("takes_effect_at", named("Instant"));
+    let mut shapes = preference_shapes();
+    shapes.extend([
+        ("PreferencePatch", patch),
+        ("NamedRun", named_run),
+        ("Receipt", with_next_run(&receipt)),
+        (
+            "BatchGet",
+            object()
+                .field("feature_type", named("FeatureType"))
+                .field("tenant_ids", list_of(named("AnyTenantId")).most_items(1000)),
+        ),
+        (
+            "BatchGetAnswer",
+            object().field("preferences", list_of(entry())).field("position", named("Position")),
+        ),
+    ]);
+    shapes
+}
+
+fn entry() -> Shape {
+    object()
+        .field("tenant_id", named("AnyTenantId"))
+        .field("number", integer().or_null())
+        .field("version", count())
+        .field("preference", named("Preference").or_null())
+}
+
+/// Returns an object with these fields and the next run, or why none can be named.
+pub(super) fn with_next_run(fields: &Shape) -> Shape {
+    let reason = one_of(&["depends_on_job", "disabled", "snoozed"]);
+    any_of([
+        fields.clone().field("next_run", named("NamedRun")),
+        fields.clone().field("next_run", null()).field("reason", reason),
+    ])
 }

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::extract::{TypedBody, stated};
+use super::preferences::with_next_run;
+use super::schema::{Shapes, integer, list_of, named, object};
 use crate::service::{ConfigService, PreviewRequest};
 
 #[derive(Debug, Deserialize)]
@@ -56,4 +58,20 @@ pub(super) async fn preview(
     };
     let preview = service.preview(request).await?;
     Ok(Json(Answer { next: preview.next, occurrences: preview.occurrences }))
+}
+
+/// Returns the shapes of a preview.
+pub(super) fn shapes() -> Shapes {
+    vec![
+        (
+            "PreviewRequest",
+            object()
+                .field("preference", named("Preference"))
+                .optional("feature_type", named("FeatureType"))
+                .optional("timezone", named("Timezone"))
+                .optional("after", named("Instant"))
+                .optional("count", integer().at_least(1).at_most(100)),
+        ),
+        ("Preview", with_next_run(&object().field("occurrences", list_of(named("NamedRun"))))),
+    ]
 }

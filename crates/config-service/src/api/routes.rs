@@ -6,6 +6,7 @@ use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
+use super::schema::{Shapes, vocabulary};
 use super::{
     all_tenants, changes, configs, feature_types, groups, history, import, keys, links, openapi,
     preferences, preview, stream, tenants,
@@ -14,7 +15,7 @@ use crate::service::ConfigService;
 
 /// The `OpenAPI` document of these routes.
 pub(super) static DOCUMENT: LazyLock<String> =
-    LazyLock::new(|| openapi::document(routes().into_openapi()));
+    LazyLock::new(|| openapi::document(routes().into_openapi(), shapes()));
 
 /// Every route that needs a key, with what it says of itself.
 pub(super) fn routes() -> OpenApiRouter<ConfigService> {
@@ -54,6 +55,29 @@ pub(super) fn routes() -> OpenApiRouter<ConfigService> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::verify))
+}
+
+/// Every shape that the routes name.
+fn shapes() -> Shapes {
+    [
+        vocabulary(),
+        preferences::shapes(),
+        configs::shapes(),
+        preview::shapes(),
+        tenants::shapes(),
+        all_tenants::shapes(),
+        history::shapes(),
+        links::shapes(),
+        groups::list::shapes(),
+        groups::users::shapes(),
+        groups::members::shapes(),
+        groups::member_lists::shapes(),
+        groups::check::shapes(),
+        changes::shapes(),
+        feature_types::shapes(),
+        keys::shapes(),
+    ]
+    .concat()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::error::ApiError;
 use super::extract::{JsonBody, QueryOf, TenantOf, parameter};
 use super::history::entry_json;
 use super::preferences::{etag, not_modified};
+use super::schema::{Shape, Shapes, count, list_of, map_of, named, object};
 use crate::error::ConfigServiceError;
 use crate::precondition::Precondition;
 use crate::service::{ConfigService, TenantsRequest};
@@ -191,4 +192,45 @@ async fn whole_history(
         }
         cursor = next;
     }
+}
+
+/// Returns the shapes of tenants.
+pub(super) fn shapes() -> Shapes {
+    vec![
+        ("Tenant", tenant()),
+        (
+            "TenantList",
+            object()
+                .field("tenants", list_of(named("Tenant")))
+                .field("next_cursor", named("Cursor").or_null()),
+        ),
+        (
+            "Profile",
+            object()
+                .optional("timezone", named("Timezone").or_null())
+                .optional("labels", named("Labels")),
+        ),
+        (
+            "ErasureReceipt",
+            object()
+                .field("number", count())
+                .field("erased_at", named("Instant"))
+                .field("preferences", count())
+                .field("history_entries", count()),
+        ),
+        (
+            "Export",
+            tenant()
+                .field("preferences", map_of(named("Preference")))
+                .field("history", list_of(named("HistoryEntry"))),
+        ),
+    ]
+}
+
+fn tenant() -> Shape {
+    object()
+        .field("tenant_id", named("TenantId"))
+        .field("created_at", named("Instant"))
+        .field("timezone", named("Timezone").or_null())
+        .field("labels", named("Labels"))
 }

@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 
 use crate::api::error::ApiError;
 use crate::api::extract::QueryOf;
+use crate::api::schema::{Shapes, count, flag, list_of, named, object, text};
 use crate::service::ConfigService;
 
 /// Whether to set right what is found.
@@ -50,4 +51,23 @@ pub(in crate::api) async fn check(
         "miscounted_count": drift.miscounted_count,
         "repaired": drift.is_repaired,
     })))
+}
+
+/// Returns the shape of what was found.
+pub(in crate::api) fn shapes() -> Shapes {
+    let misplaced = object().field("feature_type", named("FeatureType")).field("tenant_id", text());
+    let miscounted = object()
+        .field("feature_type", named("FeatureType"))
+        .field("group", named("Group"))
+        .field("count", count())
+        .field("members", count());
+    let drift = object()
+        .field("preferences", count())
+        .field("groups", count())
+        .field("misplaced", list_of(misplaced))
+        .field("misplaced_count", count())
+        .field("miscounted", list_of(miscounted))
+        .field("miscounted_count", count())
+        .field("repaired", flag());
+    vec![("Drift", drift)]
 }

@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 
 use crate::api::error::ApiError;
 use crate::api::extract::{FeatureOf, QueryOf};
+use crate::api::schema::{Shape, Shapes, count, list_of, named, object};
 use crate::service::ConfigService;
 
 /// A feature and a page of its groups.
@@ -62,4 +63,41 @@ pub(in crate::api) async fn by_path(
     QueryOf(GroupsPage { cursor, limit }): QueryOf<GroupsPage>,
 ) -> Result<Json<GroupList>, ApiError> {
     Ok(Json(service.groups(feature, cursor.as_deref(), limit).await?))
+}
+
+/// Returns the shapes of groups.
+pub(in crate::api) fn shapes() -> Shapes {
+    vec![
+        ("Group", group()),
+        (
+            "GroupSummary",
+            group()
+                .field("count", count())
+                .field("since", named("Instant"))
+                .optional("empty_since", named("Instant")),
+        ),
+        (
+            "GroupList",
+            object()
+                .field("feature_type", named("FeatureType"))
+                .field("groups", list_of(named("GroupSummary")))
+                .field("defaults", list_of(named("FeatureDefaults")))
+                .field("position", named("Position"))
+                .field("complete_until", named("Instant"))
+                .field("next_cursor", named("Cursor").or_null()),
+        ),
+        (
+            "FeatureDefaults",
+            object()
+                .field("since", named("Instant"))
+                .field("default_preferences", named("Preference").or_null()),
+        ),
+    ]
+}
+
+fn group() -> Shape {
+    object()
+        .field("frequency", named("GroupFrequency"))
+        .field("time_key", named("TimeKey"))
+        .field("timezone", named("GroupTimezone"))
 }

@@ -11,6 +11,7 @@ use super::named::Named;
 use super::page::render_lists;
 use crate::api::error::ApiError;
 use crate::api::extract::TypedBody;
+use crate::api::schema::{Shapes, count, integer, list_of, named, object};
 use crate::service::ConfigService;
 
 /// [`MemberListsRequest`], strictly.
@@ -43,4 +44,28 @@ pub(in crate::api) async fn member_lists(
     let lists =
         service.member_lists(MemberListsRequest { feature_type, lists, as_of, limit }).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], render_lists(&lists)).into_response())
+}
+
+/// Returns the shapes of many lists.
+pub(in crate::api) fn shapes() -> Shapes {
+    vec![
+        (
+            "MemberListsRequest",
+            object()
+                .field("feature_type", named("FeatureType"))
+                .field("lists", list_of(list_of(named("Group"))).most_items(1000))
+                .field("as_of", named("Instant"))
+                .optional("limit", integer().at_least(1).at_most(5000).or_null()),
+        ),
+        (
+            "MemberLists",
+            object()
+                .field("lists", list_of(named("WholeList").or_null()))
+                .field("position", named("Position")),
+        ),
+        (
+            "WholeList",
+            object().field("members", list_of(named("Member"))).field("count_as_of", count()),
+        ),
+    ]
 }

@@ -8,8 +8,10 @@ use serde::Deserialize;
 
 use super::named::Named;
 use super::page::{moved_body, page_body};
+use super::users::member_page;
 use crate::api::error::ApiError;
 use crate::api::extract::TypedBody;
+use crate::api::schema::{Shapes, count, integer, list_of, named, object};
 use crate::service::{ConfigService, ListRequest};
 
 /// [`cohort_preferences::MembersRequest`], or what became of such a list since a position of the
@@ -59,4 +61,21 @@ pub(in crate::api) async fn members(
         limit: request.limit,
     };
     Ok(page_body(&service.members(request).await?))
+}
+
+/// Returns the shapes of one list of many groups.
+pub(in crate::api) fn shapes() -> Shapes {
+    vec![
+        (
+            "MembersRequest",
+            object()
+                .field("feature_type", named("FeatureType"))
+                .field("groups", list_of(named("Group")).most_items(1000))
+                .field("as_of", named("Instant"))
+                .optional("cursor", named("Cursor").or_null())
+                .optional("limit", integer().at_least(1).at_most(5000).or_null())
+                .optional("changed_since", named("Position").or_null()),
+        ),
+        ("MovedPage", member_page().optional("gone", list_of(count()))),
+    ]
 }

@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 use super::page::page_body;
 use crate::api::error::ApiError;
 use crate::api::extract::{PathText, QueryOf, parameter};
+use crate::api::schema::{Shape, Shapes, count, list_of, named, object};
 use crate::error::ConfigServiceError;
 use crate::service::{ConfigService, ListRequest};
 
@@ -116,4 +117,29 @@ pub(in crate::api) async fn by_query(
     members: MembersOf,
 ) -> Result<Response, ApiError> {
     by_path(service, members).await
+}
+
+/// Returns the shapes of members.
+pub(in crate::api) fn shapes() -> Shapes {
+    vec![
+        (
+            "Member",
+            object()
+                .field("tenant_id", named("TenantId"))
+                .field("number", count())
+                .field("version", count())
+                .field("member_since", named("Instant"))
+                .field("preference", named("Preference").or_null()),
+        ),
+        ("MemberPage", member_page()),
+    ]
+}
+
+/// Returns the shape of a page of members.
+pub(super) fn member_page() -> Shape {
+    object()
+        .field("members", list_of(named("Member")))
+        .field("count_as_of", count())
+        .field("position", named("Position"))
+        .field("next_cursor", named("Cursor").or_null())
 }
