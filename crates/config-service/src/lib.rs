@@ -32,3 +32,8 @@ pub use api::error::unknown_route;
 pub use error::ConfigServiceError;
 pub use key::Scope;
 pub use service::{ConfigService, ConfigServiceOptions};
+
+/// The example of the README, which must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
