@@ -10,6 +10,7 @@ pub(crate) type Result<T, E = ConfigServiceError> = std::result::Result<T, E>;
 
 /// Why the Config Database did not do what was asked. Nothing is stored after any of these.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigServiceError {
     /// There is no such thing.
     #[error("there is no {0}")]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 /// What a key may do (W4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Scope {
     /// Look.
     Read,
