@@ -2,13 +2,13 @@
 
 use std::str::FromStr;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde::Deserialize;
 
 /// The most digits of the number: keeps every lifetime far inside the calendar.
 const MOST_DIGITS: usize = 6;
 
-/// A stretch of time with one unit; a day is 24 hours.
+/// A length of time with one unit; a day is 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Lifetime(SignedDuration);
@@ -36,23 +36,16 @@ impl FromStr for Lifetime {
     type Err = LifetimeError;
 
     fn from_str(text: &str) -> Result<Self, LifetimeError> {
-        let unit = text.chars().last().ok_or(LifetimeError)?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 60 * 60,
-            'd' => 24 * 60 * 60,
-            _ => return Err(LifetimeError),
-        };
-        let number = &text[..text.len() - unit.len_utf8()];
+        // The parser knows signs, fractions, blanks and several units besides.
+        let number = text.strip_suffix(['s', 'm', 'h', 'd']).ok_or(LifetimeError)?;
         let is_whole = (1..=MOST_DIGITS).contains(&number.len())
             && number.bytes().all(|byte| byte.is_ascii_digit());
-        let number: i64 = Some(number)
-            .filter(|number| is_whole && !number.starts_with('0'))
-            .ok_or(LifetimeError)?
-            .parse()
-            .expect("digits");
-        Ok(Self(SignedDuration::from_secs(number * seconds)))
+        if !is_whole || number.starts_with('0') {
+            return Err(LifetimeError);
+        }
+        let span: Span = text.parse().map_err(|_malformed| LifetimeError)?;
+        let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
+        Ok(Self(duration.map_err(|_too_long| LifetimeError)?))
     }
 }
 
