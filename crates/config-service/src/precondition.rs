@@ -1,4 +1,8 @@
 //! `If-Match` and `If-None-Match` against versions (W2; RFC 9110, section 13).
+//!
+//! The headers are read here and not by the crate `headers`: that one passes over what is no entity
+//! tag, so that a request with `If-Match: 3` would be refused as if version 3 were gone, and not
+//! told what is wrong with it.
 
 use crate::error::ConfigServiceError;
 

@@ -1,4 +1,9 @@
 //! Cuts a stream into records.
+//!
+//! `csv-core` is driven by hand: `csv-async` and `csv` grow a record for as long as a quote stays
+//! open, and here nothing that is sent may take more memory than [`LONGEST_ENTRY`]. Besides they
+//! pull bytes, while an import is pushed as it arrives, so that a stream that pauses is written as
+//! far as it has come.
 
 use csv_core::{ReadRecordResult, Reader};
 
