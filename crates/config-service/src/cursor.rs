@@ -1,4 +1,4 @@
-//! Cursors: opaque outside, inside a place in the feed or in a member list of one incarnation of
+//! Cursors: opaque outside, inside a position in the feed or in a member list of one incarnation of
 //! the database (F7, F11).
 
 use std::fmt;

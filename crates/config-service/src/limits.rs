@@ -106,7 +106,10 @@ mod tests {
                 .pointer,
             "/preference"
         );
-        let document = |features: usize| json!({"config_value": (0..features).map(|i| (i.to_string(), json!({}))).collect::<serde_json::Map<_, _>>()});
+        let document = |features: usize| {
+            let features = (0..features).map(|index| (index.to_string(), json!({})));
+            json!({"config_value": features.collect::<serde_json::Map<_, _>>()})
+        };
         assert!(check_document(&document(MOST_FEATURES)).is_ok());
         assert_eq!(
             check_document(&document(MOST_FEATURES + 1)).expect_err("many").0[0].pointer,

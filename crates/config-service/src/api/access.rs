@@ -95,7 +95,7 @@ impl Access {
         TABLE.iter().find(|access| access.method == method && access.path == path)
     }
 
-    /// Whether only keys of scope admin may: such acts are put on record.
+    /// Whether only keys of scope admin may: such requests are put on record.
     pub(super) fn is_govern(&self) -> bool {
         self.scopes == GOVERN
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::extract::TypedBody;
 use super::schema::{Shape, Shapes, integer, list_of, named, object, text};
-use crate::service::{ChosenAnswer, ConfigService};
+use crate::service::{ConfigService, TenantMemberPage};
 use crate::store::list::ChosenTenant;
 
 /// Lists tenants as of an instant
@@ -19,7 +19,7 @@ use crate::store::list::ChosenTenant;
 #[utoipa::path(post, path = "/all-tenants/members", tag = "Tenants",
     operation_id = "list_tenants_as_members",
     request_body = ref("#/components/schemas/TenantMembersRequest"),
-    responses((status = 200, description = "A stretch of the list",
+    responses((status = 200, description = "A page of the list",
         body = ref("#/components/schemas/TenantMemberPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn members(
@@ -27,7 +27,7 @@ pub(super) async fn members(
     TypedBody(asked): TypedBody<TenantMembersRequest>,
 ) -> Result<Json<Value>, ApiError> {
     let TenantMembersRequest { filter, as_of, cursor, limit } = asked;
-    let ChosenAnswer { page, next_cursor, .. } =
+    let TenantMemberPage { page, next_cursor, .. } =
         service.chosen(filter, Some(as_of), cursor, limit).await?;
     Ok(Json(json!({
         "members": page.tenants.iter().map(member).collect::<Vec<_>>(),

@@ -2,7 +2,8 @@
 //! link that does.
 //!
 //! ```text
-//! Authorization ─► who (401) ─► how often (429) ─► the table of routes (403) ─► handler ─► record of refusals and admin acts
+//! Authorization ─► who (401) ─► how often (429) ─► the table of routes (403) ─► handler ─┐
+//!                                        refusals, and what only an admin may do, on record ◄┘
 //! ```
 
 use std::time::Instant;
@@ -14,6 +15,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cohort_preferences::TenantId;
+use tracing::Instrument;
 
 use super::access::Access;
 use super::error::ApiError;
@@ -51,8 +53,11 @@ pub(super) async fn count(
     next: Next,
 ) -> Response {
     let (method, began) = (request.method().clone(), Instant::now());
-    let response = next.run(request).await;
-    service.answered(method.as_str(), route_of(&path), response.status().as_u16(), began.elapsed());
+    let route = route_of(&path);
+    // The route and not the path: a path names the tenant.
+    let span = tracing::info_span!("request", %method, route);
+    let response = next.run(request).instrument(span).await;
+    service.answered(method.as_str(), route, response.status().as_u16(), began.elapsed());
     response
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Parameters {
 /// then follow from the list's position.
 #[utoipa::path(get, path = "/preferences/changes", tag = "Changes", operation_id = "read_changes",
     params(Parameters),
-    responses((status = 200, description = "A stretch of the feed",
+    responses((status = 200, description = "A page of the feed",
         body = ref("#/components/schemas/ChangePage")),
         (status = 410,
             description = "The cursor is past what is kept, or of another incarnation of the \

@@ -55,9 +55,9 @@ struct Document<'a> {
     config_value: BTreeMap<&'a str, &'a RawValue>,
 }
 
-/// What a write of several preferences answers (M7).
+/// What a write of several preferences means (M7).
 #[derive(Serialize)]
-struct Answer {
+struct DocumentReceipt {
     version: u64,
     features: BTreeMap<String, Receipt>,
 }
@@ -148,13 +148,13 @@ pub(super) async fn delete(
 pub(super) fn answer(written: Written) -> Response {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let features = written.receipts.into_iter();
-    let answer = Answer {
+    let receipt = DocumentReceipt {
         version: written.version,
         features: features
             .map(|(feature, receipt): (FeatureType, _)| (feature.to_string(), receipt))
             .collect(),
     };
-    (status, [etag(written.version)], Json(answer)).into_response()
+    (status, [etag(written.version)], Json(receipt)).into_response()
 }
 
 /// Tenants that are read together for the stream of documents.

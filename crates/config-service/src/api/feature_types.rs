@@ -144,7 +144,7 @@ pub(super) struct Page {
 /// One that was deleted was stated: who deletes is not listed.
 #[utoipa::path(get, path = "/features/{feature_type}/unstated", tag = "Features",
     operation_id = "list_unstated", params(Page),
-    responses((status = 200, description = "A stretch of the list",
+    responses((status = 200, description = "A page of the list",
         body = ref("#/components/schemas/UnstatedPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn unstated(

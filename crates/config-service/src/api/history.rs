@@ -45,7 +45,7 @@ pub(super) struct History {
 /// never wrote has none.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/history", tag = "Tenants",
     operation_id = "list_history", params(Search),
-    responses((status = 200, description = "A stretch of the history",
+    responses((status = 200, description = "A page of the history",
         body = ref("#/components/schemas/History")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn list(

@@ -28,7 +28,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
-pub(super) struct Answer {
+pub(super) struct PreviewBody {
     #[serde(flatten)]
     next: NextRun,
     occurrences: Vec<NamedRun>,
@@ -45,7 +45,7 @@ pub(super) struct Answer {
 pub(super) async fn preview(
     State(service): State<ConfigService>,
     TypedBody(request): TypedBody<Request>,
-) -> Result<Json<Answer>, ApiError> {
+) -> Result<Json<PreviewBody>, ApiError> {
     let timezone = request.timezone.as_deref().map(str::parse::<Zone>).transpose();
     let timezone = timezone
         .map_err(|error| cohort_preferences::Invalid::one("/timezone", error.to_string()))?;
@@ -57,7 +57,7 @@ pub(super) async fn preview(
         count: request.count,
     };
     let preview = service.preview(request).await?;
-    Ok(Json(Answer { next: preview.next, occurrences: preview.occurrences }))
+    Ok(Json(PreviewBody { next: preview.next, occurrences: preview.occurrences }))
 }
 
 /// Returns the shapes of a preview.

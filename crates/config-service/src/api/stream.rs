@@ -1,9 +1,9 @@
 //! The change feed as server-sent events (F7, F8).
 //!
 //! ```text
-//! change    id: position        data: the change
-//! position  id: position        data: {"next", "complete_until"}    after each page, and while nothing happens
-//! gone                          data: why                           the cursor is gone: list again; the stream ends
+//! change    id: position   data: the change
+//! position  id: position   data: {"next", "complete_until"}   after each page, and when idle
+//! gone                     data: why                          list again; the stream ends
 //! ```
 //!
 //! Each event carries the position behind it, so that a reader who comes back with `Last-Event-ID`

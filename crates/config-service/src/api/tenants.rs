@@ -54,7 +54,7 @@ pub(super) struct TenantList {
 /// Lists tenants
 #[utoipa::path(get, path = "/tenants", tag = "Tenants", operation_id = "list_tenants",
     params(Search),
-    responses((status = 200, description = "A stretch of the list",
+    responses((status = 200, description = "A page of the list",
         body = ref("#/components/schemas/TenantList")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(super) async fn list(

@@ -1,12 +1,12 @@
-//! API keys (W4): who is let in, who is let in no more, and how often each key was used.
+//! API keys (W4): who is let in, and how often each key was used.
 //!
-//! Keys that were asked for are kept in memory, so that a request costs no read of the database.
-//! Whenever the store says that keys may have changed, here or in another process, all of them are
-//! forgotten: a revoked key is refused at once. Whether a key has expired is asked of the clock at
-//! each request.
+//! Keys are kept in memory once they were looked up, so that a request costs no read of the
+//! database. When the store reports that keys may have changed, here or in another process, all of
+//! them are dropped: a revoked key is refused at once. Each request compares the key's expiry with
+//! the clock.
 //!
 //! Uses are counted in memory and written together, at most once a second and when the service
-//! closes; no request waits for that. A process that is killed loses the counts of its last second.
+//! closes; no request waits for it. A process that is killed loses the counts of its last second.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -18,16 +18,16 @@ use tokio::sync::watch;
 use super::rate::RequestRate;
 use crate::key::{ApiKey, KeyHash, KeyUse};
 
-/// What is kept in memory to let requests in.
+/// What is kept in memory to authenticate requests.
 pub(super) struct Admission {
-    /// Changes whenever what is known of keys may be wrong.
+    /// Changes whenever the known keys may be out of date.
     changes: watch::Receiver<u64>,
     known: Mutex<Known>,
     uses: Mutex<HashMap<u64, KeyUse>>,
     pub(super) rate: RequestRate,
 }
 
-/// The keys that were asked for since keys last changed.
+/// The keys that were looked up since keys last changed.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) as_of: u64,
@@ -47,7 +47,7 @@ impl Admission {
         }
     }
 
-    /// The keys known as of the last change, and which change that was.
+    /// Returns the keys that are known, after dropping them if keys have changed since.
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         let mut known = self.known.lock().expect("nobody panics while holding the keys");
         let as_of = *self.changes.borrow();
@@ -57,7 +57,7 @@ impl Admission {
         known
     }
 
-    /// Keeps a key that was read while keys stood as of this change; later it may be wrong already.
+    /// Keeps a key that was read as of this change, unless keys have changed again since.
     pub(super) fn keep(&self, as_of: u64, hash: KeyHash, key: &ApiKey) {
         let mut known = self.known();
         if known.as_of == as_of {

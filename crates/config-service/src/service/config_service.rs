@@ -24,7 +24,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) read_only: Option<String>,
     pub(super) admission: Admission,
-    /// Changes whenever what was read of keys and definitions must be read anew.
+    /// Changes whenever keys and definitions must be read again.
     pub(super) admissions: watch::Receiver<u64>,
     /// The compiled registry, and at which change of `admissions` it was read.
     pub(super) registry: Mutex<Option<(u64, Arc<Registry>)>>,
@@ -65,12 +65,12 @@ impl ConfigService {
         *self.0.closing.borrow()
     }
 
-    /// Ends waiting polls, now and from now on; other requests are answered as ever.
+    /// Ends the polls that wait, now and later; other requests are still answered.
     pub fn shutdown(&self) {
         self.0.closing.send_replace(true);
     }
 
-    /// Whether the database answers.
+    /// Fails if the database does not answer or the service is being shut down.
     pub(crate) async fn ready(&self) -> Result<()> {
         if *self.0.closing.borrow() {
             return Err(ConfigServiceError::ShuttingDown);
@@ -78,7 +78,7 @@ impl ConfigService {
         self.0.store.newest_change().await.map(|_newest| ())
     }
 
-    /// Refuses a write if this database takes none.
+    /// Fails if this database takes no writes.
     pub(crate) fn refuse_if_read_only(&self) -> Result<()> {
         let reason = self.0.read_only.clone();
         reason.map_or(Ok(()), |reason| Err(ConfigServiceError::ReadOnly(reason)))

@@ -18,6 +18,7 @@ const MOST_LISTED_GROUPS: usize = 1_000_000;
 
 impl ConfigService {
     /// A page of a feature's groups.
+    #[tracing::instrument(level = "debug", skip_all, fields(%feature))]
     pub(crate) async fn groups(
         &self,
         feature: FeatureType,

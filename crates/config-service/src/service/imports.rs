@@ -28,6 +28,7 @@ impl ConfigService {
     }
 
     /// Writes many preferences in one transaction; says for each whether it changed anything.
+    #[tracing::instrument(level = "debug", skip_all, fields(rows = rows.len()))]
     pub(crate) async fn import(&self, rows: Vec<ImportRow>, actor: String) -> Result<Vec<bool>> {
         self.0.store.import(rows, actor).await
     }

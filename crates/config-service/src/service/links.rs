@@ -1,7 +1,8 @@
 //! Signed links (W4): text that opens one user's own preferences for a while, and nothing else.
 //!
 //! ```text
-//! link_1.<base64url of expiry, tenant number and tenant id>.<base64url of HMAC-SHA256 over the same>
+//! link_1.PAYLOAD.TAG     PAYLOAD  base64url of expiry, tenant number and tenant id
+//!                        TAG      base64url of the HMAC-SHA256 over all that stands before it
 //! ```
 //!
 //! Nothing is stored of a link: it is good until it expires, or its tenant is erased. Whoever comes

@@ -33,7 +33,7 @@ pub(crate) struct ListRequest {
 }
 
 /// A page of members and the cursor of the next.
-pub(crate) struct MembersAnswer {
+pub(crate) struct MemberPage {
     /// The page.
     pub(crate) list: MemberList,
     /// `None` on the last page.
@@ -42,7 +42,12 @@ pub(crate) struct MembersAnswer {
 
 impl ConfigService {
     /// A page of a member list.
-    pub(crate) async fn members(&self, request: ListRequest) -> Result<MembersAnswer> {
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(feature = %request.feature, groups = request.groups.len())
+    )]
+    pub(crate) async fn members(&self, request: ListRequest) -> Result<MemberPage> {
         let groups = distinct(request.groups)?;
         let incarnation = self.0.store.incarnation();
         let after = request.cursor.map(|cursor| incarnation.members_after(&cursor)).transpose()?;
@@ -58,10 +63,15 @@ impl ConfigService {
         let last = list.members.last().filter(|_| list.has_more);
         let next_cursor = last
             .map(|last| incarnation.members_cursor(MembersAfter { as_of, number: last.number }));
-        Ok(MembersAnswer { list, next_cursor })
+        Ok(MemberPage { list, next_cursor })
     }
 
     /// Many member lists, each whole.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(feature = %request.feature_type, lists = request.lists.len())
+    )]
     pub(crate) async fn member_lists(&self, request: MemberListsRequest) -> Result<WholeLists> {
         let asked: usize = request.lists.iter().map(Vec::len).sum();
         if asked > MOST_GROUPS {
@@ -85,6 +95,7 @@ impl ConfigService {
     }
 
     /// What became of a member list since a position of the feed.
+    #[tracing::instrument(level = "debug", skip_all, fields(%feature, groups = groups.len()))]
     pub(crate) async fn moved(
         &self,
         feature: FeatureType,

@@ -10,13 +10,13 @@ use crate::precondition::Precondition;
 use crate::store::edit::{Decide, Edit, Erased, Profile, Tenant, Wanted};
 
 impl ConfigService {
-    /// What is known of a tenant, with or without preferences.
+    /// Returns a tenant, with or without preferences.
     pub(crate) async fn profile(&self, tenant: &TenantId) -> Result<Tenant> {
         self.0.store.tenant(tenant).await?.ok_or_else(|| no_tenant(tenant))
     }
 
-    /// Replaces a tenant's timezone and labels; the receipts are of the features that another
-    /// timezone moved (T12).
+    /// Replaces a tenant's timezone and labels. The receipts are of the features in which another
+    /// timezone moved the user (T12).
     pub(crate) async fn put_profile(
         &self,
         tenant: TenantId,

@@ -1,4 +1,4 @@
-//! What a write means, said at once (M7).
+//! Receipts: what a write means, told at once (M7).
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::receipt::next_run;
 use crate::store::edit::{Current, Edited, Stated};
 
-/// A write of one preference, of the document or of the profile: which version it is now, and what
-/// it means.
+/// What a write of a preference, a document or a profile left: its version, and a receipt for each
+/// feature.
 pub(crate) struct Written {
     /// The resource's version after the write.
     pub(crate) version: u64,
@@ -53,7 +53,7 @@ impl ConfigService {
     }
 }
 
-/// What a write answers (M7), with the next run after `from`.
+/// Returns the receipt of a preference (M7), with its next run after `from`.
 fn receipt(
     registry: &Registry,
     feature: &FeatureType,

@@ -30,7 +30,7 @@ pub(crate) struct TenantsRequest {
 }
 
 /// A page of tenants as of an instant.
-pub(crate) struct ChosenAnswer {
+pub(crate) struct TenantMemberPage {
     /// The page.
     pub(crate) page: ChosenPage,
     /// As of which instant it is.
@@ -66,13 +66,14 @@ impl ConfigService {
     }
 
     /// A page of tenants as of an instant, whatever they prefer (T13).
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn chosen(
         &self,
         filter: TenantFilter,
         as_of: Option<Timestamp>,
         cursor: Option<String>,
         limit: Option<usize>,
-    ) -> Result<ChosenAnswer> {
+    ) -> Result<TenantMemberPage> {
         if filter.tenant_ids.len() > MOST_USERS {
             return Err(too_many("/filter/tenant_ids", filter.tenant_ids.len(), MOST_USERS));
         }
@@ -89,7 +90,7 @@ impl ConfigService {
         let next_cursor = page
             .more_after
             .map(|number| incarnation.members_cursor(MembersAfter { as_of, number }));
-        Ok(ChosenAnswer { page, as_of, next_cursor })
+        Ok(TenantMemberPage { page, as_of, next_cursor })
     }
 
     /// The zones that tenants call their own.

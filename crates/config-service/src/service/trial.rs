@@ -16,7 +16,7 @@ pub(crate) struct Trial {
     rules: FeatureRules,
 }
 
-/// A stretch of a trial.
+/// A page of a trial.
 pub(crate) struct TrialPage {
     /// Preferences that were looked at.
     pub(crate) looked_at: u64,
@@ -51,7 +51,7 @@ impl ConfigService {
         Ok(Trial { feature, rules })
     }
 
-    /// Tries it on the next stretch of stored preferences, behind the tenant of this number.
+    /// Tries it on the next stored preferences, behind the tenant of this number.
     pub(crate) async fn try_out(&self, trial: &Trial, after: u64) -> Result<TrialPage> {
         let stored = self.0.store.stated(&trial.feature, after, PREFERENCES_A_TRIAL).await?;
         let next =

@@ -16,6 +16,7 @@ const EVERY: Duration = Duration::from_hours(1);
 
 impl ConfigService {
     /// Compares the groups with what the preferences say, and sets them right if asked.
+    #[tracing::instrument(level = "debug", skip_all, fields(repair))]
     pub(crate) async fn drift(&self, repair: bool) -> Result<Drift> {
         if repair {
             self.refuse_if_read_only()?;
@@ -24,6 +25,7 @@ impl ConfigService {
     }
 
     /// Removes history that is older than this; cursors before it are then gone (F7).
+    #[tracing::instrument(level = "debug", skip_all, fields(%older_than))]
     pub async fn forget(&self, older_than: SignedDuration) -> Result<u64> {
         let before = self
             .0

@@ -23,61 +23,63 @@ use crate::registry::{Definition, Registration};
 /// A database of preferences.
 #[async_trait]
 pub(crate) trait Store: Send + Sync + 'static {
-    /// Which life of the database this is.
+    /// Returns which life of the database this is.
     fn incarnation(&self) -> Incarnation;
 
-    /// With what signed links are signed; random, made with the database.
+    /// Returns the random secret that signs links; it was made with the database.
     fn link_secret(&self) -> [u8; 32];
 
-    /// Changes after every commit, of other processes too.
+    /// Returns a counter that changes after every commit, also of another process.
     fn commits(&self) -> watch::Receiver<u64>;
 
-    /// Changes whenever keys or definitions may have changed, in other processes too: what was read
-    /// before must be read anew.
+    /// Returns a counter that changes whenever keys or definitions may have changed, also through
+    /// another process: what was read of them before must be read again.
     fn admissions(&self) -> watch::Receiver<u64>;
 
     /// Changes one tenant.
     async fn edit(&self, edit: Edit) -> Result<Edited>;
 
-    /// Writes many preferences, those of one tenant and feature in order; says for each whether it
-    /// changed anything.
+    /// Writes many preferences, those of one tenant and feature in the order given. Returns for
+    /// each whether it changed anything.
     async fn import(&self, rows: Vec<ImportRow>, actor: String) -> Result<Vec<bool>>;
 
-    /// Takes a tenant's name and content out of every row (W8); `None` if there is none of this
-    /// name.
+    /// Takes a tenant's name and content out of every row (W8). Returns `None` if there is no such
+    /// tenant.
     async fn erase(&self, tenant: &TenantId, actor: String) -> Result<Option<Erased>>;
 
-    /// One preference; `None` if there never was one.
+    /// Returns one preference, or `None` if there never was one.
     async fn preference(
         &self,
         tenant: &TenantId,
         feature: &FeatureType,
     ) -> Result<Option<AsStated>>;
 
-    /// Everything of a tenant; `None` for one that never wrote.
+    /// Returns everything of a tenant, or `None` if it never wrote.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>>;
 
-    /// The labels of those tenants that have any.
+    /// Returns the labels of those tenants that have any.
     async fn labels(&self, tenants: Vec<TenantId>) -> Result<HashMap<TenantId, Labels>>;
 
-    /// Many tenants' preferences for one feature.
+    /// Returns many tenants' preferences for one feature, in the order asked.
     async fn preferences(&self, request: BatchGetRequest) -> Result<BatchGetResponse>;
 
-    /// Tenants with everything, ascending by number, behind the one of this number.
+    /// Returns at most `limit` tenants with everything, ascending by number, that follow the one of
+    /// number `after`.
     async fn documents(&self, after: u64, limit: usize) -> Result<Vec<StoredTenant>>;
 
-    /// Tenants by id and label.
+    /// Returns a page of tenants, found by id and label.
     async fn tenants(&self, query: TenantsQuery) -> Result<Vec<TenantSummary>>;
 
-    /// Tenants as of an instant, whatever they prefer; waits a moment for an instant that has not
-    /// settled.
+    /// Returns a page of tenants as of an instant, whatever they prefer. Waits up to five seconds
+    /// for the instant to settle.
     async fn chosen(&self, query: ChosenQuery) -> Result<ChosenPage>;
 
-    /// The zones that tenants call their own, `None` for those who name none, and since when there
-    /// has been one.
+    /// Returns each zone that a tenant calls its own, with the instant at which the first such
+    /// tenant wrote.
     async fn timezones(&self) -> Result<Vec<TenantTimezone>>;
 
-    /// A tenant's changes, newest first, before the one of this number; of one feature or all.
+    /// Returns at most `limit` changes of a tenant that are older than the one of number `before`,
+    /// newest first; of one feature, or of all and the profile.
     async fn history(
         &self,
         tenant: &TenantId,
@@ -86,7 +88,8 @@ pub(crate) trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<HistoryEntry>>;
 
-    /// The preferences of a feature that are there, ascending by tenant number, behind this one.
+    /// Returns at most `limit` preferences of a feature that are not deleted, ascending by tenant
+    /// number, that follow the tenant of number `after`.
     async fn stated(
         &self,
         feature: &FeatureType,
@@ -94,61 +97,62 @@ pub(crate) trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredPreference>>;
 
-    /// The groups that have members, and those that lost their last not long ago.
+    /// Returns a page of the groups that have members or lost their last one not long ago.
     async fn groups(&self, query: GroupsQuery) -> Result<GroupPage>;
 
-    /// The members of groups as of an instant; waits a moment for an instant that has not settled
-    /// (M1).
+    /// Returns a page of the members of groups as of an instant (M1). Waits up to five seconds for
+    /// the instant to settle.
     async fn members(&self, query: MembersQuery) -> Result<MemberList>;
 
-    /// Many member lists as of one instant, each whole, as far as there is room; waits as `members`
-    /// does.
+    /// Returns many member lists as of one instant, each whole, as far as there is room. Waits as
+    /// [`Self::members`] does.
     async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists>;
 
-    /// What became of members since a place in the feed; waits as `members` does.
-    /// [`ConfigServiceError::CursorGone`] if more tenants have changed than asked for, or the place
-    /// is no longer kept.
+    /// Returns what became of members since a position in the feed. Waits as [`Self::members`]
+    /// does; fails with `CursorGone` if more tenants have changed than the query allows, or if the
+    /// position is no longer kept.
     async fn moved(&self, query: MovedQuery) -> Result<MovedList>;
 
-    /// Compares the groups with what the preferences say, and sets them right if asked.
+    /// Compares the groups with what the preferences say, and repairs them if asked.
     async fn drift(&self, repair: bool) -> Result<Drift>;
 
-    /// The number of the newest change, 0 if there is none.
+    /// Returns the number of the newest change, or 0 if there is none.
     async fn newest_change(&self) -> Result<i64>;
 
-    /// The number below which changes may have been removed: the feed is complete behind it.
+    /// Returns the number up to which changes may have been removed; behind it the feed is complete.
     async fn oldest_kept(&self) -> Result<i64>;
 
-    /// At most `limit` changes behind the one of this number; [`ConfigServiceError::CursorGone`] if
-    /// it is of the future or no longer kept.
+    /// Returns at most `limit` changes that follow the one of number `after`. Fails with
+    /// `CursorGone` if that one is of the future or no longer kept.
     async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage>;
 
-    /// How long the oldest transaction that is not committed has been open, if any is: the feed is
-    /// late by so much (F7).
+    /// Returns how long the oldest open transaction has been open, zero if none is: by so much the
+    /// feed is late (F7).
     async fn feed_lag(&self) -> Result<std::time::Duration>;
 
-    /// Removes change rows and counts older than this that tell nothing of the present, a bounded
-    /// number at a time.
+    /// Removes change rows and counts that are older than `before` and not needed for the present,
+    /// a bounded number in each transaction.
     async fn forget(&self, before: Timestamp) -> Result<Forgotten>;
 
-    /// The newest definition of every registered feature.
+    /// Returns the newest definition of every registered feature.
     async fn definitions(&self) -> Result<Vec<Definition>>;
 
     /// Registers a definition as the feature's next version, and puts it into the feed.
     async fn register(&self, registration: Registration) -> Result<Definition>;
 
-    /// The key of this hash, whether it is valid or not.
+    /// Returns the key of this hash, also one that has expired or was revoked.
     async fn key(&self, hash: KeyHash) -> Result<Option<ApiKey>>;
 
-    /// All keys, revoked ones too, ascending by id.
+    /// Returns all keys, also revoked ones, ascending by id.
     async fn keys(&self) -> Result<Vec<ApiKey>>;
 
-    /// Stores a key; with `only_first`, only if no key is there. `None` if it was not stored.
+    /// Stores a key; with `only_first`, only if the database never had one. Returns `None` if the
+    /// key was not stored.
     async fn add_key(&self, key: NewKey, only_first: bool) -> Result<Option<ApiKey>>;
 
-    /// Revokes a key; `None` if there is none of this id.
+    /// Revokes a key and returns it, or `None` if there is no such key.
     async fn revoke_key(&self, id: u64) -> Result<Option<ApiKey>>;
 
-    /// Notes when and how often keys were used.
+    /// Adds to what is noted of when and how often keys were used.
     async fn note_key_uses(&self, uses: Vec<KeyUse>) -> Result<()>;
 }

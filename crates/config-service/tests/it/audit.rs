@@ -69,9 +69,10 @@ async fn a_refusal_is_on_record_and_never_the_text_of_a_key() {
     fixture.call(Method::DELETE, "/tenants/ann/preferences/posts", "").await.problem(403);
     assert_eq!(
         record.lines(),
-        [
-            r#"asked key="2" method=DELETE route="/tenants/{tenant_id}/preferences/{feature_type}" status=403"#
-        ]
+        [concat!(
+            r#"asked key="2" method=DELETE "#,
+            r#"route="/tenants/{tenant_id}/preferences/{feature_type}" status=403"#
+        )]
     );
     fixture.key = "cohort_guess".into();
     fixture.get("/tenants/ann/history").await.problem(401);

@@ -94,10 +94,8 @@ async fn the_last_line_of_a_user_wins() {
         fixture.get("/tenants/ann/preferences/posts").await.json(),
         json!({"frequency": "weekly"})
     );
-    assert_eq!(
-        fixture.get("/features/posts/frequency-groups/weekly/-:-/users").await.json()["count_as_of"],
-        1
-    );
+    let weekly = fixture.get("/features/posts/frequency-groups/weekly/-:-/users").await.json();
+    assert_eq!(weekly["count_as_of"], 1);
     assert_eq!(
         fixture.get("/features/posts/frequency-groups/daily/-/users").await.json()["count_as_of"],
         0

@@ -14,7 +14,8 @@ async fn metrics_tell_requests_by_route_and_the_lag_of_the_feed_to_who_may_look(
     fixture.send(without_key).await.problem(401);
     let request = fixture.request(Method::GET, "/metrics").body(Body::empty()).expect("a request");
     let text = fixture.send(request).await.text;
-    let put = "cohort_config_requests_total{method=\"PUT\",route=\"/tenants/{tenant_id}/preferences/{feature_type}\",status=\"201\"} 1";
+    let put = "cohort_config_requests_total{method=\"PUT\",\
+        route=\"/tenants/{tenant_id}/preferences/{feature_type}\",status=\"201\"} 1";
     assert!(text.contains(put), "{text}");
     assert!(text.contains("cohort_config_feed_lag_seconds 0"), "{text}");
 }

@@ -153,10 +153,8 @@ async fn a_history_is_listed_and_a_preference_reverted() {
     );
     assert_eq!((&newest["actor"], &newest["version"]), (&json!("admin"), &json!(2)));
     let next = history["next_cursor"].as_str().expect("a cursor");
-    assert_eq!(
-        fixture.get(&format!("/tenants/ann/history?cursor={next}")).await.json()["history"][0]["version"],
-        1
-    );
+    let history = fixture.get(&format!("/tenants/ann/history?cursor={next}")).await.json();
+    assert_eq!(history["history"][0]["version"], 1);
     let body = json!({"feature_type": "posts", "to_version": 1});
     let reverted = post(&fixture, "/tenants/ann/revert", body).await;
     assert_eq!((reverted.status.as_u16(), reverted.header(header::ETAG)), (200, Some("\"3\"")));

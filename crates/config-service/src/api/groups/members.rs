@@ -37,7 +37,7 @@ pub(in crate::api) struct MembersBody {
 #[utoipa::path(post, path = "/preferences/groups/members", tag = "Groups",
     operation_id = "list_members_of_groups",
     request_body = ref("#/components/schemas/MembersRequest"),
-    responses((status = 200, description = "A stretch of the list",
+    responses((status = 200, description = "A page of the list",
         body = ref("#/components/schemas/MovedPage")),
         (status = 410,
             description = "The cursor is gone, or too much has changed since: list all of them")))]

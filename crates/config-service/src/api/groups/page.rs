@@ -9,11 +9,11 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
-use crate::service::MembersAnswer;
+use crate::service::MemberPage;
 use crate::store::list::{MemberList, MovedList, StoredList, StoredMember, WholeLists};
 
-pub(super) fn page_body(answer: &MembersAnswer) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], render(answer)).into_response()
+pub(super) fn page_body(page: &MemberPage) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], render(page)).into_response()
 }
 
 pub(super) fn moved_body(moved: MovedList) -> Response {
@@ -24,25 +24,25 @@ pub(super) fn moved_body(moved: MovedList) -> Response {
         position: moved.position,
         has_more: false,
     };
-    let mut page = render(&MembersAnswer { list, next_cursor: None });
+    let mut page = render(&MemberPage { list, next_cursor: None });
     page.truncate(page.len() - 1);
     push(&mut page, format_args!(",\"gone\":{gone}}}"));
     ([(header::CONTENT_TYPE, "application/json")], page).into_response()
 }
 
 /// A [`cohort_preferences::MemberPage`] as JSON.
-fn render(answer: &MembersAnswer) -> String {
-    let list = &answer.list;
-    let mut page = String::with_capacity(200 + room(&list.members));
-    page.push_str("{\"members\":");
-    render_members(&mut page, &list.members, &mut Since::default());
-    let cursor = answer.next_cursor.as_deref().map_or("null".into(), quoted);
+fn render(page: &MemberPage) -> String {
+    let list = &page.list;
+    let mut text = String::with_capacity(200 + room(&list.members));
+    text.push_str("{\"members\":");
+    render_members(&mut text, &list.members, &mut Since::default());
+    let cursor = page.next_cursor.as_deref().map_or("null".into(), quoted);
     let (count, position) = (list.count_as_of, quoted(&list.position));
     push(
-        &mut page,
+        &mut text,
         format_args!(",\"count_as_of\":{count},\"position\":{position},\"next_cursor\":{cursor}}}"),
     );
-    page
+    text
 }
 
 /// [`cohort_preferences::MemberLists`] as JSON.
@@ -93,7 +93,8 @@ fn render_member(page: &mut String, member: &StoredMember, since: &mut Since) {
     push(
         page,
         format_args!(
-            "{{\"tenant_id\":{tenant},\"number\":{number},\"version\":{version},\"member_since\":\"{since}\",\"preference\":{json}}}"
+            "{{\"tenant_id\":{tenant},\"number\":{number},\"version\":{version},\
+              \"member_since\":\"{since}\",\"preference\":{json}}}"
         ),
     );
 }
@@ -124,7 +125,7 @@ impl Since {
 
 #[cfg(test)]
 mod tests {
-    use cohort_preferences::{Member, MemberLists, MemberPage, WholeList};
+    use cohort_preferences::{Member, MemberLists, WholeList};
 
     use super::*;
 
@@ -145,7 +146,7 @@ mod tests {
             member("d", 1_000_001, None),
             member("e", 2, Some("{}")),
         ];
-        let answer = MembersAnswer {
+        let rendered = MemberPage {
             list: MemberList {
                 members: members.clone(),
                 count_as_of: 9,
@@ -154,7 +155,8 @@ mod tests {
             },
             next_cursor: Some("0000000a-1-7".into()),
         };
-        let page: MemberPage = serde_json::from_str(&render(&answer)).expect("a member page");
+        let page: cohort_preferences::MemberPage =
+            serde_json::from_str(&render(&rendered)).expect("a member page");
         assert_eq!(stored(page.members), members);
         assert_eq!((page.count_as_of, page.next_cursor.as_deref()), (9, Some("0000000a-1-7")));
     }

@@ -94,7 +94,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MembersOf {
 #[utoipa::path(get, path = "/features/{feature_type}/frequency-groups/{frequency}/{time_key}/users",
     tag = "Groups",
     operation_id = "list_members", params(Page),
-    responses((status = 200, description = "A stretch of the list",
+    responses((status = 200, description = "A page of the list",
         body = ref("#/components/schemas/MemberPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(in crate::api) async fn by_path(
@@ -109,7 +109,7 @@ pub(in crate::api) async fn by_path(
 /// For those whose time key does not go into a path.
 #[utoipa::path(get, path = "/features/{feature_type}/frequency-groups/users", tag = "Groups",
     operation_id = "list_members_by_query", params(GroupPage),
-    responses((status = 200, description = "A stretch of the list",
+    responses((status = 200, description = "A page of the list",
         body = ref("#/components/schemas/MemberPage")),
         (status = 410, description = "The cursor is of another incarnation of the database")))]
 pub(in crate::api) async fn by_query(

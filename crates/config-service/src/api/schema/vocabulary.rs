@@ -77,13 +77,13 @@ fn places() -> Shapes {
             "Position",
             text()
                 .pattern("^[0-9a-f]{8}-[0-9]{1,18}$")
-                .described("A place in the change feed: opaque."),
+                .described("A position in the change feed: opaque."),
         ),
         (
             "Since",
             text()
                 .pattern("^(now|[0-9a-f]{8}-[0-9]{1,18})$")
-                .described("A place in the change feed, or now."),
+                .described("A position in the change feed, or now."),
         ),
         (
             "Cursor",

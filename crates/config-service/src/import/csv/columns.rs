@@ -164,7 +164,8 @@ mod tests {
         ))
     }
 
-    const ALL: &str = "tenant_id,feature_type,enabled,frequency,preferred_time,preferred_day,timezone,template_overrides";
+    const ALL: &str = "tenant_id,feature_type,enabled,frequency,preferred_time,preferred_day,\
+        timezone,template_overrides";
 
     #[test]
     fn a_header_with_unknown_doubled_or_missing_columns_names_them() {
@@ -186,7 +187,10 @@ mod tests {
 
     #[test]
     fn a_record_says_what_its_cells_say_and_nothing_for_empty_ones() {
-        let full = r#" ann ,posts,FALSE,weekly,09:30,monday | friday,Europe/Berlin,"{""tone"": [1, ""x""]}""#;
+        let full = concat!(
+            " ann ,posts,FALSE,weekly,09:30,monday | friday,Europe/Berlin,",
+            r#""{""tone"": [1, ""x""]}""#
+        );
         let expected = json!({
             "enabled": false, "frequency": "weekly", "preferred_time": "09:30",
             "preferred_day": ["monday", "friday"],

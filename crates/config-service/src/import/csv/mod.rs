@@ -7,12 +7,12 @@
 //! | --- | --- |
 //! | `tenant_id` | as it is, blanks included |
 //! | `enabled` | `true` or `false`, in any case |
-//! | `preferred_day` | a weekday, a day of the month or `last`; a list of weekdays has `\|` between or behind them: `monday\|friday`, `monday\|` |
+//! | `preferred_day` | a weekday, a list of weekdays, a day of the month or `last` |
 //! | `template_overrides` | a JSON object |
 //! | the others | as in JSON |
 //!
-//! A list of one weekday is written with the `|` behind it, so that what was exported says the same
-//! when it is imported. The other fields of a preference (`anchor_date`, `cron`, `snoozed_until`,
+//! A list of weekdays has `|` between them: `monday|friday`. A list of one has it behind: `monday|`
+//! is not `monday`, so that what was exported says the same when it is imported. The other fields of a preference (`anchor_date`, `cron`, `snoozed_until`,
 //! `skip_next`) have no column.
 
 mod cell;

@@ -337,8 +337,13 @@ async fn what_became_of_members_equals_the_difference_of_two_lists(
     }
     let since = store.newest_change().await.expect("reads");
     write(&*store, "leaves", None).await;
-    put(&*store, "edits",
-        r#"{"frequency":"daily","preferred_time":"09:00","timezone":"UTC","template_overrides":{"tone":"x"}}"#).await;
+    put(
+        &*store,
+        "edits",
+        r#"{"frequency":"daily","preferred_time":"09:00","timezone":"UTC",
+            "template_overrides":{"tone":"x"}}"#,
+    )
+    .await;
     put(&*store, "comes", &daily(9)).await;
     put(&*store, "moves", &daily(10)).await;
     let as_of = whole_micros(clock.now());

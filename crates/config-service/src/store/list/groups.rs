@@ -3,7 +3,7 @@
 use cohort_preferences::{FeatureDefaults, FeatureType, GroupSummary};
 use jiff::Timestamp;
 
-/// Asks for a stretch of a feature's groups.
+/// Asks for a page of a feature's groups.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupsQuery {
     /// Of which feature.
@@ -16,7 +16,7 @@ pub(crate) struct GroupsQuery {
     pub(crate) limit: usize,
 }
 
-/// A stretch of a feature's groups.
+/// A page of a feature's groups.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupPage {
     /// Ascending by number.

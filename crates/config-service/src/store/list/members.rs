@@ -3,7 +3,7 @@
 use cohort_preferences::{FeatureType, StatedGroup};
 use jiff::Timestamp;
 
-/// Asks for a stretch of a member list.
+/// Asks for a page of a member list.
 #[derive(Debug, Clone)]
 pub(crate) struct MembersQuery {
     /// Of which feature.
@@ -18,7 +18,7 @@ pub(crate) struct MembersQuery {
     pub(crate) limit: usize,
 }
 
-/// A stretch of a member list.
+/// A page of a member list.
 #[derive(Debug, Clone)]
 pub(crate) struct MemberList {
     /// Ascending by number.
@@ -104,7 +104,7 @@ pub(crate) struct MovedQuery {
     pub(crate) limit: usize,
 }
 
-/// What became of a member list since a place in the feed.
+/// What became of a member list since a position in the feed.
 #[derive(Debug, Clone)]
 pub(crate) struct MovedList {
     /// Tenants that changed and are members as of the instant, ascending by number.

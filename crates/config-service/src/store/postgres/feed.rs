@@ -104,9 +104,10 @@ fn change(names: &Names, row: &Row, incarnation: Incarnation) -> Result<Change> 
     })
 }
 
-/// Returns how long the transaction that holds `head` has been open; zero if none does. Only the server
-/// knows when another process began, so its word is taken for the length of time, though never for
-/// an instant.
+/// Returns how long the transaction that holds `head` has been open; zero if none does.
+///
+/// Only the server knows when another process began, so its word is taken for the length of time,
+/// though never for an instant.
 pub(super) async fn lag(db: &Transaction<'_>) -> Result<Duration> {
     // Who waits for the row has a lock on its table as well.
     let select =

@@ -7,10 +7,10 @@
 //! a writer that hangs is ended by the server.
 //!
 //! ```text
-//! edit, import ─► queue ─► session ─► head ─► rows, head, notification ─► commit      one connection
-//! keys, definitions, upkeep ─┘
-//! reads ─► stamps: as of T, wait for the writer that holds head ─► snapshot           a pool
-//! signals ◄─ notifications, a look at head once a second                              one connection
+//! one connection   edit, import ─► queue ─┬─► session ─► head ─► rows, notification ─► commit
+//!                  keys, definitions, … ──┘
+//! a pool           reads ─► stamps: wait for who writes before T ─► snapshot
+//! one connection   signals ◄─ notifications, and a look at head once a second
 //! ```
 //!
 //! What may fail: a connection breaks, the server restarts. What was not answered is then an error

@@ -2,8 +2,8 @@
 //! the disk.
 //!
 //! ```text
-//! edit ┐
-//! edit ├─► hold head ─► what waits by now ─► read tenants ─► plan, in order ─► write rows ─► commit ─► answers
+//! edit   ┐
+//! edit   ├─► hold head ─► take what waits ─► read tenants ─► plan ─► write ─► commit ─► tell
 //! import ┘
 //! ```
 //!
@@ -63,9 +63,9 @@ pub(super) async fn wait<T>(
     queue: &Queue,
     job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job,
 ) -> Result<T> {
-    let (answer, answered) = oneshot::channel();
-    queue.send(job(answer)).await.map_err(|_ended| DatabaseError::Closed)?;
-    answered.await.map_err(|_ended| DatabaseError::Closed)?
+    let (tell, told) = oneshot::channel();
+    queue.send(job(tell)).await.map_err(|_ended| DatabaseError::Closed)?;
+    told.await.map_err(|_ended| DatabaseError::Closed)?
 }
 
 /// Writes what comes until nobody can send any more.
@@ -86,12 +86,12 @@ async fn write_waiting(session: &Mutex<Session>, first: Job, waiting: &mut mpsc:
     // Whoever comes while the transaction waits for its turn is taken along.
     let unreadable = match session.begin().await {
         Ok(writer) => write_together(writer, gather(first, waiting)).await,
-        Err(error) => return fail(gather(first, waiting).into_iter().map(Job::into_answer), error),
+        Err(error) => return fail(gather(first, waiting).into_iter().map(Job::into_waiter), error),
     };
     for job in unreadable {
         match session.begin().await {
             Ok(writer) => drop(write_together(writer, vec![job]).await),
-            Err(error) => fail([job.into_answer()], error),
+            Err(error) => fail([job.into_waiter()], error),
         }
     }
 }
@@ -110,14 +110,14 @@ fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     jobs
 }
 
-/// Writes all of it or nothing, and answers; gives those jobs back that something unreadable has
-/// kept from being planned.
+/// Writes all of it or nothing, and tells who waits. Returns the jobs that could not be planned
+/// because something in the database cannot be read.
 async fn write_together(mut writer: Writer<'_>, jobs: Vec<Job>) -> Vec<Job> {
     let mut tenants = match tenants_named(writer.db(), &tenants_of(&jobs)).await {
         Ok(tenants) => tenants,
         Err(ConfigServiceError::Unreadable(_)) if jobs.len() > 1 => return jobs,
         Err(error) => {
-            fail(jobs.into_iter().map(Job::into_answer), error);
+            fail(jobs.into_iter().map(Job::into_waiter), error);
             return Vec::new();
         }
     };
@@ -130,8 +130,8 @@ async fn write_together(mut writer: Writer<'_>, jobs: Vec<Job>) -> Vec<Job> {
         Err(error) => Err(error),
     };
     match written {
-        Ok(()) => planned.into_iter().for_each(Planned::answer),
-        Err(error) => fail(planned.into_iter().map(Planned::into_answer), error),
+        Ok(()) => planned.into_iter().for_each(Planned::tell),
+        Err(error) => fail(planned.into_iter().map(Planned::into_waiter), error),
     }
     Vec::new()
 }
@@ -157,57 +157,57 @@ impl Job {
 
     fn plan(self, plan: &mut Plan<'_>, tenants: &mut Tenants) -> Planned {
         match self {
-            Self::Edit(edit, answer) => {
-                Planned::Edit(plan.edit(tenants, edit).map(Box::new), answer)
+            Self::Edit(edit, waiter) => {
+                Planned::Edit(plan.edit(tenants, edit).map(Box::new), waiter)
             }
-            Self::Import(rows, actor, answer) => {
-                Planned::Import(plan.import(tenants, rows, &actor), answer)
+            Self::Import(rows, actor, waiter) => {
+                Planned::Import(plan.import(tenants, rows, &actor), waiter)
             }
         }
     }
 
-    fn into_answer(self) -> Answer {
+    fn into_waiter(self) -> Waiter {
         match self {
-            Self::Edit(_, answer) => Answer::Edit(answer),
-            Self::Import(.., answer) => Answer::Import(answer),
+            Self::Edit(_, waiter) => Waiter::Edit(waiter),
+            Self::Import(.., waiter) => Waiter::Import(waiter),
         }
     }
 }
 
 impl Planned {
     /// Tells whoever waits; who has gone away needs no answer.
-    fn answer(self) {
+    fn tell(self) {
         match self {
-            Self::Edit(edited, answer) => drop(answer.send(edited.map(|edited| *edited))),
-            Self::Import(changed, answer) => drop(answer.send(Ok(changed))),
+            Self::Edit(edited, waiter) => drop(waiter.send(edited.map(|edited| *edited))),
+            Self::Import(changed, waiter) => drop(waiter.send(Ok(changed))),
         }
     }
 
-    fn into_answer(self) -> Answer {
+    fn into_waiter(self) -> Waiter {
         match self {
-            Self::Edit(_, answer) => Answer::Edit(answer),
-            Self::Import(_, answer) => Answer::Import(answer),
+            Self::Edit(_, waiter) => Waiter::Edit(waiter),
+            Self::Import(_, waiter) => Waiter::Import(waiter),
         }
     }
 }
 
 /// Who waits for a job that failed.
-enum Answer {
+enum Waiter {
     Edit(oneshot::Sender<Result<Edited>>),
     Import(oneshot::Sender<Result<Vec<bool>>>),
 }
 
-impl Answer {
+impl Waiter {
     fn fail(self, error: ConfigServiceError) {
         match self {
-            Self::Edit(answer) => drop(answer.send(Err(error))),
-            Self::Import(answer) => drop(answer.send(Err(error))),
+            Self::Edit(waiter) => drop(waiter.send(Err(error))),
+            Self::Import(waiter) => drop(waiter.send(Err(error))),
         }
     }
 }
 
 /// Tells everybody of the transaction why it failed.
-fn fail(answers: impl IntoIterator<Item = Answer>, error: ConfigServiceError) {
+fn fail(waiters: impl IntoIterator<Item = Waiter>, error: ConfigServiceError) {
     let each: Box<dyn Fn() -> ConfigServiceError> = match error {
         ConfigServiceError::Database(error) => {
             let error = Arc::new(error);
@@ -215,5 +215,5 @@ fn fail(answers: impl IntoIterator<Item = Answer>, error: ConfigServiceError) {
         }
         other => Box::new(move || ConfigServiceError::Unreadable(other.to_string())),
     };
-    answers.into_iter().for_each(|answer| answer.fail(each()));
+    waiters.into_iter().for_each(|waiter| waiter.fail(each()));
 }

@@ -46,11 +46,11 @@ impl Store for PostgresStore {
     }
 
     async fn edit(&self, edit: Edit) -> Result<Edited> {
-        wait(&self.queue, |answer| Job::Edit(edit, answer)).await
+        wait(&self.queue, |waiter| Job::Edit(edit, waiter)).await
     }
 
     async fn import(&self, rows: Vec<ImportRow>, actor: String) -> Result<Vec<bool>> {
-        wait(&self.queue, |answer| Job::Import(rows, actor, answer)).await
+        wait(&self.queue, |waiter| Job::Import(rows, actor, waiter)).await
     }
 
     async fn erase(&self, tenant: &TenantId, actor: String) -> Result<Option<Erased>> {

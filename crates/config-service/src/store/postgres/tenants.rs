@@ -150,7 +150,7 @@ async fn count_chosen(db: &Transaction<'_>, asked: &ChosenQuery) -> Result<u64> 
     Ok(count as u64)
 }
 
-/// Binds the conditions of a filter as of an instant; answers the tables that they speak of.
+/// Binds the conditions of a filter as of an instant, and returns the tables that they name.
 async fn choose(
     db: &Transaction<'_>,
     filter: &TenantFilter,

@@ -21,7 +21,9 @@ pub(super) const TENANT: &str =
 
 columns! {
     /// Where the columns of a tenant stand, in [`TENANT`] or beside others.
-    pub(super) TenantColumns { id, tenant_id, created_at, timezone, profile_version, profile_change }
+    pub(super) TenantColumns {
+        id, tenant_id, created_at, timezone, profile_version, profile_change,
+    }
 }
 
 impl TenantColumns {

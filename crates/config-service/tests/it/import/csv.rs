@@ -72,7 +72,8 @@ async fn a_header_that_is_wrong_refuses_the_whole_and_names_the_columns() {
 #[tokio::test]
 async fn a_stream_in_small_pieces_is_the_same_stream() {
     let fixture = Fixture::new().await;
-    let text = "tenant_id,feature_type,preferred_time,frequency\n\"a\"\"b\",posts,10:00,daily\nann,posts,10:00,daily";
+    let text = "tenant_id,feature_type,preferred_time,frequency\n\
+        \"a\"\"b\",posts,10:00,daily\nann,posts,10:00,daily";
     let pieces =
         text.as_bytes().chunks(3).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece)));
     let answer =
