@@ -28,7 +28,7 @@ pub struct DatabaseAddressError;
 const DEFAULT_SCHEMA: &str = "cohort";
 
 impl DatabaseAddress {
-    /// The same address with another schema, where there are schemas.
+    /// Returns the same address with another schema, where there are schemas.
     #[must_use]
     pub fn in_schema(self, name: &str) -> Self {
         match self {

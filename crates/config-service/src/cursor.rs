@@ -1,4 +1,4 @@
-//! Cursors: opaque outside, inside a position in the feed or in a member list of one incarnation of
+//! Cursors: opaque to clients; inside, a position in the feed or in a list, of one incarnation of
 //! the database (F7, F11).
 
 use std::fmt;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::ConfigServiceError;
 
-/// Which life of the database this is; a database that was made anew or restored has another.
+/// Which life of the database this is: one that was made anew or restored has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Incarnation(u32);
 
@@ -45,12 +45,12 @@ pub(crate) struct TenantsAfter {
 }
 
 impl Incarnation {
-    /// The incarnation of a database that carries this id.
+    /// Returns the incarnation of a database that carries this id.
     pub(crate) fn of(id: Uuid) -> Self {
         Self(id.as_fields().0)
     }
 
-    /// The feed's position behind the change of this number.
+    /// Returns the feed's position behind the change of this number.
     pub(crate) fn position(self, change: i64) -> String {
         format!("{self}-{change}")
     }
@@ -64,7 +64,7 @@ impl Incarnation {
         }
     }
 
-    /// The number of the change at a position of the feed.
+    /// Returns the number of the change at a position of the feed.
     pub(crate) fn position_of(
         self,
         position: &str,
@@ -73,7 +73,7 @@ impl Incarnation {
         self.own(position, parameter)?.parse().map_err(|_not_a_number| malformed(parameter))
     }
 
-    /// The cursor of the page behind `after`.
+    /// Returns the cursor of the page behind `after`.
     pub(crate) fn members_cursor(self, after: MembersAfter) -> String {
         format!("{self}-{}-{}", after.as_of.as_microsecond(), after.number)
     }
@@ -89,7 +89,7 @@ impl Incarnation {
         })
     }
 
-    /// The cursor of the page behind the row of this number.
+    /// Returns the cursor of the page behind the row of this number.
     pub(crate) fn row_cursor(self, number: i64) -> String {
         format!("{self}-{number}")
     }
@@ -99,7 +99,7 @@ impl Incarnation {
         self.own(cursor, "cursor")?.parse().map_err(|_not_a_number| malformed("cursor"))
     }
 
-    /// The cursor of the page behind this tenant.
+    /// Returns the cursor of the page behind this tenant.
     pub(crate) fn tenants_cursor(self, after: &TenantsAfter) -> String {
         format!("{self}-{}-{}", after.number, URL_SAFE_NO_PAD.encode(&after.tenant_id))
     }
@@ -117,7 +117,7 @@ impl Incarnation {
         })
     }
 
-    /// What stands behind the incarnation in a cursor of this one.
+    /// Returns what stands behind the incarnation in a cursor of this one.
     fn own<'a>(self, cursor: &'a str, parameter: &str) -> Result<&'a str, ConfigServiceError> {
         let (incarnation, rest) = cursor.split_once('-').ok_or_else(|| malformed(parameter))?;
         match u32::from_str_radix(incarnation, 16) {

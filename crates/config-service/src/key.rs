@@ -27,7 +27,7 @@ pub enum Scope {
 impl Scope {
     const ALL: [Self; 5] = [Self::Read, Self::Support, Self::Write, Self::Agent, Self::Admin];
 
-    /// The name as it stands in answers and tables.
+    /// Returns the name as it stands in answers and tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -38,7 +38,7 @@ impl Scope {
         }
     }
 
-    /// The scope of this name.
+    /// Returns the scope of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == name)
     }
@@ -53,19 +53,19 @@ impl Scope {
 pub(crate) struct Scopes(u8);
 
 impl Scopes {
-    /// Reads names separated by blanks; `None` if one is no scope or there is none.
+    /// Reads names separated by blanks; `None` if one of them is no scope, or if there is none.
     pub(crate) fn parse(names: &str) -> Option<Self> {
         let scopes =
             names.split_ascii_whitespace().map(Scope::named).collect::<Option<Vec<_>>>()?;
         (!scopes.is_empty()).then(|| scopes.into_iter().collect())
     }
 
-    /// Whether one of these is among them.
+    /// Returns whether one of these is among them.
     pub(crate) fn hold_any(self, of: &[Scope]) -> bool {
         of.iter().any(|scope| self.0 & scope.bit() != 0)
     }
 
-    /// The names of those held.
+    /// Returns the names of those held.
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         Scope::ALL.into_iter().filter(move |scope| self.0 & scope.bit() != 0).map(Scope::as_str)
     }
@@ -106,7 +106,7 @@ pub(crate) struct ApiKey {
 }
 
 impl ApiKey {
-    /// Whether it lets anybody in at this instant.
+    /// Returns whether it lets anybody in at this instant.
     pub(crate) fn is_valid_at(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
     }
@@ -145,17 +145,17 @@ pub(crate) struct Secret(String);
 pub(crate) type KeyHash = [u8; 32];
 
 impl Secret {
-    /// A new random key.
+    /// Returns a new random key.
     pub(crate) fn random() -> Self {
         Self(format!("cohort_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())))
     }
 
-    /// The text to show once.
+    /// Returns the text to show once.
     pub(crate) fn reveal(self) -> String {
         self.0
     }
 
-    /// What is stored.
+    /// Returns what is stored.
     pub(crate) fn hash(&self) -> KeyHash {
         hash(&self.0)
     }
@@ -167,8 +167,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The hash under which a key is looked up. Timing tells nothing: the text behind a near hash
-/// cannot be constructed.
+/// Returns the hash under which a key is looked up. Timing tells nothing: the text behind a near
+/// hash cannot be constructed.
 pub(crate) fn hash(key: &str) -> KeyHash {
     *blake3::hash(key.as_bytes()).as_bytes()
 }

@@ -5,12 +5,10 @@
 //! api ─► service ─► store (trait Store) ◄─ store/sqlite, store/postgres
 //! ```
 //!
-//! `service` decides and knows neither HTTP nor SQL; SQL stands in `store/sqlite` and
-//! `store/postgres` only and status codes in `api/error` only. A document, its group rows and its
-//! change row are one transaction, and the feed ([`preferences`] of another process learn of
-//! changes by it) is read from the same rows as the history.
-//!
-//! [`preferences`]: cohort_preferences
+//! `service` decides, and knows neither HTTP nor SQL. SQL stands in `store/sqlite` and
+//! `store/postgres` only, the status codes of errors in `api/error` only. A document, its group
+//! rows and its change row are written in one transaction. The change feed, by which agents learn
+//! of changes, is read from the same rows as the history.
 
 mod address;
 mod api;

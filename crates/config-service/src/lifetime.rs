@@ -24,7 +24,7 @@ impl Lifetime {
         Self(SignedDuration::from_hours(24 * days))
     }
 
-    /// The instant at which it is over if it begins at `now`, in whole seconds.
+    /// Returns the instant at which it is over if it begins at `now`, in whole seconds.
     pub(crate) fn end(self, now: Timestamp) -> Timestamp {
         let whole = Timestamp::from_second(now.as_second())
             .expect("a second of the calendar is in the calendar");

@@ -28,7 +28,8 @@ pub(crate) fn check_depth(body: &Value) -> Result<(), Invalid> {
     }
 }
 
-/// The way, last step first, to the first value that stands deeper than so many objects and lists.
+/// Returns the way, last step first, to the first value that stands deeper than so many objects and
+/// lists.
 fn too_deep(value: &Value, left: usize) -> Option<Vec<String>> {
     let is_container = value.is_object() || value.is_array();
     if is_container && left == 0 {

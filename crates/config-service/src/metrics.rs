@@ -15,7 +15,7 @@ const FEED_LAG: &str = "cohort_config_feed_lag_seconds";
 /// The limits of the buckets of [`SECONDS`].
 const BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
 
-/// Counts of one service; two in one process count apart.
+/// The metrics of one service; two services in one process count apart.
 pub(crate) struct Metrics(PrometheusRecorder);
 
 impl Metrics {
@@ -41,7 +41,7 @@ impl Metrics {
         Self(recorder)
     }
 
-    /// A request was answered.
+    /// Counts a request that was answered.
     pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
         let (method, route) = (method.to_owned(), route.to_owned());
         with_local_recorder(&self.0, || {
@@ -52,7 +52,7 @@ impl Metrics {
         });
     }
 
-    /// Everything in the Prometheus text format, with how late the feed is now.
+    /// Returns everything in the Prometheus text format, with how late the feed is now.
     pub(crate) fn render(&self, feed_lag: Duration) -> String {
         with_local_recorder(&self.0, || gauge!(FEED_LAG).set(feed_lag.as_secs_f64()));
         let handle = self.0.handle();

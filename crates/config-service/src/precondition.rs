@@ -45,8 +45,8 @@ impl Tags {
     }
 }
 
-/// What stands between the quotes of a strong tag; of a weak one a text that is no version, as weak
-/// tags never match.
+/// Returns what stands between the quotes of a strong tag; for a weak one a text that is no
+/// version, as weak tags never match.
 fn opaque_part(tag: &str) -> Option<&str> {
     if tag.starts_with("W/\"") {
         return Some("weak");
@@ -55,8 +55,8 @@ fn opaque_part(tag: &str) -> Option<&str> {
 }
 
 impl Precondition {
-    /// Checks it against the version that is there, `None` if nothing is (a deleted preference is
-    /// not there).
+    /// Fails if the precondition does not hold for the version that is there, `None` if nothing is
+    /// (a deleted preference is not there).
     pub(crate) fn check(&self, current: Option<u64>) -> Result<(), ConfigServiceError> {
         let there = || {
             current
@@ -77,7 +77,7 @@ impl Precondition {
         Ok(())
     }
 
-    /// Whether a reader already has what is there.
+    /// Returns whether a reader already has what is there.
     pub(crate) fn is_none_match_broken(&self, current: Option<u64>) -> bool {
         self.if_none_match.as_ref().is_some_and(|tags| tags.hold(current))
     }

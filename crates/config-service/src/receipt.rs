@@ -1,11 +1,11 @@
-//! What an edit means, said at once (M7).
+//! The next run of a preference (M7).
 
 use cohort_preferences::{Defaults, NextRun, NoNextRun, Preference, Schedule, Zone};
 use jiff::Timestamp;
 
-/// The next occurrence after `after` of a preference, or why none can be named (M7); `None` for a
-/// deleted one. What the user leaves open is filled by the feature's defaults; what those leave
-/// open depends on the job.
+/// Returns the next occurrence of a preference after `after`, or why none can be named (M7); `None`
+/// stands for a deleted preference. The feature's defaults fill what the user leaves open; what
+/// they leave open too depends on the job.
 pub(crate) fn next_run(
     preference: Option<&Preference>,
     tenant_timezone: Option<&Zone>,

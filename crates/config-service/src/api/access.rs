@@ -89,18 +89,19 @@ const fn keys_and_links(
 }
 
 impl Access {
-    /// Who may use a route; `None` if the table does not know it. `HEAD` is `GET` without a body.
+    /// Returns who may use a route, or `None` if the table does not know it. `HEAD` is `GET`
+    /// without a body.
     pub(super) fn to(method: &str, path: &str) -> Option<&'static Self> {
         let method = if method == "HEAD" { "GET" } else { method };
         TABLE.iter().find(|access| access.method == method && access.path == path)
     }
 
-    /// Whether only keys of scope admin may: such requests are put on record.
+    /// Returns whether only keys of scope admin may use the route: such requests are put on record.
     pub(super) fn is_govern(&self) -> bool {
         self.scopes == GOVERN
     }
 
-    /// Every route of the table, as method and path.
+    /// Returns every route of the table, as method and path.
     #[cfg(test)]
     pub(super) fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
         TABLE.iter().map(|access| (access.method, access.path))

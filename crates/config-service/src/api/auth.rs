@@ -42,10 +42,11 @@ pub(super) enum Caller {
 /// The key of the request, on routes that links do not open.
 pub(super) struct KeyHolder(pub(super) ApiKey);
 
-/// Who asks for a write, of a service that takes writes. A route without it changes nothing.
+/// The actor of a write, on a service that takes writes. A route without this extractor changes
+/// nothing.
 pub(super) struct Writer(pub(super) String);
 
-/// Counts a request that is answered, and how long that took.
+/// Counts a request that is answered and how long that took, in a span of its own.
 pub(super) async fn count(
     State(service): State<ConfigService>,
     path: MatchedPath,
@@ -65,7 +66,7 @@ fn route_of(path: &MatchedPath) -> &str {
     path.as_str().strip_prefix(BASE).unwrap_or(path.as_str())
 }
 
-/// Lets a request through if who asks may use the route, and notes who it is.
+/// Lets a request through if its caller may use the route, and passes on who that is.
 pub(super) async fn admit(
     State(service): State<ConfigService>,
     path: MatchedPath,
@@ -107,7 +108,7 @@ pub(super) async fn admit(
     response
 }
 
-/// Lets whoever asks look, at a route outside the table, if their key may look at anything.
+/// Fails if the key of the request may not look at anything; for routes outside the table.
 pub(super) async fn let_look(
     service: &ConfigService,
     headers: &HeaderMap,
@@ -136,7 +137,7 @@ impl Caller {
         }
     }
 
-    /// Whether they may use a route, whose path names this tenant.
+    /// Returns whether they may use a route, whose path names this tenant.
     fn check(
         &self,
         access: Option<&Access>,
@@ -171,8 +172,8 @@ impl Caller {
     }
 }
 
-/// The key of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110, section
-/// 11.1).
+/// Returns the key of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110,
+/// section 11.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())

@@ -89,7 +89,7 @@ pub(super) async fn show(
     Ok(([etag(revision)], Json(document)).into_response())
 }
 
-/// The preferences of a tenant that are there, as they were stated.
+/// Returns the preferences of a tenant that are there, as they were stated.
 pub(super) fn raw_preferences(
     tenant: &Tenant,
 ) -> Result<BTreeMap<&str, &RawValue>, ConfigServiceError> {
@@ -144,7 +144,7 @@ pub(super) async fn delete(
     Ok(answer(Written { created: false, ..written }))
 }
 
-/// The answer to a write of a document or profile.
+/// Returns the answer to a write of a document or profile.
 pub(super) fn answer(written: Written) -> Response {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let features = written.receipts.into_iter();

@@ -67,7 +67,7 @@ struct Shape {
     schema: String,
 }
 
-/// The reference page.
+/// Returns the reference page.
 pub(super) async fn page() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -166,13 +166,13 @@ fn answer(document: &Value, status: &str, answer: &Value) -> Answer {
     }
 }
 
-/// What the first kind of a body or answer looks like.
+/// Returns what the first kind of a body or answer looks like.
 fn shape_of_content(holder: &Value) -> Option<String> {
     let (_, content) = holder["content"].as_object()?.iter().next()?;
     Some(name_of_shape(&content["schema"]))
 }
 
-/// The name of a shape that is referred to, or the type of one that is not.
+/// Returns the name of a shape that is referred to, or the type of one that is not.
 fn name_of_shape(schema: &Value) -> String {
     match schema["$ref"].as_str() {
         Some(reference) => reference.rsplit('/').next().unwrap_or_default().to_owned(),

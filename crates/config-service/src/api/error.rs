@@ -144,13 +144,13 @@ fn service_error(error: &ConfigServiceError) -> Response {
     }
 }
 
-/// The answer where no route is: a fallback for the outermost router.
+/// Returns the answer where no route is: a fallback for the outermost router.
 pub async fn unknown_route(method: Method, uri: Uri) -> Response {
     Problem::new(StatusCode::NOT_FOUND, format!("there is no route {method} {}", uri.path()))
         .into_response()
 }
 
-/// The answer where the route does not know the method.
+/// Returns the answer where the route does not know the method.
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     let detail = format!("{} does not answer {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into_response()

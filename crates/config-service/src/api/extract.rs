@@ -78,7 +78,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FeatureOf {
     }
 }
 
-/// A tenant id that a path may name.
+/// Returns a tenant id that a path may name.
 pub(super) fn tenant_of_path(text: &str) -> Result<TenantId, ConfigServiceError> {
     let tenant = parameter("tenant_id", text)?;
     check_tenant(&tenant)
@@ -86,7 +86,7 @@ pub(super) fn tenant_of_path(text: &str) -> Result<TenantId, ConfigServiceError>
     Ok(tenant)
 }
 
-/// A parameter's text as what it means.
+/// Returns a parameter's text as what it means.
 pub(super) fn parameter<T: std::str::FromStr<Err: std::fmt::Display>>(
     name: &str,
     text: &str,
@@ -151,7 +151,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
     }
 }
 
-/// A header's tags, `Some(None)` if it is not there; `None` if it cannot be read.
+/// Returns a header's tags: `Some(None)` if the header is not there, `None` if it cannot be read.
 #[allow(clippy::option_option, reason = "not there and not readable are two things")]
 fn tags(headers: &HeaderMap, name: HeaderName) -> Option<Option<Tags>> {
     match headers.get(name) {

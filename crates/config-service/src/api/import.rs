@@ -77,8 +77,8 @@ pub(super) async fn import(
     Ok((kind, Body::from_stream(lines)).into_response())
 }
 
-/// Whether the body is CSV (RFC 7111); everything else is read as JSON Lines, whose media type
-/// nobody agrees on.
+/// Returns whether the body is CSV (RFC 7111). Everything else is read as JSON Lines, on whose
+/// media type nobody agrees.
 fn is_csv(headers: &HeaderMap) -> bool {
     let kind =
         headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

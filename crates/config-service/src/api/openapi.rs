@@ -117,15 +117,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         *description = description.replace('\n', " ");
     }
     let has_body = operation.get("requestBody").is_some();
-    if let Some(body) = operation
-        .get_mut("requestBody")
-        .filter(|body| body["content"].get("application/x-ndjson").is_some())
-    {
-        // Each line has its own result: nothing that is sent is wrong as a whole, and no lines are
-        // lines, too.
-        body["required"] = false.into();
-        body["content"]["application/x-ndjson"]["schema"] = json!({});
-    }
+    loosen_lines(operation);
     let answers =
         operation["responses"].as_object_mut().expect("every handler says what it answers");
     let (is_read, is_written) = (answers.contains_key("304"), answers.contains_key("412"));
@@ -150,6 +142,16 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     answers.sort_keys();
     let parameters = parameters(path, operation, (is_read, is_written));
     operation["parameters"] = parameters;
+}
+
+/// Lets a body of JSON Lines be anything: each line has its own result, so that nothing that is
+/// sent is wrong as a whole. No lines are lines, too.
+fn loosen_lines(operation: &mut Value) {
+    let Some(body) = operation.get_mut("requestBody") else { return };
+    if body["content"].get("application/x-ndjson").is_some() {
+        body["required"] = false.into();
+        body["content"]["application/x-ndjson"]["schema"] = json!({});
+    }
 }
 
 fn parameters(path: &str, operation: &Value, (is_read, is_written): (bool, bool)) -> Value {

@@ -19,12 +19,12 @@ use crate::service::{ConfigService, Written};
 /// The kinds of body that a PATCH reads.
 const PATCH_TYPES: [&str; 2] = ["application/merge-patch+json", "application/json"];
 
-/// The header that carries a version (W2).
+/// Returns the header that carries a version (W2).
 pub(super) fn etag(version: u64) -> (HeaderName, String) {
     (header::ETAG, format!("\"{version}\""))
 }
 
-/// The answer to a reader who has this version already.
+/// Returns the answer to a reader who has this version already.
 pub(super) fn not_modified(version: u64) -> Response {
     (StatusCode::NOT_MODIFIED, [etag(version)]).into_response()
 }
@@ -125,7 +125,7 @@ pub(super) async fn delete(
     Ok(answer(written))
 }
 
-/// The answer to a write of one preference.
+/// Returns the answer to a write of one preference.
 pub(super) fn answer(written: Written) -> Response {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let receipt = written.receipts.into_values().next();

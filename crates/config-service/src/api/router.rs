@@ -13,7 +13,8 @@ use crate::service::ConfigService;
 const LARGEST_BODY: usize = 1 << 20;
 
 impl ConfigService {
-    /// Everything this service serves: `/api/v1/…`, `/docs`, `/healthz`, `/readyz` and `/metrics`.
+    /// Returns everything this service serves: `/api/v1/…`, `/docs`, `/healthz`, `/readyz` and
+    /// `/metrics`.
     pub fn router(&self) -> Router {
         let beside = self.health_router().merge(Self::docs_router());
         Router::new()
@@ -22,14 +23,14 @@ impl ConfigService {
             .fallback(error::unknown_route)
     }
 
-    /// The reference page, which needs no key.
+    /// Returns the reference page, which needs no key.
     pub fn docs_router() -> Router {
         let page =
             Router::new().route("/docs", get(docs::page)).route("/docs.css", get(docs::style));
         page.method_not_allowed_fallback(error::method_not_allowed)
     }
 
-    /// The API, with paths relative to `/api/v1` and without a fallback for unknown routes.
+    /// Returns the API, with paths relative to `/api/v1` and without a fallback for unknown routes.
     pub fn api_router(&self) -> Router {
         let (routes, _) = routes().split_for_parts();
         routes

@@ -17,7 +17,7 @@ use crate::service::ConfigService;
 pub(super) static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| openapi::document(routes().into_openapi(), shapes()));
 
-/// Every route that needs a key, with what it says of itself.
+/// Returns every route that needs a key, with what it says of itself.
 pub(super) fn routes() -> OpenApiRouter<ConfigService> {
     OpenApiRouter::new()
         .routes(routes!(tenants::list))
@@ -57,7 +57,7 @@ pub(super) fn routes() -> OpenApiRouter<ConfigService> {
         .routes(routes!(keys::verify))
 }
 
-/// Every shape that the routes name.
+/// Returns every shape that the routes name.
 fn shapes() -> Shapes {
     [
         vocabulary(),

@@ -117,7 +117,7 @@ async fn page(
 }
 
 impl Reader {
-    /// The next events to send, and what follows them; `None` at the end.
+    /// Returns the next events to send and what follows them, or `None` at the end.
     async fn events(&self, next: Next) -> Option<(Vec<Event>, Next)> {
         let page = match next {
             Next::End => return None,
@@ -135,7 +135,7 @@ impl Reader {
         Some((events, if is_over { Next::End } else { Next::Behind(page.next) }))
     }
 
-    /// The page behind a position as soon as there is one, or what to send last.
+    /// Waits for the page behind a position and returns it, or the events that end the stream.
     async fn page_behind(&self, position: String) -> Result<ChangePage, Vec<Event>> {
         let wait = HEARTBEAT.min(self.ends_at.saturating_duration_since(Instant::now()));
         let page = match page(&self.service, Some(position), wait).await {

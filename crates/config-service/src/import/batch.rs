@@ -117,7 +117,7 @@ impl Batch {
         self.results.push(result);
     }
 
-    /// What was read; may be taken once.
+    /// Takes what was read; may be called once.
     pub(crate) fn take_rows(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
     }
@@ -144,7 +144,7 @@ impl Batch {
         rows
     }
 
-    /// The result of each line, once its rows are written or not.
+    /// Returns the result of each line, once its rows are written or not.
     pub(crate) fn finish(
         mut self,
         written: Result<Vec<bool>, ConfigServiceError>,

@@ -17,7 +17,7 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// Whether there is nothing on it: it then has no result.
+    /// Returns whether the entry is blank: it then has no result.
     pub(crate) fn is_blank(&self) -> bool {
         match self {
             Self::Line(text) => text.trim_ascii().is_empty(),
@@ -26,7 +26,7 @@ impl Entry {
         }
     }
 
-    /// How many bytes it holds.
+    /// Returns how many bytes it holds.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Line(text) => text.len(),

@@ -1,13 +1,13 @@
-//! Import: one line of JSON or one record of CSV in, one result out (W1). A bad one is refused and
-//! the good ones are stored.
+//! Import: one line of JSON or one record of CSV in, one result out (W1). Bad ones are refused and
+//! good ones are stored.
 //!
 //! ```text
 //! bytes ─► json_lines::Lines ─┐                                   ┌ rows ─► the store
 //! bytes ─► csv::Records ──────┴─► entries ─► Batch::read (Shape) ─┴ results
 //! ```
 //!
-//! Cutting holds one entry at a time and needs no more than the bytes; what an entry means is read
-//! for a whole batch. An entry is named by the number of the line that it begins on.
+//! The cutter holds one entry at a time and looks at bytes only; a whole batch is read together. An
+//! entry is named by the number of the line on which it begins.
 
 mod batch;
 mod csv;

@@ -73,7 +73,7 @@ impl From<Invalid> for Refusal {
     }
 }
 
-/// A tenant that can be reached afterwards.
+/// Returns the tenant if a path can name it.
 pub(super) fn reachable(tenant: TenantId) -> Result<TenantId, Invalid> {
     check_tenant(&tenant).map_err(|why| Invalid::one("/tenant_id", why))?;
     Ok(tenant)

@@ -15,7 +15,7 @@ use crate::key::{ApiKey, hash};
 const BETWEEN_NOTES: Duration = Duration::from_secs(1);
 
 impl ConfigService {
-    /// Who holds this key, if it lets anybody in now; counts the use.
+    /// Returns the key of this text if it is valid now, and counts the use.
     pub(crate) async fn authenticate(&self, key: &str) -> Result<ApiKey> {
         let hash = hash(key);
         let now = self.0.clock.now();
@@ -45,7 +45,7 @@ impl ConfigService {
         self.0.admission.rate.count(asker)
     }
 
-    /// Writes counted uses from time to time, as long as the service is held by anybody.
+    /// Writes counted uses from time to time, for as long as anybody holds the service.
     pub(super) fn keep_noting_uses(&self) {
         if self.0.read_only.is_none() {
             tokio::spawn(note_uses(Arc::downgrade(&self.0), self.0.closing.subscribe()));

@@ -13,7 +13,7 @@ pub(super) const MEMBERS_A_PAGE: usize = 1_000;
 /// The most members of a page.
 pub(super) const MOST_MEMBERS: usize = 5_000;
 
-/// A number that a request may leave out.
+/// Returns the number that a request asks for, or the default if it asks for none.
 pub(super) fn bounded(
     parameter: &str,
     asked: Option<usize>,

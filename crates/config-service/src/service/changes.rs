@@ -14,7 +14,7 @@ use crate::store::Store;
 /// The most changes of a page, and how many it has if the request does not say.
 const MOST_CHANGES: usize = 1_000;
 
-/// Where a feed reader stands and how patient it is.
+/// Asks for a page of the feed.
 pub(crate) struct ChangesRequest {
     /// The cursor as it was sent.
     pub(crate) since: Option<String>,
@@ -25,8 +25,8 @@ pub(crate) struct ChangesRequest {
 }
 
 impl ConfigService {
-    /// A page of the feed; waits for a change if there is none, until the wait is over or the
-    /// service closes.
+    /// Returns a page of the feed. While it would be empty, waits for a change until the time is
+    /// over or the service closes.
     pub(crate) async fn changes(&self, request: ChangesRequest) -> Result<ChangePage> {
         let limit = bounded("limit", request.limit, MOST_CHANGES, MOST_CHANGES)?;
         let store = &*self.0.store;
@@ -52,8 +52,8 @@ impl ConfigService {
         }
     }
 
-    /// What this process counts of itself, with how late the feed is (F7), in the Prometheus text
-    /// format.
+    /// Returns what this process counts of itself, with how late the feed is (F7), in the
+    /// Prometheus text format.
     pub(crate) async fn metrics(&self) -> Result<String> {
         Ok(self.0.metrics.render(self.0.store.feed_lag().await?))
     }
@@ -64,7 +64,7 @@ impl ConfigService {
     }
 }
 
-/// Where a feed reader starts, once `now` and the oldest kept are resolved.
+/// Returns the change behind which a reader of the feed starts.
 async fn start_of(store: &dyn Store, since: Since) -> Result<i64> {
     match since {
         Since::Oldest => store.oldest_kept().await,

@@ -60,7 +60,7 @@ impl ConfigService {
         Ok(service)
     }
 
-    /// Whether the service is being shut down.
+    /// Returns whether the service is being shut down.
     pub(crate) fn is_closing(&self) -> bool {
         *self.0.closing.borrow()
     }

@@ -16,14 +16,14 @@ use crate::store::edit::{Admitted, Current, Decide, Edit, Stated, Tenant, Wanted
 use crate::store::list::StoredTenant;
 
 impl ConfigService {
-    /// Everything that a tenant prefers.
+    /// Returns everything that a tenant prefers.
     pub(crate) async fn document(&self, tenant: &TenantId) -> Result<Tenant> {
         let found = self.0.store.tenant(tenant).await?;
         let there = found.filter(|tenant| tenant.live().next().is_some());
         there.ok_or_else(|| no_document(tenant))
     }
 
-    /// Tenants with everything, behind the one of this number.
+    /// Returns tenants with everything, behind the one of this number.
     pub(crate) async fn documents(&self, after: u64, limit: usize) -> Result<Vec<StoredTenant>> {
         self.0.store.documents(after, limit).await
     }
@@ -89,7 +89,8 @@ impl ConfigService {
     }
 }
 
-/// What a document writes: the features that it states, and the deletion of those that it omits.
+/// Returns what a document writes: the features that it states, and the deletion of those that it
+/// omits.
 fn as_document(
     registry: &Registry,
     tenant: &Tenant,

@@ -13,7 +13,7 @@ use crate::precondition::Precondition;
 use crate::registry::{Definition, Registration};
 
 impl ConfigService {
-    /// The registry as it is now.
+    /// Returns the registry as it is now.
     pub(crate) async fn registry(&self) -> Result<Arc<Registry>> {
         let asked_at = *self.0.admissions.borrow();
         if let Some((read_at, registry)) =
@@ -28,7 +28,7 @@ impl ConfigService {
         Ok(registry)
     }
 
-    /// A feature's registration.
+    /// Returns a feature's registration.
     pub(crate) async fn definition(&self, feature: &FeatureType) -> Result<Definition> {
         let registry = self.registry().await?;
         let found = registry.get(feature).map(|registered| registered.definition.clone());

@@ -17,7 +17,7 @@ const EMPTY_GROUPS_LISTED_FOR: SignedDuration = SignedDuration::from_hours(24 * 
 const MOST_LISTED_GROUPS: usize = 1_000_000;
 
 impl ConfigService {
-    /// A page of a feature's groups.
+    /// Returns a page of a feature's groups.
     #[tracing::instrument(level = "debug", skip_all, fields(%feature))]
     pub(crate) async fn groups(
         &self,

@@ -14,7 +14,7 @@ pub(super) const ENTRIES_A_PAGE: usize = 100;
 const MOST_ENTRIES: usize = 1_000;
 
 impl ConfigService {
-    /// A page of a tenant's changes, newest first (W3).
+    /// Returns a page of a tenant's changes, newest first (W3).
     pub(crate) async fn history(
         &self,
         tenant: &TenantId,

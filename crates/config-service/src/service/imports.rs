@@ -8,8 +8,8 @@ use crate::import::Row;
 use crate::store::edit::ImportRow;
 
 impl ConfigService {
-    /// Lets preferences of an import pass, with the labels of their tenants as they are now; the
-    /// result of each in its place.
+    /// Admits the preferences of an import by the labels that their tenants have now. Returns a
+    /// result for each, in the order given.
     pub(crate) async fn admit(&self, rows: Vec<Row>) -> Result<Vec<Result<ImportRow, Invalid>>> {
         let registry = self.registry().await?;
         if registry.all().next().is_none() {
@@ -27,7 +27,7 @@ impl ConfigService {
         Ok(rows.into_iter().map(admit).collect())
     }
 
-    /// Writes many preferences in one transaction; says for each whether it changed anything.
+    /// Writes many preferences in one transaction. Returns for each whether it changed anything.
     #[tracing::instrument(level = "debug", skip_all, fields(rows = rows.len()))]
     pub(crate) async fn import(&self, rows: Vec<ImportRow>, actor: String) -> Result<Vec<bool>> {
         self.0.store.import(rows, actor).await

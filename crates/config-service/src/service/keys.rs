@@ -106,7 +106,7 @@ impl ConfigService {
         }
     }
 
-    /// All keys, revoked and expired ones too.
+    /// Returns all keys, also those that are revoked or have expired.
     pub(crate) async fn keys(&self) -> Result<Vec<ApiKey>> {
         self.0.store.keys().await
     }

@@ -25,8 +25,8 @@ use crate::store::edit::{Edit, Wanted};
 /// What every link begins with.
 pub(crate) const PREFIX: &str = "link_";
 
-/// The form of the text behind the prefix; signed with it, so that no other form is ever read as
-/// this one.
+/// The version of the text behind the prefix. It is signed too, so that a later form is never read
+/// as this one.
 const VERSION: &str = "1";
 
 /// The longest life of a link: it may lie in a mailbox that somebody else comes to read.
@@ -37,13 +37,13 @@ const LONGEST: Lifetime = Lifetime::days(30);
 struct Link {
     tenant: TenantId,
     number: i64,
-    /// From when on it opens nothing, in whole seconds.
+    /// The end of its life, in whole seconds.
     expires_at: Timestamp,
 }
 
 impl ConfigService {
-    /// A link that opens this tenant's own preferences, and when it ends. A tenant who never wrote
-    /// is there from now on.
+    /// Returns a link that opens this tenant's own preferences, and when it ends. A tenant who
+    /// never wrote exists from then on.
     pub(crate) async fn create_link(
         &self,
         tenant: TenantId,
@@ -60,7 +60,7 @@ impl ConfigService {
         Ok((link.token(&self.0.store.link_secret()), link.expires_at))
     }
 
-    /// Whose preferences this link opens.
+    /// Returns whose preferences this link opens.
     pub(crate) async fn open_link(&self, token: &str) -> Result<TenantId> {
         let link = Link::read(token, &self.0.store.link_secret())
             .ok_or(ConfigServiceError::Unauthorized)?;

@@ -41,7 +41,7 @@ pub(crate) struct MemberPage {
 }
 
 impl ConfigService {
-    /// A page of a member list.
+    /// Returns a page of a member list.
     #[tracing::instrument(
         level = "debug",
         skip_all,
@@ -66,7 +66,7 @@ impl ConfigService {
         Ok(MemberPage { list, next_cursor })
     }
 
-    /// Many member lists, each whole.
+    /// Returns many member lists, each whole.
     #[tracing::instrument(
         level = "debug",
         skip_all,
@@ -94,7 +94,7 @@ impl ConfigService {
             .await
     }
 
-    /// What became of a member list since a position of the feed.
+    /// Returns what became of a member list since a position of the feed.
     #[tracing::instrument(level = "debug", skip_all, fields(%feature, groups = groups.len()))]
     pub(crate) async fn moved(
         &self,
@@ -109,7 +109,8 @@ impl ConfigService {
         self.0.store.moved(MovedQuery { feature, groups, as_of, since, limit: MOST_MOVED }).await
     }
 
-    /// All pages of a list are of one instant: the cursor's.
+    /// Returns the instant of a list. All pages of a list are of one instant, which the cursor
+    /// carries.
     pub(super) fn instant_of_list(
         &self,
         asked: Option<Timestamp>,

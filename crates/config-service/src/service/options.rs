@@ -21,17 +21,18 @@ pub struct ConfigServiceOptions {
     pub database: DatabaseAddress,
     /// What time it is. In simulated time all parts share one (M1).
     pub clock: Arc<dyn Clock>,
-    /// Why every write is refused, if so. The database must then exist.
+    /// Why every write is refused; `None` if writes are taken. A database that takes none must
+    /// exist already.
     pub read_only: Option<String>,
     /// How long history, and with it the feed and lists of the past, reaches back; longer than any
     /// catch-up window (M1).
     pub keep_history: SignedDuration,
-    /// How many requests a key may make in a second, and at once; `None` for any (W5).
+    /// How many requests a key may make in a second, and at once; `None` for any number (W5).
     pub requests_per_second: Option<NonZeroU32>,
 }
 
 impl ConfigServiceOptions {
-    /// A database with the usual options.
+    /// Returns a database with the usual options.
     pub fn new(database: DatabaseAddress, clock: Arc<dyn Clock>) -> Self {
         Self {
             database,
@@ -42,12 +43,12 @@ impl ConfigServiceOptions {
         }
     }
 
-    /// An SQLite file with the usual options.
+    /// Returns an SQLite file with the usual options.
     pub fn sqlite(path: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         Self::new(DatabaseAddress::Sqlite(path.into()), clock)
     }
 
-    /// Refuses every write, for this reason.
+    /// Makes the service refuse every write, for this reason.
     #[must_use]
     pub fn read_only(self, reason: impl Into<String>) -> Self {
         Self { read_only: Some(reason.into()), ..self }

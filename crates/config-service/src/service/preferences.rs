@@ -15,7 +15,7 @@ use crate::precondition::Precondition;
 use crate::store::edit::{Current, Decide, Edit, Stated, Wanted};
 
 impl ConfigService {
-    /// One preference as it was stated, with its version.
+    /// Returns one preference as it was stated, with its version.
     pub(crate) async fn preference(
         &self,
         tenant: &TenantId,
@@ -26,7 +26,7 @@ impl ConfigService {
         live.ok_or_else(|| no_preference(tenant, feature))
     }
 
-    /// Many users' preferences for one feature.
+    /// Returns many users' preferences for one feature.
     pub(crate) async fn preferences(&self, request: BatchGetRequest) -> Result<BatchGetResponse> {
         if request.tenant_ids.len() > MOST_USERS {
             return Err(too_many("/tenant_ids", request.tenant_ids.len(), MOST_USERS));
@@ -79,7 +79,7 @@ impl ConfigService {
         self.edit_preference((tenant, feature), precondition, actor, must_be_there).await
     }
 
-    /// Writes one preference as an earlier version of it stood (W3); it must pass the rules of now.
+    /// Writes one preference as an earlier version of it stood (W3), if it passes the rules of now.
     pub(crate) async fn revert(
         &self,
         (tenant, feature): (TenantId, FeatureType),
@@ -91,7 +91,7 @@ impl ConfigService {
         self.edit_preference((tenant, feature), precondition, actor, move |_| Ok(stated)).await
     }
 
-    /// What a version of a preference said, `None` if that version was a deletion.
+    /// Returns what a version of a preference said, or `None` if that version was a deletion.
     async fn stated_at(
         &self,
         tenant: &TenantId,
@@ -115,7 +115,7 @@ impl ConfigService {
         }
     }
 
-    /// Edits one preference; `decide` says what it is to be, having seen what it is.
+    /// Edits one preference. `decide` is given what is there and returns what is to be there.
     async fn edit_preference<F>(
         &self,
         (tenant, feature): (TenantId, FeatureType),

@@ -1,6 +1,6 @@
 //! When a preference would fire that is not stored (M7).
 
-use cohort_preferences::{FeatureType, NamedRun, NextRun, Preference, Schedule, Zone};
+use cohort_preferences::{FeatureType, NamedRun, NextRun, Occurrence, Preference, Schedule, Zone};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -43,27 +43,29 @@ impl ConfigService {
         let registry = self.registry().await?;
         let defaults =
             request.feature.as_ref().map(|feature| registry.defaults(feature)).unwrap_or_default();
-        let next = next_run(Some(&preference), request.timezone.as_ref(), &defaults, after);
-        let occurrences =
-            match (&next, preference.stated_group(request.timezone.as_ref()).resolve_by(&defaults))
-            {
-                (NextRun::At { next_run: first }, Ok(group)) => {
-                    let schedule = Schedule::of(&group);
-                    let from =
-                        schedule.after(after).skip_while(|occurrence| occurrence.at < first.at);
-                    let wanted = from
-                        .filter(|occurrence| Some(occurrence.nominal) != preference.skip_next)
-                        .take(count);
-                    wanted
-                        .map(|occurrence| NamedRun {
-                            nominal: occurrence.nominal,
-                            timezone: group.timezone().name().to_owned(),
-                            at: occurrence.at,
-                        })
-                        .collect()
-                }
-                _ => Vec::new(),
-            };
+        let timezone = request.timezone.as_ref();
+        let next = next_run(Some(&preference), timezone, &defaults, after);
+        let occurrences = match (&next, preference.stated_group(timezone).resolve_by(&defaults)) {
+            (NextRun::At { next_run: first }, Ok(group)) => {
+                let schedule = Schedule::of(&group);
+                schedule
+                    .after(after)
+                    .skip_while(|occurrence| occurrence.at < first.at)
+                    .filter(|occurrence| Some(occurrence.nominal) != preference.skip_next)
+                    .take(count)
+                    .map(|occurrence| named_run(&occurrence, group.timezone()))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
         Ok(Preview { next, occurrences })
+    }
+}
+
+fn named_run(occurrence: &Occurrence, timezone: &Zone) -> NamedRun {
+    NamedRun {
+        nominal: occurrence.nominal,
+        timezone: timezone.name().to_owned(),
+        at: occurrence.at,
     }
 }

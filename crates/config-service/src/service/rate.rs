@@ -24,7 +24,7 @@ pub(crate) enum Asker {
 }
 
 impl RequestRate {
-    /// So many requests in each second, and as many at once; without a number, any.
+    /// Allows so many requests in each second and as many at once, or any number with `None`.
     pub(super) fn of(requests_per_second: Option<NonZeroU32>) -> Self {
         Self(requests_per_second.map(|most| {
             RateLimiter::new(
@@ -35,7 +35,7 @@ impl RequestRate {
         }))
     }
 
-    /// Counts a request, or refuses it and says when the next is allowed.
+    /// Counts a request. Fails if it is one too many, and says when the next is allowed.
     pub(super) fn count(&self, asker: &Asker) -> Result<()> {
         let Some(limiter) = &self.0 else { return Ok(()) };
         limiter.check_key(asker).map_err(|until| {

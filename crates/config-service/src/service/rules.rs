@@ -37,25 +37,25 @@ impl Registry {
         Self(compiled.collect())
     }
 
-    /// The registered features, by name.
+    /// Returns the registered features, by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Registered> {
         self.0.values()
     }
 
-    /// A feature's registration, if it has one.
+    /// Returns a feature's registration, if it has one.
     pub(crate) fn get(&self, feature: &FeatureType) -> Option<&Registered> {
         self.0.get(feature)
     }
 
-    /// The feature's default preferences (T12).
+    /// Returns the feature's default preferences (T12).
     pub(crate) fn defaults(&self, feature: &FeatureType) -> Defaults {
         self.get(feature)
             .map(|registered| registered.definition.content.defaults())
             .unwrap_or_default()
     }
 
-    /// Lets a preference pass, and notes under which version; errors stand under `pointer`. Once
-    /// any feature is registered, others are refused (W1).
+    /// Admits a preference under the version of its feature's definition that it passes; errors
+    /// stand under `pointer`. Once any feature is registered, others are refused (W1).
     pub(crate) fn admit(
         &self,
         feature: &FeatureType,

@@ -40,7 +40,7 @@ pub(crate) struct TenantMemberPage {
 }
 
 impl ConfigService {
-    /// A page of tenants.
+    /// Returns a page of tenants.
     pub(crate) async fn tenants(
         &self,
         request: TenantsRequest,
@@ -65,7 +65,7 @@ impl ConfigService {
         Ok((tenants, next.map(|next| incarnation.tenants_cursor(&next))))
     }
 
-    /// A page of tenants as of an instant, whatever they prefer (T13).
+    /// Returns a page of tenants as of an instant, whatever they prefer (T13).
     #[tracing::instrument(level = "debug", skip_all)]
     pub(crate) async fn chosen(
         &self,
@@ -93,12 +93,12 @@ impl ConfigService {
         Ok(TenantMemberPage { page, as_of, next_cursor })
     }
 
-    /// The zones that tenants call their own.
+    /// Returns the zones that tenants call their own.
     pub(crate) async fn timezones(&self) -> Result<Vec<TenantTimezone>> {
         self.0.store.timezones().await
     }
 
-    /// One label of many tenants, as it is now.
+    /// Returns one label of many tenants, as it is now.
     pub(crate) async fn label_values(&self, asked: LabelValuesRequest) -> Result<LabelValues> {
         let LabelValuesRequest { label, tenant_ids } = asked;
         if tenant_ids.len() > MOST_USERS {

@@ -45,7 +45,7 @@ impl Trial {
 }
 
 impl ConfigService {
-    /// A definition to try on what is stored; nothing is registered.
+    /// Compiles a definition to try on what is stored; nothing is registered.
     pub(crate) fn trial(feature: FeatureType, value: &Value) -> Result<Trial> {
         let rules = FeatureRules::compile(&FeatureDefinition::from_json(value)?)?;
         Ok(Trial { feature, rules })

@@ -1,5 +1,5 @@
-//! Upkeep: groups are checked against preferences on request, and what is older than is kept is
-//! removed every hour.
+//! Upkeep: groups are checked against preferences on request, and old history is removed every
+//! hour.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::config_service::ConfigService;
 use crate::error::Result;
 use crate::store::list::{Drift, Forgotten};
 
-/// How often what is too old is looked for.
+/// How often history is searched for what is too old.
 const EVERY: Duration = Duration::from_hours(1);
 
 impl ConfigService {
-    /// Compares the groups with what the preferences say, and sets them right if asked.
+    /// Compares the groups with what the preferences say, and repairs them if asked.
     #[tracing::instrument(level = "debug", skip_all, fields(repair))]
     pub(crate) async fn drift(&self, repair: bool) -> Result<Drift> {
         if repair {
@@ -24,7 +24,8 @@ impl ConfigService {
         self.0.store.drift(repair).await
     }
 
-    /// Removes history that is older than this; cursors before it are then gone (F7).
+    /// Removes history that is older than this, and returns how many changes that were. Cursors
+    /// before it are then gone (F7).
     #[tracing::instrument(level = "debug", skip_all, fields(%older_than))]
     pub async fn forget(&self, older_than: SignedDuration) -> Result<u64> {
         let before = self

@@ -1,4 +1,4 @@
-//! What stands in the columns of both databases, read into values. What is stored was valid once:
+//! Reads what stands in the columns of both databases. It was valid when it was stored, so that
 //! what cannot be read is a fault of the database.
 
 use cohort_preferences::{
@@ -9,39 +9,39 @@ use serde_json::{Map, Value};
 
 use crate::error::{ConfigServiceError, Result};
 
-/// The instant of a column.
+/// Returns the instant of so many microseconds.
 pub(super) fn instant(micros: i64) -> Result<Timestamp> {
     Timestamp::from_microsecond(micros)
         .map_err(|_out_of_range| ConfigServiceError::Unreadable(format!("the instant {micros}")))
 }
 
-/// The feature of a column.
+/// Returns the feature of this name.
 pub(super) fn feature_type(text: &str) -> Result<FeatureType> {
     text.parse().map_err(|_malformed| unreadable("feature", text))
 }
 
-/// The tenant id of a column.
+/// Returns the tenant id of this text.
 pub(super) fn tenant_id(text: &str) -> Result<TenantId> {
     text.parse().map_err(|_malformed| unreadable("tenant", text))
 }
 
-/// The name that stands for a tenant which was erased since: its number.
+/// Returns the name, or for a tenant that was erased since what stands for it: its number.
 pub(super) fn name_or_number(name: Option<String>, number: i64) -> String {
     name.unwrap_or_else(|| format!("erased:{number}"))
 }
 
-/// The zone of a column.
+/// Returns the zone of this name.
 pub(super) fn zone(name: &str) -> Result<Zone> {
     name.parse().map_err(|_no_such_zone| unreadable("zone", name))
 }
 
-/// The labels of a tenant's rows.
+/// Returns the labels of a tenant's rows.
 pub(super) fn labels(rows: Map<String, Value>) -> Result<Labels> {
     Labels::from_json(&rows.into(), "")
         .map_err(|invalid| unreadable("labels", &invalid.to_string()))
 }
 
-/// The definition of a feature, from its text.
+/// Returns the definition of a feature, from its text.
 pub(super) fn definition(text: &str) -> Result<FeatureDefinition> {
     let value =
         serde_json::from_str(text).map_err(|error| unreadable("definition", &error.to_string()))?;
@@ -49,7 +49,7 @@ pub(super) fn definition(text: &str) -> Result<FeatureDefinition> {
         .map_err(|invalid| unreadable("definition", &invalid.to_string()))
 }
 
-/// The defaults that a feature's definition gives from an instant on.
+/// Returns the defaults that a feature's definition gives from an instant on.
 pub(super) fn defaults(since: i64, text: &str) -> Result<FeatureDefaults> {
     Ok(FeatureDefaults {
         since: instant(since)?,
@@ -57,13 +57,13 @@ pub(super) fn defaults(since: i64, text: &str) -> Result<FeatureDefaults> {
     })
 }
 
-/// The group of three columns.
+/// Returns the group of these three texts.
 pub(super) fn group(frequency: &str, time_key: &str, timezone: &str) -> Result<StatedGroup> {
     StatedGroup::parse(frequency, time_key, timezone)
         .map_err(|error| unreadable("group", &error.to_string()))
 }
 
-/// Stored text that should have been readable.
+/// Returns the error for stored text that should have been readable.
 pub(super) fn unreadable(kind: &str, text: &str) -> ConfigServiceError {
     ConfigServiceError::Unreadable(format!("the {kind} {text:?}"))
 }

@@ -1,4 +1,4 @@
-//! Users that stand in another group than their preference says: how they are found and put right.
+//! Users that stand in another group than their preference says: how they are found and moved.
 
 use cohort_preferences::{FeatureType, TenantId};
 
@@ -9,10 +9,11 @@ use crate::error::Result;
 /// The most examples that a report names.
 pub(super) const MOST_EXAMPLES: usize = 100;
 
-/// Tenants that are looked at together.
+/// How many tenants are looked at together.
 pub(super) const TENANTS_A_LOOK: usize = 1_000;
 
-/// The preferences of these tenants that stand in the wrong group; notes them in the report.
+/// Returns the preferences of these tenants that stand in the wrong group, and adds them to the
+/// report.
 pub(super) fn misplaced(
     tenants: &[StoredTenant],
     drift: &mut Drift,
@@ -42,7 +43,7 @@ fn stands_right(tenant: &Tenant, current: &Current) -> Result<bool> {
     Ok(wanted.as_ref() == current.member.as_ref().map(|member| &member.group))
 }
 
-/// Writes a preference once more as it stands: the plan puts its user in the right group.
+/// Writes a preference once more as it is, so that the plan moves its user into the right group.
 pub(super) fn put_right(tenant: TenantId, feature: FeatureType) -> Edit {
     let wanted = feature.clone();
     let decide = move |tenant: &Tenant| {

@@ -1,4 +1,4 @@
-//! What a database is given when it is made, and keeps for its life.
+//! What a database is given when it is made and keeps for its life.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ impl Identity {
     /// The names under which the parts stand in the table `meta`.
     pub(super) const KEYS: [&str; 2] = ["incarnation", "link_secret"];
 
-    /// The parts of a new database, in the order of [`Self::KEYS`].
+    /// Returns the parts of a new database, in the order of [`Self::KEYS`].
     pub(super) fn random() -> [String; 2] {
         [Uuid::new_v4().to_string(), STANDARD.encode(rand::random::<[u8; 32]>())]
     }

@@ -1,4 +1,4 @@
-//! What the service needs of a database. SQLite and PostgreSQL stand behind it.
+//! What the service needs of a database, and the two that provide it: SQLite and PostgreSQL.
 //!
 //! A store keeps five promises, which [`conformance`] checks on both:
 //!
@@ -8,10 +8,10 @@
 //! * A group's count as of an instant is kept apart from the list of its members (M8).
 //! * The feed holds every committed change once, in commit order, and says until when it is
 //!   complete (F7).
-//! * Nothing is read from the host's clock: it is handed in.
+//! * The time comes from the clock that is passed in, never from the host's.
 //!
-//! What a write means is decided in [`plan`], on values, for both; a store reads what the plan
-//! needs and writes its rows.
+//! What a write means is decided in [`plan`], on values, for both databases alike: a store reads
+//! what the plan needs and writes the rows that it makes.
 
 mod columns;
 #[cfg(test)]

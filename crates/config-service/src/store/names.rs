@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cohort_preferences::{FeatureType, StatedGroup};
 use foldhash::fast::RandomState;
 
-/// Asked twice for each preference that is written.
+/// Looked up twice for each preference that is written: a fast hash pays.
 type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 
-/// What is committed, as far as somebody has asked.
+/// The numbers that are committed, as far as they were looked up.
 #[derive(Default)]
 pub(super) struct Names(Mutex<Learned>);
 
-/// Names met by one job.
+/// The names that one job has met.
 #[derive(Default)]
 pub(super) struct Learned {
     features: HashMap<FeatureType, i64>,
@@ -32,12 +32,12 @@ impl Learned {
         self.groups.entry(feature).or_default().insert(group.clone(), number);
     }
 
-    /// The number of a feature met before.
+    /// Returns the number of a feature that the job has met.
     pub(super) fn feature_number(&self, feature: &FeatureType) -> Option<i64> {
         self.features.get(feature).copied()
     }
 
-    /// The number of a group met before.
+    /// Returns the number of a group that the job has met.
     pub(super) fn group_number(&self, feature: i64, group: &StatedGroup) -> Option<i64> {
         self.groups.get(&feature)?.get(group).copied()
     }
@@ -53,17 +53,17 @@ impl Names {
         }
     }
 
-    /// The number of a feature, if it is known to be committed.
+    /// Returns the number of a feature that is known to be committed.
     pub(super) fn feature_number(&self, feature: &FeatureType) -> Option<i64> {
         self.lock().feature_number(feature)
     }
 
-    /// The number of a group, if it is known to be committed.
+    /// Returns the number of a group that is known to be committed.
     pub(super) fn group_number(&self, feature: i64, group: &StatedGroup) -> Option<i64> {
         self.lock().group_number(feature, group)
     }
 
-    /// The group of a number, if somebody has asked for it before.
+    /// Returns the group of a number that was looked up before.
     pub(super) fn group(&self, number: i64) -> Option<Arc<StatedGroup>> {
         self.lock().groups_by_number.get(&number).cloned()
     }
@@ -75,7 +75,7 @@ impl Names {
         group
     }
 
-    /// The feature of a number, if somebody has asked for it before.
+    /// Returns the feature of a number that was looked up before.
     pub(super) fn feature(&self, number: i64) -> Option<FeatureType> {
         self.lock().features_by_number.get(&number).cloned()
     }

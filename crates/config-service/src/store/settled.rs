@@ -11,10 +11,10 @@ use crate::error::ConfigServiceError;
 /// How long a read waits for its instant to settle, in real time.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How often a clock is asked whether the instant has come: a simulated one wakes nobody.
+/// How often the clock is asked whether the instant has come: a simulated clock wakes nobody.
 const CLOCK_ASKED_EVERY: Duration = Duration::from_millis(10);
 
-/// Waits until the clock says that the instant has come.
+/// Waits until the clock reaches the instant; fails at the deadline.
 pub(super) async fn come_to(
     as_of: Timestamp,
     clock: &dyn Clock,
@@ -33,19 +33,20 @@ pub(super) async fn come_to(
     }
 }
 
-/// The instant has come, and a transaction that may be stamped before it has not ended.
+/// Returns the error for an instant that has come while a write stamped before it is still open.
 pub(super) fn not_settled() -> ConfigServiceError {
     ConfigServiceError::NotSettled { retry_after: Duration::from_secs(1) }
 }
 
-/// The latest stamp that can be before this one.
+/// Returns the latest instant before this stamp.
 pub(super) fn just_before(stamp: Timestamp) -> Timestamp {
     stamp
         .saturating_sub(SignedDuration::from_micros(1))
         .expect("a duration never fails to be subtracted")
 }
 
-/// Stamps are whole microseconds: an instant between two is settled as the earlier is.
+/// Returns the instant cut to whole microseconds, as stamps are: an instant between two is settled
+/// as soon as the earlier is.
 pub(crate) fn whole_micros(instant: Timestamp) -> Timestamp {
     let nanos = instant.as_nanosecond().rem_euclid(1_000) as i64;
     instant

@@ -30,7 +30,7 @@ pub(super) fn moved_body(moved: MovedList) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], page).into_response()
 }
 
-/// A [`cohort_preferences::MemberPage`] as JSON.
+/// Returns a [`cohort_preferences::MemberPage`] as JSON.
 fn render(page: &MemberPage) -> String {
     let list = &page.list;
     let mut text = String::with_capacity(200 + room(&list.members));
@@ -70,7 +70,7 @@ fn render_list(page: &mut String, list: &StoredList, since: &mut Since) {
     push(page, format_args!(",\"count_as_of\":{}}}", list.count_as_of));
 }
 
-/// About how many bytes these members take.
+/// Returns about how many bytes these members take.
 fn room(members: &[StoredMember]) -> usize {
     members.iter().map(|member| 160 + member.json.as_ref().map_or(4, String::len)).sum()
 }

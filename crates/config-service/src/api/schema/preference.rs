@@ -27,7 +27,7 @@ pub(in crate::api) fn preference_shapes() -> Shapes {
     )]
 }
 
-/// One variant, with the fields that say when inside its frequency.
+/// Returns one variant, with the fields that say when inside its frequency.
 fn preference<const N: usize>(frequency: Option<&str>, when: [(&str, Shape); N]) -> Shape {
     let common = object()
         .optional("enabled", flag())

@@ -135,7 +135,7 @@ impl Shape {
         self.with("maxItems", most)
     }
 
-    /// The same, or `null`.
+    /// Allows `null` too.
     pub(in crate::api) fn or_null(self) -> Self {
         any_of([self, null()])
     }

@@ -3,8 +3,7 @@
 use cohort_preferences::Invalid;
 use serde_json::Value;
 
-/// A cell of a preference as the JSON that it stands for; whether that is right is for the
-/// preference to say.
+/// Returns the JSON that a cell stands for; whether it is valid is for the preference to say.
 pub(super) fn read_cell(field: &str, cell: &str) -> Result<Value, Invalid> {
     Ok(match field {
         "enabled" if cell.eq_ignore_ascii_case("true") => Value::Bool(true),

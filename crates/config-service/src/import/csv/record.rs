@@ -16,7 +16,7 @@ impl Record {
         begins.zip(&self.ends).map(|(begin, end)| &self.text[begin..*end])
     }
 
-    /// Whether all cells are empty.
+    /// Returns whether all cells are empty.
     pub(crate) fn is_blank(&self) -> bool {
         self.text.is_empty()
     }

@@ -72,7 +72,7 @@ impl Records {
         &bytes[blank..]
     }
 
-    /// One step of the reader; says how many bytes it took.
+    /// Lets the reader take one step, and returns how many bytes it took.
     fn step(&mut self, bytes: &[u8], each: &mut impl FnMut(u64, Entry)) -> usize {
         let open = &mut self.open;
         let (text, ends) = (&mut open.text[open.text_len..], &mut open.ends[open.ends_len..]);
@@ -115,12 +115,12 @@ impl Open {
         }
     }
 
-    /// What has come is forgotten, and what is to come is only looked through for its end.
+    /// Drops the record; only its end is still looked for.
     fn give_up(&mut self) {
         (self.is_too_long, self.text_len, self.ends_len) = (true, 0, 0);
     }
 
-    /// The record, which has ended.
+    /// Returns the record, which has ended.
     fn take(&mut self) -> Option<(u64, Entry)> {
         let line = self.line.take()?;
         let record = Record {

@@ -35,7 +35,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// One preference, `None` to delete it.
+    /// Writes one preference, or deletes it with `None`.
     pub(crate) fn preference(feature: FeatureType, stated: Option<Admitted>) -> Self {
         Self { preferences: BTreeMap::from([(feature, stated)]), profile: None }
     }

@@ -33,7 +33,7 @@ impl Stated {
         Ok(Self::new(value, Preference::from_json(value, pointer)?))
     }
 
-    /// A preference that was read from `value`.
+    /// Returns a preference that was read from `value`.
     pub(crate) fn new(value: &Value, preference: Preference) -> Self {
         Self { preference, json: value.to_string().into() }
     }
@@ -49,7 +49,7 @@ impl Stated {
         Ok(Self { preference, json: json.into() })
     }
 
-    /// Lets it pass under this version of the feature's definition.
+    /// Admits it under this version of the feature's definition.
     pub(crate) fn admitted(self, rules: u64) -> Admitted {
         let group = self.preference.is_enabled().then(|| self.preference.stated_group(None));
         Admitted { json: self.json, rules, group }
@@ -57,13 +57,13 @@ impl Stated {
 }
 
 impl Admitted {
-    /// The group that it puts a user of this zone in; none if it is switched off.
+    /// Returns the group in which it puts a user of this zone, or `None` if it is switched off.
     pub(crate) fn group(&self, timezone: Option<&Zone>) -> Option<StatedGroup> {
         Some(self.group.clone()?.or_in(timezone))
     }
 }
 
-/// Whether two texts of preferences say the same; the order of fields says nothing.
+/// Returns whether two texts of preferences say the same; the order of their fields does not count.
 pub(crate) fn say_the_same(one: &str, other: &str) -> bool {
     let value = |text| serde_json::from_str::<Value>(text);
     one == other || value(one).is_ok_and(|one| value(other).is_ok_and(|other| one == other))

@@ -7,7 +7,7 @@ use cohort_preferences::{FeatureType, Labels, StatedGroup, Zone};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// What is known of a tenant. The default is one that never wrote.
+/// What is known of a tenant. The default is a tenant that never wrote.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tenant {
     /// The number; `None` if it is not there.
@@ -25,17 +25,19 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    /// Grows with each change of any preference: the document's version (W2).
+    /// Returns a number that grows with each change of any preference: the version of the document
+    /// (W2).
     pub(crate) fn revision(&self) -> u64 {
         self.preferences.values().map(|current| current.version).sum()
     }
 
-    /// The preference for one feature, deleted or not; `None` if there never was one.
+    /// Returns the preference for one feature, also a deleted one, or `None` if there never was
+    /// one.
     pub(crate) fn preference(&self, feature: &FeatureType) -> Option<&Current> {
         self.preferences.get(feature).map(|current| &**current)
     }
 
-    /// The preferences that are there.
+    /// Returns the preferences that are not deleted.
     pub(crate) fn live(&self) -> impl Iterator<Item = (&FeatureType, &Current, &str)> {
         self.preferences
             .iter()
@@ -61,7 +63,8 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    /// The version, unless it is deleted: what preconditions are checked against (W2).
+    /// Returns the version, or `None` if the preference is deleted. Preconditions are checked
+    /// against it (W2).
     pub(crate) fn live_version(&self) -> Option<u64> {
         self.json.as_ref().map(|_| self.version)
     }

@@ -18,8 +18,9 @@ pub(crate) struct ChosenQuery {
 }
 
 impl ChosenQuery {
-    /// The last number that a page looks at, of at most so many looks. Numbers have no gaps, so
-    /// that a stretch of them bounds the looks; who is named is found without looking at others.
+    /// Returns the last tenant number that a page looks at, of at most so many looks. Numbers have
+    /// no gaps, so that a range of them bounds the looks; tenants that are named are found without
+    /// a look at others.
     pub(crate) fn last_look(&self, most_looks: u64) -> u64 {
         if self.filter.tenant_ids.is_empty() {
             self.after.saturating_add(most_looks)
@@ -44,7 +45,7 @@ pub(crate) struct ChosenPage {
 }
 
 impl ChosenPage {
-    /// The page that these tenants make, where numbers up to `last_look` were looked at and
+    /// Returns the page that these tenants make, where numbers up to `last_look` were looked at and
     /// `newest` is the last there is.
     pub(crate) fn of(
         query: &ChosenQuery,
@@ -60,7 +61,7 @@ impl ChosenPage {
         Self { tenants, count_as_of: None, more_after, position }
     }
 
-    /// Whether the whole list is to be counted for this page: counting costs as much as the list.
+    /// Returns whether the whole list is counted for this page: to count costs as much as to list.
     pub(crate) fn is_counted(&self, query: &ChosenQuery) -> bool {
         query.after == 0 || self.more_after.is_none()
     }

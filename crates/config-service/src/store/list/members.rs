@@ -62,7 +62,7 @@ pub(crate) struct StoredList {
     pub(crate) count_as_of: u64,
 }
 
-/// Which lists of these sizes find room among so many members, first come, first served.
+/// Returns which lists of these sizes fit among so many members, first come, first served.
 pub(crate) fn with_room(counts: &[u64], limit: usize) -> Vec<bool> {
     let mut room = limit as u64;
     let fits = |count: &u64| {

@@ -47,7 +47,7 @@ impl<'a> Plan<'a> {
         Self { head, take_stamp, stamp: None, rows: Rows::default() }
     }
 
-    /// What is to be written, and the numbers that are then taken.
+    /// Returns the rows to write, and the highest numbers that are then taken.
     pub(crate) fn finish(mut self) -> (Rows, Head) {
         self.end_stamp();
         (self.rows, self.head)
@@ -84,7 +84,7 @@ impl<'a> Plan<'a> {
         self.write_profile(number, tenant, Profile::default(), &actor);
     }
 
-    /// The instant of what is planned now.
+    /// Returns the stamp of what is planned now, and takes one if there is none yet.
     pub(crate) fn stamp(&mut self) -> Timestamp {
         let Self { take_stamp, head, stamp, .. } = self;
         stamp
@@ -142,7 +142,7 @@ impl<'a> Plan<'a> {
             (profile, version, Some(id));
     }
 
-    /// Writes one preference, unless it says what is there and stands in the right group; says
+    /// Writes one preference, unless it says what is there and stands in the right group. Returns
     /// whether it did.
     pub(super) fn write(
         &mut self,
@@ -160,24 +160,11 @@ impl<'a> Plan<'a> {
         }
         self.begin_change(current.map(|current| current.change));
         let (at, id) = (self.stamp(), self.next_change());
-        let (is_first, stated_since) =
-            (current.is_none(), current.map_or(at, |current| current.stated_since));
-        let (previous, version) = (
-            current.map(|current| current.change),
-            current.map_or(0, |current| current.version) + 1,
-        );
-        let old = current.and_then(|current| current.member.clone());
-        let has_moved = old.as_ref().map(|old| &old.group) != group.as_ref();
-        let member = if has_moved {
-            group.map(|group| Membership { group, since: at })
-        } else {
-            old.clone()
-        };
-        let (left, joined) = if has_moved {
-            (old, member.as_ref().map(|member| member.group.clone()))
-        } else {
-            (None, None)
-        };
+        let is_first = current.is_none();
+        let stated_since = current.map_or(at, |current| current.stated_since);
+        let previous = current.map(|current| current.change);
+        let version = current.map_or(0, |current| current.version) + 1;
+        let Moved { left, joined, member } = moved(current, group, at);
         self.count(feature, left.as_ref().map(|left| &left.group), -1);
         self.count(feature, joined.as_ref(), 1);
         let (json, rules) = stated.map_or((None, 0), |stated| (Some(stated.json), stated.rules));
@@ -205,7 +192,7 @@ impl<'a> Plan<'a> {
         true
     }
 
-    /// A row that this stamp has already changed needs a new one.
+    /// Ends the stamp if it has already changed the row: a second change needs a stamp of its own.
     fn begin_change(&mut self, previous: Option<i64>) {
         let first = self.stamp.as_ref().map(|stamp| stamp.first_change);
         if previous.zip(first).is_some_and(|(previous, first)| previous >= first) {
@@ -238,8 +225,8 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Another timezone writes each preference that states none once more: it says the same and stands
-/// in another group (T12).
+/// Adds what another timezone moves: each preference that states none is written once more, says
+/// the same and stands in another group (T12).
 fn regrouped(before: &Tenant, mut wanted: Wanted) -> Result<Wanted> {
     let timezone = |profile: &Profile| profile.timezone.clone();
     if wanted.profile.as_ref().is_none_or(|profile| timezone(profile) == timezone(&before.profile))
@@ -252,6 +239,24 @@ fn regrouped(before: &Tenant, mut wanted: Wanted) -> Result<Wanted> {
         }
     }
     Ok(wanted)
+}
+
+/// What a write does to a membership.
+struct Moved {
+    left: Option<Membership>,
+    joined: Option<StatedGroup>,
+    /// The membership after the write.
+    member: Option<Membership>,
+}
+
+/// Moves a user into a group at an instant; who stays in the same group stays since when they were.
+fn moved(current: Option<&Current>, group: Option<StatedGroup>, at: Timestamp) -> Moved {
+    let old = current.and_then(|current| current.member.clone());
+    if old.as_ref().map(|old| &old.group) == group.as_ref() {
+        return Moved { left: None, joined: None, member: old };
+    }
+    let member = group.clone().map(|group| Membership { group, since: at });
+    Moved { left: old, joined: group, member }
 }
 
 fn is_as_wanted(

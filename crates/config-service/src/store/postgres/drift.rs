@@ -15,7 +15,7 @@ use crate::store::drift::{self, MOST_EXAMPLES, TENANTS_A_LOOK, put_right};
 use crate::store::list::{Drift, Miscounted};
 
 impl PostgresStore {
-    /// Compares the groups with what the preferences say, and sets them right if asked.
+    /// Compares the groups with what the preferences say, and repairs them if asked.
     pub(super) async fn look_for_drift(&self, repair: bool) -> Result<Drift> {
         let mut drift = Drift::default();
         // Counts first: moving somebody then counts from a right number.
@@ -55,8 +55,8 @@ impl PostgresStore {
     }
 }
 
-/// Users that stand in another group than their preference says, of the tenants behind `after`; and
-/// where to go on.
+/// Returns the users that stand in another group than their preference says, among the tenants
+/// behind `after`, and where to go on.
 async fn misplaced(
     db: &Transaction<'_>,
     after: u64,
@@ -67,7 +67,8 @@ async fn misplaced(
     Ok((drift::misplaced(&tenants, drift)?, next))
 }
 
-/// Groups whose kept count is not the number of their members: number and true count.
+/// Returns the groups whose kept count is not the number of their members, each with the true
+/// count.
 async fn miscounted(db: &Transaction<'_>, drift: &mut Drift) -> Result<Vec<(i64, i64)>> {
     let select = "SELECT stated_group.id AS id, count, coalesce(members, 0) AS members, \
              feature_type, frequency, time_key, timezone
@@ -100,8 +101,7 @@ async fn miscounted(db: &Transaction<'_>, drift: &mut Drift) -> Result<Vec<(i64,
     Ok(wrong)
 }
 
-/// Sets the counts right from this instant on; what was counted for earlier instants stays as it
-/// was.
+/// Corrects the counts from this instant on. What was counted for earlier instants stays as it was.
 async fn recount(writer: &mut Writer<'_>, mut drift: Drift) -> Result<Drift> {
     let counts = miscounted(writer.db(), &mut drift).await?;
     let at = writer.stamp().as_microsecond();

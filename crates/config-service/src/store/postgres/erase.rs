@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::store::edit::{Erased, Tenant};
 
 /// Deletes everything of a tenant and takes its name and content away (W8); counts and numbers
-/// stay.
+/// stay. Returns `None` if there is no such tenant.
 pub(super) async fn erase(
     writer: &mut Writer<'_>,
     name: &TenantId,
@@ -31,7 +31,7 @@ pub(super) async fn erase(
     Ok(Some(Erased { number, at, preferences, changes }))
 }
 
-/// Takes the content out of every change row of a tenant, and says of how many.
+/// Takes the content out of every change row of a tenant, and returns of how many.
 async fn empty_history(db: &Transaction<'_>, tenant: &Tenant) -> Result<u64> {
     let newest =
         tenant.preferences.values().map(|current| current.change).chain(tenant.profile_change);

@@ -1,6 +1,6 @@
-//! The change feed (F7): change rows by id. Whoever writes takes ids while it holds `head` and
-//! until its commit, so that they are given in commit order over all processes, without gaps, and
-//! the id alone is the cursor.
+//! The change feed (F7): change rows by id. A writer takes ids while it holds `head`, until its
+//! commit. They are therefore given in commit order over all processes and without gaps, and the id
+//! alone is the cursor.
 
 use std::time::Duration;
 

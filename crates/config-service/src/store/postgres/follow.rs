@@ -30,7 +30,7 @@ pub(super) async fn follow(process: Arc<Process>, mut heard: Option<watch::Recei
     }
 }
 
-/// Waits for the next notification; for ever where none can be heard.
+/// Waits for the next notification, for ever if none can be heard.
 async fn hear(heard: &mut Option<watch::Receiver<Heard>>) {
     let is_over = match heard {
         Some(heard) => heard.changed().await.is_err(),

@@ -10,11 +10,11 @@ use super::writer::Writer;
 use crate::error::Result;
 use crate::store::list::Forgotten;
 
-/// Rows that are removed in one transaction: bounds how long a write waits behind it.
+/// How many rows one transaction removes: it bounds how long a write waits behind it.
 const ROWS_A_TURN: i64 = 5_000;
 
 impl PostgresStore {
-    /// Removes change rows and counts older than this that tell nothing of the present.
+    /// Removes change rows and counts that are older than `before` and not needed for the present.
     pub(super) async fn forget_before(&self, before: Timestamp) -> Result<Forgotten> {
         let mut forgotten = Forgotten::default();
         let mut after = Some(0);
@@ -45,8 +45,8 @@ impl PostgresStore {
     }
 }
 
-/// Change rows older than `before` that are not the present state of anything, among those behind
-/// `after`; and where to go on.
+/// Returns the change rows older than `before` that are not the present state of anything, among
+/// those behind `after`, and where to go on.
 async fn outdated(
     db: &Transaction<'_>,
     after: i64,
@@ -70,7 +70,7 @@ async fn outdated(
     Ok((outdated, rows.last().map(id)))
 }
 
-/// Removes change rows; the feed is then complete only behind the newest of them.
+/// Removes change rows, after which the feed is complete only behind the newest of them.
 async fn remove(writer: &Writer<'_>, changes: &[i64]) -> Result<()> {
     execute(writer.db(), "DELETE FROM change WHERE id = ANY($1)", &[&changes]).await?;
     let newest = changes.last().copied().unwrap_or(0);
@@ -79,7 +79,7 @@ async fn remove(writer: &Writer<'_>, changes: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// Removes some counts older than `before` that a later one, older too, replaces; says how many.
+/// Removes some counts that are older than `before` and were replaced before it. Returns how many.
 async fn remove_counts(writer: &Writer<'_>, before: Timestamp) -> Result<u64> {
     let delete = "DELETE FROM group_count USING (
              SELECT old.group_id, old.at FROM group_count AS old WHERE old.at < $1

@@ -1,4 +1,4 @@
-//! Looks up the numbers of features and groups, all that are asked for in one statement.
+//! Looks up the numbers of features and groups, all of a call in one statement.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::store::columns;
 use crate::store::names::Names;
 use cohort_database::statement::{query, query_opt};
 
-/// Reads the groups of these numbers, which stand in committed rows, as far as they are not known
-/// yet.
+/// Reads the groups of these numbers that are not known yet. The numbers must stand in committed
+/// rows.
 pub(super) async fn learn_groups(
     db: &Transaction<'_>,
     names: &Names,
@@ -38,8 +38,8 @@ pub(super) fn group(names: &Names, number: i64) -> Result<Arc<StatedGroup>> {
     names.group(number).ok_or_else(|| columns::unreadable("group", &number.to_string()))
 }
 
-/// Reads the features of these numbers, which stand in committed rows, as far as they are not known
-/// yet.
+/// Reads the features of these numbers if one is not known yet. The numbers must stand in committed
+/// rows.
 pub(super) async fn learn_features(
     db: &Transaction<'_>,
     names: &Names,

@@ -1,4 +1,4 @@
-//! Connects to the database, and gives connections.
+//! Connects to the database and lends connections.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(crate) struct PostgresStore {
     pub(super) identity: Identity,
     pub(super) queue: Queue,
     pub(super) session: Arc<Mutex<Session>>,
-    /// What works in the background ends with the store.
+    /// The tasks in the background end with the store.
     _working: JoinSet<()>,
 }
 
@@ -83,12 +83,12 @@ impl PostgresStore {
         Ok(Self { process, identity, queue, session, _working: working })
     }
 
-    /// A connection of the pool, for one snapshot.
+    /// Takes a connection from the pool, for one snapshot.
     pub(super) async fn reader(&self) -> Result<Reader> {
         Ok(self.process.db.read().await?)
     }
 
-    /// The connection that writes, for a write that no other shares.
+    /// Waits for the connection that writes, for a write that shares its transaction with no other.
     pub(super) async fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().await
     }

@@ -7,9 +7,9 @@
 //! import ┘
 //! ```
 //!
-//! A job that is refused by what it finds plans nothing and fails alone. A fault of the database
-//! fails all jobs of the transaction. Tenants that cannot be read fail their own jobs only: these
-//! are then tried one by one. A panic ends the transaction and not the queue.
+//! A job that refuses what it finds plans nothing and fails alone. A fault of the database fails
+//! all jobs of the transaction. Tenants that cannot be read fail their own jobs only: these are
+//! then tried one by one. A panic ends the transaction, but not the queue.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -27,19 +27,19 @@ use crate::error::{ConfigServiceError, Result};
 use crate::store::edit::{Edit, Edited, ImportRow};
 use crate::store::plan::{Plan, Tenants};
 
-/// The most edits of a transaction: bounds how long the first of them waits for the others.
+/// The most edits of a transaction: it bounds how long the first of them waits for the others.
 const MOST_EDITS: usize = 500;
 
-/// With so many rows to import a transaction takes no further job.
+/// From so many rows to import on, a transaction takes no further job.
 const MOST_ROWS: usize = 10_000;
 
-/// Jobs that may wait before their callers do.
+/// How many jobs may wait before their callers have to.
 const MOST_WAITING: usize = 2 * MOST_EDITS;
 
-/// A way to the queue; it ends with the last of them.
+/// A sender to the queue; the queue ends with the last of them.
 pub(super) type Queue = mpsc::Sender<Job>;
 
-/// What is written together with others.
+/// A write that shares its transaction with others.
 pub(super) enum Job {
     /// Changes one tenant.
     Edit(Edit, oneshot::Sender<Result<Edited>>),
@@ -47,13 +47,13 @@ pub(super) enum Job {
     Import(Vec<ImportRow>, String, oneshot::Sender<Result<Vec<bool>>>),
 }
 
-/// What a job has planned and who waits for it.
+/// The outcome of planning a job, and who waits for it.
 enum Planned {
     Edit(Result<Box<Edited>>, oneshot::Sender<Result<Edited>>),
     Import(Vec<bool>, oneshot::Sender<Result<Vec<bool>>>),
 }
 
-/// A queue, and its other end for [`work`].
+/// Returns a queue, and its other end for [`work`].
 pub(super) fn queue() -> (Queue, mpsc::Receiver<Job>) {
     mpsc::channel(MOST_WAITING)
 }
@@ -68,7 +68,7 @@ pub(super) async fn wait<T>(
     told.await.map_err(|_ended| DatabaseError::Closed)?
 }
 
-/// Writes what comes until nobody can send any more.
+/// Writes the jobs that come, until nobody can send any more.
 pub(super) async fn work(session: Arc<Mutex<Session>>, mut jobs: mpsc::Receiver<Job>) {
     while let Some(first) = jobs.recv().await {
         let written =
@@ -96,7 +96,7 @@ async fn write_waiting(session: &Mutex<Session>, first: Job, waiting: &mut mpsc:
     }
 }
 
-/// What waits by now, as far as a transaction takes it.
+/// Returns the jobs that wait by now, as many as one transaction takes.
 fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     let mut rows = first.rows();
     let mut jobs = vec![first];

@@ -8,7 +8,7 @@ use super::process::Process;
 use super::writer::Writer;
 use crate::error::Result;
 
-/// The connection that writes; it is made when it is first needed and made anew when it has broken.
+/// The connection that writes. It is made when it is first needed, and again after it has broken.
 pub(super) struct Session {
     process: Arc<Process>,
     connection: Option<Connection>,
@@ -20,9 +20,9 @@ impl Session {
         Self { process, connection: None }
     }
 
-    /// Begins a transaction as soon as no other process holds `head`. Dropping it rolls it back. A
-    /// connection that has broken is replaced here, without a second attempt: whoever asks again
-    /// tries again.
+    /// Begins a transaction as soon as no other process holds `head`; dropping it rolls it back. A
+    /// connection that has broken is replaced here, without a second attempt: who asks again tries
+    /// again.
     pub(super) async fn begin(&mut self) -> Result<Writer<'_>> {
         let connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,

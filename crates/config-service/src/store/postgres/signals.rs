@@ -1,8 +1,8 @@
 //! Tells that something was committed, by this process or another.
 //!
-//! Whoever commits sends a notification. It carries nothing and only makes the others look at
-//! `head`, which counts changes and admissions: of several that come together one look is enough,
-//! and none is missed. As notifications are lost while the connection that hears them is down,
+//! Each commit sends a notification. It carries nothing: it only makes the others look at `head`,
+//! which counts changes and admissions. One look is enough for several that come together, and none
+//! is missed. Notifications are lost while the connection that hears them is down, so that
 //! everybody looks once a second besides.
 
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use cohort_database::SchemaName;
 use tokio::sync::watch;
 
-/// Who is told of commits.
+/// The channels by which commits are told.
 pub(super) struct Signals {
     channel: String,
     commits: watch::Sender<u64>,
@@ -28,7 +28,7 @@ pub(super) struct HeadCounts {
 }
 
 impl Signals {
-    /// Nobody is told yet.
+    /// Makes signals that nobody has subscribed to.
     pub(super) fn new(schema: &SchemaName) -> Self {
         let channel = format!("cohort {schema} config");
         Self {
@@ -39,22 +39,22 @@ impl Signals {
         }
     }
 
-    /// Where notifications are sent.
+    /// Returns the channel of the database on which notifications are sent.
     pub(super) fn channel(&self) -> &str {
         &self.channel
     }
 
-    /// Changes after every commit.
+    /// Returns a counter that changes after every commit.
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
         self.commits.subscribe()
     }
 
-    /// Changes whenever keys or definitions may have changed.
+    /// Returns a counter that changes whenever keys or definitions may have changed.
     pub(super) fn admissions(&self) -> watch::Receiver<u64> {
         self.admissions.subscribe()
     }
 
-    /// This process has committed.
+    /// Tells that this process has committed.
     pub(super) fn committed(&self, is_admission: bool) {
         raise(&self.commits);
         if is_admission {

@@ -1,19 +1,18 @@
-//! When the state as of an instant has settled (M1), for all processes that write.
+//! When the state as of an instant is settled (M1), for all processes that write.
 //!
-//! Whoever writes holds the row `head` until its commit and takes stamps after the one that stands
-//! there. Whoever wants to read as of T therefore raises that stamp to T (`pass`): this waits for
-//! the writer that holds the row, and every stamp that is taken afterwards, in any process, is
-//! later than T.
+//! A writer holds the row `head` until its commit, and takes stamps after the one that stands
+//! there. A read as of T therefore raises that stamp to T (`pass`). This waits for the writer that
+//! holds the row, and every stamp that is taken afterwards, in any process, is later than T.
 //!
 //! ```text
 //! clock ≥ T ─► head.stamp ≥ T? ─ yes ─► read: every transaction stamped ≤ T is committed
 //!                   └─ no ──► raise it to T, behind the writer that holds the row ─► read
 //! ```
 //!
-//! A pass is a write and costs one, so it goes to the present at once, what has been passed is
-//! remembered, and those who wait in one process share it. Where every write is refused nothing can
-//! be passed: an instant then counts as settled once it has come, which is true as long as no other
-//! process writes.
+//! A pass is a write and costs one. It therefore goes to the present at once, is remembered, and is
+//! shared by those who wait in one process. Where every write is refused nothing can be passed: an
+//! instant then counts as settled once it has come, which is true as long as no other process
+//! writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,20 +26,20 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::Result;
 use crate::store::settled::{LONGEST_WAIT, come_to, not_settled, whole_micros};
 
-/// What of time has been passed.
+/// The instants that are settled.
 pub(super) struct Stamps {
     db: Postgres,
     clock: Arc<dyn Clock>,
     read_only: bool,
-    /// No later transaction of any process is stamped at or before it, and all earlier ones are
-    /// committed.
+    /// No later transaction of any process is stamped at or before it, and all earlier ones have
+    /// been committed.
     passed: AtomicI64,
-    /// Held by who passes: the others find it passed.
+    /// Held while one task passes an instant: the others then find it passed.
     passing: Mutex<()>,
 }
 
 impl Stamps {
-    /// Nothing is passed yet.
+    /// Makes stamps of which none is passed.
     pub(super) fn new(db: Postgres, clock: Arc<dyn Clock>, read_only: bool) -> Self {
         Self { db, clock, read_only, passed: AtomicI64::new(i64::MIN), passing: Mutex::default() }
     }
@@ -50,7 +49,7 @@ impl Stamps {
         self.passed.fetch_max(stamp.as_microsecond(), Ordering::SeqCst);
     }
 
-    /// Waits until the state as of this instant has settled.
+    /// Waits until the state as of this instant is settled; fails after five seconds.
     pub(super) async fn wait_until_settled(&self, as_of: Timestamp) -> Result<()> {
         let deadline = Instant::now() + LONGEST_WAIT;
         come_to(as_of, &*self.clock, deadline).await?;
@@ -65,8 +64,8 @@ impl Stamps {
         self.pass(whole_micros(self.clock.now()), deadline).await
     }
 
-    /// Lets what is read from now on be complete until now, unless a writer holds `head`: then it
-    /// is complete until the newest commit, and this does not wait.
+    /// Makes what is read from now on complete until now. If a writer holds `head`, it is complete
+    /// until the newest commit instead: this function never waits.
     pub(super) async fn come_up(&self) -> Result<()> {
         let Ok(_passing) = self.passing.try_lock() else { return Ok(()) };
         let now = whole_micros(self.clock.now());

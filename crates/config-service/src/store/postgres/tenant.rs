@@ -44,7 +44,7 @@ pub(super) async fn documents(
     with_everything(db, &query(db, &select, &[&(after as i64), &(limit as i64)]).await?).await
 }
 
-/// The tenants of rows of [`TENANT`], in their order.
+/// Returns the tenants of rows of [`TENANT`], in their order.
 async fn with_everything(db: &Transaction<'_>, rows: &[Row]) -> Result<Vec<StoredTenant>> {
     let mut profiles = profiles(db, rows).await?;
     let mut preferences = preferences_of(db, &ids(rows)).await?;

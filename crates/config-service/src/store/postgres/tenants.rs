@@ -19,36 +19,15 @@ use cohort_database::statement::{query, query_one};
 /// The most tenants that are looked at for one page of those as of an instant.
 const MOST_LOOKS: u64 = 50_000;
 
-/// Tenants by id and label.
+/// Returns tenants by id and label.
 pub(super) async fn list(db: &Transaction<'_>, asked: &TenantsQuery) -> Result<Vec<TenantSummary>> {
     let mut conditions = Conditions::default();
-    let from = if let Some(label) = &asked.label {
-        let (name, value) =
-            (conditions.bind(label.name().to_owned()), conditions.bind(label.value().to_owned()));
-        format!(
-            "tenant_label JOIN tenant ON tenant.id = tenant_label.tenant AND tenant_label.name = \
-             {name} AND value = {value}"
-        )
-    } else {
-        "tenant".to_owned()
-    };
-    conditions.only("tenant_id IS NOT NULL".into());
-    if let Some(prefix) = &asked.prefix {
-        let (least, most) =
-            (conditions.bind(prefix.clone()), conditions.bind(format!("{prefix}\u{10FFFF}")));
-        conditions.only(format!("tenant_id BETWEEN {least} AND {most}"));
-    }
-    if let Some(as_of) = asked.as_of {
-        let as_of = conditions.bind(as_of.as_microsecond());
-        conditions.only(format!("tenant.created_at <= {as_of}"));
-    }
-    let column = if asked.prefix.is_some() { "tenant_id" } else { "tenant.id" };
+    let from = find(asked, &mut conditions);
+    let column = order_column(asked);
     if let Some(after) = &asked.after {
-        let is_by_id = asked.prefix.is_some();
-        let after = if is_by_id {
-            conditions.bind(after.tenant_id.clone())
-        } else {
-            conditions.bind(after.number as i64)
+        let after = match &asked.prefix {
+            Some(_) => conditions.bind(after.tenant_id.clone()),
+            None => conditions.bind(after.number as i64),
         };
         conditions.only(format!("{column} > {after}"));
     }
@@ -73,6 +52,35 @@ pub(super) async fn list(db: &Transaction<'_>, asked: &TenantsQuery) -> Result<V
     rows.iter().map(summary).collect()
 }
 
+/// Binds the conditions of a query, and returns the tables that they name.
+fn find(asked: &TenantsQuery, conditions: &mut Conditions) -> String {
+    let mut from = "tenant".to_owned();
+    if let Some(label) = &asked.label {
+        let name = conditions.bind(label.name().to_owned());
+        let value = conditions.bind(label.value().to_owned());
+        from = format!(
+            "tenant_label JOIN tenant ON tenant.id = tenant_label.tenant
+                 AND tenant_label.name = {name} AND value = {value}"
+        );
+    }
+    conditions.only("tenant_id IS NOT NULL".into());
+    if let Some(prefix) = &asked.prefix {
+        let least = conditions.bind(prefix.clone());
+        let most = conditions.bind(format!("{prefix}\u{10FFFF}"));
+        conditions.only(format!("tenant_id BETWEEN {least} AND {most}"));
+    }
+    if let Some(as_of) = asked.as_of {
+        let as_of = conditions.bind(as_of.as_microsecond());
+        conditions.only(format!("tenant.created_at <= {as_of}"));
+    }
+    from
+}
+
+/// Returns the column by which the list is ordered: ids if they are searched, else numbers.
+fn order_column(asked: &TenantsQuery) -> &'static str {
+    if asked.prefix.is_some() { "tenant_id" } else { "tenant.id" }
+}
+
 /// Conditions of a query and the values bound in them.
 #[derive(Default)]
 struct Conditions {
@@ -95,7 +103,7 @@ impl Conditions {
     }
 }
 
-/// Tenants as of an instant, whatever they prefer (T13). The instant must have settled.
+/// Returns tenants as of an instant, whatever they prefer (T13). The instant must have settled.
 pub(super) async fn chosen(
     db: &Transaction<'_>,
     asked: &ChosenQuery,
@@ -191,7 +199,7 @@ async fn choose(
     Ok(from)
 }
 
-/// The zones that tenants call their own, and since when there has been a tenant of each.
+/// Returns the zones that tenants call their own, and since when there has been a tenant of each.
 pub(super) async fn timezones(db: &Transaction<'_>) -> Result<Vec<TenantTimezone>> {
     let select = "SELECT timezone, min(created_at) AS since FROM tenant
          WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone";

@@ -19,14 +19,14 @@ pub(super) struct Writer<'a> {
     stamps: MonotonicStamps,
     head: Head,
     learned: Learned,
-    /// Whether there is a stamp to be noted in `head`.
+    /// Whether a stamp was taken, which must be noted in `head`.
     is_stamped: bool,
     /// Whether keys or definitions are changed.
     is_admission: bool,
 }
 
 impl<'a> Writer<'a> {
-    /// Waits for `head`.
+    /// Begins to write as soon as no other process holds `head`.
     pub(super) async fn begin(db: Transaction<'a>, process: &'a Process) -> Result<Self> {
         let select = "SELECT stamp, change_id, tenant_id FROM head FOR UPDATE";
         let row = query_one(&db, select, &[]).await?;
@@ -43,24 +43,24 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// The transaction.
+    /// Returns the transaction.
     pub(super) fn db(&self) -> &Transaction<'a> {
         &self.db
     }
 
-    /// An instant for what is written without a plan.
+    /// Returns a stamp for what is written without a plan.
     pub(super) fn stamp(&mut self) -> Timestamp {
         self.is_stamped = true;
         self.stamps.next(self.process.clock.now())
     }
 
-    /// The number of a change row that is written without a plan.
+    /// Returns the number of a change row that is written without a plan.
     pub(super) fn next_change(&mut self) -> i64 {
         self.head.change += 1;
         self.head.change
     }
 
-    /// The same, for a change of keys or definitions.
+    /// Marks the transaction as one that changes keys or definitions.
     pub(super) fn changing_admissions(self) -> Self {
         Self { is_admission: true, ..self }
     }
@@ -83,12 +83,12 @@ impl<'a> Writer<'a> {
         rows::write(&self.db, &self.process.names, &mut self.learned, planned).await
     }
 
-    /// The number of a feature, which is made if it is new.
+    /// Returns the number of a feature, which is made if it is new.
     pub(super) async fn feature(&mut self, feature: &FeatureType) -> Result<i64> {
         rows::feature(&self.db, &self.process.names, &mut self.learned, feature).await
     }
 
-    /// Notes in `head` what was taken, commits, and tells everybody.
+    /// Notes in `head` what was taken, commits, and notifies everybody.
     pub(super) async fn commit(self) -> Result<()> {
         let Self { db, process, stamps, head, learned, is_stamped, is_admission } = self;
         if is_stamped {

@@ -16,7 +16,7 @@ use crate::store::drift::{self, MOST_EXAMPLES, TENANTS_A_LOOK, put_right};
 use crate::store::list::{Drift, Miscounted};
 
 impl SqliteStore {
-    /// Compares the groups with what the preferences say, and sets them right if asked.
+    /// Compares the groups with what the preferences say, and repairs them if asked.
     pub(super) async fn look_for_drift(&self, repair: bool) -> Result<Drift> {
         let mut drift = Drift::default();
         // Counts first: moving somebody then counts from a right number.
@@ -61,8 +61,8 @@ impl SqliteStore {
 /// on.
 type Misplaced = (Vec<(TenantId, FeatureType)>, Option<u64>);
 
-/// Users that stand in another group than their preference says, of the tenants behind `after`; and
-/// where to go on.
+/// Returns the users that stand in another group than their preference says, among the tenants
+/// behind `after`, and where to go on.
 fn misplaced(db: &Connection, after: u64, drift: &mut Drift) -> Result<Misplaced> {
     let tenants = documents(db, after, TENANTS_A_LOOK)?;
     let next = tenants.last().and_then(|last| last.tenant.number).map(|number| number as u64);
@@ -123,8 +123,7 @@ fn members_of_groups(db: &Connection) -> Result<BTreeMap<i64, i64>> {
     Ok(counted.collect::<Result<_, _>>()?)
 }
 
-/// Sets the counts right from this instant on; what was counted for earlier instants stays as it
-/// was.
+/// Corrects the counts from this instant on. What was counted for earlier instants stays as it was.
 fn recount(writer: &Writer<'_>, mut drift: Drift) -> Result<Drift> {
     let counts = miscounted(writer.db(), &mut drift)?;
     let at = writer.stamp().as_microsecond();

@@ -18,7 +18,7 @@ pub(super) fn edit(writer: &mut Writer<'_>, edit: Edit) -> Result<Edited> {
     carry_out(writer, |plan| plan.edit(&mut tenants, edit))
 }
 
-/// Writes many preferences; says for each whether it changed anything.
+/// Writes many preferences. Returns for each whether it changed anything.
 pub(super) fn import(
     writer: &mut Writer<'_>,
     rows: Vec<ImportRow>,
@@ -50,8 +50,8 @@ fn head(db: &Connection) -> Result<Head> {
         .query_row([], |row| Ok(Head { change: row.get("change")?, tenant: row.get("tenant")? }))?)
 }
 
-/// The tenants of these rows that are there, each with the preferences that the rows name; looked
-/// up in the order of names, in which they stand in the index.
+/// Returns those tenants of the rows that exist, each with the preferences that the rows name. They
+/// are looked up in the order of names, in which they stand in the index.
 fn read_tenants(db: &Connection, rows: &[ImportRow]) -> Result<Tenants> {
     let mut wanted: Vec<_> = rows.iter().map(|row| (&row.tenant, &row.feature)).collect();
     wanted.sort_unstable();

@@ -9,11 +9,11 @@ use super::row::columns;
 use crate::error::Result;
 use crate::store::list::Forgotten;
 
-/// Rows that are removed in one transaction: bounds how long a write waits behind it.
+/// How many rows one transaction removes: it bounds how long a write waits behind it.
 const ROWS_A_TURN: i64 = 5_000;
 
 impl SqliteStore {
-    /// Removes change rows and counts older than this that tell nothing of the present.
+    /// Removes change rows and counts that are older than `before` and not needed for the present.
     pub(super) async fn forget_before(&self, before: Timestamp) -> Result<Forgotten> {
         let mut forgotten = Forgotten::default();
         let mut after = Some(0);
@@ -41,7 +41,7 @@ columns! {
 }
 
 /// Returns the change rows older than `before` that are not the present state of anything, among
-/// those behind `after`; and where to go on.
+/// those behind `after`, and where to go on.
 fn outdated(db: &Connection, after: i64, before: Timestamp) -> Result<(Vec<i64>, Option<i64>)> {
     let mut select = db.prepare_cached(
         "SELECT change.id AS id, CASE
@@ -69,7 +69,7 @@ fn outdated(db: &Connection, after: i64, before: Timestamp) -> Result<(Vec<i64>,
     Ok((outdated, last))
 }
 
-/// Removes change rows; the feed is then complete only behind the newest of them.
+/// Removes change rows, after which the feed is complete only behind the newest of them.
 fn remove(db: &Connection, changes: &[i64]) -> Result<()> {
     let mut delete = db.prepare_cached("DELETE FROM change WHERE id = ?1")?;
     for change in changes {
@@ -84,7 +84,7 @@ fn remove(db: &Connection, changes: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// Removes some counts older than `before` that a later one, older too, replaces; says how many.
+/// Removes some counts that are older than `before` and were replaced before it. Returns how many.
 fn remove_counts(db: &Connection, before: Timestamp) -> Result<u64> {
     let mut delete = db.prepare_cached(
         "DELETE FROM group_count WHERE (group_id, at) IN (

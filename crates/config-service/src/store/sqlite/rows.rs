@@ -30,8 +30,7 @@ fn insert_tenants(db: &Connection, rows: &[TenantRow]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the groups that are joined for the first time; each is there since its first user
-/// joined.
+/// Makes the groups that are joined for the first time. A group exists since its first user joined.
 fn create_groups(writer: &mut Writer<'_>, moves: &[Move]) -> Result<()> {
     for Move { at, feature, group, .. } in moves {
         let feature = writer.feature(feature)?;
@@ -69,7 +68,7 @@ const INSERT_CHANGE: &str = "INSERT INTO change (id, at, tenant, feature, versio
     left_group, left_since, joined_group, preference, actor, rules)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
-/// What a change row holds, with numbers for names.
+/// The values of a change row, with numbers in the place of names.
 struct ChangeValues<'r> {
     id: i64,
     at: i64,
@@ -139,12 +138,12 @@ const INSERT_PREFERENCE: &str = "INSERT INTO preference (tenant, feature, versio
     stated_since, group_id, group_since)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// The same columns of one that is there.
+/// The same columns of a preference that is there.
 const UPDATE_PREFERENCE: &str = "UPDATE preference SET version = ?3, change_id = ?4, \
     stated_since = ?5, group_id = ?6, group_since = ?7
     WHERE tenant = ?1 AND feature = ?2";
 
-/// What the row of a preference holds, with numbers for names.
+/// The values of the row of a preference, with numbers in the place of names.
 struct PreferenceValues {
     tenant: i64,
     feature: i64,

@@ -1,9 +1,9 @@
-//! Stamps of commits, and when the state as of an instant has settled (M1).
+//! Stamps of commits, and when the state as of an instant is settled (M1).
 //!
 //! One writer takes stamps, one after another, and commits them in that order. `open_from` is the
-//! first stamp of the transaction that is not yet committed. Whoever wants to read as of T first
-//! makes sure that no later stamp can be at or before T (`pass`), then that no open transaction
-//! holds such a stamp, and only then reads:
+//! first stamp of the transaction that is open. A read as of T first makes sure that no later stamp
+//! can be at or before T (`pass`), then that no open transaction holds such a stamp, and only then
+//! reads:
 //!
 //! ```text
 //! pass(T) ─► open_from ≤ T? ─ yes ─► wait for the commit, look again
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl Stamps {
-    /// Goes on after the newest stamp of the database.
+    /// Continues after the newest stamp of the database.
     pub(super) fn after(newest: Timestamp, clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -43,7 +43,7 @@ impl Stamps {
         }
     }
 
-    /// A new stamp for the transaction that is open.
+    /// Returns a new stamp for the transaction that is open.
     pub(super) fn take(&self) -> Timestamp {
         let now = whole_micros(self.clock.now());
         let mut state = self.lock();
@@ -52,26 +52,26 @@ impl Stamps {
         stamp
     }
 
-    /// The open transaction has ended, either way.
+    /// Notes that the open transaction has ended, by commit or rollback.
     pub(super) fn ended(&self) {
         self.lock().open_from = None;
         self.commits.send_modify(|commits| *commits += 1);
     }
 
-    /// How long the open transaction has been open by the clock; zero if none is.
+    /// Returns how long the open transaction has been open by the clock, or zero if none is.
     pub(super) fn open_for(&self) -> Duration {
         let open_from = self.lock().open_from;
         let open_for = open_from.map(|open_from| self.clock.now().duration_since(open_from));
         open_for.and_then(|open_for| open_for.try_into().ok()).unwrap_or(Duration::ZERO)
     }
 
-    /// Changes after every transaction.
+    /// Returns a counter that changes after every transaction.
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
         self.commits.subscribe()
     }
 
-    /// An instant, as late as possible, that has settled: what is read from now on holds every
-    /// change stamped at or before it.
+    /// Returns the latest instant that has settled: what is read from now on holds every change
+    /// stamped at or before it.
     pub(super) fn settled_until(&self) -> Timestamp {
         let now = whole_micros(self.clock.now());
         let mut state = self.lock();
@@ -79,7 +79,7 @@ impl Stamps {
         state.open_from.map_or(now, |open| now.min(just_before(open)))
     }
 
-    /// Waits until the state as of this instant has settled.
+    /// Waits until the state as of this instant is settled; fails after five seconds.
     pub(super) async fn wait_until_settled(
         &self,
         as_of: Timestamp,

@@ -17,50 +17,28 @@ use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, T
 /// The most tenants that are looked at for one page of those as of an instant.
 const MOST_LOOKS: u64 = 50_000;
 
-/// Tenants by id and label.
-pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSummary>> {
-    let mut asked = Asked::default();
-    let from = if let Some(label) = &query.label {
-        let (name, value) =
-            (asked.bind(label.name().to_owned()), asked.bind(label.value().to_owned()));
-        format!(
-            "tenant_label JOIN tenant ON tenant.id = tenant_label.tenant AND tenant_label.name = \
-             {name} AND value = {value}"
-        )
-    } else {
-        "tenant".to_owned()
-    };
-    asked.only("tenant_id IS NOT NULL".into());
-    if let Some(prefix) = &query.prefix {
-        let (least, most) = (asked.bind(prefix.clone()), asked.bind(format!("{prefix}\u{10FFFF}")));
-        asked.only(format!("tenant_id BETWEEN {least} AND {most}"));
+/// Returns tenants by id and label.
+pub(super) fn list(db: &Connection, asked: &TenantsQuery) -> Result<Vec<TenantSummary>> {
+    let mut conditions = Conditions::default();
+    let from = find(asked, &mut conditions);
+    let column = order_column(asked);
+    if let Some(after) = &asked.after {
+        let after = match &asked.prefix {
+            Some(_) => conditions.bind(after.tenant_id.clone()),
+            None => conditions.bind(after.number as i64),
+        };
+        conditions.only(format!("{column} > {after}"));
     }
-    if let Some(as_of) = query.as_of {
-        let as_of = asked.bind(as_of.as_microsecond());
-        asked.only(format!("tenant.created_at <= {as_of}"));
-    }
-    let (column, after) = match (&query.prefix, &query.after) {
-        (Some(_), after) => {
-            ("tenant_id", after.as_ref().map(|after| Value::Text(after.tenant_id.clone())))
-        }
-        (None, after) => {
-            ("tenant.id", after.as_ref().map(|after| Value::Integer(after.number as i64)))
-        }
-    };
-    if let Some(after) = after {
-        let after = asked.bind(after);
-        asked.only(format!("{column} > {after}"));
-    }
-    let limit = asked.bind(query.limit as i64);
-    let conditions = asked.conditions.join(" AND ");
+    let limit = conditions.bind(asked.limit as i64);
+    let wanted = conditions.texts.join(" AND ");
     let mut labels = LabelReader::prepare(db)?;
     let mut select = db.prepare_cached(&format!(
         "SELECT tenant.id AS id, tenant_id, tenant.created_at AS created_at, timezone, \
              profile_version, profile_change
-         FROM {from} WHERE {conditions} ORDER BY {column} LIMIT {limit}"
+         FROM {from} WHERE {wanted} ORDER BY {column} LIMIT {limit}"
     ))?;
     let columns = TenantColumns::of(&select)?;
-    let mut rows = select.query(params_from_iter(asked.values))?;
+    let mut rows = select.query(params_from_iter(conditions.values))?;
     let mut tenants = Vec::new();
     while let Some(row) = rows.next()? {
         let tenant = labels.tenant(row, &columns)?;
@@ -74,51 +52,80 @@ pub(super) fn list(db: &Connection, query: &TenantsQuery) -> Result<Vec<TenantSu
     Ok(tenants)
 }
 
+/// Binds the conditions of a query, and returns the tables that they name.
+fn find(asked: &TenantsQuery, conditions: &mut Conditions) -> String {
+    let mut from = "tenant".to_owned();
+    if let Some(label) = &asked.label {
+        let name = conditions.bind(label.name().to_owned());
+        let value = conditions.bind(label.value().to_owned());
+        from = format!(
+            "tenant_label JOIN tenant ON tenant.id = tenant_label.tenant
+                 AND tenant_label.name = {name} AND value = {value}"
+        );
+    }
+    conditions.only("tenant_id IS NOT NULL".into());
+    if let Some(prefix) = &asked.prefix {
+        let least = conditions.bind(prefix.clone());
+        let most = conditions.bind(format!("{prefix}\u{10FFFF}"));
+        conditions.only(format!("tenant_id BETWEEN {least} AND {most}"));
+    }
+    if let Some(as_of) = asked.as_of {
+        let as_of = conditions.bind(as_of.as_microsecond());
+        conditions.only(format!("tenant.created_at <= {as_of}"));
+    }
+    from
+}
+
+/// Returns the column by which the list is ordered: ids if they are searched, else numbers.
+fn order_column(asked: &TenantsQuery) -> &'static str {
+    if asked.prefix.is_some() { "tenant_id" } else { "tenant.id" }
+}
+
 /// Conditions of a query and the values bound in them.
 #[derive(Default)]
-struct Asked {
-    conditions: Vec<String>,
+struct Conditions {
+    texts: Vec<String>,
     values: Vec<Value>,
 }
 
-impl Asked {
+impl Conditions {
     fn bind(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("?{}", self.values.len())
     }
 
     fn only(&mut self, condition: String) {
-        self.conditions.push(condition);
+        self.texts.push(condition);
     }
 }
 
-/// Tenants as of an instant, whatever they prefer (T13). The instant must have settled.
+/// Returns tenants as of an instant, whatever they prefer (T13). The instant must have settled.
 pub(super) fn chosen(
     db: &Connection,
-    query: &ChosenQuery,
+    asked: &ChosenQuery,
     incarnation: Incarnation,
 ) -> Result<ChosenPage> {
-    let mut asked = Asked::default();
-    let from = choose(db, &query.filter, query.as_of, &mut asked)?;
-    let last_look = query.last_look(MOST_LOOKS);
+    let mut conditions = Conditions::default();
+    let from = choose(db, &asked.filter, asked.as_of, &mut conditions)?;
+    let last_look = asked.last_look(MOST_LOOKS);
     let (after, last, limit) = (
-        asked.bind(query.after as i64),
-        asked.bind(last_look as i64),
-        asked.bind(query.limit as i64),
+        conditions.bind(asked.after as i64),
+        conditions.bind(last_look as i64),
+        conditions.bind(asked.limit as i64),
     );
-    asked.only(format!("tenant.id > {after} AND tenant.id <= {last}"));
-    let as_of = asked.bind(micros(query.as_of));
-    let conditions = asked.conditions.join(" AND ");
+    conditions.only(format!("tenant.id > {after} AND tenant.id <= {last}"));
+    let as_of = conditions.bind(micros(asked.as_of));
+    let wanted = conditions.texts.join(" AND ");
     let sql = format!(
         "SELECT tenant.id AS id, tenant_id, tenant.created_at AS created_at, \
              coalesce(erased_at > {as_of}, 0) AS is_erased
-         FROM {from} WHERE {conditions} ORDER BY tenant.id LIMIT {limit}"
+         FROM {from} WHERE {wanted} ORDER BY tenant.id LIMIT {limit}"
     );
-    let tenants = row::query(db, &sql, params_from_iter(asked.values))?;
+    let tenants = row::query(db, &sql, params_from_iter(conditions.values))?;
     let position = incarnation.position(feed::newest(db)?);
-    let mut page = ChosenPage::of(query, tenants, last_look, newest_number(db)?, position);
-    if page.is_counted(query) {
-        page.count_as_of = Some(count_chosen(db, query)?);
+    let mut page = ChosenPage::of(asked, tenants, last_look, newest_number(db)?, position);
+    if page.is_counted(asked) {
+        page.count_as_of = Some(count_chosen(db, asked)?);
     }
     Ok(page)
 }
@@ -140,13 +147,14 @@ impl FromRow for ChosenTenant {
     }
 }
 
-fn count_chosen(db: &Connection, query: &ChosenQuery) -> Result<u64> {
-    let mut asked = Asked::default();
-    let from = choose(db, &query.filter, query.as_of, &mut asked)?;
-    let is_chosen = asked.conditions.join(" AND ");
+fn count_chosen(db: &Connection, asked: &ChosenQuery) -> Result<u64> {
+    let mut conditions = Conditions::default();
+    let from = choose(db, &asked.filter, asked.as_of, &mut conditions)?;
+    let is_chosen = conditions.texts.join(" AND ");
     let mut select =
         db.prepare_cached(&format!("SELECT count(*) AS chosen FROM {from} WHERE {is_chosen}"))?;
-    let count: i64 = select.query_row(params_from_iter(asked.values), |row| row.get("chosen"))?;
+    let count: i64 =
+        select.query_row(params_from_iter(conditions.values), |row| row.get("chosen"))?;
     Ok(count as u64)
 }
 
@@ -155,33 +163,35 @@ fn choose(
     db: &Connection,
     filter: &TenantFilter,
     as_of: Timestamp,
-    asked: &mut Asked,
+    conditions: &mut Conditions,
 ) -> Result<String> {
     let mut from = "tenant".to_owned();
-    let as_of = asked.bind(micros(as_of));
-    asked.only(format!("tenant.created_at <= {as_of} AND coalesce(erased_at > {as_of}, 1)"));
+    let as_of = conditions.bind(micros(as_of));
+    conditions.only(format!("tenant.created_at <= {as_of} AND coalesce(erased_at > {as_of}, 1)"));
     if let Some(feature) = &filter.unstated {
-        let feature = asked.bind(find_feature(db, feature)?.map_or(Value::Null, Value::Integer));
+        let feature =
+            conditions.bind(find_feature(db, feature)?.map_or(Value::Null, Value::Integer));
         from = format!(
             "{from} LEFT JOIN preference ON preference.tenant = tenant.id AND preference.feature = \
              {feature}"
         );
-        asked.only(format!("coalesce(stated_since > {as_of}, 1)"));
+        conditions.only(format!("coalesce(stated_since > {as_of}, 1)"));
     }
     for (name, value) in filter.labels.iter() {
-        let (name, value) = (asked.bind(name.to_owned()), asked.bind(value.to_owned()));
-        asked.only(format!(
+        let (name, value) = (conditions.bind(name.to_owned()), conditions.bind(value.to_owned()));
+        conditions.only(format!(
             "EXISTS (SELECT 1 FROM tenant_label WHERE tenant = tenant.id AND name = \
             {name} AND value = {value})"
         ));
     }
     if !filter.timezones.is_empty() {
-        let zones = asked.bind(json_list(filter.timezones.iter().map(OwnZone::text)));
-        asked.only(format!("coalesce(timezone, '-') IN (SELECT value FROM json_each({zones}))"));
+        let zones = conditions.bind(json_list(filter.timezones.iter().map(OwnZone::text)));
+        conditions
+            .only(format!("coalesce(timezone, '-') IN (SELECT value FROM json_each({zones}))"));
     }
     if !filter.tenant_ids.is_empty() {
-        let names = asked.bind(json_list(filter.tenant_ids.iter().map(TenantId::as_str)));
-        asked.only(format!("tenant_id IN (SELECT value FROM json_each({names}))"));
+        let names = conditions.bind(json_list(filter.tenant_ids.iter().map(TenantId::as_str)));
+        conditions.only(format!("tenant_id IN (SELECT value FROM json_each({names}))"));
     }
     Ok(from)
 }
@@ -190,7 +200,7 @@ fn json_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.collect::<serde_json::Value>().to_string()
 }
 
-/// The zones that tenants call their own, and since when there has been a tenant of each.
+/// Returns the zones that tenants call their own, and since when there has been a tenant of each.
 pub(super) fn timezones(db: &Connection) -> Result<Vec<TenantTimezone>> {
     let select = "SELECT timezone, min(created_at) AS since FROM tenant
          WHERE erased_at IS NULL GROUP BY timezone ORDER BY timezone";

@@ -24,22 +24,22 @@ impl<'a> Writer<'a> {
         Self { db, names, stamps, learned: Learned::default() }
     }
 
-    /// The transaction.
+    /// Returns the transaction.
     pub(super) fn db(&self) -> &'a Connection {
         self.db
     }
 
-    /// An instant for what is written without a plan.
+    /// Returns a stamp for what is written without a plan.
     pub(super) fn stamp(&self) -> Timestamp {
         self.stamps.take()
     }
 
-    /// The names to keep after the commit.
+    /// Returns the names to keep after the commit.
     pub(super) fn finish(self) -> Learned {
         self.learned
     }
 
-    /// The number of a feature, which is made if it is new.
+    /// Returns the number of a feature, which is made if it is new.
     pub(super) fn feature(&mut self, feature: &FeatureType) -> Result<i64> {
         let known =
             self.learned.feature_number(feature).or_else(|| self.names.feature_number(feature));

@@ -11,8 +11,8 @@ use crate::store::postgres::row::{FromRow, query};
 pub(super) struct Found {
     pub(super) tenant: i64,
     pub(super) since: i64,
-    /// Of the preference in force now; `None` where it has to be looked up, as the user has left
-    /// since.
+    /// The change of the preference in force now; `None` where it has to be looked up, because the
+    /// user has left since.
     pub(super) change: Option<i64>,
 }
 
@@ -33,8 +33,8 @@ impl FromRow for FoundInGroup {
     }
 }
 
-/// Returns the first `limit` members behind the tenant number `after`, each with its group: who was
-/// there and left later, and who is there now.
+/// Returns the first `limit` members behind the tenant number `after`, each with its group: those
+/// who left later, and those who are still there.
 pub(super) async fn find(
     db: &Transaction<'_>,
     groups: &[i64],

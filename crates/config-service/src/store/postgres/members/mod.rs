@@ -1,10 +1,11 @@
 //! Members of groups as of an instant (M1).
 //!
-//! A group's members as of T are who is in it now and joined at or before T, and who left it after
-//! T and had joined at or before T. The first kind stands in an index by group and tenant number,
-//! from which each group gives no more than a page; the second in change rows, few for an instant
-//! just past. Both are merged by number and cut to the page; only then are names and preferences
-//! read, so that a page costs what it holds and not what the group holds.
+//! The members of a group as of T are those who are in it now and joined at or before T, and those
+//! who left it after T and had joined at or before T. The first kind stands in an index by group
+//! and tenant number, from which each group gives no more than a page; the second in change rows,
+//! of which there are few for an instant just past. Both are merged by number and cut to the page.
+//! Only then are names and preferences read, so that a page costs what it holds and not what the
+//! group holds.
 
 mod count;
 mod find;

@@ -68,12 +68,12 @@ async fn changed_since(
     }
 }
 
-/// A preference on its way back from now to the instant.
+/// A preference on the walk back from now to the instant.
 struct Walk {
     tenant: i64,
     group: Option<i64>,
     since: Option<i64>,
-    /// The change that is still to be undone, if it is later than the instant.
+    /// The change to undo next, if it is later than the instant.
     change: Option<i64>,
 }
 
@@ -122,7 +122,7 @@ async fn members_as_of(
 }
 
 impl Walk {
-    /// Undoes the change if it is among these, the later ones; else the walk has arrived.
+    /// Undoes the change if it is later than the instant; otherwise the walk has arrived.
     fn step_back(&mut self, later: &HashMap<i64, &Row>) {
         let Some(row) = self.change.take().and_then(|change| later.get(&change)) else { return };
         let left: Option<i64> = row.get("left_group");

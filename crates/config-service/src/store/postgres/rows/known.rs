@@ -1,4 +1,4 @@
-//! Numbers of the features and groups that rows name; those that are new are made.
+//! The numbers of the features and groups that rows name. New ones are made.
 
 use std::collections::{HashMap, HashSet};
 
@@ -69,7 +69,8 @@ pub(super) async fn learn(
     if unknown.is_empty() { Ok(()) } else { learn_groups(db, learned, unknown).await }
 }
 
-/// The groups that the rows name, each first with the instant at which it was first joined.
+/// Returns the groups that the rows name. The first mention of each has the instant at which it was
+/// first joined.
 fn groups_of(rows: &Rows) -> impl Iterator<Item = (&FeatureType, &StatedGroup, i64)> {
     let moved = rows.changes.iter().flat_map(|row| {
         let groups = [row.joined.as_ref(), row.left.as_ref().map(|left| &left.group)];
@@ -85,7 +86,7 @@ fn groups_of(rows: &Rows) -> impl Iterator<Item = (&FeatureType, &StatedGroup, i
     moved.chain(stood)
 }
 
-/// Finds these groups, and makes those that are not there; each is there since its first user
+/// Finds these groups and makes those that do not exist. A group exists since its first user
 /// joined.
 async fn learn_groups(
     db: &Transaction<'_>,
@@ -113,7 +114,7 @@ async fn learn_groups(
     Ok(())
 }
 
-/// The number of a feature, which is made if it is new.
+/// Returns the number of a feature, which is made if it is new.
 pub(in crate::store::postgres) async fn feature(
     db: &Transaction<'_>,
     names: &Names,

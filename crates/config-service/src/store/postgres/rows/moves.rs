@@ -54,7 +54,7 @@ pub(super) async fn write_moves(
     Ok(())
 }
 
-/// The present sizes of these groups.
+/// Returns the present sizes of these groups.
 async fn sizes(db: &Transaction<'_>, groups: &[i64]) -> Result<HashMap<i64, Size>> {
     let select = "SELECT id, count, empty_since FROM stated_group WHERE id = ANY($1)";
     let size = |row: &Row| {

@@ -43,7 +43,8 @@ const INSTEAD: &str = "ON CONFLICT (tenant, feature) DO UPDATE SET version = exc
     change_id = excluded.change_id, stated_since = excluded.stated_since, \
     group_id = excluded.group_id, group_since = excluded.group_since";
 
-/// Those that are new go in without asking whether they are there, which an import lives on.
+/// Writes preferences. New ones go in without a look whether they are there, on which the speed of
+/// an import depends.
 pub(super) async fn write_preferences(
     db: &Transaction<'_>,
     known: &Known<'_>,
@@ -56,7 +57,8 @@ pub(super) async fn write_preferences(
     PREFERENCE.insert_or(db, others, INSTEAD).await.map(drop)
 }
 
-/// A statement changes a row once: of a preference that changed twice the last state is written.
+/// Returns the rows to write. A statement may change a row once only, so that of a preference that
+/// changed twice the last state is written.
 fn last_states(planned: &[PreferenceRow], has_repeats: bool) -> Vec<&PreferenceRow> {
     if !has_repeats {
         return planned.iter().collect();

@@ -11,8 +11,7 @@ use crate::error::Result;
 use crate::store::names::{Learned, Names};
 use crate::store::plan::Rows;
 
-/// Writes everything that was planned. The names that it meets are known only once the transaction
-/// is committed.
+/// Writes everything that was planned. The names that it learns may be kept only after the commit.
 pub(in crate::store::postgres) async fn write(
     db: &Transaction<'_>,
     names: &Names,

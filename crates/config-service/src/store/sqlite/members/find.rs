@@ -13,8 +13,8 @@ use crate::store::sqlite::row::columns;
 pub(super) struct Found {
     pub(super) tenant: i64,
     pub(super) since: i64,
-    /// Of the preference in force now; `None` where it has to be looked up, as the user has left
-    /// since.
+    /// The change of the preference in force now; `None` where it has to be looked up, because the
+    /// user has left since.
     pub(super) change: Option<i64>,
 }
 

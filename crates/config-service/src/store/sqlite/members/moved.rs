@@ -61,11 +61,11 @@ fn changed_since(db: &Connection, feature: i64, since: i64, limit: usize) -> Res
     if tenants.len() > limit { Err(ConfigServiceError::CursorGone) } else { Ok(tenants) }
 }
 
-/// A preference on its way back from now to the instant.
+/// A preference on the walk back from now to the instant.
 struct Walk {
     group: Option<i64>,
     since: Option<i64>,
-    /// The change that is still to be undone, if it is later than the instant.
+    /// The change to undo next, if it is later than the instant.
     change: Option<i64>,
 }
 
@@ -120,7 +120,7 @@ impl<'db> PastReader<'db> {
 }
 
 impl UndoColumns {
-    /// Undoes the change if it is later than the instant; else the walk has arrived.
+    /// Undoes the change if it is later than the instant; otherwise the walk has arrived.
     fn undo(self, row: &Row<'_>, as_of: i64, walk: &mut Walk) -> rusqlite::Result<()> {
         if row.get::<_, i64>(self.at)? <= as_of {
             return Ok(());
