@@ -4,6 +4,8 @@
 use axum::Json;
 use axum::extract::State;
 use cohort_preferences::{LabelValues, LabelValuesRequest, TenantMembersRequest, TenantTimezones};
+use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -25,25 +27,47 @@ use crate::store::list::ChosenTenant;
 pub(super) async fn members(
     State(service): State<ConfigService>,
     TypedBody(asked): TypedBody<TenantMembersRequest>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Page>, ApiError> {
     let TenantMembersRequest { filter, as_of, cursor, limit } = asked;
     let TenantMemberPage { page, next_cursor, .. } =
         service.chosen(filter, Some(as_of), cursor, limit).await?;
-    Ok(Json(json!({
-        "members": page.tenants.iter().map(member).collect::<Vec<_>>(),
-        "count_as_of": page.count_as_of,
-        "position": page.position,
-        "next_cursor": next_cursor,
-    })))
+    Ok(Json(Page {
+        members: page.tenants.into_iter().map(TenantAsMember::from).collect(),
+        count_as_of: page.count_as_of,
+        position: page.position,
+        next_cursor,
+    }))
+}
+
+#[derive(Serialize)]
+pub(super) struct Page {
+    members: Vec<TenantAsMember>,
+    count_as_of: Option<u64>,
+    position: String,
+    next_cursor: Option<String>,
 }
 
 /// A tenant as a member who stated nothing.
-fn member(tenant: &ChosenTenant) -> Value {
-    let preference = if tenant.is_erased { Value::Null } else { json!({}) };
-    json!({
-        "tenant_id": tenant.tenant_id, "number": tenant.number, "version": 0,
-        "member_since": tenant.since, "preference": preference,
-    })
+#[derive(Serialize)]
+struct TenantAsMember {
+    tenant_id: String,
+    number: u64,
+    version: u64,
+    member_since: Timestamp,
+    /// `{}`, or `null` once the tenant is erased.
+    preference: Value,
+}
+
+impl From<ChosenTenant> for TenantAsMember {
+    fn from(tenant: ChosenTenant) -> Self {
+        Self {
+            tenant_id: tenant.tenant_id,
+            number: tenant.number,
+            version: 0,
+            member_since: tenant.since,
+            preference: if tenant.is_erased { Value::Null } else { json!({}) },
+        }
+    }
 }
 
 /// Lists the time zones that tenants call their own

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use cohort_preferences::{FeatureType, TenantFilter};
+use cohort_preferences::{FeatureType, FieldError, TenantFilter};
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::auth::Writer;
@@ -17,7 +17,8 @@ use super::preferences::{etag, not_modified};
 use super::schema::{Shape, Shapes, any_of, count, flag, integer, list_of, named, object, text};
 use crate::precondition::Precondition;
 use crate::registry::Definition;
-use crate::service::ConfigService;
+use crate::service::{ConfigService, TenantMemberPage};
+use crate::store::list::ChosenTenant;
 
 /// The most broken preferences that a dry run names.
 const MOST_NAMED: usize = 100;
@@ -26,21 +27,39 @@ const MOST_NAMED: usize = 100;
 #[utoipa::path(get, path = "/feature-types", tag = "Features", operation_id = "list_feature_types",
     responses((status = 200, description = "All of them, by name",
         body = ref("#/components/schemas/FeatureTypeList"))))]
-pub(super) async fn list(State(service): State<ConfigService>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(
+    State(service): State<ConfigService>,
+) -> Result<Json<FeatureTypeList>, ApiError> {
     let registry = service.registry().await?;
-    let features: Vec<_> =
-        registry.all().map(|registered| definition_json(&registered.definition)).collect();
-    Ok(Json(json!({"feature_types": features})))
+    let features = registry.all().map(|registered| (&registered.definition).into());
+    Ok(Json(FeatureTypeList { feature_types: features.collect() }))
 }
 
-fn definition_json(definition: &Definition) -> Value {
-    json!({
-        "feature_type": definition.feature,
-        "version": definition.version,
-        "registered_at": definition.at,
-        "registered_by": definition.actor,
-        "definition": definition.content.to_json(),
-    })
+#[derive(Serialize)]
+pub(super) struct FeatureTypeList {
+    feature_types: Vec<RegisteredFeature>,
+}
+
+/// A definition as it is shown.
+#[derive(Serialize)]
+struct RegisteredFeature {
+    feature_type: FeatureType,
+    version: u64,
+    registered_at: Timestamp,
+    registered_by: String,
+    definition: Value,
+}
+
+impl From<&Definition> for RegisteredFeature {
+    fn from(definition: &Definition) -> Self {
+        Self {
+            feature_type: definition.feature.clone(),
+            version: definition.version,
+            registered_at: definition.at,
+            registered_by: definition.actor.clone(),
+            definition: definition.content.to_json(),
+        }
+    }
 }
 
 /// Shows a registered feature
@@ -59,7 +78,7 @@ pub(super) async fn show(
     if precondition.is_none_match_broken(Some(definition.version)) {
         return Ok(not_modified(definition.version));
     }
-    Ok(([etag(definition.version)], Json(definition_json(&definition))).into_response())
+    Ok(([etag(definition.version)], Json(RegisteredFeature::from(&definition))).into_response())
 }
 
 /// Whether to store it.
@@ -98,30 +117,45 @@ pub(super) async fn put(
     }
     let stored = service.put_definition(feature, &definition, precondition, actor).await?;
     let status = if stored.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, [etag(stored.version)], Json(definition_json(&stored))).into_response())
+    Ok((status, [etag(stored.version)], Json(RegisteredFeature::from(&stored))).into_response())
+}
+
+/// What a dry run found.
+#[derive(Serialize)]
+struct Trial {
+    preferences: u64,
+    broken_count: usize,
+    broken: Vec<BrokenPreference>,
+}
+
+#[derive(Serialize)]
+struct BrokenPreference {
+    tenant_id: String,
+    version: u64,
+    errors: Vec<FieldError>,
 }
 
 async fn try_out(
     service: &ConfigService,
     feature: FeatureType,
     definition: &Value,
-) -> Result<Value, ApiError> {
-    let trial = ConfigService::trial(feature, definition)?;
-    let (mut looked_at, mut broken_count, mut broken) = (0, 0, Vec::new());
+) -> Result<Trial, ApiError> {
+    let candidate = ConfigService::trial(feature, definition)?;
+    let mut trial = Trial { preferences: 0, broken_count: 0, broken: Vec::new() };
     let mut after = Some(0);
     while let Some(behind) = after {
-        let page = service.try_out(&trial, behind).await?;
-        looked_at += page.looked_at;
-        broken_count += page.broken.len();
-        let room = MOST_NAMED - broken.len();
-        let named = page.broken.iter().take(room);
-        broken.extend(named.map(|broken| {
-            json!({"tenant_id": broken.tenant_id,
-            "version": broken.version, "errors": broken.errors})
+        let page = service.try_out(&candidate, behind).await?;
+        trial.preferences += page.looked_at;
+        trial.broken_count += page.broken.len();
+        let room = MOST_NAMED - trial.broken.len();
+        trial.broken.extend(page.broken.into_iter().take(room).map(|broken| BrokenPreference {
+            tenant_id: broken.tenant_id,
+            version: broken.version,
+            errors: broken.errors,
         }));
         after = page.next;
     }
-    Ok(json!({"preferences": looked_at, "broken_count": broken_count, "broken": broken}))
+    Ok(trial)
 }
 
 /// A page of tenants without a preference.
@@ -151,21 +185,32 @@ pub(super) async fn unstated(
     State(service): State<ConfigService>,
     FeatureOf(feature): FeatureOf,
     QueryOf(Page { as_of, cursor, limit }): QueryOf<Page>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<UnstatedPage>, ApiError> {
     let filter = TenantFilter { unstated: Some(feature), ..TenantFilter::default() };
-    let answer = service.chosen(filter, as_of, cursor, limit).await?;
-    let tenants: Vec<_> = answer
-        .page
-        .tenants
-        .iter()
-        .map(|tenant| json!({"tenant_id": tenant.tenant_id, "number": tenant.number}))
-        .collect();
-    Ok(Json(json!({
-        "tenants": tenants,
-        "as_of": answer.as_of,
-        "position": answer.page.position,
-        "next_cursor": answer.next_cursor,
-    })))
+    let TenantMemberPage { page, as_of, next_cursor } =
+        service.chosen(filter, as_of, cursor, limit).await?;
+    let tenants = page.tenants.into_iter().map(UnstatedTenant::from).collect();
+    Ok(Json(UnstatedPage { tenants, as_of, position: page.position, next_cursor }))
+}
+
+#[derive(Serialize)]
+pub(super) struct UnstatedPage {
+    tenants: Vec<UnstatedTenant>,
+    as_of: Timestamp,
+    position: String,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct UnstatedTenant {
+    tenant_id: String,
+    number: u64,
+}
+
+impl From<ChosenTenant> for UnstatedTenant {
+    fn from(tenant: ChosenTenant) -> Self {
+        Self { tenant_id: tenant.tenant_id, number: tenant.number }
+    }
 }
 
 /// Returns the shapes of the registry.
@@ -210,7 +255,7 @@ pub(super) fn shapes() -> Shapes {
     ]
 }
 
-/// What a policy allows, to all or to those of a label.
+/// Returns what a policy allows, to all or to those of a label.
 fn limits() -> Shape {
     let hours = object().field("from", named("TimeOfDay")).field("to", named("TimeOfDay"));
     object()

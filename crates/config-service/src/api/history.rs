@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use cohort_preferences::FeatureType;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use utoipa::IntoParams;
 
 use super::auth::Writer;
@@ -33,9 +34,22 @@ pub(super) struct Search {
     limit: Option<usize>,
 }
 
+/// A change as the history tells it.
+#[derive(Serialize)]
+pub(super) struct Entry {
+    change: i64,
+    at: Timestamp,
+    actor: String,
+    feature_type: Option<FeatureType>,
+    version: u64,
+    before: Option<Box<RawValue>>,
+    after: Option<Box<RawValue>>,
+    definition_version: u64,
+}
+
 #[derive(Serialize)]
 pub(super) struct History {
-    history: Vec<Value>,
+    history: Vec<Entry>,
     next_cursor: Option<String>,
 }
 
@@ -55,27 +69,29 @@ pub(super) async fn list(
 ) -> Result<Json<History>, ApiError> {
     let (entries, next_cursor) =
         service.history(&tenant, feature_type, cursor.as_deref(), limit).await?;
-    let history = entries.iter().map(entry_json).collect::<Result<_, _>>()?;
+    let history = entries.into_iter().map(Entry::of).collect::<Result<_, _>>()?;
     Ok(Json(History { history, next_cursor }))
 }
 
-/// An entry as it is answered.
-pub(super) fn entry_json(entry: &HistoryEntry) -> Result<Value, ConfigServiceError> {
-    Ok(json!({
-        "change": entry.change,
-        "at": entry.at,
-        "actor": entry.actor,
-        "feature_type": entry.feature,
-        "version": entry.version,
-        "before": read(entry.before.as_deref())?,
-        "after": read(entry.after.as_deref())?,
-        "definition_version": entry.rules,
-    }))
+impl Entry {
+    /// Returns an entry as it is shown.
+    pub(super) fn of(entry: HistoryEntry) -> Result<Self, ConfigServiceError> {
+        Ok(Self {
+            change: entry.change,
+            at: entry.at,
+            actor: entry.actor,
+            feature_type: entry.feature,
+            version: entry.version,
+            before: raw(entry.before)?,
+            after: raw(entry.after)?,
+            definition_version: entry.rules,
+        })
+    }
 }
 
-fn read(stored: Option<&str>) -> Result<Option<Value>, ConfigServiceError> {
-    let read = stored.map(serde_json::from_str).transpose();
-    read.map_err(|error| ConfigServiceError::Unreadable(format!("a change: {error}")))
+fn raw(stored: Option<String>) -> Result<Option<Box<RawValue>>, ConfigServiceError> {
+    let raw = stored.map(RawValue::from_string).transpose();
+    raw.map_err(|error| ConfigServiceError::Unreadable(format!("a change: {error}")))
 }
 
 #[derive(Debug, Deserialize)]

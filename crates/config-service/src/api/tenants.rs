@@ -15,7 +15,7 @@ use super::auth::Writer;
 use super::configs::{answer, raw_preferences};
 use super::error::ApiError;
 use super::extract::{JsonBody, QueryOf, TenantOf, parameter};
-use super::history::entry_json;
+use super::history::Entry;
 use super::preferences::{etag, not_modified};
 use super::schema::{Shape, Shapes, count, list_of, map_of, named, object};
 use crate::error::ConfigServiceError;
@@ -122,6 +122,15 @@ pub(super) async fn put(
     Ok(answer(service.put_profile(tenant, &profile, precondition, actor).await?))
 }
 
+/// What an erasure took away (W8).
+#[derive(Serialize)]
+pub(super) struct ErasureReceipt {
+    number: i64,
+    erased_at: Timestamp,
+    preferences: u64,
+    history_entries: u64,
+}
+
 /// Erases a tenant
 ///
 /// Takes the person out of documents, history and lists of the past; counts stay. The answer is the
@@ -135,14 +144,14 @@ pub(super) async fn erase(
     State(service): State<ConfigService>,
     Writer(actor): Writer,
     TenantOf(tenant): TenantOf,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ErasureReceipt>, ApiError> {
     let erased = service.erase(&tenant, actor).await?;
-    Ok(Json(json!({
-        "number": erased.number,
-        "erased_at": erased.at,
-        "preferences": erased.preferences,
-        "history_entries": erased.changes,
-    })))
+    Ok(Json(ErasureReceipt {
+        number: erased.number,
+        erased_at: erased.at,
+        preferences: erased.preferences,
+        history_entries: erased.changes,
+    }))
 }
 
 #[derive(Serialize)]
@@ -150,7 +159,7 @@ struct Export<'a> {
     #[serde(flatten)]
     profile: Value,
     preferences: std::collections::BTreeMap<&'a str, &'a RawValue>,
-    history: Vec<Value>,
+    history: Vec<Entry>,
 }
 
 /// Exports everything of a tenant
@@ -178,14 +187,14 @@ async fn whole_history(
     service: &ConfigService,
     tenant: &TenantId,
     found: &Tenant,
-) -> Result<Vec<Value>, ConfigServiceError> {
+) -> Result<Vec<Entry>, ConfigServiceError> {
     let mut history = Vec::with_capacity(found.revision() as usize);
     let mut cursor = None;
     loop {
         let (entries, next) =
             service.history(tenant, None, cursor.as_deref(), Some(ENTRIES_A_PAGE)).await?;
-        for entry in &entries {
-            history.push(entry_json(entry)?);
+        for entry in entries {
+            history.push(Entry::of(entry)?);
         }
         if next.is_none() {
             return Ok(history);

@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use cohort_preferences::{FeatureType, StatedGroup};
+use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use crate::api::error::ApiError;
 use crate::api::extract::QueryOf;
 use crate::api::schema::{Shapes, count, flag, list_of, named, object, text};
 use crate::service::ConfigService;
+use crate::store::list::{Drift, Miscounted, Misplaced};
 
 /// Whether to set right what is found.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -31,26 +32,65 @@ pub(in crate::api) struct Check {
 pub(in crate::api) async fn check(
     State(service): State<ConfigService>,
     QueryOf(Check { repair }): QueryOf<Check>,
-) -> Result<Json<Value>, ApiError> {
-    let drift = service.drift(repair).await?;
-    let misplaced: Vec<_> = drift
-        .misplaced
-        .iter()
-        .map(|found| json!({"feature_type": found.feature, "tenant_id": found.tenant_id}))
-        .collect();
-    let miscounted = drift.miscounted.iter().map(|found| {
-        json!({"feature_type": found.feature, "group": found.group, "count": found.kept,
-                "members": found.counted})
-    });
-    Ok(Json(json!({
-        "preferences": drift.preferences,
-        "groups": drift.groups,
-        "misplaced": misplaced,
-        "misplaced_count": drift.misplaced_count,
-        "miscounted": miscounted.collect::<Vec<_>>(),
-        "miscounted_count": drift.miscounted_count,
-        "repaired": drift.is_repaired,
-    })))
+) -> Result<Json<Report>, ApiError> {
+    Ok(Json(service.drift(repair).await?.into()))
+}
+
+/// What was found, as it is shown.
+#[derive(Serialize)]
+pub(in crate::api) struct Report {
+    preferences: u64,
+    groups: u64,
+    misplaced: Vec<MisplacedUser>,
+    misplaced_count: u64,
+    miscounted: Vec<MiscountedGroup>,
+    miscounted_count: u64,
+    repaired: bool,
+}
+
+#[derive(Serialize)]
+struct MisplacedUser {
+    feature_type: FeatureType,
+    tenant_id: String,
+}
+
+#[derive(Serialize)]
+struct MiscountedGroup {
+    feature_type: FeatureType,
+    group: StatedGroup,
+    count: u64,
+    members: u64,
+}
+
+impl From<Drift> for Report {
+    fn from(drift: Drift) -> Self {
+        Self {
+            preferences: drift.preferences,
+            groups: drift.groups,
+            misplaced: drift.misplaced.into_iter().map(MisplacedUser::from).collect(),
+            misplaced_count: drift.misplaced_count,
+            miscounted: drift.miscounted.into_iter().map(MiscountedGroup::from).collect(),
+            miscounted_count: drift.miscounted_count,
+            repaired: drift.is_repaired,
+        }
+    }
+}
+
+impl From<Misplaced> for MisplacedUser {
+    fn from(found: Misplaced) -> Self {
+        Self { feature_type: found.feature, tenant_id: found.tenant_id }
+    }
+}
+
+impl From<Miscounted> for MiscountedGroup {
+    fn from(found: Miscounted) -> Self {
+        Self {
+            feature_type: found.feature,
+            group: found.group,
+            count: found.kept,
+            members: found.counted,
+        }
+    }
 }
 
 /// Returns the shape of what was found.
