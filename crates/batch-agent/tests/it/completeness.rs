@@ -1,8 +1,18 @@
 //! Every due occurrence is accounted for (A1): what the check finds where nothing is wrong, and where
 //! something was planted.
 
-use cohort_batch_agent::{CompletenessFault, CompletenessReport};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use cohort_batch_agent::{
+    CompletenessFault, CompletenessReport, JobRegistry, KeyCheck, SourceError, agent_api,
+};
+use cohort_config_client::KeyInfo;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::source::Faults;
 use crate::stage::{Stage, daily, instant};
@@ -113,4 +123,82 @@ async fn tenants_who_are_enrolled_and_those_of_filters_are_accounted_for_too() {
     assert_eq!((told(&report), report.jobs[0].closed), (Vec::new(), 1));
     tamper(&enrolled, "DELETE FROM run");
     assert_eq!(enrolled.completeness("2026-12-01T00:00:00Z").await.unaccounted, 1);
+}
+
+/// Knows every key, and lets it do everything.
+struct EveryKey;
+
+#[async_trait]
+impl KeyCheck for EveryKey {
+    async fn holder(&self, _key: &str) -> Result<Option<KeyInfo>, SourceError> {
+        Ok(Some(KeyInfo { name: "ann".into(), scopes: vec!["admin".into()] }))
+    }
+}
+
+/// What `GET /account` says of a stage whose agent is up.
+async fn get_account(stage: &Stage, query: &str) -> (u16, Value) {
+    let agent = stage.agent().await;
+    let routes = agent_api(JobRegistry::of_agent(&agent.processor), Arc::new(EveryKey));
+    let request = Request::get(format!("/account{query}")).header("authorization", "Bearer k");
+    let request = request.body(Body::empty()).expect("a request");
+    let response = routes.oneshot(request).await.expect("the routes cannot fail");
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    (status, serde_json::from_slice(&body).expect("JSON"))
+}
+
+#[tokio::test]
+async fn an_enormous_since_reports_the_whole_record() {
+    let stage = stage(&json!({}));
+    stage.run_until("2026-12-05T12:00:00Z").await;
+    let (_, of_two_days) = get_account(&stage, "").await;
+    let whole = json!(stage.completeness("2026-12-01T00:00:00Z").await);
+    assert!(of_two_days["jobs"][0]["due"].as_u64() < whole["jobs"][0]["due"].as_u64());
+    for since in ["99999999h", "-99999999h", "9223372036854775807s", "-9223372036854775808s"] {
+        let (status, report) = get_account(&stage, &format!("?since={since}")).await;
+        assert_eq!((status, &report["jobs"]), (200, &whole["jobs"]), "{since}");
+    }
+}
+
+#[tokio::test]
+async fn a_since_that_is_no_span_of_time_is_refused_by_its_name() {
+    for since in ["a%20while", "99999999999999999999h"] {
+        let (status, problem) = get_account(&stage(&json!({})), &format!("?since={since}")).await;
+        assert_eq!(status, 422, "{problem}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.contains("since")),
+            "{problem}"
+        );
+    }
+}
+
+/// Takes what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_is_logged_of_a_request_names_its_method_and_its_route() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    get_account(&stage(&json!({})), "").await;
+    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
+    let handled = log.lines().find(|line| line.contains("handled")).expect("logged");
+    assert!(handled.contains("request{method=GET path=\"/account\"}"), "{handled}");
+    assert!(handled.contains("status=200"), "{handled}");
 }

@@ -10,11 +10,11 @@ use crate::registry::RegistryError;
 use crate::source::SourceError;
 
 impl Problem {
-    pub(in crate::api) fn no_such_run(id: RunId) -> Self {
+    pub(crate) fn no_such_run(id: RunId) -> Self {
         Self::not_found("No such run", format!("there is no run {id}; GET /api/v1/runs lists them"))
     }
 
-    pub(in crate::api) fn no_config_database() -> Self {
+    pub(crate) fn no_config_database() -> Self {
         let detail = "nobody here can ask the Config Database what users have stated";
         Self::unavailable("No Config Database", detail)
     }

@@ -11,7 +11,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`LedgerError::Corrupt`] if its reason is not of the closed set (A2).
-    pub(in crate::explain) fn of_outcome(
+    pub(crate) fn of_outcome(
         status: StatusName,
         reason: Option<&str>,
     ) -> Result<Self, LedgerError> {
@@ -27,7 +27,7 @@ impl Answer {
     }
 
     /// The answer that a run gives whose members have no outcomes of their own.
-    pub(in crate::explain) fn of_unprocessed(reason: UnprocessedReason) -> Self {
+    pub(crate) fn of_unprocessed(reason: UnprocessedReason) -> Self {
         match reason {
             UnprocessedReason::JobPaused => Self::JobPaused,
             UnprocessedReason::Canceled => Self::Canceled,

@@ -24,14 +24,14 @@ struct Facts<'a> {
 }
 
 /// The chunk in which the user's work has ended.
-pub(in crate::explain) fn closed(chunk: &ChunkStanding, outcome: &OutcomeRecord) -> Step {
+pub(crate) fn closed(chunk: &ChunkStanding, outcome: &OutcomeRecord) -> Step {
     let text = format!("chunk {} of {} users", outcome.chunk, chunk.size);
     let facts = json!({"chunk": outcome.chunk, "state": chunk.state, "size": chunk.size});
     Step::new(StepName::Chunk, text, facts)
 }
 
 /// The chunk in which the user's work is still open, and what it waits for.
-pub(in crate::explain) fn open(case: &Case, chunk: &ChunkStanding, member: &OpenMember) -> Ending {
+pub(crate) fn open(case: &Case, chunk: &ChunkStanding, member: &OpenMember) -> Ending {
     let tried = tried(case, member);
     let (answer, why) = match (&chunk.lease, chunk.state) {
         (Some((holder, until)), ChunkState::Claimed) => claimed(case, holder, *until, &tried),

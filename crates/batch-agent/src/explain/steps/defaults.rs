@@ -11,7 +11,7 @@ use crate::explain::timeline::NoGroup;
 use crate::explain::words;
 
 /// Whether the preference comes to a group.
-pub(in crate::explain) fn step(case: &Case) -> Told {
+pub(crate) fn step(case: &Case) -> Told {
     match &case.interval.group {
         Ok(group) => complete(group).into(),
         Err(NoGroup::Lacks(field)) => {

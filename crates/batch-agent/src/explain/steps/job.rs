@@ -23,13 +23,13 @@ struct Facts<'a> {
 }
 
 /// There is no such job.
-pub(in crate::explain) fn unknown(job_id: &JobId) -> Ending {
+pub(crate) fn unknown(job_id: &JobId) -> Ending {
     let why = format!("there is no job {job_id}");
     Step::new(StepName::Job, why, json!({"job_id": job_id})).ends_in(Answer::UnknownJob)
 }
 
 /// Whether the job was in force at the instant, and in which version.
-pub(in crate::explain) fn step(case: &Case) -> Told {
+pub(crate) fn step(case: &Case) -> Told {
     let Some(version) = case.job.version_at(case.at()) else {
         return not_yet_applied(case).into();
     };

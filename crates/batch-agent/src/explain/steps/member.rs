@@ -8,13 +8,13 @@ use crate::explain::answer::Answer;
 use crate::explain::step::{Step, StepName};
 
 /// The run has the user.
-pub(in crate::explain) fn present() -> Step {
+pub(crate) fn present() -> Step {
     let text = "the user is a member of the run as of its instant";
     Step::new(StepName::Member, text, json!({"member": true}))
 }
 
 /// The run is there, and the user is not in it.
-pub(in crate::explain) fn absent(run: &Run) -> Ending {
+pub(crate) fn absent(run: &Run) -> Ending {
     let (answer, why) = match (run.reason, run.state, run.read_faults) {
         (Some(reason), ..) => {
             let answer = Answer::of_unprocessed(reason);

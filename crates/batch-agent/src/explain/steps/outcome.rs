@@ -28,10 +28,7 @@ struct Facts<'a> {
 ///
 /// # Errors
 /// [`LedgerError::Corrupt`] if the outcome's reason is not of the closed set (A2).
-pub(in crate::explain) fn ending(
-    case: &Case,
-    outcome: &OutcomeRecord,
-) -> Result<Ending, LedgerError> {
+pub(crate) fn ending(case: &Case, outcome: &OutcomeRecord) -> Result<Ending, LedgerError> {
     let answer = Answer::of_outcome(outcome.status, outcome.reason.as_deref())?;
     let why = match outcome.status {
         StatusName::Succeeded => {

@@ -14,7 +14,7 @@ use crate::explain::words::rough;
 const ABOUT_TO_BE_PLANNED_S: i64 = 60;
 
 /// What is known today of an occurrence to come; nothing if its instant has passed.
-pub(in crate::explain) fn still_to_come(case: &Case) -> Told {
+pub(crate) fn still_to_come(case: &Case) -> Told {
     if case.at() <= case.now {
         return Told::Nothing;
     }
@@ -51,14 +51,14 @@ fn objection(case: &Case) -> Option<Ending> {
 }
 
 /// How far the job is planned; `None` if no agent has ever planned it.
-pub(in crate::explain) fn how_far(case: &Case) -> Option<Step> {
+pub(crate) fn how_far(case: &Case) -> Option<Step> {
     let planned_until = case.planned_until()?;
     let text = format!("planned up to {}", case.time(planned_until));
     Some(Step::new(StepName::Planning, text, json!({"planned_until": planned_until})))
 }
 
 /// It was due for the user, and there is no run of it.
-pub(in crate::explain) fn without_run(case: &Case) -> Ending {
+pub(crate) fn without_run(case: &Case) -> Ending {
     let planned_until = case.planned_until();
     let age_s = case.now.duration_since(case.at()).as_secs();
     let (answer, why) = match planned_until {

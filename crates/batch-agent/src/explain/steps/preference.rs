@@ -22,7 +22,7 @@ struct Facts {
 }
 
 /// Whether what the user had stated lets the job run for them.
-pub(in crate::explain) fn step(case: &Case) -> Told {
+pub(crate) fn step(case: &Case) -> Told {
     match &case.interval.stated {
         StatedPreference::Irrelevant => selection(case),
         StatedPreference::Forgotten => forgotten().into(),

@@ -24,7 +24,7 @@ struct Facts {
 }
 
 /// A run that is on record, whether the user is in it or not.
-pub(in crate::explain) fn step(case: &Case, run: &Run) -> Step {
+pub(crate) fn step(case: &Case, run: &Run) -> Step {
     let state = json!(run.state);
     let (id, nominal, opened) = (run.id, run.occurrence.nominal, case.time(run.opened_at));
     let state = state.as_str().unwrap_or_default();
@@ -43,7 +43,7 @@ pub(in crate::explain) fn step(case: &Case, run: &Run) -> Step {
 }
 
 /// There is no run, and none could be on record any more; `None` if one should be.
-pub(in crate::explain) fn forgotten(case: &Case) -> Option<Ending> {
+pub(crate) fn forgotten(case: &Case) -> Option<Ending> {
     let kept_since = case.user.kept_since.filter(|kept_since| case.at() < *kept_since)?;
     let why = format!("runs from before {} are not kept any more", case.time(kept_since));
     let step = Step::new(StepName::Run, why, json!({"kept_since": kept_since}));

@@ -11,7 +11,7 @@ use crate::explain::timeline::{MembershipInterval, StatedPreference, firing_befo
 use crate::explain::words;
 
 /// Whether the group fires then; nothing if there is no group.
-pub(in crate::explain) fn step(case: &Case) -> Told {
+pub(crate) fn step(case: &Case) -> Told {
     let Ok(group) = &case.interval.group else { return Told::Nothing };
     match case.interval.firing_at(case.at()) {
         Some(occurrence) => fires(&occurrence).into(),

@@ -21,10 +21,7 @@ pub(super) fn firing_at(group: &PreferenceGroup, instant: Timestamp) -> Option<O
 }
 
 /// The last occurrence of a group before this instant; `None` if there was none in five years.
-pub(in crate::explain) fn firing_before(
-    group: &PreferenceGroup,
-    instant: Timestamp,
-) -> Option<Occurrence> {
+pub(crate) fn firing_before(group: &PreferenceGroup, instant: Timestamp) -> Option<Occurrence> {
     let schedule = Schedule::of(group);
     LOOKS_BACK.iter().find_map(|span| {
         let from = instant.checked_sub(*span).unwrap_or(Timestamp::MIN);

@@ -7,19 +7,19 @@ use super::firing::firing_at;
 
 /// An interval of time in which neither what the user had stated nor the group it comes to changed.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::explain) struct MembershipInterval {
-    pub(in crate::explain) from: Timestamp,
+pub(crate) struct MembershipInterval {
+    pub(crate) from: Timestamp,
     /// `None` for the last interval.
-    pub(in crate::explain) until: Option<Timestamp>,
-    pub(in crate::explain) stated: StatedPreference,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) stated: StatedPreference,
     /// The group that it comes to; an error if nothing is stated, or what is stated lacks a field
     /// that no default gives.
-    pub(in crate::explain) group: Result<PreferenceGroup, NoGroup>,
+    pub(crate) group: Result<PreferenceGroup, NoGroup>,
 }
 
 /// What the user had stated.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::explain) enum StatedPreference {
+pub(crate) enum StatedPreference {
     /// It is no longer kept.
     Forgotten,
     /// Nothing; `is_enrolled` if the job serves such users all the same (T13).
@@ -34,7 +34,7 @@ pub(in crate::explain) enum StatedPreference {
 
 /// Why what is stated comes to no group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::explain) enum NoGroup {
+pub(crate) enum NoGroup {
     /// There is nothing that could come to one.
     NothingStated,
     /// Neither the user nor any default states this field (T12).
@@ -43,17 +43,17 @@ pub(in crate::explain) enum NoGroup {
 
 impl MembershipInterval {
     /// Whether the user is a member of the group: what fires in this interval runs for them.
-    pub(in crate::explain) fn is_membership(&self) -> bool {
+    pub(crate) fn is_membership(&self) -> bool {
         self.group.is_ok() && self.stated.wants_work()
     }
 
     /// The occurrence of its group at this instant, which may lie outside the interval.
-    pub(in crate::explain) fn firing_at(&self, instant: Timestamp) -> Option<Occurrence> {
+    pub(crate) fn firing_at(&self, instant: Timestamp) -> Option<Occurrence> {
         let group = self.group.as_ref().ok()?;
         firing_at(group, instant)
     }
 
-    pub(in crate::explain) fn contains(&self, instant: Timestamp) -> bool {
+    pub(crate) fn contains(&self, instant: Timestamp) -> bool {
         self.from <= instant && self.until.is_none_or(|until| instant < until)
     }
 }
