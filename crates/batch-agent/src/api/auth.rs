@@ -102,7 +102,8 @@ fn unauthorized() -> Problem {
 }
 
 fn forbidden(holder: &str) -> Problem {
-    let detail = format!("the key {holder:?} lacks the scope \"admin\", which operations on jobs need");
+    let detail =
+        format!("the key {holder:?} lacks the scope \"admin\", which operations on jobs need");
     Problem::forbidden("The key may not do this", detail)
 }
 

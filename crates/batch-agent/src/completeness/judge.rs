@@ -124,3 +124,79 @@ pub(super) fn is_counted(job: &Job, due: &Due, run: Option<&RunOnRecord>, depth:
         && (job.preference_based || job.filters.tenants().is_fixed());
     run.is_none() || (depth == Depth::Members && is_fixed)
 }
+
+#[cfg(test)]
+mod tests {
+    use cohort_ledger::RunId;
+    use cohort_preferences::{BatchConfig, PreferenceGroup, Schedule};
+    use serde_json::json;
+
+    use super::*;
+    use crate::schedules::GroupSources;
+
+    const NINE: &str = "2026-12-01T09:00:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    fn job() -> Job {
+        let job = json!({
+            "job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true,
+            "feature_type": "posts", "deadline": "1h", "catchup_window": "2h"
+        });
+        BatchConfig::from_json(&job.to_string()).expect("valid").jobs.remove(0)
+    }
+
+    fn due() -> Due {
+        let group = PreferenceGroup::parse("daily", "09:00", "UTC").expect("a group");
+        let group = group.expect("complete");
+        let occurrence = Schedule::of(&group).next_after(at("2026-12-01T00:00:00Z"));
+        Due { group, occurrence: occurrence.expect("daily"), sources: GroupSources::default() }
+    }
+
+    fn run(state: RunState, on_record: u64) -> RunOnRecord {
+        let Due { group, occurrence, .. } = due();
+        let nominal = cohort_ledger::FiringName::Nominal(occurrence.nominal);
+        RunOnRecord { id: RunId(1), group, nominal, state, on_record, is_requeued: false }
+    }
+
+    fn judge(run: Option<&RunOnRecord>, members: Option<u64>, now: &str) -> Judgement {
+        Compared { job: &job(), due: &due(), run, members }.judge(at(now))
+    }
+
+    #[test]
+    fn without_a_run_it_is_a_fault_unless_nobody_was_a_member() {
+        let no_run = Judgement::Fault(CompletenessFault::NoRun);
+        assert_eq!(judge(None, Some(0), NINE), Judgement::NothingToDo);
+        assert_eq!(judge(None, Some(1), NINE), no_run);
+        assert_eq!(judge(None, None, NINE), no_run, "somebody may have been one");
+    }
+
+    #[test]
+    fn a_closed_run_must_have_all_members_who_were_counted() {
+        let closed = run(RunState::Closed, 2);
+        assert_eq!(judge(Some(&closed), Some(2), NINE), Judgement::Closed);
+        assert_eq!(judge(Some(&closed), None, NINE), Judgement::Closed);
+        let lacking = Judgement::Fault(CompletenessFault::MembersLacking);
+        assert_eq!(judge(Some(&closed), Some(3), NINE), lacking);
+    }
+
+    #[test]
+    fn an_open_run_is_overdue_ten_minutes_after_it_should_have_been_given_up() {
+        let overdue = Judgement::Fault(CompletenessFault::Overdue);
+        for (state, last, first) in [
+            (RunState::Reading, "2026-12-01T11:10:00Z", "2026-12-01T11:10:01Z"),
+            (RunState::Processing, "2026-12-01T10:10:00Z", "2026-12-01T10:10:01Z"),
+        ] {
+            assert_eq!(judge(Some(&run(state, 0)), None, last), Judgement::Open);
+            assert_eq!(judge(Some(&run(state, 0)), None, first), overdue);
+        }
+    }
+
+    #[test]
+    fn the_deadline_of_a_requeued_run_counts_anew() {
+        let requeued = RunOnRecord { is_requeued: true, ..run(RunState::Processing, 0) };
+        assert_eq!(judge(Some(&requeued), None, "2026-12-02T09:00:00Z"), Judgement::Open);
+    }
+}

@@ -56,7 +56,7 @@ async fn a_database_that_the_ledger_has_never_known_erases_nobody() {
         .ledger()
         .erase(Vec::new(), "0000000b-7".into())
         .await
-        .expect("another database's place is noted");
+        .expect("another database's cursor is noted");
     stage.source.erase("ann");
     stage.run_until("2026-12-01T11:00:00Z").await;
     assert_eq!(names(&stage).await, ["ann", "bob"]);

@@ -23,8 +23,8 @@ use crate::stage::{Stage, instant};
 
 const END: &str = "2026-12-01T20:00:00Z";
 
-/// Starts one agent after the other, each until somebody kills it; answers how many were killed
-/// before one came to the end.
+/// Starts one agent after another, each until somebody kills it. Returns how many were killed before
+/// one came to the end.
 async fn live_and_die(stage: &Stage, most: usize) -> usize {
     for deaths in 0..=most {
         let agent = stage.agent().await;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 
 /// Why a request is refused, or cannot be served.
-pub(super) struct Problem(ProblemDetails);
+pub(super) struct Problem(Box<ProblemDetails>);
 
 /// What a route returns.
 pub(super) type Reply<T> = Result<Json<T>, Problem>;
@@ -57,13 +57,14 @@ impl Problem {
     }
 
     fn new(status: StatusCode, title: &str, detail: impl Into<String>) -> Self {
-        Self(ProblemDetails::from_status_code(status).with_title(title).with_detail(detail))
+        let problem = ProblemDetails::from_status_code(status).with_title(title);
+        Self(Box::new(problem.with_detail(detail)))
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        self.0.into_response()
+        (*self.0).into_response()
     }
 }
 

@@ -1,23 +1,9 @@
-//! A ledger and a Config Database that an agent reaches only as fate will have it.
-//!
-//! ```text
-//! agent ─► before the operation ─► ledger ─► after it ─► agent
-//!               │ refused: it has failed        │ refused: it is done, but the answer was lost
-//!               │ never let on: dies before     │ never let on: dies after
-//! ```
-//!
-//! An operation of the ledger itself takes no turn of the agents' runtime: nobody else moves while
-//! it lasts, so that what happens depends on fate alone.
+//! A ledger under fate.
 
-use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
-use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use cohort_batch_agent::{
@@ -25,51 +11,17 @@ use cohort_batch_agent::{
     CompletenessLedger, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind,
     DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, JobStanding,
     Lane, Ledger, LedgerError, MembersQueued, MembersRead, OpenWork, OperationLedger, OtherRuns,
-    OutcomeQuery, OutcomeRecord, Place, Plan, PreferenceSource, Pruned, RecordLedger, Requeue,
-    RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery, SourceError,
-    StoredDefinitions, ThrottleLedger, TzdbStanding, UnprocessedReason, Waiting, Watermark,
+    OutcomeQuery, OutcomeRecord, Place, Plan, Pruned, RecordLedger, Requeue, RescueLedger,
+    RetentionLedger, Run, RunId, RunOnRecord, RunQuery, StoredDefinitions, ThrottleLedger,
+    TzdbStanding, UnprocessedReason, Waiting, Watermark,
 };
-use cohort_config_client::HistoryEntry;
 use cohort_database::{DatabaseError, Heard};
-use cohort_preferences::{
-    BatchGetResponse, ChangePage, FeatureDefaults, FeatureType, GroupList, JobId, LabelName,
-    MemberLists, MemberListsRequest, MemberPage, MembersRequest, PreferenceGroup, PurposeId,
-    TenantId, TenantMemberPage, TenantMembersRequest, TenantTimezone,
-};
+use cohort_preferences::{JobId, PreferenceGroup, PurposeId, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-/// Where an agent meets the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Point {
-    pub(crate) moment: Moment,
-    /// What is done there: `ledger.claim_chunks`, `source.members`, `handler.call`.
-    pub(crate) operation: &'static str,
-    /// Which operation of that part of the world it is for this agent, from 1.
-    pub(crate) number: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    Before,
-    After,
-}
-
-/// It does not go on here.
-#[derive(Debug)]
-pub(crate) struct Refused;
-
-/// Decides what happens at each point.
-#[async_trait]
-pub(crate) trait Fate: Send + Sync {
-    /// Lets the agent on, or refuses it. An agent that is never let on waits until it dies.
-    async fn meet(&self, point: Point) -> Result<(), Refused>;
-
-    /// What the ledger has answered, whether or not the agent hears of it.
-    fn overhear(&self, _answer: &dyn Any) {}
-}
+use super::{Fate, Moment, Point, at_once};
 
 /// A ledger under fate.
 pub(crate) struct FaultyLedger {
@@ -77,46 +29,6 @@ pub(crate) struct FaultyLedger {
     fate: Arc<dyn Fate>,
     begun: AtomicU64,
     silence: watch::Sender<Heard>,
-}
-
-/// A Config Database under fate.
-pub(crate) struct FaultySource<S> {
-    source: S,
-    fate: Arc<dyn Fate>,
-    begun: AtomicU64,
-}
-
-/// Where connections of a ledger live that needs a runtime.
-static OUTSIDE: LazyLock<Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime")
-});
-
-/// Wakes the thread that waits.
-struct Waiter(Thread);
-
-impl Wake for Waiter {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for an operation without giving anybody else a turn, nor paused time: the ledger's threads
-/// answer by themselves.
-pub(crate) fn at_once<T>(operation: impl Future<Output = T>) -> T {
-    let _outside = OUTSIDE.enter();
-    // Nobody is there to make way for.
-    let mut operation = pin!(tokio::task::unconstrained(operation));
-    let waker = Waker::from(Arc::new(Waiter(thread::current())));
-    loop {
-        match operation.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(answer) => return answer,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 impl FaultyLedger {
@@ -141,51 +53,13 @@ impl FaultyLedger {
             .meet(Point { moment: Moment::Before, operation, number })
             .await
             .map_err(failed)?;
-        let answer = at_once(done);
-        if let Ok(answer) = &answer {
-            self.fate.overhear(answer);
+        let result = at_once(done);
+        if let Ok(returned) = &result {
+            self.fate.overhear(returned);
         }
         self.fate.meet(Point { moment: Moment::After, operation, number }).await.map_err(failed)?;
-        answer
+        result
     }
-}
-
-impl<S> FaultySource<S> {
-    pub(crate) fn new(source: S, fate: Arc<dyn Fate>) -> Self {
-        Self { source, fate, begun: AtomicU64::new(0) }
-    }
-
-    async fn under_fate<T>(
-        &self,
-        operation: &'static str,
-        done: impl Future<Output = Result<T, SourceError>>,
-    ) -> Result<T, SourceError> {
-        let done = pin!(done);
-        let failed = |_refused| SourceError::Unavailable("as fate will have it".into());
-        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        self.fate
-            .meet(Point { moment: Moment::Before, operation, number })
-            .await
-            .map_err(failed)?;
-        let answer = done.await;
-        self.fate.meet(Point { moment: Moment::After, operation, number }).await.map_err(failed)?;
-        answer
-    }
-}
-
-/// Implements a trait by the same functions of what is under fate.
-macro_rules! under_fate {
-    (($($of:tt)+) in $inner:ident,
-        $error:ty { $(fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)* } $($also:item)*) => {
-        #[async_trait]
-        impl $($of)+ {
-            $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer, $error> {
-                self.under_fate(concat!(stringify!($inner), ".", stringify!($name)),
-                    self.$inner.$name($($argument),*)).await
-            })*
-            $($also)*
-        }
-    };
 }
 
 under_fate! {
@@ -200,7 +74,7 @@ under_fate! {
             now: Timestamp) -> ();
         fn renew_claims(claim: Claim, chunks: Vec<i64>) -> ();
         fn release_chunks(holder: &str, now: Timestamp) -> usize;
-        fn record_outcomes(settlement: ChunkResult) -> ();
+        fn record_outcomes(result: ChunkResult) -> ();
         fn other_runs(run: &Run, period: Option<RangeInclusive<Date>>) -> OtherRuns;
         fn already_ran(run: &Run, period: RangeInclusive<Date>, chunk: &Chunk,
             numbers: Vec<u64>) -> HashSet<u64>;
@@ -328,20 +202,5 @@ under_fate! {
         fn erased_until() -> Option<String>;
         fn erase(numbers: Vec<u64>, until: String) -> ();
         fn named_tenants(after: u64, limit: usize) -> Vec<(u64, TenantId)>;
-    }
-}
-
-under_fate! {
-    (<S: PreferenceSource> PreferenceSource for FaultySource<S>) in source, SourceError {
-        fn groups(feature: &FeatureType) -> GroupList;
-        fn members(request: &MembersRequest) -> MemberPage;
-        fn member_lists(request: &MemberListsRequest) -> MemberLists;
-        fn tenants(request: &TenantMembersRequest) -> TenantMemberPage;
-        fn timezones() -> Vec<TenantTimezone>;
-        fn label_values(label: &LabelName, tenants: &[TenantId]) -> Vec<Option<String>>;
-        fn preferences(feature: &FeatureType, tenants: &[TenantId]) -> BatchGetResponse;
-        fn history(tenant: &TenantId) -> Vec<HistoryEntry>;
-        fn feature_defaults(feature: &FeatureType) -> Vec<FeatureDefaults>;
-        fn changes(since: &str, wait: Duration) -> ChangePage;
     }
 }
