@@ -89,15 +89,15 @@ async fn live_through(stage: &Stage, dice: &mut Dice) {
 /// Whom the calendar and the memberships name, apart from any agent.
 pub(crate) fn expected(stage: &Stage) -> BTreeSet<(String, String, String)> {
     let mut expected = BTreeSet::new();
-    for (tenant, stated, from, to) in stage.source.stays() {
+    for (tenant, stated, from, to) in stage.source.intervals() {
         let group = PreferenceGroup::from_stated(&stated).expect("everything is stated");
         let schedule = Schedule::of(&group);
         let due = schedule.after(from - SignedDuration::from_micros(1));
         let until = stage.now();
-        let of_stay = due.take_while(|occurrence| {
+        let of_interval = due.take_while(|occurrence| {
             occurrence.at <= until && to.is_none_or(|to| occurrence.at < to)
         });
-        expected.extend(of_stay.map(|o| {
+        expected.extend(of_interval.map(|o| {
             (tenant.to_string(), o.nominal.to_string(), group.timezone().name().to_owned())
         }));
     }
