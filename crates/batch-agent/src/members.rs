@@ -2,7 +2,8 @@
 //! M8, T13).
 //!
 //! ```text
-//! a job that follows preferences: members of the stated groups ─► tenants enrolled in it, who stated nothing
+//! a job that follows preferences: members of the stated groups
+//!                                   ─► tenants enrolled in it, who stated nothing
 //! a static job:                   tenants of its filters
 //! ```
 //!
@@ -43,7 +44,7 @@ pub(crate) enum PageError {
     FeedBehind,
     #[error("what makes up the group is not known")]
     GroupSources(#[from] GroupSourcesUnknown),
-    #[error("the labels of {answered} members were answered, {asked} were asked for")]
+    #[error("{asked} members' labels were asked for, {answered} came back")]
     LabelsDiffer { asked: usize, answered: usize },
     #[error("the list has {listed} members, the group counted {counted} as of the same instant")]
     CountDiffers { listed: u64, counted: u64 },
@@ -51,7 +52,7 @@ pub(crate) enum PageError {
 
 /// Where in the lists a page begins.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum Position {
     Groups(Option<String>),
     /// In the list of tenants, which so many members of groups came before.
     Tenants {
@@ -82,11 +83,11 @@ impl Lists {
         self.tenants.is_none()
     }
 
-    fn first(&self) -> Place {
+    fn first(&self) -> Position {
         if self.groups.is_empty() && self.tenants.is_some() {
-            Place::Tenants { before: 0, cursor: None }
+            Position::Tenants { before: 0, cursor: None }
         } else {
-            Place::Groups(None)
+            Position::Groups(None)
         }
     }
 }
@@ -103,14 +104,14 @@ pub(crate) struct PageReader<'a> {
 impl PageReader<'_> {
     /// The next page of the run.
     pub(crate) async fn next_page(&self, lists: &Lists) -> Result<Page, PageError> {
-        let place = self.run.cursor.as_deref().map_or_else(|| lists.first(), Place::read);
-        match (place, &lists.tenants) {
-            (Place::Groups(cursor), _) => self.page_of_groups(lists, cursor).await,
-            (Place::Tenants { before, cursor }, Some(filter)) => {
+        let position = self.run.cursor.as_deref().map_or_else(|| lists.first(), Position::read);
+        match (position, &lists.tenants) {
+            (Position::Groups(cursor), _) => self.page_of_groups(lists, cursor).await,
+            (Position::Tenants { before, cursor }, Some(filter)) => {
                 self.page_of_tenants(filter, before, cursor).await
             }
             // Nobody is enrolled any more.
-            (Place::Tenants { .. }, None) => Ok(Page { members: Vec::new(), next: None }),
+            (Position::Tenants { .. }, None) => Ok(Page { members: Vec::new(), next: None }),
         }
     }
 
@@ -132,9 +133,9 @@ impl PageReader<'_> {
             return Err(PageError::CountDiffers { listed, counted: page.count_as_of });
         }
         let then =
-            lists.tenants.is_some().then_some(Place::Tenants { before: listed, cursor: None });
-        let next = page.next_cursor.map(|cursor| Place::Groups(Some(cursor))).or(then);
-        Ok(Page { members: page.members, next: next.map(|place| place.to_string()) })
+            lists.tenants.is_some().then_some(Position::Tenants { before: listed, cursor: None });
+        let next = page.next_cursor.map(|cursor| Position::Groups(Some(cursor))).or(then);
+        Ok(Page { members: page.members, next: next.map(|position| position.to_string()) })
     }
 
     async fn page_of_tenants(
@@ -156,8 +157,9 @@ impl PageReader<'_> {
         {
             return Err(PageError::CountDiffers { listed, counted });
         }
-        let next = page.next_cursor.map(|cursor| Place::Tenants { before, cursor: Some(cursor) });
-        Ok(Page { members: page.members, next: next.map(|place| place.to_string()) })
+        let next =
+            page.next_cursor.map(|cursor| Position::Tenants { before, cursor: Some(cursor) });
+        Ok(Page { members: page.members, next: next.map(|position| position.to_string()) })
     }
 }
 
@@ -212,7 +214,7 @@ fn is_believed(filter: &TenantFilter, listed: u64, counted: u64) -> bool {
 
 const OF_TENANTS: &str = "tenants:";
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Groups(cursor) => f.write_str(cursor.as_deref().unwrap_or_default()),
@@ -223,8 +225,8 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
-    /// Reads the text of a place.
+impl Position {
+    /// Reads the text of a position.
     fn read(text: &str) -> Self {
         let of_tenants = text.strip_prefix(OF_TENANTS).and_then(|rest| rest.split_once(':'));
         let cursor = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -240,14 +242,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_reads_back_from_its_text() {
-        let places = [
-            Place::Groups(Some("0000000a-1-7".into())),
-            Place::Tenants { before: 12, cursor: None },
-            Place::Tenants { before: 0, cursor: Some("0000000a-1:7".into()) },
+    fn a_position_reads_back_from_its_text() {
+        let positions = [
+            Position::Groups(Some("0000000a-1-7".into())),
+            Position::Tenants { before: 12, cursor: None },
+            Position::Tenants { before: 0, cursor: Some("0000000a-1:7".into()) },
         ];
-        for place in places {
-            assert_eq!(Place::read(&place.to_string()), place);
+        for position in positions {
+            assert_eq!(Position::read(&position.to_string()), position);
         }
     }
 

@@ -50,17 +50,17 @@ pub(crate) struct Gauges {
     pub(crate) groups: Vec<(JobId, usize)>,
 }
 
-/// What is counted of a settlement.
+/// What is counted of a chunk result.
 pub(crate) struct Recorded {
     ended: Vec<Status>,
     retried: usize,
 }
 
 impl Recorded {
-    pub(crate) fn of(settlement: &ChunkResult) -> Self {
+    pub(crate) fn of(result: &ChunkResult) -> Self {
         Self {
-            ended: settlement.outcomes.iter().map(|outcome| outcome.status).collect(),
-            retried: settlement.retried.len(),
+            ended: result.outcomes.iter().map(|outcome| outcome.status).collect(),
+            retried: result.retried.len(),
         }
     }
 }
@@ -111,7 +111,7 @@ impl Metrics {
         with_local_recorder(&self.0, || counter!(RESCUED).increment(chunks as u64));
     }
 
-    /// A handler was called, and has answered or not.
+    /// A handler was called, and has returned or not.
     pub(crate) fn called(&self, purpose: &PurposeId, took: Duration) {
         with_local_recorder(&self.0, || {
             histogram!(CALL_SECONDS, "purpose" => purpose.to_string()).record(took)

@@ -41,7 +41,7 @@ pub enum BuildError {
         /// Which purpose.
         purpose_id: PurposeId,
     },
-    /// A chunk would never fit into the agent's hands (D3).
+    /// A chunk has more users than the agent may ever call at once (D3).
     #[error(
         "job {job_id}: chunk_size: expected at most {max_concurrent_items}, the most users that \
          this agent calls at once, got {chunk_size}"

@@ -10,7 +10,7 @@ use cohort_preferences::Priority;
 
 use cohort_ledger::Waiting;
 
-/// What each class owes for what it was served, beyond the one that owes least.
+/// What each class owes for what it was served, beyond what the class owes that owes least.
 #[derive(Debug, Default)]
 pub(super) struct StrideScheduler {
     debts: [u64; CLASSES],
@@ -22,7 +22,7 @@ const CLASSES: usize = 4;
 const PRICES: [u64; CLASSES] = [1, 2, 4, 8];
 
 impl StrideScheduler {
-    /// The place of what is to be claimed next; `None` if nothing waits.
+    /// The index of what is to be claimed next; `None` if nothing waits.
     pub(super) fn next(&mut self, waiting: &[Waiting]) -> Option<usize> {
         let owed = |waiting: &Waiting, debts: &[u64; CLASSES]| debts[class(waiting.lane.priority)];
         let least = waiting.iter().map(|waiting| owed(waiting, &self.debts)).min()?;
@@ -33,7 +33,7 @@ impl StrideScheduler {
             .enumerate()
             .filter(is_of_next_class)
             .min_by_key(|(_, waiting)| (waiting.lane.priority, waiting.since));
-        next.map(|(place, _)| place)
+        next.map(|(index, _)| index)
     }
 
     /// Notes how many users of a class were claimed.
@@ -74,15 +74,15 @@ mod tests {
     /// Serves claims of these sizes while these classes have work, and counts the users of each
     /// class.
     fn serve(
-        turns: &mut StrideScheduler,
+        stride: &mut StrideScheduler,
         classes: &[Priority],
         claims: &[usize],
     ) -> [u64; CLASSES] {
         let waiting: Vec<_> = classes.iter().map(|priority| waiting(*priority, 0)).collect();
         let mut served = [0; CLASSES];
         for users in claims {
-            let priority = waiting[turns.next(&waiting).expect("something waits")].lane.priority;
-            turns.charge(priority, *users);
+            let priority = waiting[stride.next(&waiting).expect("something waits")].lane.priority;
+            stride.charge(priority, *users);
             served[class(priority)] += *users as u64;
         }
         served
@@ -96,11 +96,11 @@ mod tests {
             classes in prop::sample::subsequence(ALL.to_vec(), 1..=4),
             claims in prop::collection::vec(1..1_000usize, 200..400),
         ) {
-            let mut turns = StrideScheduler::default();
+            let mut stride = StrideScheduler::default();
             for (classes, claims) in before {
-                serve(&mut turns, &classes, &claims);
+                serve(&mut stride, &classes, &claims);
             }
-            let served = serve(&mut turns, &classes, &claims);
+            let served = serve(&mut stride, &classes, &claims);
             let all: u64 = claims.iter().map(|users| *users as u64).sum();
             let parts: u64 = classes.iter().map(|priority| 8 / PRICES[class(*priority)]).sum();
             for priority in &classes {
@@ -126,10 +126,10 @@ mod tests {
 
     #[test]
     fn urgent_work_that_comes_after_a_long_time_of_other_work_is_next() {
-        let mut turns = StrideScheduler::default();
-        serve(&mut turns, &[Priority::Low], &[1_000; 50]);
+        let mut stride = StrideScheduler::default();
+        serve(&mut stride, &[Priority::Low], &[1_000; 50]);
         assert_eq!(
-            turns.next(&[waiting(Priority::Low, 0), waiting(Priority::Critical, 9)]),
+            stride.next(&[waiting(Priority::Low, 0), waiting(Priority::Critical, 9)]),
             Some(1)
         );
     }

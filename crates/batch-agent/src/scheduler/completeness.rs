@@ -1,8 +1,8 @@
-//! The account that the agent keeps of itself (A1): each minute what was due in the last 48 hours
-//! is held against the record, and what is missing is logged, counted and shown by `/metrics`.
+//! The agent checks itself for completeness (A1): each minute, what was due in the last 48 hours is
+//! held against the record, and what is missing is logged, counted and shown by `/metrics`.
 //!
-//! It takes at most a hundredth of the time: where there are very many groups, it is kept less
-//! often.
+//! The check takes at most a hundredth of the time: where there are very many groups, it is made
+//! less often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use crate::clock::saturating_add;
 use crate::completeness::{CompletenessCheck, CompletenessReport, Depth};
 use crate::evidence::{Evidence, EvidenceError};
 
-/// How often it is kept, unless it takes long.
-const KEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often it is made, unless it takes long.
+const CHECK_EVERY: Duration = Duration::from_mins(1);
 
-/// How many times as long as it took it is not kept again.
+/// How many times as long as it took the next check waits.
 const SHARE: u32 = 100;
 
 /// How far it goes back.
 const GOES_BACK: SignedDuration = SignedDuration::from_hours(48);
 
 impl DynamicBatchScheduler {
-    /// Keeps the account from now on. What fell due while nothing ran is planned before.
+    /// Checks from now on. What fell due while nothing ran is planned before.
     pub(super) async fn check_completeness_forever(&self) {
         if let Err(error) = self.plan_due().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "what is accounted for may not be planned yet"
+                "what is checked for completeness may not be planned yet"
             );
         }
         loop {
             let began = Instant::now();
             match self.check_completeness().await {
-                Ok(account) => self.tell_completeness(&account),
+                Ok(report) => self.tell_completeness(&report),
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -44,7 +44,7 @@ impl DynamicBatchScheduler {
                     );
                 }
             }
-            tokio::time::sleep(KEEP_EVERY.max(began.elapsed() * SHARE)).await;
+            tokio::time::sleep(CHECK_EVERY.max(began.elapsed() * SHARE)).await;
         }
     }
 
@@ -59,9 +59,9 @@ impl DynamicBatchScheduler {
         check.report_since(saturating_add(self.clock.now(), -GOES_BACK), Depth::Runs).await
     }
 
-    fn tell_completeness(&self, account: &CompletenessReport) {
-        self.processor.counts().unaccounted(account.unaccounted);
-        for found in account.named.iter().take(10) {
+    fn tell_completeness(&self, report: &CompletenessReport) {
+        self.processor.counts().unaccounted(report.unaccounted);
+        for found in report.named.iter().take(10) {
             let (job_id, group, nominal, fault) =
                 (&found.job_id, &found.group, &found.nominal, found.fault);
             tracing::error!(%job_id, %group, %nominal, ?fault, "an occurrence is unaccounted for");

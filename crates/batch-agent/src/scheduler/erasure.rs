@@ -1,11 +1,11 @@
 //! Taking over whom the Config Database has erased (W8).
 //!
-//! The ledger keeps its own place in the change feed for it, so that nobody is missed who was
-//! erased while no agent ran. From there the feed is read at the start, whenever a change without a
-//! name was heard of, and once an hour. What may fail: the feed no longer reaches back to the
-//! place, then the names in the ledger are compared with those who are there. A database of another
-//! incarnation, which was restored or is simply the wrong one, is not believed in this: nobody is
-//! erased by its word, for that cannot be taken back.
+//! The ledger keeps a cursor of its own in the change feed for this, so that users are found who
+//! were erased while no agent ran. From there the feed is read at the start, whenever a change
+//! without a name was heard of, and once an hour. What may fail: the feed no longer reaches back to
+//! the cursor; then the names in the ledger are compared with those that the Config Database knows.
+//! A database of another incarnation, which was restored or is simply the wrong one, is not trusted
+//! in this: nobody is erased by its word, for that cannot be taken back.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use super::{DynamicBatchScheduler, ScheduleError};
 use crate::schedules::is_of_the_erased;
 use crate::source::SourceError;
 
-/// How often the feed is read for it in any case, so that the place never falls behind what is
-/// kept.
+/// How often the feed is read for it in any case, so that the cursor never falls behind what the
+/// feed keeps.
 const AT_LEAST_EVERY: Duration = Duration::from_hours(1);
 
 /// How long to wait after a fault.
@@ -45,16 +45,17 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Reads the feed from the ledger's own place to its end, and erases those who were.
+    /// Reads the feed from the ledger's own cursor to its end, and erases from the ledger those who
+    /// were erased.
     pub(super) async fn take_over_erasures(&self) -> Result<(), ScheduleError> {
-        let Some(mut place) = self.ledger.erased_until().await? else {
+        let Some(mut cursor) = self.ledger.erased_until().await? else {
             // Whoever was erased before a ledger's first start has left no name in it.
             let start = self.source.changes("now", Duration::ZERO).await?;
             return Ok(self.ledger.erase(Vec::new(), start.next).await?);
         };
         loop {
-            let page = match self.source.changes(&place, Duration::ZERO).await {
-                Err(SourceError::Gone) => return self.erase_by_name(&place).await,
+            let page = match self.source.changes(&cursor, Duration::ZERO).await {
+                Err(SourceError::Gone) => return self.erase_by_name(&cursor).await,
                 page => page?,
             };
             if page.changes.is_empty() {
@@ -67,14 +68,14 @@ impl DynamicBatchScheduler {
                 .filter_map(|change| change.number)
                 .collect();
             self.ledger.erase(erased, page.next.clone()).await?;
-            place = page.next;
+            cursor = page.next;
         }
     }
 
     /// Erases everybody in the ledger who is not there any more.
-    async fn erase_by_name(&self, place: &str) -> Result<(), ScheduleError> {
+    async fn erase_by_name(&self, cursor: &str) -> Result<(), ScheduleError> {
         let start = self.source.changes("now", Duration::ZERO).await?.next;
-        if !is_of_one_feed(place, &start) {
+        if !is_of_one_feed(cursor, &start) {
             tracing::error!(
                 "the Config Database is of another incarnation than the ledger has known: who was \
                  erased is not taken over from it"

@@ -43,7 +43,7 @@ impl DynamicBatchScheduler {
         self.plan_up_to(self.clock.now()).await
     }
 
-    /// Opens the runs of everything that is due up to `now`, by whoever has the turn to plan.
+    /// Opens the runs of everything that is due up to `now`, by whoever holds `planning`.
     pub(super) async fn plan_up_to(&self, now: Timestamp) -> Result<(), ScheduleError> {
         if !self.plans() || self.schedules.next_due().is_none_or(|due| due > now) {
             return Ok(());

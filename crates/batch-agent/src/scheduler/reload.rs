@@ -1,16 +1,17 @@
-//! Taking over what is applied while the agent runs: a changed job takes effect, a removed one
-//! plans no more, a pause holds, all without a restart and on every agent of the ledger.
+//! Reloading what is applied while the agent runs: a changed job takes effect, a removed one is
+//! planned no more, a pause holds, all without a restart and on every agent of the ledger.
 //!
 //! ```text
-//! an act of its own API ──┐
-//! another agent's act ────┤ a newer revision is stored
-//!     (once a second)     ▼
-//!   plan what was due before the act, by the jobs of before ─► swap the jobs ─► read the groups of those that changed
+//! an operation of its own API ───┐
+//! one of another agent's API ────┤ a newer revision is stored
+//!        (once a second)         ▼
+//!    plan what was due before it, by the jobs of before
+//!      ─► swap the jobs ─► read the groups of those that changed
 //! ```
 //!
-//! What may fail: a job or a purpose that this agent cannot serve, as one that a newer program
-//! understands, is left out and logged: agents that can serve it plan it. The Config Database, then
-//! the schedules of before go on (F4) and the groups are read a second later.
+//! What may fail: this agent cannot serve a job or a purpose, perhaps because only a newer program
+//! understands it; then it is left out and logged, and agents that can serve it plan it. The Config
+//! Database; then the schedules of before go on (F4) and the groups are read a second later.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use super::{DynamicBatchScheduler, ScheduleError};
 use crate::jobs::{JobInForce, JobSet, read_job};
 use cohort_ledger::{Definition, DefinitionKind, LedgerError, StoredDefinitions};
 
-/// How often another agent's acts are looked for.
+/// How often operations of other agents' APIs are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl DynamicBatchScheduler {
@@ -40,7 +41,7 @@ impl DynamicBatchScheduler {
         Ok(())
     }
 
-    /// Takes over what is applied from now on.
+    /// Reloads what is applied, from now on.
     pub(super) async fn reload_forever(&self) {
         loop {
             tokio::select! {
@@ -61,7 +62,7 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Takes over what is stored, if it is newer than what is in force. Returns whether it was.
+    /// Reloads what is stored, if it is newer than what is in force. Returns whether it was.
     pub(super) async fn reload_newer(&self) -> Result<bool, ScheduleError> {
         if !self.jobs.follow_stored()
             || self.ledger.definition_revision().await? == self.jobs.revision()

@@ -1,4 +1,4 @@
-//! What is no longer kept leaves the ledger, once an hour (W8).
+//! Removing what is no longer kept from the ledger, once an hour (W8).
 //!
 //! Any agent does it, and two at once do no harm: each takes a few thousand rows in a transaction
 //! of its own, and what one has taken the other does not find.
@@ -8,23 +8,23 @@ use std::time::Duration;
 use super::DynamicBatchScheduler;
 use cohort_ledger::{LedgerError, LedgerRetention, Pruned};
 
-/// How often it is looked for.
+/// How often this is done.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// How long after the start it is first looked for: a start has other things to do.
+/// How long after the start this is first done: a start has other things to do.
 const FIRST_AFTER: Duration = Duration::from_mins(1);
 
 /// How many rows go in one transaction: others wait for the writer a few milliseconds, not longer.
 const ROWS_AT_ONCE: usize = 2_000;
 
 impl DynamicBatchScheduler {
-    /// Keeps closed runs for another time than 400 days.
+    /// Keeps closed runs for this long (400 days if not given).
     #[must_use]
     pub fn retention(self, retention: LedgerRetention) -> Self {
         Self { retention, ..self }
     }
 
-    /// Removes what is no longer kept. Returns what that was.
+    /// Removes what is no longer kept. Returns how much that was.
     pub async fn prune(&self) -> Result<Pruned, LedgerError> {
         let cutoff = self.retention.cutoff(self.clock.now());
         let mut all = Pruned::default();

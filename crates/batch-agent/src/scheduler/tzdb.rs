@@ -4,17 +4,19 @@
 //! disagree on what is due. The ledger goes by one release, and only agents that have it plan:
 //!
 //! ```text
-//! every 15 s: renew ─► in force: plan ─────────► a newer one was adopted: plan nothing any more
-//!                  └─► waiting (ours is newer) ─► nobody older has renewed for 60 s: adopted, the last 48 h are planned anew
+//! every 15 s: renew
+//!   ├─► in force: plan ────────────► once a newer one is in force: plan nothing any more
+//!   └─► waiting (ours is newer) ───► once nobody older has renewed for 60 s: in force,
+//!                                    and the last 48 h are planned anew
 //! ```
 //!
-//! What is planned anew is compared by names with what has a run, so that nothing becomes a second
-//! occurrence; what the database before had placed later, and this one finds missed, is judged like
+//! What is planned anew is compared by names with what has a run, so that no occurrence gets a
+//! second run. What the database before had placed later, and this one finds missed, is judged like
 //! any downtime (F1). An occurrence whose name says its instant (T9) is left as it was planned.
 //!
 //! An agent that plans nothing still works on runs that are open. What may fail: the ledger, then
-//! an agent that plans goes on as it stood, and what it plans is refused if a newer release was
-//! adopted meanwhile. It deliberately never goes back to an older release by itself: that would
+//! an agent that plans goes on as it stood, and what it plans is refused if a newer release has
+//! come into force meanwhile. It deliberately never goes back to an older release by itself: that would
 //! name again what a newer one had corrected.
 
 use jiff::Timestamp;
@@ -25,7 +27,7 @@ use cohort_ledger::TzdbStanding;
 
 impl DynamicBatchScheduler {
     /// Says that this agent lives, and learns whether it plans. One that begins to, because its
-    /// release was adopted, reads everything anew.
+    /// release has come into force, reads everything anew.
     pub(super) async fn renew(&self) -> Result<(), ScheduleError> {
         let sign = self.processor.sign();
         let renewed =

@@ -1,4 +1,4 @@
-//! The watch follows the Config Database's change feed (F7, F8).
+//! Following the Config Database's change feed (F7, F8).
 //!
 //! ```text
 //! feed, as it grows ────────────────┐
@@ -57,7 +57,7 @@ struct State {
     /// `None` before everything has been read, and from when the feed no longer knew it until
     /// everything is read anew.
     cursor: Option<String>,
-    /// When the feed was last asked and answered to its end.
+    /// When the feed was last read to its end.
     confirmed_at: Timestamp,
     /// Who changed for which feature.
     log: VecDeque<(FeatureType, TenantId)>,
@@ -71,7 +71,7 @@ struct State {
     lag: SignedDuration,
 }
 
-/// A place in the watch's log.
+/// A position in the change feed's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogPosition {
     /// The number of the entry that would come next.
@@ -80,7 +80,7 @@ pub(crate) struct LogPosition {
     pub(crate) at: Timestamp,
 }
 
-/// Who has changed since a place in the log.
+/// Who has changed since a position in the log.
 #[derive(Debug)]
 pub(crate) enum ChangedSince {
     /// Only these.
@@ -141,8 +141,8 @@ impl ChangeFeed {
         self.state.lock().expect("the state is changed by code that does not panic")
     }
 
-    /// Follows from `cursor` on, everything before it being known: what was asked of the log before
-    /// is unknown now.
+    /// Follows from `cursor` on; everything before it is known. Positions in the log from before lose
+    /// their meaning.
     pub(crate) fn start_at(&self, cursor: String, known_until: Timestamp) {
         let mut state = self.lock();
         state.forget_log();
@@ -150,13 +150,13 @@ impl ChangeFeed {
         self.known.send_replace(known_until);
     }
 
-    /// Nobody knows where to follow from, before [`ChangeFeed::start_at`] says so.
-    pub(crate) fn lose_place(&self) {
+    /// Forgets from where to follow, until [`ChangeFeed::start_at`] says so.
+    pub(crate) fn lose_cursor(&self) {
         self.lock().cursor = None;
     }
 
-    /// Goes back to an earlier cursor: groups were read anew there, and the changes behind it are
-    /// not in them yet.
+    /// Goes back to an earlier cursor: groups were read anew there, and later changes are not in them
+    /// yet.
     pub(crate) fn rewind_to(&self, cursor: &str, complete_until: Timestamp) {
         let mut state = self.lock();
         if state.cursor.as_deref().is_some_and(|current| is_later_cursor(current, cursor)) {
@@ -174,7 +174,7 @@ impl ChangeFeed {
     /// Returns once every change stamped at or before this instant is in the schedules.
     pub(crate) async fn until_known(&self, instant: Timestamp) {
         let mut known = self.known.subscribe();
-        // It fails only without a sender, which is this very watch.
+        // It fails only without a sender, which lives as long as `self`.
         let _known = known.wait_for(|known| *known >= instant).await;
     }
 
@@ -185,9 +185,13 @@ impl ChangeFeed {
     }
 
     /// Who has changed their preference for a feature since then.
-    pub(crate) fn changed_since(&self, feature: &FeatureType, seen: LogPosition) -> ChangedSince {
+    pub(crate) fn changed_since(
+        &self,
+        feature: &FeatureType,
+        position: LogPosition,
+    ) -> ChangedSince {
         let state = self.lock();
-        match seen.entry.checked_sub(state.log_start) {
+        match position.entry.checked_sub(state.log_start) {
             Some(skip) => {
                 let of_feature =
                     state.log.iter().skip(skip as usize).filter(|(changed, _)| changed == feature);
@@ -199,9 +203,8 @@ impl ChangeFeed {
 
     /// Reads the feed to its end unless that was done within the last second (M3).
     pub(crate) async fn confirm(&self) -> Result<(), SourceError> {
-        let is_fresh = |watch: &Self| {
-            watch.clock.now().duration_since(watch.lock().confirmed_at).abs() <= FRESH
-        };
+        let is_fresh =
+            |feed: &Self| feed.clock.now().duration_since(feed.lock().confirmed_at).abs() <= FRESH;
         if is_fresh(self) {
             return Ok(());
         }
@@ -283,7 +286,7 @@ impl ChangeFeed {
         }
     }
 
-    /// Notes why the feed cannot be read, and says so once.
+    /// Notes why the feed cannot be read, and logs it once.
     pub(crate) fn note_fault(&self, error: &(dyn Error + 'static)) {
         let told = iter::successors(Some(error), |error| (*error).source())
             .map(ToString::to_string)

@@ -3,7 +3,7 @@
 //! | planted bug | red |
 //! | --- | --- |
 //! | chunks are claimed in the order in which they were read | both |
-//! | hands go to work before the members are read ahead | both |
+//! | work begins before the members are read ahead | both |
 //!
 //! The turns themselves are the ledger's, and stand in its suite.
 

@@ -184,7 +184,7 @@ async fn a_list_of_groups_that_is_suddenly_empty_ends_no_schedule_and_closes_no_
 }
 
 #[tokio::test]
-async fn while_the_groups_are_doubted_a_run_is_missed_with_the_members_last_known() {
+async fn while_the_groups_are_distrusted_a_run_is_missed_with_the_members_last_known() {
     let (stage, agent) =
         suddenly_nobody("2026-12-01T08:58:00Z", &json!({"catchup_window": "5m"})).await;
     agent.until("2026-12-01T09:07:00Z").await;
@@ -195,7 +195,7 @@ async fn while_the_groups_are_doubted_a_run_is_missed_with_the_members_last_know
 }
 
 #[tokio::test]
-async fn a_group_that_came_to_be_while_the_groups_were_doubted_is_planned_from_its_own_start() {
+async fn a_group_that_came_to_be_while_the_groups_were_distrusted_is_planned_from_its_own_start() {
     let (stage, agent) = suddenly_nobody("2026-12-01T08:57:00Z", &json!({})).await;
     // The right database is written to. The watermark moves to nine o'clock by what the wrong one tells.
     stage.source.set("unheard", daily("08:59"));
@@ -219,7 +219,7 @@ async fn a_second_reading_that_names_nobody_ten_minutes_later_is_believed() {
 }
 
 #[tokio::test]
-async fn a_reading_that_names_somebody_ends_the_doubt_and_another_begins_anew() {
+async fn a_reading_that_names_somebody_ends_the_distrust_and_another_begins_anew() {
     let (stage, agent) = suddenly_nobody("2026-12-01T08:00:00Z", &json!({})).await;
     stage.now_well();
     agent.until("2026-12-01T08:05:00Z").await;

@@ -96,7 +96,7 @@ fn outcome(chunk: &Chunk, place: usize, status: Status) -> Outcome {
     }
 }
 
-fn settlement(chunk: &Chunk, outcomes: Vec<Outcome>) -> ChunkResult {
+fn result_of(chunk: &Chunk, outcomes: Vec<Outcome>) -> ChunkResult {
     ChunkResult {
         chunk: chunk.id,
         run: chunk.run,
@@ -128,15 +128,15 @@ async fn an_agent_whose_claim_has_passed_on_records_nothing() {
     let both = |chunk: &Chunk| {
         vec![outcome(chunk, 0, Status::Succeeded), outcome(chunk, 1, Status::Succeeded)]
     };
-    let refused = ledger.record_outcomes(settlement(&old, both(&old))).await;
+    let refused = ledger.record_outcomes(result_of(&old, both(&old))).await;
     assert!(
         matches!(refused, Err(LedgerError::LostClaim { chunk }) if chunk == old.id),
         "{refused:?}"
     );
     assert_eq!(stage.outcomes().await.len(), 0);
     assert_eq!(ledger.run(run.id).await.expect("a run").expect("there").counts.succeeded, 0);
-    ledger.record_outcomes(settlement(&new, both(&new))).await.expect("recorded");
-    let again = ledger.record_outcomes(settlement(&new, both(&new))).await;
+    ledger.record_outcomes(result_of(&new, both(&new))).await.expect("recorded");
+    let again = ledger.record_outcomes(result_of(&new, both(&new))).await;
     assert!(matches!(again, Err(LedgerError::LostClaim { .. })), "{again:?}");
     assert_eq!(stage.told_runs().await, ["2026-12-01T09:00 closed succeeded=2 missed=0 -"]);
 }
@@ -203,9 +203,9 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
     let skipped = Status::Skipped(SkippedReason::Disabled);
     let one =
         vec![outcome(&chunks[0], 0, Status::Succeeded), outcome(&chunks[0], 1, Status::Succeeded)];
-    ledger.record_outcomes(settlement(&chunks[0], one)).await.expect("recorded");
+    ledger.record_outcomes(result_of(&chunks[0], one)).await.expect("recorded");
     let two = vec![outcome(&chunks[1], 0, rejected), outcome(&chunks[1], 1, skipped)];
-    ledger.record_outcomes(settlement(&chunks[1], two)).await.expect("recorded");
+    ledger.record_outcomes(result_of(&chunks[1], two)).await.expect("recorded");
 
     let second = open(&stage, &*ledger, "10:00").await.expect("opened");
     let own = read(&*ledger, &second, &[50], 2).await.expect("chunks").remove(0);
@@ -230,7 +230,7 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work() {
         "neither its own run counts, nor work that was opened after it"
     );
     ledger
-        .record_outcomes(settlement(&own, vec![outcome(&own, 0, Status::Succeeded)]))
+        .record_outcomes(result_of(&own, vec![outcome(&own, 0, Status::Succeeded)]))
         .await
         .expect("recorded");
     assert_eq!(ran(&first, day, &chunks[2]).await, BTreeSet::from([50]));
@@ -260,7 +260,7 @@ async fn the_parts_of_a_split_chunk_are_ready_each_and_as_old_as_the_whole() {
     assert_eq!(ran, HashSet::new(), "so that only one of both gives way (M6)");
     for part in &parts {
         ledger
-            .record_outcomes(settlement(part, vec![outcome(part, 0, Status::Succeeded)]))
+            .record_outcomes(result_of(part, vec![outcome(part, 0, Status::Succeeded)]))
             .await
             .expect("recorded");
     }

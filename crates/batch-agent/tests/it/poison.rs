@@ -1,7 +1,7 @@
 //! Users who kill whoever works for them (D5).
 //!
 //! A user "kills" by a call that hangs: the test drops the agent there, and starts another. An
-//! agent hands its claims back only if it is stopped, so that a dropped one leaves them as a killed
+//! agent gives its claims back only if it is stopped, so that a dropped one leaves them as a killed
 //! process does.
 //!
 //! | planted bug | red |

@@ -1,4 +1,4 @@
-//! Who goes first when there is more work than hands, and that nobody starves (D7).
+//! Who goes first when there is more work than capacity, and that nobody starves (D7).
 //!
 //! | planted bug | red |
 //! | --- | --- |

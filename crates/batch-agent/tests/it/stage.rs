@@ -24,7 +24,7 @@ pub(crate) struct Stage {
     pub(crate) source: TestSource,
     pub(crate) handler: Arc<RecordingHandler>,
     pub(crate) job: Job,
-    place: Place,
+    storage: Storage,
 }
 
 /// Which database holds the ledger.
@@ -36,7 +36,7 @@ pub(crate) enum Backend {
 }
 
 /// Where the ledger is.
-enum Place {
+enum Storage {
     /// A file in it, which is opened by each agent anew.
     Sqlite(TempDir),
     /// A schema, which the agents of this process share a handle to.
@@ -105,7 +105,7 @@ impl Stage {
         let clock = SimulatedClock::starting_at(instant(start));
         let source = TestSource::new(clock.clone());
         let handler = Arc::new(RecordingHandler::new(clock.clone()));
-        Self { clock, source, handler, job: job(fields), place: Place::Sqlite(folder) }
+        Self { clock, source, handler, job: job(fields), storage: Storage::Sqlite(folder) }
     }
 
     /// A stage with so many users (`u0`, `u1` …) at nine o'clock, six hours before it.
@@ -120,33 +120,33 @@ impl Stage {
     /// The same stage with its ledger on another database. What an earlier ledger holds is left
     /// behind.
     pub(crate) async fn on(mut self, backend: Backend) -> Self {
-        self.place = match backend {
-            Backend::Sqlite => Place::Sqlite(TempDir::new().expect("a folder")),
+        self.storage = match backend {
+            Backend::Sqlite => Storage::Sqlite(TempDir::new().expect("a folder")),
             Backend::Postgres => {
                 let database = fresh_postgres();
                 let ledger = PostgresLedger::open(&database.url, database.schema.as_str())
                     .await
                     .expect("a ledger");
-                Place::Postgres(database, ledger.into())
+                Storage::Postgres(database, ledger.into())
             }
         };
         self
     }
 
     pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
-        match &self.place {
-            Place::Sqlite(_) => {
+        match &self.storage {
+            Storage::Sqlite(_) => {
                 SqliteLedger::open(&self.ledger_file(), false).expect("a ledger").into()
             }
-            Place::Postgres(_, ledger) => Arc::clone(ledger),
+            Storage::Postgres(_, ledger) => Arc::clone(ledger),
         }
     }
 
     /// The ledger as another process has it.
     pub(crate) async fn ledger_of_another_process(&self) -> Arc<dyn Ledger> {
-        match &self.place {
-            Place::Sqlite(_) => self.ledger(),
-            Place::Postgres(database, _) => {
+        match &self.storage {
+            Storage::Sqlite(_) => self.ledger(),
+            Storage::Postgres(database, _) => {
                 PostgresLedger::open(&database.url, database.schema.as_str())
                     .await
                     .expect("a ledger")
@@ -157,9 +157,9 @@ impl Stage {
 
     /// The file of a ledger on SQLite.
     pub(crate) fn ledger_file(&self) -> PathBuf {
-        match &self.place {
-            Place::Sqlite(folder) => folder.path().join("ledger.db"),
-            Place::Postgres(..) => panic!("a ledger on PostgreSQL is no file"),
+        match &self.storage {
+            Storage::Sqlite(folder) => folder.path().join("ledger.db"),
+            Storage::Postgres(..) => panic!("a ledger on PostgreSQL is no file"),
         }
     }
 

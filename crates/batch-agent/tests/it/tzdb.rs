@@ -72,7 +72,7 @@ async fn an_agent_with_an_older_database_plans_nothing_and_says_so_but_finishes_
 }
 
 #[tokio::test]
-async fn a_newer_database_is_adopted_once_no_older_agent_has_renewed_for_a_minute() {
+async fn a_newer_database_comes_into_force_once_no_older_agent_has_renewed_for_a_minute() {
     let stage = stage_at("2026-12-01T03:00:00Z");
     let older = agent(&stage, "older", OLDER).await;
     older.until("2026-12-01T08:59:30Z").await;
@@ -104,7 +104,7 @@ async fn as_long_as_older_agents_renew_they_plan_and_the_newer_one_waits() {
 }
 
 #[tokio::test]
-async fn an_adopted_database_replans_two_days_by_name_and_doubles_nothing() {
+async fn a_database_that_comes_into_force_replans_two_days_by_name_and_doubles_nothing() {
     let stage = stage_at("2026-11-29T03:00:00Z");
     stage.source.set("hourly", json!({"frequency": "hourly", "timezone": "UTC"}));
     agent(&stage, "older", OLDER).await.until("2026-12-01T10:30:00Z").await;
@@ -141,7 +141,7 @@ async fn an_adopted_database_replans_two_days_by_name_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn an_agent_that_waited_replans_too_once_its_database_is_adopted() {
+async fn an_agent_that_waited_replans_too_once_its_database_is_in_force() {
     let stage = stage_at("2026-12-01T03:00:00Z");
     let older = agent(&stage, "older", OLDER).await;
     older.until("2026-12-01T10:30:00Z").await;
