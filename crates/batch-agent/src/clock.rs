@@ -1,5 +1,4 @@
-//! The clocks: the host's, one that goes as the host's from another time on, and one that a
-//! simulation moves.
+//! The clocks: the host's, one that is ahead of the host's, and one that a simulation moves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,8 +15,8 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// A clock that can be waited on.
 #[async_trait]
 pub trait AgentClock: Clock {
-    /// Returns once the clock shows `instant` or later. Of itself, it reads a clock that goes at
-    /// least once a second: it may be set meanwhile (F2).
+    /// Returns once the clock shows `instant` or later. Unless a clock does it in another way, it
+    /// is read at least once a second, because it may be set meanwhile (F2).
     async fn sleep_until(&self, instant: Timestamp) {
         loop {
             let Ok(left) = Duration::try_from(instant.duration_since(self.now())) else { return };
@@ -47,8 +46,8 @@ impl Clock for SystemClock {
 
 impl AgentClock for SystemClock {}
 
-/// Goes as the host's clock goes, from another time on: nobody has to wait for nine o'clock. Clones
-/// are the same clock.
+/// A clock that goes as fast as the host's, but shows another time: nobody has to wait for nine
+/// o'clock. Clones are the same clock.
 #[derive(Debug, Clone, Default)]
 pub struct ShiftedClock {
     /// Microseconds ahead of the host's.
@@ -56,7 +55,7 @@ pub struct ShiftedClock {
 }
 
 impl ShiftedClock {
-    /// Sets it.
+    /// Sets the clock.
     pub fn set_to(&self, instant: Timestamp) {
         let ahead = instant.as_microsecond() - SystemClock.now().as_microsecond();
         self.ahead.store(ahead, Ordering::SeqCst);
@@ -111,8 +110,8 @@ impl AgentClock for SimulatedClock {
     }
 }
 
-/// The instant so much later, or so much earlier for a negative duration; at the end of time it
-/// stays there, at either end.
+/// The instant so much later, or so much earlier for a negative duration. Beyond either end of time
+/// it is that end.
 pub(crate) fn saturating_add(instant: Timestamp, duration: SignedDuration) -> Timestamp {
     instant.saturating_add(duration).expect("a duration of seconds has no calendar units")
 }

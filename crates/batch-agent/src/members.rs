@@ -7,8 +7,11 @@
 //! a static job:                   tenants of its filters
 //! ```
 //!
-//! A list is read page by page; the cursor kept with the run says in which list and where the next
-//! page begins. Short lists of groups are read whole, many of them at once.
+//! A list is read page by page. The run keeps a cursor that says in which list, and where in it,
+//! the next page begins. Short lists of groups are read whole, many of them in one request.
+//!
+//! What may fail: the Config Database, or a list that does not have its count; then the run waits
+//! and is read again (F4, M8).
 
 use std::fmt;
 
@@ -22,7 +25,7 @@ use crate::schedules::{GroupSources, GroupSourcesUnknown};
 use crate::source::{PreferenceSource, SourceError};
 use cohort_ledger::Run;
 
-/// What the members of a run come from.
+/// The lists that the members of a run come from.
 pub(crate) struct Lists {
     pub(crate) groups: Vec<StatedGroup>,
     tenants: Option<TenantFilter>,
@@ -31,7 +34,7 @@ pub(crate) struct Lists {
 /// A page of one of the lists.
 pub(crate) struct Page {
     pub(crate) members: Vec<Member>,
-    /// Where the next begins; `None` behind the last list.
+    /// The cursor of the next page; `None` after the last one.
     pub(crate) next: Option<String>,
 }
 
@@ -50,11 +53,11 @@ pub(crate) enum PageError {
     CountDiffers { listed: u64, counted: u64 },
 }
 
-/// Where in the lists a page begins.
+/// The position in the lists at which a page begins.
 #[derive(Debug, PartialEq, Eq)]
 enum Position {
     Groups(Option<String>),
-    /// In the list of tenants, which so many members of groups came before.
+    /// In the list of tenants, after so many members of groups.
     Tenants {
         before: u64,
         cursor: Option<String>,
@@ -206,8 +209,8 @@ pub(crate) fn whole_page(list: WholeList) -> Result<Page, PageError> {
     }
 }
 
-/// Labels and zones may change between two pages, so that a list by them need not have its count;
-/// but a sudden nothing is never believed (M8).
+/// Whether a list of tenants is believed. Labels and zones may change between two pages, so a list
+/// by them need not have its count; but a list that is suddenly empty is never believed (M8).
 fn is_believed(filter: &TenantFilter, listed: u64, counted: u64) -> bool {
     listed == counted || (!filter.is_fixed() && listed > 0)
 }

@@ -1,7 +1,7 @@
 //! What this agent counts of itself, for Prometheus.
 //!
-//! Counters and histograms are counted where something happens; gauges are asked for when somebody
-//! looks. No label names a user: the series are as many as there are jobs and purposes.
+//! Counters and histograms are updated where something happens; gauges are read when somebody
+//! looks. No label names a user: there are as many series as jobs and purposes.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ const LAG_BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0, 3_600.0];
 /// Counts of one agent; two in one process count apart.
 pub(crate) struct Metrics(PrometheusRecorder);
 
-/// What is true when somebody looks.
+/// The state of the agent at the moment somebody looks.
 pub(crate) struct Gauges {
     pub(crate) now: Timestamp,
     pub(crate) open: OpenWork,
@@ -66,7 +66,7 @@ impl Recorded {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Metrics in which nothing is counted yet.
     pub(crate) fn new() -> Self {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(CALL_SECONDS.into()), &CALL_BUCKETS)
@@ -78,7 +78,7 @@ impl Metrics {
         Self(recorder)
     }
 
-    /// Runs were planned `now`, each with its instant, and why it is not to be processed.
+    /// Counts runs that were planned `now`: when each was due, and why it is not to be processed.
     pub(crate) fn planned(
         &self,
         job: &JobId,
@@ -96,29 +96,29 @@ impl Metrics {
         });
     }
 
-    /// Chunks were claimed, ready ones or new ones.
+    /// Counts chunks that were claimed, ready ones or new ones.
     pub(crate) fn claimed(&self, chunks: usize) {
         with_local_recorder(&self.0, || counter!(CLAIMS).increment(chunks as u64));
     }
 
-    /// A claim had passed on before its work could be recorded.
+    /// Counts a claim that had passed on before its work could be recorded.
     pub(crate) fn lost_claim(&self) {
         with_local_recorder(&self.0, || counter!(LOST_CLAIMS).increment(1));
     }
 
-    /// Chunks were taken over whose holder had gone.
+    /// Counts chunks that were taken over because their holder had gone.
     pub(crate) fn rescued(&self, chunks: usize) {
         with_local_recorder(&self.0, || counter!(RESCUED).increment(chunks as u64));
     }
 
-    /// A handler was called, and has returned or not.
+    /// Counts a call of a handler, whether it has answered or not.
     pub(crate) fn called(&self, purpose: &PurposeId, took: Duration) {
         with_local_recorder(&self.0, || {
             histogram!(CALL_SECONDS, "purpose" => purpose.to_string()).record(took)
         });
     }
 
-    /// What an attempt made of a chunk was recorded.
+    /// Counts a chunk result that was recorded.
     pub(crate) fn recorded(&self, job: &JobId, recorded: &Recorded) {
         with_local_recorder(&self.0, || {
             for status in &recorded.ended {
@@ -131,7 +131,7 @@ impl Metrics {
         });
     }
 
-    /// So many occurrences are unaccounted for (A1).
+    /// Sets how many occurrences are unaccounted for (A1).
     pub(crate) fn unaccounted(&self, occurrences: u64) {
         with_local_recorder(&self.0, || gauge!(UNACCOUNTED).set(occurrences as f64));
     }

@@ -16,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt};
 /// How long one poll of a feed waits for a change.
 const LONG_POLL: Duration = Duration::from_secs(25);
 
-/// Why the Config Database did not answer as needed.
+/// Why the Config Database could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The feed's cursor is past retention, or of another incarnation of the database: read
@@ -27,7 +27,7 @@ pub enum SourceError {
     /// another.
     #[error("the Config Database refuses the agent's key")]
     Denied(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It could not be asked, or its answer made no sense.
+    /// It cannot be reached, or its answer made no sense.
     #[error("asking the Config Database")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -51,8 +51,8 @@ pub trait PreferenceSource: Send + Sync + 'static {
     /// A page of the members of some groups as of an instant (M1).
     async fn members(&self, request: &MembersRequest) -> Result<MemberPage, SourceError>;
 
-    /// The members of many lists of groups as of an instant, each whole; none of a list that finds
-    /// no room (M1).
+    /// The members of many lists of groups as of an instant (M1). Each list is whole, or missing if
+    /// it does not fit into the request's limit.
     async fn member_lists(&self, request: &MemberListsRequest) -> Result<MemberLists, SourceError>;
 
     /// A page of the tenants of a filter as of an instant, whatever they prefer (T13).
@@ -79,7 +79,7 @@ pub trait PreferenceSource: Send + Sync + 'static {
         tenants: &[TenantId],
     ) -> Result<BatchGetResponse, SourceError>;
 
-    /// What a tenant has stated over time, newest first, as far as it is kept (W3); nothing of a
+    /// What a tenant has stated over time, newest first, as far as it is kept (W3); empty for a
     /// tenant who is not there.
     async fn history(&self, tenant: &TenantId) -> Result<Vec<HistoryEntry>, SourceError>;
 
@@ -92,7 +92,7 @@ pub trait PreferenceSource: Send + Sync + 'static {
     /// The changes since a cursor (`now`: from here on); waits up to `wait` for the first.
     async fn changes(&self, since: &str, wait: Duration) -> Result<ChangePage, SourceError>;
 
-    /// The feed from a cursor on, as it grows (F8); ends behind an error. A source that pushes
+    /// The feed from a cursor on, as it grows (F8); it ends after an error. A source that pushes
     /// nothing is polled.
     fn follow(&self, since: String) -> BoxStream<'_, Result<FeedEvent, SourceError>> {
         let poll = move |since: String| async move {

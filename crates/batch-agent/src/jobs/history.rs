@@ -59,7 +59,7 @@ impl JobHistory {
         self.versions.last().and_then(|version| version.job.as_ref())
     }
 
-    /// Since when it has been the same but for what does not change when it runs and for whom.
+    /// Since when nothing has changed in it that says when it runs and for whom.
     pub(crate) fn alike_since(&self) -> Timestamp {
         let Some(now) = self.now() else { return Timestamp::MAX };
         let is_alike =
@@ -68,7 +68,7 @@ impl JobHistory {
         alike.last().map_or(Timestamp::MAX, |version| version.applied_at)
     }
 
-    /// The job as it was about an instant; before it was there at all, as it was first.
+    /// The job as it was at an instant; its first version for an instant before that.
     pub(crate) fn job_about(&self, instant: Timestamp) -> Option<&Arc<Job>> {
         let then = self
             .versions
@@ -88,8 +88,8 @@ impl JobHistory {
     }
 }
 
-/// Whether two versions differ in their defaults at most, of what says when they run and for whom:
-/// defaults are known over time.
+/// Whether two versions run at the same times for the same users, apart from their defaults, which
+/// are known over time.
 fn serves_alike(one: &Job, other: &Job) -> bool {
     (one.preference_based, &one.feature_type, &one.schedule, &one.filters, one.enroll)
         == (
@@ -113,8 +113,8 @@ fn own_job(own: Option<&Jobs>, job_id: &JobId) -> Option<JobVersion> {
     })
 }
 
-/// A stored version. One that cannot be read, as that of a newer program, counts as a removal:
-/// nobody here can plan it.
+/// A stored version. One that cannot be read, perhaps because a newer program has stored it, counts
+/// as a removal: nobody here can plan it.
 fn version(stored: Definition) -> JobVersion {
     let Definition { version, document, applied_at, applied_by, name, .. } = stored;
     let job = document.as_ref().map(read_job).transpose();

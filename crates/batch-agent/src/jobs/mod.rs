@@ -41,7 +41,7 @@ struct Inner {
 }
 
 impl Jobs {
-    /// Begins with the jobs that the program itself brings along.
+    /// The jobs that the program itself brings along, before anything stored is read.
     pub(crate) fn new(ledger: Arc<dyn Ledger>, serving: Serving) -> Self {
         Self(Arc::new(Inner {
             ledger,
@@ -82,7 +82,7 @@ impl Jobs {
         Ok(self.0.serving.serve(stored, &retired, &self.in_force()))
     }
 
-    /// Puts a set in force: what is claimed from now on goes by it.
+    /// Puts a set in force: work that is claimed from now on follows it.
     pub(crate) fn replace(&self, set: JobSet) -> Arc<JobSet> {
         let set = Arc::new(set);
         *self.0.in_force.write().expect("the set is swapped by code that does not panic") =
@@ -90,7 +90,7 @@ impl Jobs {
         set
     }
 
-    /// The revision that this agent goes by.
+    /// The stored revision that is in force here.
     pub(crate) fn revision(&self) -> u64 {
         *self.0.revision.borrow()
     }
@@ -100,7 +100,7 @@ impl Jobs {
         self.0.revision.send_replace(revision);
     }
 
-    /// Returns when somebody says that there is something newer.
+    /// Returns when somebody says that a newer revision is stored.
     pub(crate) async fn told_of_newer(&self) {
         self.0.newer.notified().await;
     }

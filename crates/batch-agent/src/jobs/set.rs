@@ -49,9 +49,9 @@ pub enum BuildError {
     ChunkTooLarge {
         /// Which job.
         job_id: JobId,
-        /// What it asks for.
+        /// What the job asks for.
         chunk_size: usize,
-        /// What there is.
+        /// How many users this agent calls at once.
         max_concurrent_items: usize,
     },
     /// A chunk that is one call would be more users at once than its purpose allows (D3).
@@ -77,7 +77,8 @@ pub enum BuildError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A stored job is not understood, as one that a newer version of the program has applied.
+    /// A stored job is not understood, perhaps because a newer version of the program has applied
+    /// it.
     #[error("job {job_id}")]
     Job {
         /// Which job.
@@ -123,7 +124,7 @@ pub(crate) struct Purpose {
     document: Option<Value>,
 }
 
-/// Everything needed to make a set of jobs of what is stored.
+/// Everything needed to make a set of jobs from what is stored.
 pub struct Serving {
     /// What makes the handlers of stored purposes; `None` if stored jobs and purposes are not
     /// followed.
@@ -164,7 +165,7 @@ impl JobInForce {
         self.stored.as_ref().map(|stored| stored.version)
     }
 
-    /// Since when it is what it is; from ever for a job that is not stored.
+    /// Since when this version is in force; [`Timestamp::MIN`] for a job that is not stored.
     pub(crate) fn applied_at(&self) -> Timestamp {
         self.stored.as_ref().map_or(Timestamp::MIN, |stored| stored.applied_at)
     }
@@ -243,7 +244,7 @@ impl Serving {
         }
     }
 
-    /// The set that is stored, over the program's own; what cannot be served is left out and told.
+    /// The set that is stored, over the program's own, and why what was left out cannot be served.
     /// `retired` are the last documents of removed jobs with open work, and of the purposes that
     /// they name. A purpose that `earlier` has with the same document is taken over.
     pub(crate) fn serve(

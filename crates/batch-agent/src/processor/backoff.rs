@@ -53,7 +53,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_pause_while_the_config_database_is_away_grows_with_its_absence(away_ms in 0..10_000_000i64, seed: u64) {
+        fn a_pause_while_the_config_database_is_away_grows_with_its_absence(
+            away_ms in 0..10_000_000i64,
+            seed: u64,
+        ) {
             let span = SignedDuration::from_millis(away_ms.clamp(5_000, 60_000));
             let pause = pause_while_away(SignedDuration::from_millis(away_ms), seed);
             prop_assert!(pause >= span / 2 && pause <= span, "{pause} of {span}");

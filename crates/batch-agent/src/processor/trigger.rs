@@ -1,8 +1,8 @@
 //! A manual run: everybody whom a job serves, now, because an operator asked for it (D1).
 //!
 //! Each group of the job gets a run of its own. All have one name and one instant, and that instant
-//! decides who is in which group (M1). A trigger is no occurrence: it moves no watermark, counts for
-//! no date (M6), and fires whether the job is paused or not.
+//! decides who is in which group (M1). A trigger is no occurrence: it moves no watermark, counts
+//! for no date (M6), and fires whether the job is paused or not.
 
 use cohort_preferences::JobId;
 

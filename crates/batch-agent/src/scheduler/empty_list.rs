@@ -14,8 +14,8 @@
 //! lists nobody. They wait, and are missed at the end of their catch-up window with the members
 //! last known. Nor does the watermark say that new groups were known.
 //!
-//! What is trusted all the same: a list that lost only some of its groups, and the tenants of a job with a
-//! schedule of its own.
+//! What is trusted all the same: a list that lost only some of its groups, and the tenants of a job
+//! with a schedule of its own.
 
 use cohort_preferences::{GroupList, JobId, TenantTimezone};
 use jiff::SignedDuration;

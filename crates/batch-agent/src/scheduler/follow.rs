@@ -14,8 +14,8 @@ use crate::source::SourceError;
 impl DynamicBatchScheduler {
     /// Reads everything anew, and then follows the feed from where its end was before. Until all is
     /// read, the cursor stays lost, so that what fails here is done again (F7). No job holds up
-    /// another. A job whose list was read, but is not completed by its defaults or not trusted, does
-    /// not keep the cursor lost.
+    /// another. A job whose list was read, but is not completed by its defaults or not trusted,
+    /// does not keep the cursor lost.
     pub(super) async fn resynchronize(&self) -> Result<(), ScheduleError> {
         self.feed.lose_cursor();
         let start = self.source.changes("now", Duration::ZERO).await?;

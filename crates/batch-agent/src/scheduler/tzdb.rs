@@ -16,8 +16,8 @@
 //!
 //! An agent that plans nothing still works on runs that are open. What may fail: the ledger, then
 //! an agent that plans goes on as it stood, and what it plans is refused if a newer release has
-//! come into force meanwhile. It deliberately never goes back to an older release by itself: that would
-//! name again what a newer one had corrected.
+//! come into force meanwhile. It deliberately never goes back to an older release by itself: that
+//! would name again what a newer one had corrected.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! By which defaults stated groups are completed, and from when to when (T12).
+//! The defaults that complete stated groups, over time (T12).
 //!
 //! Defaults hold from the instant of their change: an occurrence before it is planned by the
 //! earlier ones, however late it is planned. So a stated group belongs to one preference group for
@@ -19,7 +19,7 @@ pub(crate) struct DefaultsInTime {
     periods: Vec<(Timestamp, Defaults)>,
 }
 
-/// From when to when a stated group is part of a preference group; without an end where it still
+/// An interval in which a stated group is part of a preference group; without an end if it still
 /// is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interval {
@@ -34,8 +34,8 @@ impl Interval {
 }
 
 impl DefaultsInTime {
-    /// The defaults of a job and of its feature over time, each oldest first; the job's stand
-    /// behind the feature's. The job's oldest hold from the beginning of time.
+    /// The defaults of a job and of its feature over time, each oldest first. The feature's have
+    /// precedence over the job's. The job's oldest hold from the beginning of time.
     pub(crate) fn of(of_job: &[(Timestamp, Preference)], of_feature: &[FeatureDefaults]) -> Self {
         let changes = of_job
             .iter()
@@ -58,7 +58,7 @@ impl DefaultsInTime {
         Self { periods: instants.into_iter().map(at).collect() }
     }
 
-    /// Those of a job that has always had the same, without those of a feature.
+    /// The defaults of a job that has always had the same ones, and of no feature.
     pub(crate) fn of_job(job: &Job) -> Self {
         Self::of(&[(Timestamp::MIN, job.default_preferences.clone())], &[])
     }
@@ -100,7 +100,7 @@ impl DefaultsInTime {
         Ok(self.groups(stated))
     }
 
-    /// The same, also where the defaults of now do not complete it.
+    /// The same, even if the defaults of now do not complete it.
     pub(crate) fn groups(&self, stated: &StatedGroup) -> Vec<(PreferenceGroup, Interval)> {
         let mut intervals: Vec<(PreferenceGroup, Interval)> = Vec::new();
         for (index, (from, defaults)) in self.periods.iter().enumerate() {

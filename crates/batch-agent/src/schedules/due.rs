@@ -85,8 +85,8 @@ impl JobSchedules {
         .collect()
     }
 
-    /// Whether another time zone database has nothing to say of an occurrence that was planned: a
-    /// name with an offset says the instant, and the instant is past (T9, T11).
+    /// Whether an occurrence was planned already, whatever another time zone database says: a name
+    /// with an offset says the instant, and the instant is past (T9, T11).
     fn is_planned_by_instant(&self, occurrence: &Occurrence) -> bool {
         self.is_replanning
             && occurrence.nominal.offset().is_some()

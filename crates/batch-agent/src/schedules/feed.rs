@@ -1,21 +1,21 @@
 //! Following the Config Database's change feed (F7, F8).
 //!
 //! ```text
-//! feed, as it grows ────────────────┐
-//! due instant ──► sync ─────────────┼─► changes since the cursor ─► schedules, and the log of who changed
-//! attempt ──► confirm ──────────────┘
+//! feed, as it grows ────────┐
+//! due instant ──► sync ─────┼─► changes since the cursor ─┬─► schedules
+//! attempt ──► confirm ──────┘                             └─► the log of who changed
 //! ```
 //!
-//! One cursor, advanced by whoever reads first: a page is applied only if the cursor still stands
-//! where the page begins, so that two readers never apply a change twice. The feed that is followed
-//! does not know of the others: a page of it that overlaps what they have read, or begins behind a
-//! cursor that was set back, has the rest read from the cursor on. The log answers the processor's
-//! question "who has changed since I read this page?" (M3); it is bounded, and a question that
-//! reaches behind it is answered with "everybody may have".
+//! There is one cursor, and whoever reads first advances it: a page is applied only if the cursor
+//! still stands where the page begins, so that two readers never apply a change twice. The feed
+//! that is followed does not know of the other readers: if a page of it overlaps what they have
+//! read, or begins after a cursor that was set back, the rest is read from the cursor on. The log
+//! tells the processor who has changed since it read a page of members (M3). It is bounded: for a
+//! position that it has forgotten, everybody may have changed.
 //!
-//! What may fail: the network, then schedules go on as they are known (F4) and the processor is
-//! told that it cannot rely on the log. A cursor that the feed no longer knows, then everything is
-//! read anew (F7). While the feed cannot be read, [`ChangeFeed::fault`] says why.
+//! What may fail: the network; then schedules go on as they are known (F4) and the processor is
+//! told that it cannot rely on the log. The cursor, if the feed no longer knows it; then everything
+//! is read anew (F7). While the feed cannot be read, [`ChangeFeed::fault`] says why.
 
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;
@@ -100,7 +100,7 @@ impl State {
         }
     }
 
-    /// Whoever asks what was noted before is told that everybody may have changed.
+    /// Forgets the log: since any earlier position, everybody may have changed.
     fn forget_log(&mut self) {
         self.log_start += self.log.len() as u64 + 1;
         self.log.clear();
@@ -141,8 +141,8 @@ impl ChangeFeed {
         self.state.lock().expect("the state is changed by code that does not panic")
     }
 
-    /// Follows from `cursor` on; everything before it is known. Positions in the log from before lose
-    /// their meaning.
+    /// Follows from `cursor` on; everything before it is known. Positions in the log from before
+    /// lose their meaning.
     pub(crate) fn start_at(&self, cursor: String, known_until: Timestamp) {
         let mut state = self.lock();
         state.forget_log();
@@ -155,8 +155,8 @@ impl ChangeFeed {
         self.lock().cursor = None;
     }
 
-    /// Goes back to an earlier cursor: groups were read anew there, and later changes are not in them
-    /// yet.
+    /// Goes back to an earlier cursor: groups were read anew there, and later changes are not in
+    /// them yet.
     pub(crate) fn rewind_to(&self, cursor: &str, complete_until: Timestamp) {
         let mut state = self.lock();
         if state.cursor.as_deref().is_some_and(|current| is_later_cursor(current, cursor)) {
@@ -308,7 +308,7 @@ impl ChangeFeed {
         }
     }
 
-    /// Tells whoever waits for a change that schedules are others now.
+    /// Tells whoever waits for a change that the schedules have changed.
     pub(crate) fn tell(&self) {
         self.changed.notify_one();
     }
@@ -352,7 +352,7 @@ impl ChangeFeed {
     }
 }
 
-/// A change of which nobody knows any more whose it was.
+/// Whether a change is that of a user who was erased since (W8): it names nobody.
 pub(crate) fn is_of_the_erased(change: &Change) -> bool {
     change.tenant_id.is_none() && change.kind != ChangeKind::Defaults
 }

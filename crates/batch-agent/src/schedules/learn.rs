@@ -19,8 +19,8 @@ use crate::clock::saturating_add;
 const ZONES_REPLANNED: SignedDuration = SignedDuration::from_mins(5);
 
 impl JobSchedules {
-    /// From when on a group that has been there since an instant is planned: from that instant, even
-    /// if the watermark is later (F1).
+    /// From when on a group that has been there since an instant is planned: from that instant,
+    /// even if the watermark is later (F1).
     ///
     /// What was known when the watermark was set may be older than the watermark. In between, users
     /// may have come to a group, also to an older one, before the feed told of it: that interval is

@@ -23,8 +23,8 @@ pub(crate) enum Verdict {
 /// Decides about the occurrences of a group that came due since it was last planned, oldest first
 /// (F1).
 ///
-/// What falls due while the job is paused is left, and a job that was paused has nothing to catch
-/// up on (F1).
+/// What falls due while the job is paused is skipped, and what fell due before the pause is missed:
+/// a job that was paused has nothing to catch up on.
 pub(crate) fn judge(
     job: &Job,
     pause: Option<Pause>,
@@ -58,14 +58,20 @@ pub(crate) fn judge(
 #[cfg(test)]
 mod tests {
     use cohort_preferences::{BatchConfig, Schedule};
+    use serde_json::json;
 
     use super::*;
 
     fn job(misfire: &str) -> Job {
-        let text = format!(
-            r#"{{"job_id": "j", "type": "individual_batch", "purpose_id": "p", "preference_based": true, "feature_type": "f", "misfire": "{misfire}"}}"#
-        );
-        BatchConfig::from_json(&text).expect("valid").jobs.remove(0)
+        let job = json!({
+            "job_id": "j",
+            "type": "individual_batch",
+            "purpose_id": "p",
+            "preference_based": true,
+            "feature_type": "f",
+            "misfire": misfire,
+        });
+        BatchConfig::from_json(&job.to_string()).expect("valid").jobs.remove(0)
     }
 
     fn daily() -> PreferenceGroup {

@@ -12,7 +12,7 @@ use super::defaults::Interval;
 #[derive(Debug)]
 pub(super) struct Scheduled {
     pub(super) schedule: Schedule,
-    /// Hardly ever more than one: with very many groups, each byte here counts.
+    /// Inline for one, since there is hardly ever another: with very many groups, each byte counts.
     pub(super) stated: SmallVec<[Part; 1]>,
     /// The zones of the tenants that are enrolled in it.
     pub(super) enrolled: BTreeMap<OwnZone, SmallVec<[Interval; 1]>>,
@@ -40,7 +40,7 @@ pub(crate) struct GroupSources {
 /// Why it is not known what makes up a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GroupSourcesUnknown {
-    /// The defaults are others, and the groups are still to be read anew (T12).
+    /// The defaults have changed, and the groups are still to be read anew (T12).
     #[error("the defaults have changed, and the groups are not read anew yet")]
     DefaultsChanged {
         /// When that was heard of.
@@ -60,7 +60,7 @@ impl Scheduled {
         self.stated.iter_mut().find(|part| part.group == *stated)
     }
 
-    /// The part of a stated group, which is one from now on.
+    /// The part of a stated group, added if there is none.
     pub(super) fn part_mut(&mut self, stated: &StatedGroup) -> &mut Part {
         let known = self.stated.iter().position(|part| part.group == *stated);
         let index = known.unwrap_or_else(|| {
@@ -75,7 +75,7 @@ impl Scheduled {
         &mut self.stated[index]
     }
 
-    /// What makes it up at an instant.
+    /// What makes up the group at an instant.
     pub(super) fn sources(&self, at: Timestamp) -> GroupSources {
         let stated = self
             .stated
@@ -90,7 +90,8 @@ impl Scheduled {
         GroupSources { stated: stated.collect(), enrolled: enrolled.collect() }
     }
 
-    /// Whether it fires at an instant: between two defaults that complete to it, it does not.
+    /// Whether the group fires at an instant. It does not while no default completes any stated
+    /// group to it.
     pub(super) fn is_made_up(&self, at: Timestamp) -> bool {
         self.is_static() || holds(self.intervals(), at)
     }

@@ -143,16 +143,14 @@ async fn live_through(night: &Night) {
 }
 
 #[tokio::test]
-async fn on_the_first_night_of_each_zone_each_preference_is_run_as_its_schedule_names_it_once_and_on_time()
- {
+async fn on_the_first_night_of_each_zone_each_preference_runs_once_as_its_schedule_says() {
     for zone in ZONES {
         live_through(&Night::two_of(zone)[0]).await;
     }
 }
 
 #[tokio::test]
-async fn on_the_second_night_of_each_zone_each_preference_is_run_as_its_schedule_names_it_once_and_on_time()
- {
+async fn on_the_second_night_of_each_zone_each_preference_runs_once_as_its_schedule_says() {
     for zone in ZONES {
         live_through(&Night::two_of(zone)[1]).await;
     }

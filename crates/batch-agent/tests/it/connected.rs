@@ -2,9 +2,14 @@
 //! it, in real time.
 //!
 //! ```text
-//! Config Database (SQLite) ◄─HTTP─ Front ◄─ FaultProxy ◄─ ConfigDatabaseClient ◄─ scheduler and processor ──► SQLite ledger
-//!            ▲                                                                          │
-//!            └─HTTP─ a client that no fault touches: the users' edits                   └──► a handler that notes its calls
+//! Config Database (SQLite) ◄─HTTP─ Front ◄─ FaultProxy ◄─ ConfigDatabaseClient
+//!            ▲                                                    ▲
+//!            └─HTTP─ a client that no fault touches:              │
+//!                    the users' edits                             │
+//!                               SQLite ledger ◄── scheduler and processor
+//!                                                                 │
+//!                                                                 ▼
+//!                                                 a handler that notes its calls
 //! ```
 //!
 //! The proxy knows bytes, the front knows routes: it answers some of them in the Config Database's

@@ -174,8 +174,7 @@ async fn a_list_of_tenants_that_is_suddenly_empty_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_run_whose_defaults_changed_in_an_outage_is_read_once_the_service_is_back_though_its_window_ended()
- {
+async fn a_run_whose_defaults_changed_in_an_outage_is_read_after_it_though_its_window_ended() {
     let stage = Stage::at("2026-12-01T03:00:00Z", &json!({"catchup_window": "45m"}));
     stage.source.register_defaults(&json!({"preferred_time": "09:00"}));
     stage.source.set("ann", without_time());

@@ -37,8 +37,7 @@ async fn a_config_database_that_stays_away_makes_the_run_missed_with_the_members
 }
 
 #[tokio::test]
-async fn a_clock_set_forward_while_the_config_database_is_away_counts_the_missed_as_last_known_and_holds_up_nobody()
- {
+async fn a_clock_set_forward_in_an_outage_counts_the_missed_as_last_known_and_delays_nobody() {
     let stage = Stage::with_daily_users(5, &json!({}));
     let agent = stage.agent().await;
     stage.now_away();
@@ -197,7 +196,8 @@ async fn while_the_groups_are_distrusted_a_run_is_missed_with_the_members_last_k
 #[tokio::test]
 async fn a_group_that_came_to_be_while_the_groups_were_distrusted_is_planned_from_its_own_start() {
     let (stage, agent) = suddenly_nobody("2026-12-01T08:57:00Z", &json!({})).await;
-    // The right database is written to. The watermark moves to nine o'clock by what the wrong one tells.
+    // The right database is written to. By what the wrong one tells, the watermark moves to nine
+    // o'clock.
     stage.source.set("unheard", daily("08:59"));
     agent.until("2026-12-01T09:05:00Z").await;
     drop(agent);

@@ -63,8 +63,7 @@ fn reasons(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn after_three_days_each_group_fires_its_latest_if_that_is_within_the_window_of_its_frequency()
- {
+async fn after_three_days_each_group_fires_its_latest_if_its_window_is_still_open() {
     // Thursday, a quarter past twelve: 72 hours were missed, three days, two weekdays and the first
     // of the month.
     let stage = after_three_days("latest", "2026-12-03T12:15:00Z").await;
@@ -141,8 +140,7 @@ async fn a_jump_of_the_clock_forward_is_a_downtime() {
 }
 
 #[tokio::test]
-async fn a_jump_of_the_clock_backward_fires_nothing_twice_whether_the_agent_lives_through_it_or_starts_after_it()
- {
+async fn a_clock_set_back_fires_nothing_twice_whether_the_agent_runs_or_starts_after_it() {
     for restarts in [false, true] {
         let stage = Stage::at("2026-12-01T08:00:00Z", &json!({}));
         for (user, preference) in everybody() {

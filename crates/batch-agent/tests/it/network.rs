@@ -5,9 +5,11 @@
 //! the parts together):
 //!
 //! ```text
-//! 08:00   the agent knows all users ─► the fault begins ─► users join, move, leave and switch off, past the fault
+//! 08:00   the agent knows all users ─► the fault begins
+//!         ─► users join, move, leave and switch off, past the fault
 //! 09:00   six groups are due
-//! 09:00+  some switch off ─► the fault ends ─► one outcome for each, one call for each key, nobody else
+//! 09:00+  some switch off ─► the fault ends
+//!         ─► one outcome for each, one call for each key, nobody else
 //! ```
 //!
 //! Connections are reset after so many bytes of answers, few and many, so that heads, lists, member
@@ -17,16 +19,15 @@
 //!
 //! These bugs were planted, one after another:
 //!
-//! | bug | red |
-//! | --- | --- |
-//! | a list shorter than its count is believed (M8) | lies of members |
-//! | members that cannot be read are taken for none (F4) | lies of members, one fault after another |
-//! | members are read before the feed has reached the instant | a feed that fails alone, a lost place, answers of others, resets in the middle |
-//! | a lost place in the feed is found again without reading the groups anew (F7) | a lost place |
-//! | the place counts as found before the groups are read anew (F7) | a lost place |
+//! - a list shorter than its count is believed (M8): lies of members
+//! - members that cannot be read are taken for none (F4): lies of members, one fault after another
+//! - members are read before the feed has reached the instant: a feed that fails alone, a lost
+//!   cursor, answers of others, resets in the middle
+//! - a lost cursor is replaced without reading the groups anew (F7): a lost cursor
+//! - the cursor counts as found before the groups are read anew (F7): a lost cursor
 //!
 //! A client that goes on from the feed's present end after a failure is no bug that can be seen:
-//! the agent's own place in the feed does not move with it, and it reads what lies between.
+//! the agent's own cursor in the feed does not move with it, and it reads what lies between.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -65,7 +66,9 @@ const USERS: [usize; 6] = [60, 40, 60, 60, 40, 40];
 /// The wishes of the six stated groups, all due at one instant, and the zone on whose clock; the
 /// first two are one preference group, since who states no zone means UTC.
 fn wishes() -> [(Value, &'static str); 6] {
-    let clock = |time: &str, zone: &str| json!({"frequency": "daily", "preferred_time": time, "timezone": zone});
+    let clock = |time: &str, zone: &str| -> Value {
+        json!({"frequency": "daily", "preferred_time": time, "timezone": zone})
+    };
     [
         (clock("09:00", "UTC"), "UTC"),
         (json!({"frequency": "daily", "preferred_time": "09:00"}), "UTC"),
@@ -213,7 +216,7 @@ async fn users_switch_off_late(connected: &Connected, expected: &mut Expected) {
     expected.may_be_skipped.extend(late);
 }
 
-/// Returns that are not the Config Database's own, or lie.
+/// Answers that are not the Config Database's own, or lie.
 fn answers_of_others() -> Vec<Fault> {
     let page = "text/html";
     let json = "application/json";
@@ -251,13 +254,15 @@ const HTML: &str = "<html>Please log in</html>";
 const LIES_OF_MEMBERS: &[Lie] = &[
     of_members(
         r#"{"position":"0","members":[],"count_as_of":60,"next_cursor":null,"lists":[
-            {"members":[],"count_as_of":110},{"members":[],"count_as_of":70},{"members":[],"count_as_of":50},
-            {"members":[],"count_as_of":40},{"members":[],"count_as_of":40},{"members":[],"count_as_of":10}]}"#,
+            {"members":[],"count_as_of":110},{"members":[],"count_as_of":70},
+            {"members":[],"count_as_of":50},{"members":[],"count_as_of":40},
+            {"members":[],"count_as_of":40},{"members":[],"count_as_of":10}]}"#,
     ),
     of_members(
         r#"{"position":"0","members":[],"count_as_of":1,"next_cursor":null,"lists":[
-            {"members":[],"count_as_of":1},{"members":[],"count_as_of":1},{"members":[],"count_as_of":1},
-            {"members":[],"count_as_of":1},{"members":[],"count_as_of":1},{"members":[],"count_as_of":1}]}"#,
+            {"members":[],"count_as_of":1},{"members":[],"count_as_of":1},
+            {"members":[],"count_as_of":1},{"members":[],"count_as_of":1},
+            {"members":[],"count_as_of":1},{"members":[],"count_as_of":1}]}"#,
     ),
     of_members(r#"{"position":"0","members":[],"next_cursor":null,"lists":[]}"#),
     of_members(HTML),
@@ -381,8 +386,7 @@ async fn a_feed_that_fails_alone_loses_and_doubles_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_place_in_the_feed_and_groups_that_cannot_be_read_anew_at_once_lose_and_double_nobody()
- {
+async fn a_lost_cursor_and_groups_that_cannot_be_read_at_once_lose_and_double_nobody() {
     endure_each([Weather::LiesOfGroups(&LOST_AND_NOT_FOUND)], NEVER).await;
 }
 

@@ -1,10 +1,9 @@
 //! Who goes first when there is more work than capacity, and that nobody starves (D7).
 //!
-//! | planted bug | red |
-//! | --- | --- |
-//! | the most urgent class is always next | `low_work_gets_its_share_while_critical_work_goes_on` |
-//! | what waits longest is next, whatever its class | both |
-//! | ready chunks are always preferred to members | `critical_members_that_are_still_to_be_read_overtake_low_chunks_that_are_ready` |
+//! - the most urgent class is always next: `low_work_gets_its_share_while_critical_work_goes_on`
+//! - what waits longest is next, whatever its class: both
+//! - ready chunks are always preferred to members:
+//!   `critical_members_that_are_still_to_be_read_overtake_low_chunks_that_are_ready`
 
 use std::sync::Arc;
 

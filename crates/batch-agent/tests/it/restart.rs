@@ -205,8 +205,8 @@ async fn a_group_that_came_to_be_unheard_before_the_watermark_is_planned_from_it
             "unheard",
             json!({"frequency": "daily", "preferred_time": "10:00", "timezone": "Europe/Berlin"}),
         );
-        // The watermark moves to nine o'clock with the run of the group known, a minute past what the
-        // feed has told.
+        // The watermark moves to nine o'clock with the run of the group known, a minute past what
+        // the feed has told.
         agent.until("2026-12-01T09:05:00Z").await;
         stage.now_well();
         if dies {
@@ -234,8 +234,7 @@ async fn started_into_an_outage(leave_at: &str, job: &Value) -> (Stage, crate::s
 }
 
 #[tokio::test]
-async fn a_start_straight_into_an_outage_counts_what_was_missed_in_a_group_that_is_empty_now_once_it_can()
- {
+async fn a_start_into_an_outage_counts_later_what_a_group_missed_that_is_empty_now() {
     let (stage, agent) = started_into_an_outage("2026-12-02T12:00:00Z", &json!({})).await;
     let uncounted = "2026-12-02T09:00 reading succeeded=0 missed=0 downtime";
     assert_eq!(

@@ -266,8 +266,7 @@ fn live_through_seeds(backend: Backend) {
 }
 
 #[test]
-fn whatever_order_agents_and_faults_come_in_each_user_ends_with_one_outcome_and_repeats_have_a_reason()
- {
+fn in_whatever_order_each_user_ends_with_one_outcome_and_repeats_have_a_reason() {
     live_through_seeds(Backend::Sqlite);
 }
 

@@ -105,8 +105,7 @@ pub(crate) fn expected(stage: &Stage) -> BTreeSet<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn whatever_happens_each_member_of_each_occurrence_ends_with_one_outcome_and_runs_once_a_date()
- {
+async fn whatever_happens_each_member_ends_with_one_outcome_and_runs_once_a_date() {
     for seed in 0..3 {
         let mut dice = Dice(seed);
         let stage = Stage::at(

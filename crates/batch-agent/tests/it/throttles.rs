@@ -1,14 +1,13 @@
 //! How fast a purpose is called: `Retry-After` holds for all of its users and all agents, and
 //! retries have a budget (D4).
 //!
-//! | planted bug | red |
-//! | --- | --- |
-//! | only the user who was told so waits | the first two |
-//! | the ledger is not told | `what_one_agent_was_told_another_keeps_to_on_sqlite` |
-//! | all purposes are slowed | `another_purpose_goes_on` |
-//! | the budget is not asked | `retries_are_at_most_a_tenth_of_the_first_calls_of_a_minute` |
-//! | chunks wait for the budget behind the deadline | `who_waits_for_the_budget_fails_at_the_deadline` |
-//! | a wait for settings is always 5 s | `a_chunk_that_waits_for_settings_asks_ever_more_seldom` |
+//! - only the user who was told so waits: the first two
+//! - the ledger is not told: `what_one_agent_was_told_another_keeps_to_on_sqlite`
+//! - all purposes are slowed: `another_purpose_goes_on`
+//! - the budget is not asked: `retries_are_at_most_a_tenth_of_the_first_calls_of_a_minute`
+//! - chunks wait for the budget behind the deadline:
+//!   `who_waits_for_the_budget_fails_at_the_deadline`
+//! - a wait for settings is always 5 s: `a_chunk_that_waits_for_settings_asks_ever_more_seldom`
 
 use std::sync::{Arc, Mutex};
 

@@ -1,8 +1,8 @@
 //! Agents with different time zone databases (T11).
 //!
 //! All agents here have the same data under different names. Where a newer database would have
-//! placed an occurrence earlier, and the older one's watermark has gone past it, the test takes its run
-//! out of the ledger's file: that is what the newer one then finds.
+//! placed an occurrence earlier, and the older one's watermark has gone past it, the test takes its
+//! run out of the ledger's file: that is what the newer one then finds.
 
 use cohort_batch_agent::{AgentSign, LedgerError, Plan, TzdbRelease, TzdbStanding, Watermark};
 use serde_json::json;

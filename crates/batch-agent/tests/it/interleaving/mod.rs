@@ -19,15 +19,15 @@
 //!
 //! These bugs were planted, one after another, to see that the proofs made of this can fail:
 //!
-//! | bug | red |
-//! | --- | --- |
-//! | outcomes are recorded before the call | both of them: `seeded`, `nth_operation` |
-//! | outcomes are recorded without a look at the token (F3) | `seeded`, at seed 0 |
-//! | a claim leaves the chunk to others until it is recorded | both, at seed 0 |
-//! | giving back gives back others' chunks too | `seeded`, at seed 13 |
-//! | a chunk result that could not be recorded is given up (F5) | `nth_operation`: called again, and nobody had died |
-//! | a chunk in hand is known by its number, without the token, and called for though its claim has run out | `seeded`: a repeat that nothing explains |
-//! | runs have no unique key (F3) | `seeded` at seed 2, `nth_operation` where an answer is lost |
+//! - outcomes are recorded before the call: both of them: `seeded`, `nth_operation`
+//! - outcomes are recorded without a look at the token (F3): `seeded`, at seed 0
+//! - a claim leaves the chunk to others until it is recorded: both, at seed 0
+//! - giving back gives back others' chunks too: `seeded`, at seed 13
+//! - a chunk result that could not be recorded is given up (F5): `nth_operation`: called again, and
+//!   nobody had died
+//! - a chunk in hand is known by its number, without the token, and called for though its claim has
+//!   run out: `seeded`: a repeat that nothing explains
+//! - runs have no unique key (F3): `seeded` at seed 2, `nth_operation` where an answer is lost
 
 mod differences;
 mod fated;

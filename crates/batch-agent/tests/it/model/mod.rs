@@ -2,9 +2,9 @@
 //! each question is answered by looking through all of it. Nothing here is shared with the agent;
 //! the calendar is the oracle's.
 //!
-//! The model knows nothing of agents, claims or watermarks: an agent that dies changes nothing, and time
-//! that passes while none runs, or by a jump of the clock, is downtime (F1, F2). It is told what is
-//! written and when somebody runs.
+//! The model knows nothing of agents, claims or watermarks: an agent that dies changes nothing, and
+//! time that passes while none runs, or by a jump of the clock, is downtime (F1, F2). It is told
+//! what is written and when somebody runs.
 
 mod calendar;
 mod running;
