@@ -114,7 +114,7 @@ impl Metrics {
     /// Counts a call of a handler, whether it has answered or not.
     pub(crate) fn called(&self, purpose: &PurposeId, took: Duration) {
         with_local_recorder(&self.0, || {
-            histogram!(CALL_SECONDS, "purpose" => purpose.to_string()).record(took)
+            histogram!(CALL_SECONDS, "purpose" => purpose.to_string()).record(took);
         });
     }
 

@@ -121,7 +121,7 @@ fn version(stored: Definition) -> JobVersion {
     let job = job
         .inspect_err(|error| {
             tracing::warn!(job_id = name, version, %error,
-        "a version of a job cannot be read")
+        "a version of a job cannot be read");
         })
         .ok()
         .flatten();

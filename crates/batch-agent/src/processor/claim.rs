@@ -166,7 +166,7 @@ impl Claimer {
             };
             match self.shared.jobs.find(&run.job_id) {
                 Some(job) => {
-                    claimed.push(Claimed { chunk, lease_until, run, job, others, read: None })
+                    claimed.push(Claimed { chunk, lease_until, run, job, others, read: None });
                 }
                 None => self.put_aside(&run, &chunk).await?,
             }

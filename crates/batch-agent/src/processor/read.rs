@@ -87,7 +87,7 @@ impl MemberReader {
             match list.map(whole_page) {
                 Some(Ok(page)) => read.push((unread, page)),
                 Some(Err(error)) => {
-                    self.wait_or_give_up(&unread.run, &unread.in_force.job, &error).await?
+                    self.wait_or_give_up(&unread.run, &unread.in_force.job, &error).await?;
                 }
                 None => without_room.push(unread),
             }

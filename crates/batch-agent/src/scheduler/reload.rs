@@ -141,7 +141,7 @@ fn earlier_job(job_id: &JobId, version: &Definition) -> Option<cohort_preference
     let read = version.document.as_ref().map(read_job)?;
     read.inspect_err(|error| {
         tracing::warn!(%job_id, version = version.version, %error,
-        "an earlier version cannot be read")
+        "an earlier version cannot be read");
     })
     .ok()
 }

@@ -114,7 +114,7 @@ impl DynamicBatchScheduler {
         let own = self.processor.sign().tzdb;
         match standing {
             TzdbStanding::InForce => {
-                tracing::info!(%own, "this agent plans: the ledger goes by its time zone database")
+                tracing::info!(%own, "this agent plans: the ledger goes by its time zone database");
             }
             TzdbStanding::Outdated { in_force } => {
                 tracing::error!(%own, %in_force,

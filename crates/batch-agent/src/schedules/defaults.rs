@@ -108,7 +108,7 @@ impl DefaultsInTime {
             let until = self.periods.get(index + 1).map(|(next, _)| *next);
             match intervals.last_mut() {
                 Some((last, interval)) if *last == group && interval.until == Some(*from) => {
-                    interval.until = until
+                    interval.until = until;
                 }
                 _ => intervals.push((group, Interval { from: *from, until })),
             }

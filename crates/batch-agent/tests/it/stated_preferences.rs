@@ -98,7 +98,7 @@ impl Stated {
     pub(crate) fn to_json(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
-            fields.extend(value.map(|value| (name.to_owned(), value)))
+            fields.extend(value.map(|value| (name.to_owned(), value)));
         };
         put("frequency", self.frequency.map(|frequency| json!(frequency.name())));
         put("cron", self.frequency.and_then(Frequency::cron).map(|cron| json!(cron)));

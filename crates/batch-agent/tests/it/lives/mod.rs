@@ -96,7 +96,7 @@ fn whatever_users_agents_and_clocks_do_the_ledger_says_what_the_model_says() {
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                std::iter::from_fn(next_seed).for_each(|seed| live_and_compare(seed, &config))
+                std::iter::from_fn(next_seed).for_each(|seed| live_and_compare(seed, &config));
             });
         }
     });

@@ -54,7 +54,7 @@ impl World {
     pub(super) async fn live(&mut self, step: Step) {
         match step {
             Step::Write { user, stated, is_off } => {
-                self.write(user, Wanted { stated, is_off, ..Wanted::default() })
+                self.write(user, Wanted { stated, is_off, ..Wanted::default() });
             }
             Step::Delete { user } => {
                 let at = self.stage.source.delete(user);
@@ -75,7 +75,7 @@ impl World {
             Step::Run { minutes } => self.run(minutes, None).await,
             Step::RunAndDie { minutes, user } => self.run(minutes, Some(user)).await,
             Step::Jump { minutes } => {
-                self.stage.clock.set_to(self.stage.now() + SignedDuration::from_mins(minutes))
+                self.stage.clock.set_to(self.stage.now() + SignedDuration::from_mins(minutes));
             }
             Step::Down { minutes } => {
                 self.agent = None;

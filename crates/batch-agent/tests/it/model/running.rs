@@ -139,7 +139,7 @@ impl Model {
             match is_due {
                 true if !is_away => self.process(&occurrence, now),
                 true if now > occurrence.at + self.window(&occurrence.group) => {
-                    self.miss(&occurrence, "members_unreadable", true)
+                    self.miss(&occurrence, "members_unreadable", true);
                 }
                 true => self.waiting.push(Waiting { refused_at: Some(now), ..occurrence }),
                 false => self.waiting.push(occurrence),
