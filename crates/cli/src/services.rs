@@ -138,7 +138,7 @@ impl Address {
 }
 
 impl Server {
-    /// Ends waiting polls, answers what was asked, and closes.
+    /// Ends waiting polls, answers the open requests, and closes.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.config.shutdown();
         self.http.stop().await

@@ -9,6 +9,7 @@ mod calendar;
 mod folder;
 mod progress;
 mod report;
+mod report_text;
 mod stage;
 mod users;
 
