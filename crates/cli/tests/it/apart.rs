@@ -6,19 +6,18 @@
 //! which notes each key.
 //!
 //! Planted, and red: a run whose members cannot be read is given up at once; a stream of changes
-//! outlives the key that opened it; a lease is too short.
+//! outlives the key that opened it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use axum::{Json, Router};
 use cohort_batch_agent::{AgentClock, SystemClock};
-use cohort_database::testing::fresh_postgres;
 use cohort_fault_proxy::FaultProxy;
 use cohort_preferences::Clock;
 use jiff::tz::TimeZone;
@@ -27,7 +26,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use crate::kill::text;
+use crate::handler::serve_work;
 use crate::serving::{PATIENCE, Rest, Up, http};
 
 /// How long before a due instant everything must be prepared.
@@ -37,7 +36,7 @@ const PREPARATION: SignedDuration = SignedDuration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A Config Database, an address at which it is found, and a place for an agent's ledger.
-struct Apart {
+pub(crate) struct Apart {
     folder: TempDir,
     config: Option<Up>,
     proxy: FaultProxy,
@@ -45,7 +44,7 @@ struct Apart {
 
 impl Apart {
     /// Without users, before an endpoint for the one purpose.
-    fn with_endpoint(endpoint: &str) -> Self {
+    pub(crate) fn with_endpoint(endpoint: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for part in ["config", "agent"] {
             std::fs::create_dir(folder.path().join(part)).expect("made");
@@ -70,13 +69,18 @@ impl Apart {
         self.config().rest()
     }
 
-    /// The agent, which presents this key.
-    fn agent(&self, key: &str) -> Up {
+    /// Returns the Config Database alone.
+    pub(crate) fn into_config(self) -> Up {
+        self.config.expect("it runs")
+    }
+
+    /// Starts the agent, which presents this key.
+    pub(crate) fn agent(&self, key: &str) -> Up {
         self.agent_on(&format!("sqlite://{}", self.path("agent/ledger.db")), "cohort", key)
     }
 
     /// An agent on the ledger at this address, of the deployment with this name.
-    fn agent_on(&self, ledger: &str, name: &str, key: &str) -> Up {
+    pub(crate) fn agent_on(&self, ledger: &str, name: &str, key: &str) -> Up {
         let url = format!("http://{}/api/v1", self.proxy.address());
         let environment = [
             ("CONFIG_SERVICE_URL", &*url),
@@ -95,7 +99,7 @@ impl Apart {
     }
 
     /// Makes a key of the scope that agents need, and says which it is.
-    async fn agent_key(&self) -> (u64, String) {
+    pub(crate) async fn agent_key(&self) -> (u64, String) {
         let made = self
             .rest()
             .post("/api-keys", json!({"name": "agent", "scopes": ["agent"]}))
@@ -104,7 +108,7 @@ impl Apart {
         (made["id"].as_u64().expect("a number"), made["key"].as_str().expect("its text").to_owned())
     }
 
-    async fn set(&self, tenant: &str, preference: &Value) {
+    pub(crate) async fn set(&self, tenant: &str, preference: &Value) {
         let put = self
             .rest()
             .put(&format!("/tenants/{tenant}/preferences/instagram_posts"), preference.to_string())
@@ -132,24 +136,21 @@ fn start_config(folder: &Path) -> Up {
 
 /// The keys that an endpoint was called with, and how often.
 #[derive(Clone)]
-struct Calls {
+pub(crate) struct Calls {
     times: Arc<Mutex<BTreeMap<String, usize>>>,
     /// One permit an answer.
-    answers: Arc<Semaphore>,
+    pub(crate) answers: Arc<Semaphore>,
 }
 
 impl Calls {
-    async fn endpoint() -> (Self, String) {
+    pub(crate) async fn endpoint() -> (Self, String) {
         Self::endpoint_that_answers(Semaphore::MAX_PERMITS).await
     }
 
     /// The same, but only so many are answered until it is let on.
-    async fn endpoint_that_answers(answers: usize) -> (Self, String) {
+    pub(crate) async fn endpoint_that_answers(answers: usize) -> (Self, String) {
         let calls = Self { times: Arc::default(), answers: Arc::new(Semaphore::new(answers)) };
-        let router = Router::new().route("/work", post(Self::note)).with_state(calls.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/work", listener.local_addr().expect("bound"));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = serve_work(post(Self::note).with_state(calls.clone())).await;
         (calls, url)
     }
 
@@ -160,17 +161,21 @@ impl Calls {
         StatusCode::OK
     }
 
-    fn times(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn times(&self) -> BTreeMap<String, usize> {
         self.times.lock().expect("no panic holds it").clone()
     }
 }
 
 /// Looks again and again until this is so.
-async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
     until_within(PATIENCE, what, is_so).await;
 }
 
-async fn until_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until_within(
+    patience: Duration,
+    what: &str,
+    mut is_so: impl AsyncFnMut() -> bool,
+) {
     let looking = async {
         while !is_so().await {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -186,7 +191,7 @@ async fn readiness(agent: &Up) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.expect("text"))
 }
 
-async fn until_ready(agent: &Up) {
+pub(crate) async fn until_ready(agent: &Up) {
     until("the agent is ready", async || readiness(agent).await.0 == 200).await;
 }
 
@@ -203,7 +208,7 @@ async fn schedules(rest: &Rest) -> BTreeMap<String, u64> {
     sizes.filter(|(_, members)| *members > 0).collect()
 }
 
-async fn until_scheduled(agent: &Rest, wanted: &[(&str, u64)]) {
+pub(crate) async fn until_scheduled(agent: &Rest, wanted: &[(&str, u64)]) {
     let wanted: BTreeMap<_, _> =
         wanted.iter().map(|(time_key, members)| ((*time_key).to_owned(), *members)).collect();
     until(&format!("the agent schedules {wanted:?}"), async || schedules(agent).await == wanted)
@@ -212,8 +217,7 @@ async fn until_scheduled(agent: &Rest, wanted: &[(&str, u64)]) {
 
 /// Scenario 2 of the original specification.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_changes_from_daily_to_weekly_leaves_one_schedule_of_the_agent_and_joins_the_other()
- {
+async fn a_user_who_changes_to_weekly_leaves_one_schedule_of_the_agent_and_joins_the_other() {
     let (_calls, endpoint) = Calls::endpoint().await;
     let apart = Apart::with_endpoint(&endpoint);
     let agent = apart.agent(&apart.agent_key().await.1);
@@ -304,8 +308,7 @@ async fn subscribe(apart: &Apart, due: Timestamp) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_config_database_that_is_stopped_or_killed_for_the_due_instant_costs_no_run_and_doubles_none()
- {
+async fn a_config_database_that_is_away_at_the_due_instant_costs_no_run_and_doubles_none() {
     tokio::join!(outlive_a_due_instant(Stop::Asked), outlive_a_due_instant(Stop::Killed));
 }
 
@@ -333,98 +336,4 @@ async fn an_agent_whose_key_is_revoked_says_so_plainly_and_goes_on_with_another(
     let agent = apart.agent(&apart.agent_key().await.1);
     until_ready(&agent).await;
     until_scheduled(&agent.rest(), &[("09:00", 2)]).await;
-}
-
-/// Users of a run that two agents share.
-const SHARED: u64 = 600;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_agents_share_one_ledger_on_postgres_and_one_that_stops_leaves_its_work_to_the_other() {
-    let (calls, endpoint) = Calls::endpoint().await;
-    let (apart, database) = (Apart::with_endpoint(&endpoint), fresh_postgres());
-    // With `_ledger` behind it the whole name would be too long for a schema.
-    let (key, name) = (apart.agent_key().await.1, &database.schema.as_str()[..30]);
-    for number in 0..SHARED {
-        apart
-            .set(
-                &format!("user-{number}"),
-                &json!({"frequency": "daily", "preferred_time": "09:00"}),
-            )
-            .await;
-    }
-    let [one, other] = [(); 2].map(|()| apart.agent_on(&database.url, name, &key));
-    until_scheduled(&one.rest(), &[("09:00", SHARED)]).await;
-    until_scheduled(&other.rest(), &[("09:00", SHARED)]).await;
-    let triggered = one.rest().post("/jobs/posts_job/trigger", json!({})).await;
-    assert_eq!(triggered.status, 200, "{}", triggered.text);
-    until("some of it is done", async || !calls.times().is_empty()).await;
-    let (ended, _) = one.terminate();
-    assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let rest = other.rest();
-    until("every user has an outcome", async || rest.outcomes().await.len() as u64 == SHARED).await;
-    assert!(rest.outcomes().await.iter().all(|outcome| outcome["status"] == "succeeded"));
-    assert_eq!(
-        (calls.times().len() as u64, calls.times().values().max()),
-        (SHARED, Some(&1)),
-        "each key is called once"
-    );
-}
-
-/// What is left of a lease at least, since it is renewed in time (F3).
-const LEAST_LEFT: Duration = Duration::from_secs(30);
-
-/// The lease of a claim, and as much again.
-const LEASE_AND_MORE: Duration = Duration::from_mins(2);
-
-/// All of what it had in hand is still claimed when it dies: nobody else touches that before the
-/// lease has run out.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_on_postgres_that_is_killed_leaves_its_work_to_the_other_once_its_lease_has_run_out()
- {
-    let (calls, endpoint) = Calls::endpoint_that_answers(100).await;
-    let (apart, database) = (Apart::with_endpoint(&endpoint), fresh_postgres());
-    let (key, name) = (apart.agent_key().await.1, &database.schema.as_str()[..30]);
-    for number in 0..SHARED {
-        apart
-            .set(
-                &format!("user-{number}"),
-                &json!({"frequency": "daily", "preferred_time": "09:00"}),
-            )
-            .await;
-    }
-    let one = apart.agent_on(&database.url, name, &key);
-    until_scheduled(&one.rest(), &[("09:00", SHARED)]).await;
-    let triggered = one.rest().post("/jobs/posts_job/trigger", json!({})).await;
-    assert_eq!(triggered.status, 200, "{}", triggered.text);
-    until("some of it is done, and as much in hand as goes", async || calls.times().len() == 125)
-        .await;
-    let other = apart.agent_on(&database.url, name, &key);
-    until_ready(&other).await;
-    let rest = other.rest();
-    let keys = |outcomes: &[Value]| -> Vec<String> {
-        outcomes.iter().map(|outcome| text(outcome, "key")).collect()
-    };
-    let recorded = keys(&rest.outcomes().await);
-    let killed_at = Instant::now();
-    one.kill();
-    calls.answers.add_permits(Semaphore::MAX_PERMITS / 2);
-
-    let all = async || rest.outcomes().await.len() as u64 == SHARED;
-    until_within(LEASE_AND_MORE, "every user has an outcome", all).await;
-    println!(
-        "the rest of {SHARED} was done {:?} after the kill, {} before",
-        killed_at.elapsed(),
-        recorded.len()
-    );
-    assert!(killed_at.elapsed() > LEAST_LEFT, "nobody else touches what is claimed");
-    let outcomes = rest.outcomes().await;
-    assert!(outcomes.iter().all(|outcome| outcome["status"] == "succeeded"));
-    assert_eq!(
-        keys(&outcomes).into_iter().collect::<BTreeSet<_>>(),
-        calls.times().into_keys().collect(),
-        "one outcome each"
-    );
-    let times = calls.times();
-    assert!(recorded.iter().all(|key| times[key] == 1), "what was recorded is not done again");
-    assert!(times.values().all(|times| *times <= 2), "what was cut off is done once more");
 }

@@ -2,52 +2,46 @@
 //! same.
 
 use std::collections::BTreeSet;
-use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cohort_batch_agent::SystemClock;
-use cohort_config_client::{ClientError, ConfigDatabaseClient, ImportStatus};
+use cohort_config_client::{ClientError, ConfigDatabaseClient};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
 use cohort_preferences::{
-    ChangeKind, Clock, FeatureType, Frequency, MembersRequest, NextRun, NoNextRun, StatedGroup,
-    TenantId,
+    Clock, FeatureType, MembersRequest, NextRun, NoNextRun, StatedGroup, TenantId,
 };
-use futures_util::TryStreamExt;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// Far less than a long poll of 30 seconds.
-const AT_ONCE: Duration = Duration::from_secs(10);
+use crate::handler::serve;
 
-struct Fixture {
-    service: ConfigService,
-    client: ConfigDatabaseClient,
-    base: String,
-    key: String,
+pub(crate) struct Fixture {
+    pub(crate) service: ConfigService,
+    pub(crate) client: ConfigDatabaseClient,
+    pub(crate) base: String,
+    pub(crate) key: String,
     _folder: TempDir,
 }
 
 impl Fixture {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let options =
             ConfigServiceOptions::sqlite(folder.path().join("config.db"), Arc::new(SystemClock));
         let service = ConfigService::open(options).await.expect("opened");
         let key = service.create_key("contract", Scope::Admin).await.expect("made");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let base = format!("http://{}/api/v1", listener.local_addr().expect("bound"));
-        tokio::spawn(axum::serve(listener, service.router()).into_future());
+        let base = format!("http://{}/api/v1", serve(service.router()).await);
         let client = client(&base, &key);
         Self { service, client, base, key, _folder: folder }
     }
 
-    async fn set(&self, tenant: &str, preference: &Value) {
+    pub(crate) async fn set(&self, tenant: &str, preference: &Value) {
         self.client.set_feature_preference(tenant, "posts", preference).await.expect("stored");
     }
 
     /// The groups of the feature that have members, with the number of these.
-    async fn groups(&self) -> Vec<(StatedGroup, u64)> {
+    pub(crate) async fn groups(&self) -> Vec<(StatedGroup, u64)> {
         let list = self.client.get_frequency_groups("posts").await.expect("listed");
         list.groups
             .into_iter()
@@ -57,11 +51,11 @@ impl Fixture {
     }
 }
 
-fn client(base: &str, key: &str) -> ConfigDatabaseClient {
+pub(crate) fn client(base: &str, key: &str) -> ConfigDatabaseClient {
     ConfigDatabaseClient::builder(base).api_key(key).build().expect("a client")
 }
 
-fn daily(time: &str) -> Value {
+pub(crate) fn daily(time: &str) -> Value {
     json!({"frequency": "daily", "preferred_time": time, "timezone": "UTC"})
 }
 
@@ -266,171 +260,4 @@ async fn users_asked_for_come_in_the_order_asked_known_or_not() {
     assert!(batch.preferences.iter().all(|entry| entry.version == 0 && entry.preference.is_none()));
     let none = fixture.client.get_preferences(&posts(), &[]).await.expect("answered");
     assert_eq!(none.preferences.len(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_waiting_reader_of_the_feed_is_woken_by_a_change() {
-    let fixture = Fixture::new().await;
-    fixture.set("ann", &daily("09:00")).await;
-    let start =
-        fixture.client.get_preference_changes(Some("now"), Duration::ZERO).await.expect("answered");
-    assert!(start.changes.is_empty());
-    let began = Instant::now();
-    let waiting = tokio::spawn({
-        let (client, since) = (fixture.client.clone(), start.next.clone());
-        async move { client.get_preference_changes(Some(&since), Duration::from_secs(30)).await }
-    });
-    fixture
-        .set("ann", &json!({"frequency": "weekly", "preferred_day": "monday", "timezone": "UTC"}))
-        .await;
-    let page = waiting.await.expect("no panic").expect("answered");
-    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
-    let [change] = page.changes.as_slice() else { panic!("{page:?}") };
-    assert_eq!(
-        (change.tenant_id.as_ref().map(TenantId::as_str), change.version, change.kind),
-        (Some("ann"), 2, ChangeKind::Set)
-    );
-    assert_eq!(change.left.as_ref().and_then(StatedGroup::frequency), Some(Frequency::Daily));
-    assert_eq!(change.joined.as_ref().and_then(StatedGroup::frequency), Some(Frequency::Weekly));
-    // The page itself may have been read while the commit was ending.
-    let after = fixture
-        .client
-        .get_preference_changes(Some(&page.next), Duration::ZERO)
-        .await
-        .expect("answered");
-    assert!(after.changes.is_empty() && after.complete_until >= change.at);
-
-    let from_the_oldest =
-        fixture.client.get_preference_changes(None, Duration::ZERO).await.expect("answered");
-    assert_eq!(from_the_oldest.changes.len(), 2);
-    fixture.client.delete_feature_preference("ann", "posts").await.expect("deleted");
-    let last = fixture
-        .client
-        .get_preference_changes(Some(&page.next), Duration::ZERO)
-        .await
-        .expect("answered");
-    assert_eq!(last.changes[0].kind, ChangeKind::Deleted);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_by_another_client_leaves_the_cache_once_the_feed_has_named_it() {
-    let fixture = Fixture::new().await;
-    fixture.set("ann", &daily("09:00")).await;
-    let start =
-        fixture.client.get_preference_changes(Some("now"), Duration::ZERO).await.expect("answered");
-    let time = async || {
-        fixture
-            .client
-            .get_user_preferences("ann")
-            .await
-            .expect("there")
-            .feature_as_json("posts")
-            .cloned()
-    };
-    assert_eq!(time().await, Some(daily("09:00")));
-    let other = client(&fixture.base, &fixture.key);
-    other.set_feature_preference("ann", "posts", &daily("10:00")).await.expect("stored");
-    assert_eq!(time().await, Some(daily("09:00")), "from the cache");
-    let page =
-        fixture.client.get_preference_changes(Some(&start.next), AT_ONCE).await.expect("answered");
-    assert_eq!(page.changes.len(), 1);
-    assert_eq!(time().await, Some(daily("10:00")));
-}
-
-#[tokio::test]
-async fn a_cursor_of_another_database_is_gone() {
-    let (one, other) = (Fixture::new().await, Fixture::new().await);
-    let foreign = other
-        .client
-        .get_preference_changes(Some("now"), Duration::ZERO)
-        .await
-        .expect("answered")
-        .next;
-    let error = one
-        .client
-        .get_preference_changes(Some(&foreign), Duration::from_secs(30))
-        .await
-        .expect_err("foreign");
-    assert!(matches!(error, ClientError::Gone { .. }), "{error:?}");
-    let nonsense = one
-        .client
-        .get_preference_changes(Some("nonsense"), Duration::ZERO)
-        .await
-        .expect_err("no cursor");
-    assert_eq!(nonsense.status().map(|status| status.as_u16()), Some(400));
-}
-
-#[tokio::test]
-async fn an_import_answers_a_result_a_line_and_stores_the_good_ones() {
-    let fixture = Fixture::new().await;
-    let lines = [
-        json!({"tenant_id": "ann", "feature_type": "posts",
-            "preference": daily("09:00")})
-        .to_string(),
-        json!({"tenant_id": "bob", "config_key": "feature_preferences",
-            "config_value": {"posts": daily("09:00")}})
-        .to_string(),
-        json!({"tenant_id": "eve", "feature_type": "posts",
-            "preference": daily("25:00")})
-        .to_string(),
-        "not json".into(),
-        json!({"tenant_id": "ann", "feature_type": "posts",
-            "preference": daily("09:00")})
-        .to_string(),
-    ];
-    let results = fixture
-        .client
-        .import(std::io::Cursor::new(lines.join("\n").into_bytes()))
-        .await
-        .expect("taken");
-    let results: Vec<_> = results.try_collect().await.expect("answered");
-    let told: Vec<(u64, ImportStatus)> =
-        results.iter().map(|line| (line.line, line.status)).collect();
-    assert_eq!(
-        told,
-        [
-            (1, ImportStatus::Stored),
-            (2, ImportStatus::Stored),
-            (3, ImportStatus::Refused),
-            (4, ImportStatus::Refused),
-            (5, ImportStatus::Unchanged)
-        ]
-    );
-    assert_eq!(results[2].tenant_id.as_ref().map(TenantId::as_str), Some("eve"));
-    assert_eq!(results[2].errors[0].pointer, "/preference/preferred_time");
-    assert!(results[3].detail.is_some() || !results[3].errors.is_empty());
-    assert_eq!(fixture.groups().await[0].1, 2);
-    let none = fixture.client.import(tokio::io::empty()).await.expect("taken");
-    assert_eq!(none.try_collect::<Vec<_>>().await.expect("answered").len(), 0);
-}
-
-#[tokio::test]
-async fn a_key_is_known_by_name_and_scopes_and_a_wrong_one_opens_nothing() {
-    let fixture = Fixture::new().await;
-    let info = fixture.client.verify_key(&fixture.key).await.expect("answered").expect("known");
-    assert_eq!(
-        (info.name.as_str(), info.scopes.as_slice()),
-        ("contract", ["admin".to_owned()].as_slice())
-    );
-    for wrong in ["hunter2", "", "two words", &fixture.key[1..]] {
-        assert_eq!(fixture.client.verify_key(wrong).await.expect("answered"), None, "{wrong:?}");
-    }
-    let stranger = client(&fixture.base, "hunter2");
-    let denied = stranger.get_frequency_groups("posts").await.expect_err("denied");
-    assert!(matches!(denied, ClientError::Denied { .. }), "{denied:?}");
-    assert!(!format!("{denied} {denied:?} {stranger:?}").contains("hunter2"));
-}
-
-#[tokio::test]
-async fn a_poll_that_waits_while_the_service_ends_is_answered_without_changes() {
-    let fixture = Fixture::new().await;
-    fixture.service.shutdown();
-    let began = Instant::now();
-    let page = fixture
-        .client
-        .get_preference_changes(Some("now"), Duration::from_secs(30))
-        .await
-        .expect("answered");
-    assert!(page.changes.is_empty());
-    assert!(began.elapsed() < AT_ONCE);
 }

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::program::{Ended, cohort};
+use crate::program::{Finished, cohort};
 use crate::serving::{PATIENCE, Up};
 
-fn demo(folder: &Path, arguments: &[&str]) -> Ended {
+fn demo(folder: &Path, arguments: &[&str]) -> Finished {
     let folder = folder.to_str().expect("text");
     cohort(&[&["demo", "--json", "--dir", folder], arguments].concat(), "")
 }

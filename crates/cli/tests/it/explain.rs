@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::program::{Ended, cohort};
+use crate::program::{Finished, cohort};
 use crate::serving::Up;
 
 /// A job for the feature `posts` that runs daily at 09:00 where users say nothing else.
@@ -19,7 +19,7 @@ fn batch_config() -> Value {
     json!({"batch_processing_jobs": [job], "purposes": {"write": purpose}})
 }
 
-fn explain(data: &Path, tenant: &str, job: &str, at: &str) -> Ended {
+fn explain(data: &Path, tenant: &str, job: &str, at: &str) -> Finished {
     cohort(
         &[
             "explain",

@@ -5,11 +5,7 @@ use serde_json::{Value, json};
 use crate::program::cohort;
 
 /// Three users of one feature, two of whom want the same; the fourth line is wrong in two places.
-pub(crate) const LINES: &str = r#"{"tenant_id":"u1","config_key":"feature_preferences","config_value":{"posts":{"frequency":"daily","preferred_time":"09:00","timezone":"UTC"}}}
-{"tenant_id":"u2","feature_type":"posts","preference":{"frequency":"daily","preferred_time":"09:00","timezone":"UTC"}}
-{"tenant_id":"u3","feature_type":"posts","preference":{"frequency":"weekly"}}
-{"tenant_id":"u4","feature_type":"posts","preference":{"frequency":"daily","preferred_time":"25:00","timezone":"Europe/Atlantis"}}
-"#;
+pub(crate) const LINES: &str = include_str!("data/lines.jsonl");
 
 /// The groups that `cohort groups --json` prints, without their instants.
 pub(crate) fn groups(stdout: &str) -> Vec<Value> {

@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
+use crate::handler::serve;
 use crate::program::cohort;
 use crate::serving::Up;
 
@@ -49,9 +50,13 @@ fn json_lines() -> String {
     })
 }
 
-/// The same preferences; those with overrides span two lines.
+/// The columns of a preference.
+const FIELDS: [&str; 6] =
+    ["enabled", "frequency", "preferred_time", "preferred_day", "timezone", "template_overrides"];
+
+/// Returns the same preferences as CSV; those with overrides span two lines.
 fn csv() -> String {
-    let mut text = "tenant_id,feature_type,enabled,frequency,preferred_time,preferred_day,timezone,template_overrides\r\n".to_owned();
+    let mut text = format!("tenant_id,feature_type,{}\r\n", FIELDS.join(","));
     for user in 0..USERS {
         let preference = preference(user);
         let cell = |field: &str| match &preference[field] {
@@ -68,15 +73,7 @@ fn csv() -> String {
             }
             other => other.to_string(),
         };
-        let cells = [
-            "enabled",
-            "frequency",
-            "preferred_time",
-            "preferred_day",
-            "timezone",
-            "template_overrides",
-        ]
-        .map(cell);
+        let cells = FIELDS.map(cell);
         write!(text, "user{user},posts,{}\r\n", cells.join(","))
             .expect("a String takes everything");
     }
@@ -202,10 +199,7 @@ async fn serve_and_break_off() -> (String, Arc<Mutex<VecDeque<String>>>) {
     let router = Router::new()
         .route("/api/v1/preferences/import", post(import))
         .route("/api/v1/preferences/changes", get(position));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}/api/v1", listener.local_addr().expect("bound"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, sent)
+    (format!("http://{}/api/v1", serve(router).await), sent)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,10 @@
 //! `cohort apply`, `diff`, `jobs`, `schedules`, `pause` and `resume`, on a running `cohort up` and
 //! on the files of a folder.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::program::{Ended, cohort};
 use crate::serving::Up;
-
-/// A data folder, and batch configs beside it.
-struct Folder(TempDir);
+use crate::test_folder::TestFolder;
 
 fn job(id: &str) -> Value {
     json!({
@@ -29,55 +23,23 @@ fn config(jobs: &[Value]) -> Value {
     })
 }
 
-impl Folder {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("post.txt"), "for {{ tenant_id }}").expect("written");
-        Self(folder)
-    }
-
-    fn data(&self) -> PathBuf {
-        self.0.path().join("data")
-    }
-
-    /// Writes a batch config, and gives its path.
-    fn write(&self, name: &str, config: &Value) -> String {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, config.to_string()).expect("written");
-        text(&path).to_owned()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        cohort(&[arguments, &["--data", text(&self.data())]].concat(), "")
-    }
-
-    /// The lines that a command prints, which must succeed.
-    #[track_caller]
-    fn lines(&self, arguments: &[&str]) -> Vec<String> {
-        let ended = self.run(arguments);
-        assert_eq!(ended.code, 0, "{}", ended.stderr);
-        ended.stdout.lines().map(str::to_owned).collect()
-    }
-
-    #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        self.lines(&[arguments, &["--json"]].concat())
-            .iter()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect()
-    }
+fn folder() -> TestFolder {
+    let folder = TestFolder::new();
+    folder.write("post.txt", "for {{ tenant_id }}");
+    folder
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().expect("text")
+/// Writes a batch config, and returns its path.
+fn write(folder: &TestFolder, name: &str, config: &Value) -> String {
+    folder.write(name, &config.to_string())
 }
 
 /// Applies, compares and pauses, whoever holds the folder.
-fn walk_through_all_acts(folder: &Folder) {
-    let first = folder.write("first.json", &config(&[job("a"), job("b")]));
+fn walk_through_all_operations(folder: &TestFolder) {
+    let first = write(folder, "first.json", &config(&[job("a"), job("b")]));
     let mut changed = job("a");
     changed["priority"] = json!("high");
-    let second = folder.write("second.json", &config(&[changed]));
+    let second = write(folder, "second.json", &config(&[changed]));
 
     assert_eq!(
         folder.lines(&["apply", &first]),
@@ -114,8 +76,8 @@ fn walk_through_all_acts(folder: &Folder) {
 
 #[test]
 fn jobs_are_applied_compared_and_paused_on_a_folder_that_nobody_serves() {
-    let folder = Folder::new();
-    walk_through_all_acts(&folder);
+    let folder = folder();
+    walk_through_all_operations(&folder);
     for without_agent in [folder.run(&["schedules"]), folder.run(&["trigger", "a"])] {
         assert!(
             without_agent.code == 1 && without_agent.stderr.contains("no agent runs"),
@@ -127,7 +89,7 @@ fn jobs_are_applied_compared_and_paused_on_a_folder_that_nobody_serves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_applied_compared_and_paused_on_a_running_agent_and_are_in_force_at_once() {
-    let folder = Folder::new();
+    let folder = folder();
     let up = Up::start(&folder.data(), &[], &[]);
     assert_eq!(folder.lines(&["jobs"]), ["there is no job; `cohort apply FILE` makes some"]);
     up.rest()
@@ -136,7 +98,7 @@ async fn jobs_are_applied_compared_and_paused_on_a_running_agent_and_are_in_forc
             json!({"preferred_time": "10:00", "timezone": "UTC"}).to_string(),
         )
         .await;
-    walk_through_all_acts(&folder);
+    walk_through_all_operations(&folder);
     let schedules = folder.json(&["schedules", "--job", "a"]);
     assert_eq!(
         (schedules.len(), &schedules[0]["time_key"], &schedules[0]["members"]),
@@ -162,12 +124,13 @@ async fn jobs_are_applied_compared_and_paused_on_a_running_agent_and_are_in_forc
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apply_that_cannot_be_served_is_refused_whole_with_the_name_of_what_cannot() {
-    let folder = Folder::new();
+    let folder = folder();
     let mut lost = config(&[job("a")]);
     lost["purposes"]["write"]["template_file"] = json!("lost.txt");
-    let lost = folder.write("lost.json", &lost);
-    let nobody = folder.write("nobody.json", &json!([job("a")]));
-    let command = folder.write(
+    let lost = write(&folder, "lost.json", &lost);
+    let nobody = write(&folder, "nobody.json", &json!([job("a")]));
+    let command = write(
+        &folder,
         "command.json",
         &json!({"batch_processing_jobs": [],
                 "purposes": {"run": {"handler": "command", "argv": []}}}),
@@ -190,8 +153,8 @@ async fn an_apply_that_cannot_be_served_is_refused_whole_with_the_name_of_what_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_only_reads_sees_the_jobs_and_does_not_act_on_them() {
-    let folder = Folder::new();
-    let file = folder.write("first.json", &config(&[job("a")]));
+    let folder = folder();
+    let file = write(&folder, "first.json", &config(&[job("a")]));
     let up = Up::start(&folder.data(), &["--batch-config", &file], &[]);
     let made = folder.run(&["keys", "create", "reader", "--scope", "read"]);
     let reader = up.rest().with_key(made.stdout.trim());
@@ -218,18 +181,18 @@ async fn a_key_that_only_reads_sees_the_jobs_and_does_not_act_on_them() {
 
 #[test]
 fn a_restart_with_the_old_file_does_not_take_back_what_was_applied_since() {
-    let folder = Folder::new();
-    let file = folder.write("first.json", &config(&[job("a")]));
+    let folder = folder();
+    let file = write(&folder, "first.json", &config(&[job("a")]));
     Up::start(&folder.data(), &["--batch-config", &file], &[]).terminate();
-    let later = folder.write("later.json", &config(&[job("a"), job("b")]));
+    let later = write(&folder, "later.json", &config(&[job("a"), job("b")]));
     assert_eq!(folder.lines(&["apply", &later])[1], "job b created v1");
     let (ended, _took) = Up::start(&folder.data(), &["--batch-config", &file], &[]).terminate();
     assert!(ended.stderr.contains("applied since: those stay"), "{}", ended.stderr);
     assert_eq!(folder.json(&["jobs"]).len(), 2);
-    // Another file than at the last start is an act.
+    // A file that differs from the last start's is applied.
     let (ended, _took) = Up::start(
         &folder.data(),
-        &["--batch-config", &folder.write("third.json", &config(&[job("b")]))],
+        &["--batch-config", &write(&folder, "third.json", &config(&[job("b")]))],
         &[],
     )
     .terminate();

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-pub(crate) struct Ended {
+pub(crate) struct Finished {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -11,7 +11,7 @@ pub(crate) struct Ended {
 
 /// Runs the binary with these arguments and this standard input, in an environment that says
 /// nothing about Cohort.
-pub(crate) fn cohort(arguments: &[&str], input: &str) -> Ended {
+pub(crate) fn cohort(arguments: &[&str], input: &str) -> Finished {
     cohort_with(arguments, &[], input)
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn cohort_with(
     arguments: &[&str],
     environment: &[(String, String)],
     input: &str,
-) -> Ended {
+) -> Finished {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cohort"))
         .args(arguments)
         .env_clear()
@@ -36,7 +36,7 @@ pub(crate) fn cohort_with(
     let output = child.wait_with_output().expect("it ends");
     // A program that refuses its arguments does not read; only its answer counts.
     drop(writing.join().expect("no panic"));
-    Ended {
+    Finished {
         code: output.status.code().unwrap_or_else(|| {
             panic!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))
         }),

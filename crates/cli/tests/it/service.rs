@@ -7,10 +7,12 @@ use std::sync::Arc;
 use cohort_config_service::{ConfigService, ConfigServiceOptions, Scope};
 use cohort_preferences::Clock;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::folder::{LINES, groups, groups_of_lines};
-use crate::program::{Ended, cohort_with};
+use crate::handler::serve as serve_routes;
+use crate::program::{Finished, cohort, cohort_with};
+use crate::serving::Up;
 
 struct AtTheEpoch;
 
@@ -25,14 +27,10 @@ async fn serve(folder: &Path) -> (String, String) {
     let options = ConfigServiceOptions::sqlite(folder.join("config.db"), Arc::new(AtTheEpoch));
     let service = ConfigService::open(options).await.expect("opened");
     let key = service.create_key("test", Scope::Admin).await.expect("made");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    let router = service.router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address.to_string(), key)
+    (serve_routes(service.router()).await.to_string(), key)
 }
 
-async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &'static str) -> Ended {
+async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &'static str) -> Finished {
     let own = |text: &&str| (*text).to_owned();
     let arguments: Vec<String> = arguments.iter().map(own).collect();
     let environment: Vec<(String, String)> =
@@ -103,4 +101,30 @@ async fn a_refused_key_and_a_service_that_is_away_say_what_to_do() {
         run(&["groups", "--feature", "posts", "--url", "http://127.0.0.1:1/api/v1"], &[], "").await;
     assert_eq!(away.code, 1);
     assert!(away.stderr.contains("is it running?"), "{}", away.stderr);
+}
+
+#[tokio::test]
+async fn an_import_into_a_running_service_stores_the_good_lines_and_ends_with_2() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let up = Up::start(folder.path(), &[], &[]);
+    let data = folder.path().to_str().expect("text").to_owned();
+    let lines = format!("{LINES}not json\n\n");
+    let ended = cohort(&["import", "-", "--data", &data, "--json"], &lines);
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    let summary: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!((&summary["stored"], &summary["refused"]), (&json!(3), &json!(2)), "{summary}");
+    for place in
+        ["line 4: /preference/preferred_time: ", "line 4: /preference/timezone: ", "line 5: "]
+    {
+        assert!(ended.stderr.contains(place), "{}", ended.stderr);
+    }
+    let rest = up.rest();
+    for (tenant, status) in [("u1", 200), ("u2", 200), ("u3", 200), ("u4", 404)] {
+        assert_eq!(
+            rest.get(&format!("/tenants/{tenant}/preferences/posts")).await.status,
+            status,
+            "{tenant}"
+        );
+    }
+    up.terminate();
 }

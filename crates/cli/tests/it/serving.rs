@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use cohort_config_client::ConfigDatabaseClient;
 use serde_json::Value;
 
-use crate::program::Ended;
+use crate::program::Finished;
 
 /// Far longer than anything takes that does not hang.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -132,7 +132,7 @@ impl Up {
     }
 
     /// Asks it to end, and says how it did and after how long.
-    pub(crate) fn terminate(self) -> (Ended, Duration) {
+    pub(crate) fn terminate(self) -> (Finished, Duration) {
         self.ask_to_end();
         self.ended()
     }
@@ -147,13 +147,13 @@ impl Up {
     }
 
     /// Waits until it has ended, and says how it did and after how long.
-    pub(crate) fn ended(mut self) -> (Ended, Duration) {
+    pub(crate) fn ended(mut self) -> (Finished, Duration) {
         let asked = Instant::now();
         while self.next_line().is_some() {}
         let status = self.child.wait().expect("it has ended");
         let took = asked.elapsed();
         let code = status.code().unwrap_or_else(|| panic!("{status}"));
-        (Ended { code, stdout: std::mem::take(&mut self.stdout), stderr: self.all_logs() }, took)
+        (Finished { code, stdout: std::mem::take(&mut self.stdout), stderr: self.all_logs() }, took)
     }
 }
 

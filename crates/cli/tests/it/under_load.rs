@@ -15,16 +15,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-use crate::kill::{Folder, text};
+use crate::due_folder::{AT_ONCE, Folder, text};
+use crate::handler::{Arrivals, InFlight, serve_work};
 use crate::serving::{Rest, Up};
 
 /// Users whose work kills whoever calls for it, in chunks apart.
@@ -32,9 +33,6 @@ const POISON: [&str; 2] = ["user-0100", "user-0377"];
 
 /// Three deaths split the chunk of such a user, three more are the user's own (D5).
 const MOST_DEATHS: usize = 6;
-
-/// In flight at most: the default.
-const AT_ONCE: usize = 25;
 
 /// What a 429 asks for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -72,20 +70,16 @@ struct Call {
 struct Endpoint {
     life: AtomicUsize,
     calls: Mutex<Vec<Call>>,
-    arrived: watch::Sender<usize>,
+    arrivals: Arrivals,
     /// Somebody has called for a user who is poison.
     struck: Notify,
-    open: AtomicUsize,
-    most_open: AtomicUsize,
+    in_flight: Arc<InFlight>,
 }
 
 impl Endpoint {
     async fn serve() -> (Arc<Self>, String) {
         let endpoint = Arc::new(Self::default());
-        let router = Router::new().route("/work", post(answer)).with_state(Arc::clone(&endpoint));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/work", listener.local_addr().expect("bound"));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = serve_work(post(answer).with_state(Arc::clone(&endpoint))).await;
         (endpoint, url)
     }
 
@@ -95,21 +89,9 @@ impl Endpoint {
         let _late = self.struck.notified().now_or_never();
     }
 
-    /// Waits until this many more calls have come, or there is nothing left to call.
+    /// Waits until this many more calls have come.
     async fn until_called(&self, more: usize) {
-        let mut arrived = self.arrived.subscribe();
-        let goal = *arrived.borrow() + more;
-        let called = tokio::time::timeout(PATIENCE, arrived.wait_for(|calls| *calls >= goal)).await;
-        assert!(called.is_ok(), "{} of {goal} calls", *self.arrived.borrow());
-    }
-}
-
-/// Users that are called and not yet answered; also when the caller goes away.
-struct Open(Arc<Endpoint>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.arrivals.until(self.arrivals.so_far() + more, PATIENCE).await;
     }
 }
 
@@ -118,16 +100,14 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>, Json(event): Json<Value>)
     assert_eq!(users.len(), 1);
     let user = text(&users[0], "tenant_id");
     let is_poison = POISON.contains(&&*user);
-    let in_flight = endpoint.open.fetch_add(1, Ordering::SeqCst) + 1;
-    endpoint.most_open.fetch_max(in_flight, Ordering::SeqCst);
-    let open = Open(Arc::clone(&endpoint));
+    let open = endpoint.in_flight.begin(1);
     let place = {
         let mut calls = endpoint.calls.lock().expect("no panic holds it");
         let life = endpoint.life.load(Ordering::SeqCst);
         calls.push(Call { life, user, at: Instant::now(), said: Said::Nothing, said_at: None });
         calls.len() - 1
     };
-    endpoint.arrived.send_modify(|calls| *calls += 1);
+    endpoint.arrivals.count();
     if is_poison {
         endpoint.struck.notify_one();
         return std::future::pending().await;
@@ -306,7 +286,7 @@ fn check_poison(outcomes: &[Value], ends: &[End]) {
 }
 
 fn check_calls(endpoint: &Endpoint, done_before: &[BTreeSet<String>]) {
-    assert!(endpoint.most_open.load(Ordering::SeqCst) <= AT_ONCE, "too many users at once");
+    assert!(endpoint.in_flight.most() <= AT_ONCE, "too many users at once");
     let calls = endpoint.calls.lock().expect("no panic holds it");
     let mut last: BTreeMap<&str, &Call> = BTreeMap::new();
     for call in &*calls {

@@ -1,4 +1,4 @@
-//! What was due, held against what is on record (A1): by `cohort doctor`, and by `/metrics` of a
+//! What was due, compared with what is on record (A1): by `cohort doctor`, and by `/metrics` of a
 //! running agent.
 
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::program::{Ended, cohort};
+use crate::program::{Finished, cohort};
 use crate::serving::{PATIENCE, Up};
 
-fn doctor(data: &Path, arguments: &[&str]) -> Ended {
+fn doctor(data: &Path, arguments: &[&str]) -> Finished {
     cohort(&[&["doctor", "--data", data.to_str().expect("text")], arguments].concat(), "")
 }
 
 #[test]
-fn the_doctor_holds_what_was_due_against_the_record_and_names_what_is_gone() {
+fn the_doctor_compares_what_was_due_with_the_record_and_names_what_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("demo");
     let made = cohort(

@@ -6,15 +6,16 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use axum::Json;
 use axum::extract::State;
 use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
-use crate::program::{Ended, cohort};
+use crate::handler::{Arrivals, serve_work};
+use crate::program::cohort;
 use crate::serving::{PATIENCE, Rest, Up};
+use crate::test_folder::TestFolder;
 
 /// A handler that refuses whom it is told to, and answers when it is let.
 #[derive(Clone)]
@@ -22,7 +23,7 @@ struct Endpoint {
     refused: Arc<Mutex<HashSet<String>>>,
     /// One permit a call that may be answered.
     answers: Arc<Semaphore>,
-    called: watch::Sender<usize>,
+    arrivals: Arc<Arrivals>,
 }
 
 impl Endpoint {
@@ -31,17 +32,14 @@ impl Endpoint {
         let endpoint = Self {
             refused: Arc::default(),
             answers: Arc::new(Semaphore::new(0)),
-            called: watch::Sender::new(0),
+            arrivals: Arc::default(),
         };
-        let router = Router::new().route("/work", post(Self::work)).with_state(endpoint.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/work", listener.local_addr().expect("bound"));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = serve_work(post(Self::work).with_state(endpoint.clone())).await;
         (endpoint, url)
     }
 
     async fn work(State(endpoint): State<Self>, Json(event): Json<Value>) -> Json<Value> {
-        endpoint.called.send_modify(|calls| *calls += 1);
+        endpoint.arrivals.count();
         endpoint.answers.acquire().await.expect("never closed").forget();
         let refused = endpoint.refused.lock().expect("no panic").clone();
         let result = |user: &Value| match &user["tenant_id"] {
@@ -57,39 +55,25 @@ impl Endpoint {
     fn refuse(&self, names: &[&str]) {
         *self.refused.lock().expect("no panic") = names.iter().map(ToString::to_string).collect();
     }
-
-    async fn until_called(&self, calls: usize) {
-        let mut called = self.called.subscribe();
-        let reached = called.wait_for(|called| *called >= calls);
-        tokio::time::timeout(PATIENCE, reached)
-            .await
-            .expect("it is called")
-            .expect("the sender lives");
-    }
 }
 
 /// A served folder with one job and these users, who are due when it is triggered.
 struct Served {
     up: Up,
     endpoint: Endpoint,
-    folder: TempDir,
+    folder: TestFolder,
 }
 
 impl Served {
     async fn with_users(names: &[String]) -> Self {
         let (endpoint, url) = Endpoint::start().await;
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = TestFolder::new();
         let job = json!({"job_id": "a", "type": "individual_batch", "purpose_id": "write",
             "preference_based": true, "feature_type": "posts"});
         let batch = json!({"batch_processing_jobs": [job],
             "purposes": {"write": {"handler": "http", "url": url}}});
-        let file = folder.path().join("batch.json");
-        std::fs::write(&file, batch.to_string()).expect("written");
-        let up = Up::start(
-            &folder.path().join("data"),
-            &["--batch-config", file.to_str().expect("text")],
-            &[],
-        );
+        let file = folder.write("batch.json", &batch.to_string());
+        let up = Up::start(&folder.data(), &["--batch-config", &file], &[]);
         for name in names {
             let preference = json!({"frequency": "monthly", "preferred_day": 1,
                 "preferred_time": "00:00", "timezone": "UTC"});
@@ -100,28 +84,6 @@ impl Served {
             assert_eq!(put.status, 201, "{}", put.text);
         }
         Self { up, endpoint, folder }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().expect("text").to_owned()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        cohort(&[arguments, &["--data", &self.path("data")]].concat(), "")
-    }
-
-    /// The one line that a command prints, which must succeed.
-    #[track_caller]
-    fn line(&self, arguments: &[&str]) -> String {
-        let ended = self.run(arguments);
-        assert_eq!(
-            (ended.code, ended.stdout.lines().count()),
-            (0, 1),
-            "{} {}",
-            ended.stdout,
-            ended.stderr
-        );
-        ended.stdout.trim_end().to_owned()
     }
 
     fn rest(&self) -> Rest {
@@ -159,10 +121,10 @@ async fn a_dead_letter_is_seen_tried_again_by_error_and_followed_to_its_end() {
     let served = Served::with_users(&names(&["ann", "bob"])).await;
     served.endpoint.answers.add_permits(10);
     served.endpoint.refuse(&["bob"]);
-    served.line(&["trigger", "a"]);
+    served.folder.line(&["trigger", "a"]);
     let (told, place) = served.follow(None, 2).await;
     assert_eq!(told, ["ann succeeded", "bob failed"]);
-    let failed = served.run(&["outcomes", "--status", "failed"]).stdout;
+    let failed = served.folder.run(&["outcomes", "--status", "failed"]).stdout;
     assert!(
         failed.contains("bob")
             && failed.contains("rejected: no such account")
@@ -170,16 +132,16 @@ async fn a_dead_letter_is_seen_tried_again_by_error_and_followed_to_its_end() {
         "{failed}"
     );
 
-    let named = served.run(&["retry", "1", "--user", "ann", "--user", "bob"]);
+    let named = served.folder.run(&["retry", "1", "--user", "ann", "--user", "bob"]);
     assert!(
         named.code == 1 && named.stderr.contains("not failed as asked for: ann (succeeded)"),
         "{}",
         named.stderr
     );
-    assert_eq!(served.line(&["retry", "1", "--error", "timeout"]), "nobody has failed so");
+    assert_eq!(served.folder.line(&["retry", "1", "--error", "timeout"]), "nobody has failed so");
     served.endpoint.refuse(&[]);
     assert_eq!(
-        served.line(&[
+        served.folder.line(&[
             "retry",
             "--job",
             "a",
@@ -200,26 +162,26 @@ async fn a_dead_letter_is_seen_tried_again_by_error_and_followed_to_its_end() {
         .map(|attempt| attempt["status"].clone())
         .collect();
     assert_eq!(told, ["failed", "succeeded"]);
-    let shown = served.run(&["run", "show", "1", "--tenant", "bob"]).stdout;
+    let shown = served.folder.run(&["run", "show", "1", "--tenant", "bob"]).stdout;
     assert!(
         shown.contains("bob") && shown.contains("no such account") && !shown.contains("ann"),
         "{shown}"
     );
-    let lines = served.run(&["run", "show", "1", "--json"]).stdout;
+    let lines = served.folder.run(&["run", "show", "1", "--json"]).stdout;
     let lines: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!((&lines[0]["run"]["state"], lines.len()), (&json!("closed"), 1 + 3));
-    let ended = served.run(&["cancel", "1"]);
+    let ended = served.folder.run(&["cancel", "1"]);
     assert!(ended.code == 1 && ended.stderr.contains("run 1 was closed at 20"), "{}", ended.stderr);
-    let unknown = served.run(&["cancel", "99"]);
+    let unknown = served.folder.run(&["cancel", "99"]);
     assert!(
         unknown.code == 1 && unknown.stderr.contains("there is no run 99"),
         "{}",
         unknown.stderr
     );
 
-    let record = served.path("record.jsonl");
-    assert_eq!(served.line(&["export", &record, "--outcomes"]), "1 runs, 2 outcomes");
+    let record = served.folder.path("record.jsonl");
+    assert_eq!(served.folder.line(&["export", &record, "--outcomes"]), "1 runs, 2 outcomes");
     let lines = std::fs::read_to_string(record).expect("written");
     let lines: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -231,19 +193,19 @@ async fn a_dead_letter_is_seen_tried_again_by_error_and_followed_to_its_end() {
 async fn a_canceled_run_lets_open_calls_end_and_makes_no_more() {
     let users: Vec<String> = (0..40).map(|user| format!("u{user}")).collect();
     let served = Served::with_users(&users).await;
-    served.line(&["trigger", "a"]);
+    served.folder.line(&["trigger", "a"]);
     // As many as may be called at once.
-    served.endpoint.until_called(25).await;
-    assert!(served.line(&["cancel", "1"]).starts_with("run 1 is canceled since 20"));
+    served.endpoint.arrivals.until(25, PATIENCE).await;
+    assert!(served.folder.line(&["cancel", "1"]).starts_with("run 1 is canceled since 20"));
     assert!(
-        served.line(&["cancel", "1"]).starts_with("run 1 is canceled since 20"),
+        served.folder.line(&["cancel", "1"]).starts_with("run 1 is canceled since 20"),
         "once more is no fault"
     );
     served.endpoint.answers.add_permits(100);
     let (told, _place) = served.follow(None, 40).await;
     assert_eq!(told.iter().filter(|outcome| outcome.ends_with(" succeeded")).count(), 25);
     assert_eq!(told.iter().filter(|outcome| outcome.ends_with(" skipped")).count(), 15);
-    assert_eq!(*served.endpoint.called.borrow(), 25);
+    assert_eq!(served.endpoint.arrivals.so_far(), 25);
     let run = served.rest().get("/runs/1").await.json();
     assert_eq!(
         (&run["state"], &run["succeeded"], &run["skipped"]),
@@ -255,14 +217,14 @@ async fn a_canceled_run_lets_open_calls_end_and_makes_no_more() {
 async fn outcomes_are_followed_as_lines_from_the_oldest_on() {
     let served = Served::with_users(&names(&["ann"])).await;
     let mut follower = Command::new(env!("CARGO_BIN_EXE_cohort"))
-        .args(["outcomes", "--follow", "--from", "oldest", "--data", &served.path("data")])
+        .args(["outcomes", "--follow", "--from", "oldest", "--data", &served.folder.path("data")])
         .env_clear()
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary is built");
     served.endpoint.answers.add_permits(10);
-    served.line(&["trigger", "a"]);
+    served.folder.line(&["trigger", "a"]);
     let stdout = follower.stdout.take().expect("piped");
     let line = tokio::task::spawn_blocking(move || BufReader::new(stdout).lines().next());
     let line = tokio::time::timeout(PATIENCE, line)
@@ -300,7 +262,7 @@ async fn a_poll_that_waits_ends_when_the_service_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_keys_follow_and_do_not_act_and_wrong_requests_are_told_so() {
     let served = Served::with_users(&names(&["ann"])).await;
-    let made = served.run(&["keys", "create", "reader", "--scope", "read"]);
+    let made = served.folder.run(&["keys", "create", "reader", "--scope", "read"]);
     let reader = served.rest().with_key(made.stdout.trim());
     assert_eq!(reader.get("/outcomes/feed").await.status, 200);
     for path in ["/runs/1/cancel", "/runs/1/retry", "/jobs/a/retry"] {
