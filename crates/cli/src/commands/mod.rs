@@ -80,7 +80,7 @@ impl Command {
     /// only what goes wrong.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
-            Self::Up(_) | Self::ConfigService(_) => "info",
+            Self::Up(_) | Self::Agent(_) | Self::ConfigService(_) => "info",
             _ => "warn",
         }
     }

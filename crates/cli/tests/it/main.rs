@@ -19,6 +19,7 @@ mod import;
 mod jobs;
 mod kill;
 mod lives;
+mod logging;
 mod next;
 mod operate;
 mod operations;

@@ -97,6 +97,8 @@ impl AgentProcess {
             .arg(config)
             .env("CONFIG_SERVICE_URL", format!("http://{}{BASE}", stage.address()))
             .env("CONFIG_SERVICE_API_KEY", &stage.key)
+            // Standard error is that of the bench, which tells how its runs went.
+            .env("COHORT_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the agent")?;
