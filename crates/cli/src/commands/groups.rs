@@ -21,7 +21,7 @@ With --json each group is a line {"feature_type", "frequency", "time_key", "time
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Groups {
-    /// Of which feature
+    /// Which feature
     #[arg(long, value_name = "FEATURE")]
     feature: FeatureType,
     #[command(flatten)]

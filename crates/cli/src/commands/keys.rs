@@ -51,7 +51,7 @@ pub(crate) struct List {
 #[derive(Args)]
 #[command(after_help = CREATE_EXAMPLE)]
 pub(crate) struct Create {
-    /// Whose it is; stands in the history of what it writes
+    /// Whose key it is; the history of what it writes shows this name
     #[arg(value_name = "NAME")]
     name: String,
     /// What it may do; may be given more than once

@@ -32,22 +32,22 @@ const WAIT: u64 = 25;
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Outcomes {
-    /// Of one job
+    /// Only of this job
     #[arg(long, value_name = "JOB")]
     job: Option<JobId>,
-    /// Of one user
+    /// Only of this user
     #[arg(long, value_name = "TENANT")]
     tenant: Option<TenantId>,
-    /// Of one run
+    /// Only of this run
     #[arg(long, value_name = "RUN")]
     run: Option<i64>,
-    /// With one status
+    /// Only with this status
     #[arg(long, value_name = "STATUS")]
     status: Option<Status>,
-    /// With one reason
+    /// Only with this reason
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// Whose error has this in it
+    /// Only where the error contains this
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
     /// Go on with outcomes as they are recorded, as lines of JSON
@@ -56,7 +56,7 @@ pub(crate) struct Outcomes {
     /// With --follow: from `oldest`, or from a cursor, instead of from now
     #[arg(long, value_name = "CURSOR", requires = "follow")]
     from: Option<String>,
-    /// At most so many [default: 50, with --json all]
+    /// At most this many [default: 50, with --json all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]

@@ -37,7 +37,7 @@ pub(crate) struct Retry {
     /// Only this user, who must have failed; may be given more than once
     #[arg(long, visible_alias = "tenant", value_name = "TENANT")]
     user: Vec<TenantId>,
-    /// Only those whose last error has this in it
+    /// Only those whose last error contains this
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
     /// Only those with this reason

@@ -21,10 +21,10 @@ With --json each run is a line {"id", "job_id", "feature_type", "frequency", "ti
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Runs {
-    /// Of one job
+    /// Only of this job
     #[arg(long, value_name = "JOB")]
     job: Option<JobId>,
-    /// At most so many
+    /// At most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     #[command(flatten)]

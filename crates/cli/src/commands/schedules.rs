@@ -21,10 +21,10 @@ With --json each schedule is a line {"job_id", "feature_type", "frequency", "tim
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Schedules {
-    /// Of one job
+    /// Only of this job
     #[arg(long, value_name = "JOB")]
     job: Option<JobId>,
-    /// At most so many
+    /// At most this many
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     limit: usize,
     #[command(flatten)]

@@ -76,8 +76,8 @@ fn write_sqlite(mut pages: mpsc::Receiver<Vec<Member>>) -> anyhow::Result<()> {
     let folder = tempfile::TempDir::new().context("cannot make a folder")?;
     let mut db = Connection::open(folder.path().join("bare.db"))?;
     db.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE outcome \
-        (number INTEGER PRIMARY KEY, key TEXT)",
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+         CREATE TABLE outcome (number INTEGER PRIMARY KEY, key TEXT)",
     )?;
     while let Some(members) = pages.blocking_recv() {
         let transaction = db.transaction()?;
@@ -97,8 +97,8 @@ async fn write_postgres(url: &str, mut pages: mpsc::Receiver<Vec<Member>>) -> an
     let db = connect(url).await?;
     let schema = format!("cohort_bench_bare_{}", std::process::id());
     db.batch_execute(&format!(
-        "CREATE SCHEMA {schema}; CREATE TABLE {schema}.outcome (number \
-        BIGINT PRIMARY KEY, key TEXT)"
+        "CREATE SCHEMA {schema}; \
+         CREATE TABLE {schema}.outcome (number BIGINT PRIMARY KEY, key TEXT)"
     ))
     .await?;
     let insert = db

@@ -42,9 +42,9 @@ pub(super) async fn write(
 
 async fn write_groups(client: &Client) -> Result<(), tokio_postgres::Error> {
     client.execute("INSERT INTO feature (feature_type) VALUES ($1)", &[&users::FEATURE]).await?;
-    let insert = "INSERT INTO stated_group (feature, frequency, time_key, timezone, count, since)
-                  SELECT (SELECT min(id) FROM feature), 'daily', number::text, '-', 0, 0 FROM \
-                  generate_series(1, $1::bigint) AS number";
+    let insert = "INSERT INTO stated_group (feature, frequency, time_key, timezone, count, since) \
+        SELECT (SELECT min(id) FROM feature), 'daily', number::text, '-', 0, 0 \
+        FROM generate_series(1, $1::bigint) AS number";
     client.execute(insert, &[&(users::GROUPS as i64)]).await?;
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) enum Database {
 pub(super) struct Scratch {
     /// Where the service finds it.
     pub(super) address: DatabaseAddress,
-    /// Holds the file of SQLite, and what else a run needs.
+    /// Holds the files of SQLite.
     pub(super) folder: TempDir,
 }
 
@@ -96,7 +96,7 @@ impl Database {
 }
 
 impl Scratch {
-    /// Opens it as `cohort up` does, but that this one sender may ask as often as it likes.
+    /// Opens it as `cohort up` does, but lets the one sender ask as often as it likes.
     pub(super) async fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<ConfigService> {
         let options = ConfigServiceOptions::new(self.address.clone(), clock);
         let options = ConfigServiceOptions { requests_per_second: None, ..options };

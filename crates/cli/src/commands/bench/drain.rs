@@ -32,10 +32,11 @@ row for each user, by nothing else), ratio_to_bare, first_call_p99 (from the ins
 call of each group), call_p99 (to each user's call), peak_memory (of the whole process: service,
 agent and all). The clock of the run is set to three seconds before the instant."#;
 
-/// When they are due in the first run: a Monday. In the next it is a week later.
+/// When the users are due in the first run, a Monday; in each further run it is a week later.
 const FIRST_DUE: &str = "2026-12-07T09:00:00Z";
 
-/// Twelve weeks on, clocks are still to change; then groups of several zones part.
+/// The most runs before clocks change, after which groups of different zones are due at different
+/// instants.
 const MOST_RUNS: u64 = 12;
 
 /// How long before the instant the agent is at work.

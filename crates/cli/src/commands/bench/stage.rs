@@ -24,7 +24,7 @@ pub(super) struct Stage {
     pub(super) scratch: Scratch,
 }
 
-/// No handler is called in a bench of the Config Database.
+/// How many users may be called at once; the registry has no agent, so nobody is.
 const MOST_AT_ONCE: usize = 25;
 
 impl Stage {

@@ -69,7 +69,7 @@ pub(crate) struct Demo {
     /// How many days [default: to the end of the month]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=366))]
     days: Option<u16>,
-    /// Nobody moves
+    /// Leave everybody as they are: nobody moves from daily to weekly
     #[arg(long = "static")]
     is_static: bool,
 }

@@ -41,7 +41,7 @@ pub(super) struct Source {
     format: Format,
 }
 
-/// By what a file is known again.
+/// What identifies a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
     size: u64,
@@ -58,7 +58,7 @@ pub(super) struct Rest {
     pub(super) lines_before: u64,
     /// How many bytes of the source come before it.
     pub(super) offset: u64,
-    /// What is sent first: the header.
+    /// What is sent first: the header of CSV.
     header: Vec<u8>,
     input: Box<dyn AsyncRead + Send + Unpin>,
 }
@@ -113,7 +113,7 @@ impl Source {
         self.size.is_some()
     }
 
-    /// Returns by what the file is known again; `None` for a stream.
+    /// Returns what identifies the file; `None` for a stream.
     pub(super) fn fingerprint(&self) -> anyhow::Result<Option<Fingerprint>> {
         let (Some(path), Some(size)) = (&self.file, self.size) else { return Ok(None) };
         let mut beginning = Vec::new();

@@ -23,7 +23,7 @@ pub(super) struct Done {
     pub(super) line: u64,
     /// What became of the lines so far.
     pub(super) summary: Summary,
-    /// How long the report is with them.
+    /// How many bytes the report has by then.
     pub(super) report_bytes: u64,
     /// The feed's position when the import began; `None` if it may not be asked for, and then
     /// nothing is resumed.
