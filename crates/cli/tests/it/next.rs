@@ -80,3 +80,20 @@ fn wrong_usage_ends_with_2() {
         assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn a_duration_that_is_none_is_named_with_an_example() {
+    let create = ["keys", "create", "ci", "--scope", "read", "--expires-in", "2 months"];
+    for (arguments, part) in [
+        (&["doctor", "--since", "soon"][..], "such as 25s, 1h 30m or 400d, got \"soon\""),
+        (&["doctor", "--since=-1h"], "not negative, such as 12h"),
+        (&["doctor", "--since", "1y"], "expected days, such as 400d"),
+        (&create, "expected days, such as 400d"),
+        (&["tenants", "link", "ann", "--expires-in", "48"], "such as 25s"),
+        (&["up", "--data", "/nowhere", "--shutdown-grace=-1s"], "--shutdown-grace"),
+    ] {
+        let ended = cohort(arguments, "");
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(part), "{arguments:?}: {}", ended.stderr);
+    }
+}
