@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::error::{ConfigServiceError, Result};
 
+/// How queries name the zone of tenants that have none: the text of an `OwnZone` without a zone.
+pub(super) const NO_ZONE: &str = "-";
+
 /// Returns the instant of so many microseconds.
 pub(super) fn instant(micros: i64) -> Result<Timestamp> {
     Timestamp::from_microsecond(micros)

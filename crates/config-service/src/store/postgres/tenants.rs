@@ -12,7 +12,7 @@ use super::row::{self, FromRow};
 use super::tenant::profiles;
 use crate::cursor::Incarnation;
 use crate::error::Result;
-use crate::store::columns::{instant, name_or_number, tenant_id, zone};
+use crate::store::columns::{NO_ZONE, instant, name_or_number, tenant_id, zone};
 use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, TenantsQuery};
 use cohort_database::statement::{query, query_one};
 
@@ -188,7 +188,7 @@ async fn choose(
         let zones: Vec<String> =
             filter.timezones.iter().map(|zone| zone.text().to_owned()).collect();
         let zones = conditions.bind(zones);
-        conditions.only(format!("coalesce(timezone, '-') = ANY({zones})"));
+        conditions.only(format!("coalesce(timezone, '{NO_ZONE}') = ANY({zones})"));
     }
     if !filter.tenant_ids.is_empty() {
         let names: Vec<String> =

@@ -43,19 +43,29 @@ impl TenantColumns {
     }
 }
 
+columns! {
+    /// Where the columns of a label stand.
+    LabelColumns { name, value }
+}
+
 /// Reads the labels of tenants; the statement is prepared once for all of them.
-pub(super) struct LabelReader<'db>(CachedStatement<'db>);
+pub(super) struct LabelReader<'db> {
+    select: CachedStatement<'db>,
+    columns: LabelColumns,
+}
 
 impl<'db> LabelReader<'db> {
     /// Prepares the statement.
     pub(super) fn prepare(db: &'db Connection) -> Result<Self> {
-        Ok(Self(db.prepare_cached("SELECT name, value FROM tenant_label WHERE tenant = ?1")?))
+        let select = db.prepare_cached("SELECT name, value FROM tenant_label WHERE tenant = ?1")?;
+        Ok(Self { columns: LabelColumns::of(&select)?, select })
     }
 
     /// Returns the labels of the tenant of this number.
     fn of(&mut self, tenant: i64) -> Result<Labels> {
-        let label = |row: &Row<'_>| Ok((row.get("name")?, Value::String(row.get("value")?)));
-        let labels = self.0.query_map([tenant], label)?;
+        let LabelColumns { name, value } = self.columns;
+        let label = |row: &Row<'_>| Ok((row.get(name)?, Value::String(row.get(value)?)));
+        let labels = self.select.query_map([tenant], label)?;
         columns::labels(labels.collect::<Result<Map<String, Value>, _>>()?)
     }
 

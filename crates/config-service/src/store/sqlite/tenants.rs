@@ -7,11 +7,11 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::feed;
 use super::names::find_feature;
-use super::row::{self, FromRow};
+use super::row::{self, FromRow, columns};
 use super::tenant::{LabelReader, TenantColumns};
 use crate::cursor::Incarnation;
 use crate::error::Result;
-use crate::store::columns::{instant, name_or_number, zone};
+use crate::store::columns::{NO_ZONE, instant, name_or_number, zone};
 use crate::store::list::{ChosenPage, ChosenQuery, ChosenTenant, TenantSummary, TenantsQuery};
 
 /// The most tenants that are looked at for one page of those as of an instant.
@@ -121,7 +121,13 @@ pub(super) fn chosen(
              coalesce(erased_at > {as_of}, 0) AS is_erased
          FROM {from} WHERE {wanted} ORDER BY tenant.id LIMIT {limit}"
     );
-    let tenants = row::query(db, &sql, params_from_iter(conditions.values))?;
+    let mut select = db.prepare_cached(&sql)?;
+    let columns = ChosenColumns::of(&select)?;
+    let mut rows = select.query(params_from_iter(conditions.values))?;
+    let mut tenants = Vec::new();
+    while let Some(row) = rows.next()? {
+        tenants.push(columns.tenant(row)?);
+    }
     let position = incarnation.position(feed::newest(db)?);
     let mut page = ChosenPage::of(asked, tenants, last_look, newest_number(db)?, position);
     if page.is_counted(asked) {
@@ -135,14 +141,19 @@ fn newest_number(db: &Connection) -> Result<u64> {
     Ok(select.query_row([], |row| row.get::<_, i64>("newest"))? as u64)
 }
 
-impl FromRow for ChosenTenant {
-    fn from_row(row: &Row<'_>) -> Result<Self> {
-        let number: i64 = row.get("id")?;
-        Ok(Self {
+columns! {
+    /// Where the columns of a tenant stand in a list as of an instant.
+    ChosenColumns { id, tenant_id, created_at, is_erased }
+}
+
+impl ChosenColumns {
+    fn tenant(&self, row: &Row<'_>) -> Result<ChosenTenant> {
+        let number: i64 = row.get(self.id)?;
+        Ok(ChosenTenant {
             number: number as u64,
-            tenant_id: name_or_number(row.get("tenant_id")?, number),
-            since: instant(row.get("created_at")?)?,
-            is_erased: row.get("is_erased")?,
+            tenant_id: name_or_number(row.get(self.tenant_id)?, number),
+            since: instant(row.get(self.created_at)?)?,
+            is_erased: row.get(self.is_erased)?,
         })
     }
 }
@@ -186,8 +197,9 @@ fn choose(
     }
     if !filter.timezones.is_empty() {
         let zones = conditions.bind(json_list(filter.timezones.iter().map(OwnZone::text)));
-        conditions
-            .only(format!("coalesce(timezone, '-') IN (SELECT value FROM json_each({zones}))"));
+        conditions.only(format!(
+            "coalesce(timezone, '{NO_ZONE}') IN (SELECT value FROM json_each({zones}))"
+        ));
     }
     if !filter.tenant_ids.is_empty() {
         let names = conditions.bind(json_list(filter.tenant_ids.iter().map(TenantId::as_str)));
