@@ -1,5 +1,5 @@
-//! Who may ask: the Config Database knows the keys, and the agent remembers for five seconds what it
-//! said of one (W4).
+//! Who may ask: the Config Database knows the keys, and the agent remembers for five seconds what
+//! it said of one (W4).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -55,8 +55,8 @@ impl FromRef<ApiState> for JobRegistry {
     }
 }
 
-/// Returns the routes of the agent. Each needs a key that `keys` knows; operations need one that may
-/// do everything (W4).
+/// Returns the routes of the agent. Each needs a key that `keys` knows; operations need one that
+/// may do everything (W4).
 pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
     let operations = Router::new()
         .route("/batch-config", put(batch_config::apply))

@@ -80,3 +80,32 @@ async fn retry(registry: &JobRegistry, runs: RetriedRuns, body: RetryBody) -> Re
 fn wrong_body(detail: impl Into<String>) -> Problem {
     Problem::unprocessable("The body is wrong", detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_body_and_an_empty_object_mean_everybody_who_failed() {
+        for text in ["", " \n", "{}"] {
+            let body = RetryBody::parse(text).expect("a body");
+            assert!(body.tenants.is_empty() && body.reason.is_none() && body.error.is_none());
+            assert!(body.since.is_none() && !body.new_key);
+        }
+    }
+
+    #[test]
+    fn a_wrong_body_is_refused_and_the_problem_names_the_field() {
+        let too_many = json!({"tenants": vec!["u"; MOST_TENANTS + 1]}).to_string();
+        for (text, field) in [
+            (too_many.as_str(), "tenants"),
+            (r#"{"reason": "bored"}"#, "bored"),
+            (r#"{"tenant": "u"}"#, "tenant"),
+        ] {
+            let problem = RetryBody::parse(text).err().expect("refused");
+            assert!(format!("{problem:?}").contains(field), "{problem:?}");
+        }
+    }
+}

@@ -68,3 +68,23 @@ fn read_cursor(text: &str) -> Option<ScheduleKey> {
 fn wrong_cursor() -> Problem {
     Problem::wrong_query("cursor: expected one that an earlier page gave")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_names_the_job_and_the_group_that_a_page_ended_with() {
+        let key = read_cursor("write_posts|weekly|monday:09:00|Europe/Berlin").expect("a cursor");
+        assert_eq!(key.job_id.as_str(), "write_posts");
+        assert_eq!(key.group.to_string(), "weekly:monday:09:00 Europe/Berlin");
+    }
+
+    #[test]
+    fn what_no_page_gave_is_no_cursor() {
+        for wrong in ["", "j|daily|09:00", "j|daily|09:00|UTC|", "j|daily|25:00|UTC", "j|daily|9|x"]
+        {
+            assert!(read_cursor(wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -5,8 +5,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
-/// Handles a request in a span of its own, with the route and not the path: ids of users stay out of
-/// logs.
+/// Handles a request in a span of its own, with the route and not the path: ids of users stay out
+/// of logs.
 pub(super) async fn in_span(path: MatchedPath, request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", method = %request.method(), path = path.as_str());
     async {

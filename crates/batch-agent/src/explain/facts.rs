@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::choose::{Chosen, choose};
 use super::moment::Moment;
-use super::timeline::{StatedPreference, Timeline};
+use super::timeline::Timeline;
 use crate::clock::saturating_add;
 use crate::evidence::{Evidence, EvidenceError};
 use crate::jobs::JobHistory;
@@ -87,11 +87,9 @@ impl UserFacts {
         let defaults = DefaultsInTime::of(&history_of_job.defaults(), &defaults);
         let timeline = Timeline::of(job, &defaults, &history);
         let chosen = choose(*asked, &timeline, own_zone(&history).as_ref());
-        let is_static = timeline.at(chosen.at.min(*now)).stated == StatedPreference::Irrelevant;
-        let is_selected = if is_static {
-            Some(is_selected(evidence, job, tenant_id, chosen.at.min(*now)).await?)
-        } else {
-            None
+        let is_selected = match job.schedule {
+            Some(_) => Some(is_selected(evidence, job, tenant_id, chosen.at.min(*now)).await?),
+            None => None,
         };
         let place = place(evidence, job_id, number, &chosen).await?;
         let run = match chosen.named() {

@@ -25,8 +25,8 @@ pub struct DefinitionChange {
     pub document: Option<Value>,
 }
 
-/// The changes that make what is stored what is wanted. Jobs that are not wanted are removed, and so
-/// are purposes if the documents speak of purposes at all.
+/// The changes that make what is stored what is wanted. Jobs that are not wanted are removed, and
+/// so are purposes if the documents speak of purposes at all.
 pub(super) fn plan(stored: &StoredDefinitions, wanted: &BatchDocuments) -> Vec<DefinitionChange> {
     let jobs = wanted.jobs.iter().map(|(id, document)| (id.as_str(), document));
     let mut changes = changes_of(DefinitionKind::Job, stored, jobs.collect());

@@ -1,5 +1,5 @@
-//! Every due occurrence is accounted for (A1): what the check finds where nothing is wrong, and where
-//! something was planted.
+//! Every due occurrence is accounted for (A1): what the check finds where nothing is wrong, and
+//! where something was planted.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

@@ -23,10 +23,13 @@
 //! - a canceled run is not asked for once more when a call may begin:
 //!   `operations::cancel::of_a_canceled_run_those_in_flight_end_honestly_and_nobody_else_is_called`
 //! - members of a canceled run who were never read are not counted:
-//!   `operations::cancel::members_who_were_never_read_count_as_skipped_and_a_second_cancel_changes_nothing`
-//! - a requeue does not look at the status: `operations::chosen::of_two_who_requeue_at_once_one_does`
+//!   `members_who_were_never_read_count_as_skipped_and_a_second_cancel_changes_nothing` of
+//!   `operations::cancel`
+//! - a requeue does not look at the status:
+//!   `operations::chosen::of_two_who_requeue_at_once_one_does`
 //! - deadline, or retries, of a requeue count from the occurrence:
-//!   `operations::requeue::a_requeue_has_retries_and_a_deadline_of_its_own_and_every_attempt_is_listed`
+//!   `a_requeue_has_retries_and_a_deadline_of_its_own_and_every_attempt_is_listed` of
+//!   `operations::requeue`
 //! - requeued runs count in full for F10:
 //!   `operations::requeue::todays_run_of_a_user_waits_for_a_requeue_and_is_not_skipped_for_several`
 //! - a requeue forgets the failure:

@@ -4,13 +4,15 @@
 //! agent gives its claims back only if it is stopped, so that a dropped one leaves them as a killed
 //! process does.
 //!
-//! - a death is not counted: `one_poison_user_a_chunk_fails_alone_and_all_others_succeed`,
-//!   `who_is_merely_near_when_an_agent_dies_again_and_again_is_not_to_blame`: there is no end
+//! These bugs were planted, one after another, to see that the tests can fail:
+//!
+//! - a death is not counted: `one_poison_user_a_chunk_fails_alone_and_all_others_succeed` and
+//!   `who_is_merely_near_when_an_agent_dies_again_and_again_is_not_to_blame` never end
 //! - several suspects are claimed at once:
 //!   `one_poison_user_a_chunk_fails_alone_and_all_others_succeed`
-//! - a chunk is not split: the first three: who shares its chunk fails too
-//! - work that is given back counts as a death:
-//!   `agents_that_give_their_work_back_make_nobody_a_suspect`
+//! - a chunk is not split: the first three are red, since whoever shares the chunk fails too
+//! - work that is handed back counts as a death:
+//!   `agents_that_hand_their_work_back_make_nobody_a_suspect`
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +26,7 @@ use crate::stage::{Stage, instant};
 
 const END: &str = "2026-12-01T20:00:00Z";
 
-/// Starts one agent after the other, each until somebody kills it. Returns how many were killed
+/// Starts one agent after another, each until somebody kills it. Returns how many were killed
 /// before one came to the end.
 async fn live_and_die(stage: &Stage, most: usize) -> usize {
     for deaths in 0..=most {

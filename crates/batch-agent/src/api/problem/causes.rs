@@ -83,3 +83,32 @@ fn in_full(error: &RegistryError) -> String {
     let causes = causes.map(ToString::to_string);
     std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    fn status(error: impl Into<Problem>) -> u16 {
+        error.into().into_response().status().as_u16()
+    }
+
+    #[test]
+    fn each_error_has_its_status_wherever_it_comes_through() {
+        assert_eq!(status(LedgerError::NoSuchRun(RunId(7))), 404);
+        assert_eq!(status(RegistryError::Ledger(LedgerError::NoSuchRun(RunId(7)))), 404);
+        assert_eq!(status(EvidenceError::Ledger(LedgerError::CursorGone)), 410);
+        assert_eq!(status(LedgerError::RunIsBeingCanceled(RunId(7))), 409);
+        assert_eq!(status(LedgerError::Corrupt("a row".into())), 503);
+        assert_eq!(status(SourceError::Unavailable("away".into())), 503);
+        assert_eq!(status(RegistryError::NotFailed("u (succeeded)".into())), 409);
+        assert_eq!(status(RegistryError::NoAgent), 503);
+    }
+
+    #[test]
+    fn an_error_in_full_tells_its_causes() {
+        let error = RegistryError::Ledger(LedgerError::NoSuchRun(RunId(7)));
+        assert_eq!(in_full(&error), format!("{error}: {}", LedgerError::NoSuchRun(RunId(7))));
+    }
+}

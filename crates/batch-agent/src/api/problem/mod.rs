@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 
 /// Why a request is refused, or cannot be served.
+#[derive(Debug)]
 pub(super) struct Problem(Box<ProblemDetails>);
 
 /// What a route returns.

@@ -2,7 +2,7 @@
 //! with its preference group. Pure.
 //!
 //! ```text
-//! history of the user   nothing │ version 1: daily 09:00   │ version 2: off │ version 3: daily 10:00
+//! history of the user   nothing │ version 1: daily 09:00   │ version 2: off │ version 3: 10:00
 //! defaults of the job                   first │ others
 //!                               ▼             ▼
 //! intervals             –       │ 09:00 UTC   │ 09:00 Rome │ (off)          │ 10:00 Rome

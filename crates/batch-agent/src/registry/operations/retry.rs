@@ -53,7 +53,8 @@ pub struct Retried {
 }
 
 impl JobRegistry {
-    /// Requeues users who failed. A user who fails again after this began is not requeued once more.
+    /// Requeues users who failed. A user who fails again after this began is not requeued once
+    /// more.
     ///
     /// # Errors
     /// [`RegistryError::NotFailed`] if one of the users named has not failed; then nobody is

@@ -10,8 +10,7 @@ use super::{apply, config, job, one_job, told, told_runs};
 use crate::stage::Stage;
 
 #[tokio::test]
-async fn an_agent_that_cannot_serve_what_was_applied_says_so_at_its_start_and_leaves_it_out_while_it_runs()
- {
+async fn what_an_agent_cannot_serve_it_refuses_at_its_start_and_leaves_out_while_it_runs() {
     let stage = Stage::with_daily_users(2, &json!({}));
     apply(&stage, &one_job(&json!({"chunk_size": 5}))).await;
     let agent = stage.agent_of(stage.stored_builder().max_concurrent_items(5)).await;

@@ -1,4 +1,5 @@
-//! What the scenarios are made of: a stage about one job and the user `u`, and an explanation of it.
+//! What the scenarios are made of: a stage about one job and the user `u`, and an explanation of
+//! it.
 
 use cohort_batch_agent::{Explainer, Explanation, StepName};
 use cohort_preferences::BatchDocuments;
