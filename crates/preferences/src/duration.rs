@@ -5,12 +5,14 @@
 //! a week has 7 days. Months and years are refused, because they are not always equally long.
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// A text that is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
     /// The text is not a number with a unit, or the duration is too long to be represented.
-    #[error("expected a duration such as 25s, 1h 30m or 400d, got {0:?}")]
+    #[error("expected a duration such as 25s, 12h or 400d, got {0:?}")]
     Malformed(String),
     /// The duration is below zero.
     #[error("expected a duration that is not negative, such as 12h, got {0:?}")]
@@ -33,6 +35,13 @@ pub fn parse_duration(text: &str) -> Result<SignedDuration, InvalidDuration> {
         return Err(InvalidDuration::Negative(text.into()));
     }
     Ok(duration)
+}
+
+/// Reads a field that holds a duration as text; for `#[serde(deserialize_with)]`.
+pub fn deserialize_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SignedDuration>, D::Error> {
+    parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
 fn parse_days(text: &str) -> Result<SignedDuration, InvalidDuration> {
@@ -117,7 +126,7 @@ mod tests {
         }
         assert_eq!(
             malformed("soon").to_string(),
-            "expected a duration such as 25s, 1h 30m or 400d, got \"soon\""
+            "expected a duration such as 25s, 12h or 400d, got \"soon\""
         );
     }
 }

@@ -54,7 +54,7 @@ pub use cron::{Cron, CronError};
 pub use day::{Day, DayError, MonthDay, Weekdays};
 pub use defaults::{Defaults, UnresolvedGroup};
 pub use document::{DocumentError, FEATURE_PREFERENCES, PreferenceDocument};
-pub use duration::{InvalidDuration, parse_duration};
+pub use duration::{InvalidDuration, deserialize_duration, parse_duration};
 pub use feature::{DefaultPreferences, FeatureDefaults, FeatureDefinition};
 pub use frequency::{Frequency, FrequencyError};
 pub use group::{GroupError, PreferenceGroup, StatedGroup};

@@ -85,7 +85,7 @@ fn wrong_usage_ends_with_2() {
 fn a_duration_that_is_none_is_named_with_an_example() {
     let create = ["keys", "create", "ci", "--scope", "read", "--expires-in", "2 months"];
     for (arguments, part) in [
-        (&["doctor", "--since", "soon"][..], "such as 25s, 1h 30m or 400d, got \"soon\""),
+        (&["doctor", "--since", "soon"][..], "such as 25s, 12h or 400d, got \"soon\""),
         (&["doctor", "--since=-1h"], "not negative, such as 12h"),
         (&["doctor", "--since", "1y"], "expected days, such as 400d"),
         (&create, "expected days, such as 400d"),

@@ -90,7 +90,7 @@ fn a_wrong_batch_config_ends_up_with_2_and_names_file_and_line() {
         (
             "\"posts\",",
             "\"posts\", \"catchup_window\": \"soon\",",
-            &["batch.json: line 7, column ", "such as \"12h\""],
+            &["batch.json: line 7, column ", "such as 25s, 12h or 400d, got"],
         ),
         (
             "\"template_file\"",

@@ -5,8 +5,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::choices::{Enroll, JobType, Misfire, OncePer, Priority};
-use super::field::{given, optional_duration, preference};
+use super::field::{given, preference};
 use super::job::{Job, MOST_USERS_A_CHUNK};
+use crate::duration::deserialize_duration;
 use crate::id::{FeatureType, JobId, PurposeId};
 use crate::labels::LabelName;
 use crate::preference::Preference;
@@ -44,9 +45,9 @@ struct JobDocument {
     retry_failed: bool,
     #[serde(default, deserialize_with = "given")]
     max_retries: Option<u32>,
-    #[serde(default, deserialize_with = "optional_duration")]
+    #[serde(default, deserialize_with = "deserialize_duration")]
     deadline: Option<SignedDuration>,
-    #[serde(default, deserialize_with = "optional_duration")]
+    #[serde(default, deserialize_with = "deserialize_duration")]
     catchup_window: Option<SignedDuration>,
     #[serde(default)]
     misfire: Misfire,

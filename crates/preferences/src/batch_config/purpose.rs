@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::field::{at_least_one, given, optional_duration};
+use super::field::{at_least_one, given};
+use crate::duration::deserialize_duration;
 
 /// A handler, and the limits that hold for all its calls.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,7 +46,7 @@ pub struct HttpPurpose {
     #[serde(default, deserialize_with = "given")]
     pub secret_env: Option<String>,
     /// How long a call may take; 30 s if not given.
-    #[serde(default, deserialize_with = "optional_duration")]
+    #[serde(default, deserialize_with = "deserialize_duration")]
     pub timeout: Option<SignedDuration>,
     /// Users at once; as many as the agent allows if not given.
     #[serde(default, deserialize_with = "at_least_one")]

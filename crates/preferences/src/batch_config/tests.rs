@@ -47,7 +47,7 @@ fn a_wrong_value_is_named_with_its_line() {
     assert!(error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"urgent\"")).starts_with("line 7"));
     assert!(
         error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"deadline\": \"soon\""))
-            .contains("such as \"12h\"")
+            .contains("such as 25s, 12h or 400d")
     );
     assert!(
         error(&OF_THE_SPECIFICATION.replace("\"high\"", "\"high\", \"chunk_size\": 26"))

@@ -1,9 +1,10 @@
 //! Limits of what users may choose, as they are stated.
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::hours::HoursOfDay;
+use crate::duration::parse_duration;
 use crate::frequency::Frequency;
 use crate::reader::Reader;
 use crate::time_of_day::MINUTES_A_DAY;
@@ -30,11 +31,9 @@ impl Limits {
                 "a list of hourly, daily, weekly, biweekly, monthly, cron",
                 read_frequencies,
             ),
-            least_interval: reader.typed(
-                "least_interval",
-                "a duration such as \"24h\"",
-                read_duration,
-            ),
+            least_interval: reader.typed("least_interval", "a duration such as \"24h\"", |value| {
+                parse_duration(value.as_str()?).ok()
+            }),
             slot_minutes: reader.typed(
                 "slot_minutes",
                 "minutes that divide a day, such as 15",
@@ -74,14 +73,6 @@ fn read_frequencies(value: &Value) -> Option<Vec<Frequency>> {
     allowed.sort();
     allowed.dedup();
     Some(allowed)
-}
-
-/// A duration as text, such as `24h` or `2 weeks` (jiff's friendly format); a day is 24 hours.
-fn read_duration(value: &Value) -> Option<SignedDuration> {
-    let span: Span = value.as_str()?.parse().ok()?;
-    span.to_duration(SpanRelativeTo::days_are_24_hours())
-        .ok()
-        .filter(|duration| !duration.is_negative())
 }
 
 /// Slots divide the day, so that they begin anew at each midnight.
