@@ -119,7 +119,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Returns the number of the newest change, or 0 if there is none.
     async fn newest_change(&self) -> Result<i64>;
 
-    /// Returns the number up to which changes may have been removed; behind it the feed is complete.
+    /// Returns the number up to which changes may have been removed; the feed is complete behind
+    /// it.
     async fn oldest_kept(&self) -> Result<i64>;
 
     /// Returns at most `limit` changes that follow the one of number `after`. Fails with

@@ -26,7 +26,10 @@ async fn a_change_says_who_left_and_joined_what() {
         )
         .await;
     let feed = fixture.feed().await;
-    let group = |frequency: &str, time_key: &str| json!({"frequency": frequency, "time_key": time_key, "timezone": "-"});
+    let group = |frequency: &str, time_key: &str| {
+        let timezone = "-";
+        json!({"frequency": frequency, "time_key": time_key, "timezone": timezone})
+    };
     assert_eq!((&feed[0]["left"], &feed[0]["joined"]), (&json!(null), &group("daily", "09:00")));
     assert_eq!(
         (&feed[1]["left"], &feed[1]["joined"]),

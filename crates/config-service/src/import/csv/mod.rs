@@ -11,9 +11,10 @@
 //! | `template_overrides` | a JSON object |
 //! | the others | as in JSON |
 //!
-//! A list of weekdays has `|` between them: `monday|friday`. A list of one has it behind: `monday|`
-//! is not `monday`, so that what was exported says the same when it is imported. The other fields of a preference (`anchor_date`, `cron`, `snoozed_until`,
-//! `skip_next`) have no column.
+//! A list of weekdays has `|` between them, as in `monday|friday`. A list of one has it behind:
+//! `monday|` is not `monday`, so that what was exported says the same when it is imported. The
+//! other fields of a preference (`anchor_date`, `cron`, `snoozed_until`, `skip_next`) have no
+//! column.
 
 mod cell;
 mod columns;

@@ -33,8 +33,8 @@ pub(super) fn query_opt<T: FromRow>(
 }
 
 /// Declares where the columns of a statement stand. They are looked up by name once, when the
-/// statement is prepared. Where rows come by the thousand this pays: SQLite compares the names again
-/// for each row, and ten columns then take three times as long to read.
+/// statement is prepared. Where rows come by the thousand this pays: SQLite compares the names
+/// again in each row, and ten columns then take three times as long to read.
 macro_rules! columns {
     ($(#[$doc:meta])* $visibility:vis $name:ident { $($column:ident),+ $(,)? }) => {
         $(#[$doc])*
