@@ -1,7 +1,7 @@
 //! The JSON Schema of a feature's `template_overrides`, compiled (W1, W5).
 //!
-//! JSON Schema 2020-12, without remote or file references and without backtracking regular
-//! expressions. `format` is an annotation, as the specification has it by default, and refuses
+//! JSON Schema 2020-12, without remote or file references (`bounds` refuses them, and the validator
+//! is built without what could load them) and without backtracking regular expressions. `format` is an annotation, as the specification has it by default, and refuses
 //! nothing.
 
 use cohort_preferences::{FieldError, Invalid, child_pointer};
@@ -51,7 +51,6 @@ impl OverridesSchema {
         }
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .offline()
             .should_validate_formats(false)
             .with_pattern_options(
                 PatternOptions::regex()
