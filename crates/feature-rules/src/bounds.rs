@@ -202,10 +202,10 @@ impl SchemaMap<'_> {
         match (keyword, value) {
             ("$ref", Value::String(reference)) => self.add_reference(index, reference, pointer),
             ("$dynamicRef" | "$recursiveRef", _) => {
-                self.refuse(pointer.into(), "not allowed here; use $ref")
+                self.refuse(pointer.into(), "not allowed here; use $ref");
             }
             ("$id" | "$schema", _) if index > 0 => {
-                self.refuse(pointer.into(), "allowed at the root of the schema only")
+                self.refuse(pointer.into(), "allowed at the root of the schema only");
             }
             ("pattern", Value::String(pattern)) => self.add_pattern(index, pattern, pointer),
             (_, Value::Array(schemas))
@@ -220,7 +220,7 @@ impl SchemaMap<'_> {
                 self.add_part(index, schema, pointer.into());
             }
             (_, Value::Object(schemas)) if MAP_KEYWORDS.contains(&keyword) => {
-                self.add_named_parts(index, keyword, schemas, pointer)
+                self.add_named_parts(index, keyword, schemas, pointer);
             }
             (_, Value::Object(schemas)) if DEFINITIONS.contains(&keyword) => {
                 for (name, schema) in schemas {
