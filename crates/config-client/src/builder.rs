@@ -8,7 +8,7 @@ use crate::address::read_address;
 use crate::cache::{CacheOptions, DocumentCache};
 use crate::client::ConfigDatabaseClient;
 use crate::error::ClientError;
-use crate::feed::options::FeedOptions;
+use crate::feed_options::FeedOptions;
 use crate::key::ApiKey;
 use crate::transport::{Timeouts, Transport};
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::cache::DocumentCache;
-use crate::feed::options::FeedOptions;
+use crate::feed_options::FeedOptions;
 use crate::transport::Transport;
 
 /// A handle on the Config Database. Clones share connections and cache.

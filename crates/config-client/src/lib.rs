@@ -34,6 +34,7 @@ mod environment;
 mod error;
 mod features;
 mod feed;
+mod feed_options;
 mod groups;
 mod history;
 mod import;

@@ -27,7 +27,6 @@
 mod event;
 mod events;
 mod follower;
-pub(crate) mod options;
 mod order;
 mod poll;
 

@@ -1,6 +1,6 @@
 //! The lines or records that an import is cut into.
 
-use super::csv::Record;
+use super::record::Record;
 
 /// The longest line or record, in bytes (W5).
 pub(crate) const LONGEST_ENTRY: usize = 1 << 20;

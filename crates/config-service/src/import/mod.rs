@@ -14,6 +14,7 @@ mod csv;
 mod cutter;
 mod entry;
 mod json_lines;
+mod record;
 mod row;
 
 pub(crate) use self::batch::{Batch, LineResult, Shape};

@@ -31,7 +31,7 @@ const SQL_STANDS_IN: [&str; 6] = [
 
 /// Who names the status codes of refusals: each API's errors, and what logs who was refused.
 const REFUSALS_STAND_IN: [&str; 3] = [
-    "crates/batch-agent/src/api/problem.rs",
+    "crates/batch-agent/src/api/problem/mod.rs",
     "crates/config-service/src/api/error.rs",
     "crates/config-service/src/api/auth.rs",
 ];
@@ -40,7 +40,7 @@ const REFUSALS_STAND_IN: [&str; 3] = [
 /// the tests that look for a PostgreSQL.
 const ENVIRONMENT_IS_READ_IN: [&str; 3] = [
     "crates/cli/src/config/",
-    "crates/config-client/src/builder.rs",
+    "crates/config-client/src/environment.rs",
     "crates/database/src/testing.rs",
 ];
 

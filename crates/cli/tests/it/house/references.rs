@@ -30,8 +30,8 @@ const REFERENCES: [Reference; 4] = [
         page: "docs/reference/environment.md",
     },
     Reference {
-        pattern: r#"env::var\("(\w+)"\)"#,
-        among: "crates/config-client/src/",
+        pattern: r#""(CONFIG_\w+)""#,
+        among: "crates/config-client/src/environment.rs",
         page: "docs/reference/environment.md",
     },
 ];

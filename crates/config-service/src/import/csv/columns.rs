@@ -4,8 +4,8 @@ use cohort_preferences::{FeatureType, FieldError, Invalid, Preference, TenantId}
 use serde_json::{Map, Value};
 
 use super::cell::{column, read_cell};
-use super::record::Record;
 use crate::import::entry::{Entry, LONGEST_ENTRY};
+use crate::import::record::Record;
 use crate::import::row::{Row, note, reachable};
 use crate::limits::{check_depth, check_preference};
 use crate::store::edit::Stated;

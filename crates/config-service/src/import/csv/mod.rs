@@ -18,9 +18,7 @@
 
 mod cell;
 mod columns;
-mod record;
 mod records;
 
 pub(crate) use self::columns::Columns;
-pub(crate) use self::record::Record;
 pub(crate) use self::records::Records;

@@ -8,8 +8,8 @@
 use csv_core::{ReadRecordResult, Reader};
 
 use super::columns::KNOWN;
-use super::record::Record;
 use crate::import::entry::{Entry, LONGEST_ENTRY};
+use crate::import::record::Record;
 
 /// Cuts a stream into records. A record may span lines and pieces of the stream.
 #[derive(Debug)]

@@ -4,14 +4,14 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The cells one after the other.
-    pub(super) text: Vec<u8>,
+    pub(in crate::import) text: Vec<u8>,
     /// Where each cell ends.
-    pub(super) ends: Vec<usize>,
+    pub(in crate::import) ends: Vec<usize>,
 }
 
 impl Record {
     /// Returns each cell.
-    pub(super) fn cells(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::import) fn cells(&self) -> impl Iterator<Item = &[u8]> {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
         begins.zip(&self.ends).map(|(begin, end)| &self.text[begin..*end])
     }
