@@ -4,7 +4,9 @@
 //! for the schedules, is the scheduler's part (`scheduler/reload.rs`). Whoever has stored something
 //! may wait here until the set holds it.
 
+mod error;
 mod history;
+mod serving;
 mod set;
 
 use std::sync::{Arc, RwLock};
@@ -16,9 +18,10 @@ use cohort_ledger::{
 use cohort_preferences::JobId;
 use tokio::sync::{Notify, watch};
 
+pub use self::error::BuildError;
 pub(crate) use self::history::{JobHistory, JobVersion};
+pub use self::serving::Serving;
 pub(crate) use self::set::read_job;
-pub use self::set::{BuildError, Serving};
 pub(crate) use self::set::{JobInForce, JobSet, Purpose};
 
 /// How long an operation waits at most for its own agent to know of it; the agent looks by itself

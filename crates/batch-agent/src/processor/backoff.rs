@@ -28,8 +28,8 @@ pub(super) fn point_within(span: SignedDuration, seed: u64, turn: u64) -> Signed
     SignedDuration::from_millis((span.as_millis() as f64 * fraction) as i64)
 }
 
-/// The pause of a chunk whose settings cannot be had because the Config Database has been away for
-/// so long (M3): about as long again, from 5 s to 60 s, so that pauses double.
+/// The pause of a chunk whose settings cannot be read because the Config Database has been away for
+/// `away_for` (M3): about as long again, from 5 s to 60 s, so that pauses double.
 pub(super) fn pause_while_away(away_for: SignedDuration, seed: u64) -> SignedDuration {
     let span = away_for.clamp(SignedDuration::from_secs(5), SignedDuration::from_secs(60));
     let half = span / 2;

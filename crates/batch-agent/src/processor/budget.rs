@@ -1,11 +1,11 @@
-//! How many may be tried again: a tenth of those who were called for the first time over the last
-//! minute (D4). Pure decisions.
+//! How many users may be tried again: a tenth of those who were called for the first time over the
+//! last minute (D4). Pure decisions.
 //!
-//! What is counted are users, as in D3: a call for a chunk counts as its users. A purpose with few
-//! first calls may try 60 users a minute again all the same, one a second. A call that begins
-//! within the budget is made whole, and what it takes too much the next ones wait for. Who finds no
-//! room waits a random while, the longer the more others wait, so that they do not all come back at
-//! once.
+//! Users are counted, as in D3: a call for a chunk counts as its users. However few first calls a
+//! purpose has, 60 of its users a minute may be tried again, one a second. A call that begins
+//! within the budget is made for all of its users; if that is too many, the next calls wait for it.
+//! Users who find no room wait for a random time, which is longer if more others wait, so that they
+//! do not all come back at once.
 
 use std::collections::VecDeque;
 
@@ -17,19 +17,19 @@ use crate::clock::saturating_add;
 /// Users who may be tried again in a minute, however few were called for the first time.
 const ALLOWANCE: u64 = 60;
 
-/// First calls for each that may be repeated.
+/// First calls for each retry.
 const FIRST_CALLS_A_RETRY: u64 = 10;
 
-/// The seconds over which is counted.
+/// The seconds over which calls are counted.
 const WINDOW: i64 = 60;
 
-/// The longest wait before it is asked again.
+/// The longest wait before room is asked for again.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
 
 /// The calls of a purpose over the last minute.
 #[derive(Debug, Default)]
 pub(super) struct RetryBudget {
-    /// Ascending; only seconds in which something was.
+    /// In ascending order; seconds without calls are left out.
     seconds: VecDeque<Second>,
 }
 

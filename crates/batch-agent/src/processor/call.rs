@@ -1,5 +1,5 @@
-//! Calling the handler, and who is not called after all: what may have changed while a call waited
-//! for its turn is looked at again right before it (D3, D4, D7, F6).
+//! Calling the handler. What may have changed while a call waited for its turn is looked at again
+//! right before the call, so that some users are not called after all (D3, D4, D7, F6).
 //!
 //! ```text
 //! wait for capacity (D3)
@@ -75,7 +75,7 @@ impl Caller {
         }
     }
 
-    /// One call for these users, or for those of them who may be called when its turn has come.
+    /// Makes one call for these users, or for those who may still be called when its turn has come.
     async fn call_together(&self, calling: &Calling<'_>, calls: Vec<Call>) -> Vec<MemberResult> {
         let Some(permits) = self.permits(calling, calls.len()).await else {
             return calls.into_iter().map(|call| self.left_waiting(calling, call.member)).collect();
@@ -132,8 +132,8 @@ impl Caller {
         self.in_hand.holds(calling.chunk).then_some(permits)
     }
 
-    /// A user whose turn to be called has not come: looked at again when the purpose may be called,
-    /// or at once by whoever goes on.
+    /// The result of a user who is not called yet: looked at again when the purpose may be called,
+    /// or at once if another agent takes over.
     fn left_waiting(&self, calling: &Calling<'_>, member: OpenMember) -> MemberResult {
         let now = self.clock.now();
         MemberResult::Waits(member, calling.throttle.slowed_until(now).unwrap_or(now))
@@ -171,8 +171,8 @@ impl Caller {
         (first_calls, ended)
     }
 
-    /// Until when a chunk waits of which nobody could be called now; `None` if somebody may be, or
-    /// if it is too late for somebody.
+    /// Until when a chunk waits because none of its users may be called now; `None` if some may be,
+    /// or if it is too late for some.
     pub(super) fn must_wait(&self, run: &Run, job: &Job, open: &[OpenMember]) -> Option<Timestamp> {
         let now = self.clock.now();
         let too_late_at = open
@@ -191,12 +191,12 @@ impl Caller {
     }
 }
 
-/// What picks the point within a wait: another number for each user and run.
+/// A number that picks the point within a wait, different for each user and run.
 fn seed(run: &Run, member: &OpenMember) -> u64 {
     (run.id.0 as u64) << 32 ^ member.ordinal
 }
 
-/// The seconds that a call's answer asks to wait, for whichever of its users.
+/// The longest wait, in seconds, that the handler asks for, for any of the call's users.
 fn longest_pause(results: &[Option<UserResult>]) -> u64 {
     let retries = results.iter().flatten().filter(|result| result.status == ResultStatus::Retry);
     retries.filter_map(|result| result.retry_after_s).max().unwrap_or_default()

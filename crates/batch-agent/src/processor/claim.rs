@@ -1,4 +1,4 @@
-//! Claiming: which of what waits is taken in hand next (D7), and what is not touched yet.
+//! Claiming: which of the work that waits is taken next (D7), and which is left alone for now.
 //!
 //! ```text
 //! ledger: what waits, by lanes
@@ -8,8 +8,8 @@
 //!    └─ a suspect: one, if no other is in hand (D5)
 //! ```
 //!
-//! A lane in which nothing is found after all, since another agent was faster or its runs cannot be
-//! read yet, gives its turn to the next.
+//! A lane may turn out to have nothing, because another agent was faster or its runs cannot be read
+//! yet; then the next lane has its turn.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub(super) struct Claimer {
 type RunOfChunks = (Arc<Run>, Arc<OnceCell<OtherRuns>>);
 
 impl Claimer {
-    /// The next work. Empty if there is none.
+    /// Claims the next work. Returns nothing if there is none.
     pub(super) async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
         let mut stride = self.stride.lock().await;
         let mut waiting = self.claimable().await?;
@@ -85,7 +85,7 @@ impl Claimer {
     /// When there may be something to claim; `None` if nothing waits.
     pub(super) async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError> {
         let (coming, now) = (self.shared.ledger.coming().await?, self.shared.clock.now());
-        // What waits for its purpose is not ready before that may be called (D4).
+        // Work that waits for its purpose is not ready before the purpose may be called (D4).
         let ready_at = |waiting: Waiting| {
             self.slowed_until(&waiting.lane.job, now)
                 .map_or(waiting.since, |until| waiting.since.max(until))
@@ -93,7 +93,7 @@ impl Claimer {
         Ok(coming.into_iter().filter(|waiting| self.may_claim(waiting)).map(ready_at).min())
     }
 
-    /// Whether the work may be taken in hand: of suspects only one at a time (D5).
+    /// Whether the work may be claimed: suspects only one at a time (D5).
     fn may_claim(&self, waiting: &Waiting) -> bool {
         waiting.work != WaitingWork::Suspects || !self.in_hand.has_suspect()
     }
@@ -142,7 +142,7 @@ impl Claimer {
             self.cancellations.read().await?;
             let is_last = chunks.is_empty();
             let claimed = self.with_runs(chunks, lease_until).await?;
-            // What nobody works on here has been put aside, and there may be more.
+            // Work that is not served here has been put aside, and there may be more.
             if is_last || !claimed.is_empty() {
                 return Ok(claimed);
             }

@@ -31,12 +31,13 @@ impl Settings {
         serde_json::from_str(preference.get())
     }
 
-    /// Those of a tenant who stated nothing and is served all the same (T13).
+    /// The settings of a tenant who stated nothing and is served all the same (T13).
     pub(super) fn of_nothing_stated() -> Self {
         Self { enabled: true, snoozed_until: None, skip_next: None, template_overrides: Map::new() }
     }
 
-    /// What a first attempt used: the user had agreed then, and nothing newer is known.
+    /// The settings that a first attempt used: the user had agreed then, and nothing newer is
+    /// known.
     pub(super) fn of_first_attempt(used: &UsedSettings) -> Self {
         Self { template_overrides: used.template_overrides.clone(), ..Self::of_nothing_stated() }
     }
@@ -64,8 +65,8 @@ impl Settings {
     }
 }
 
-/// Whether a preference surely states one of these groups. One that leaves the zone to the tenant's
-/// own cannot be told.
+/// Whether a preference certainly states one of these groups. It is not certain for a preference
+/// that leaves the zone to the tenant's own.
 pub(super) fn states_any(preference: &RawValue, groups: &[StatedGroup]) -> bool {
     let value = serde_json::from_str(preference.get()).unwrap_or(Value::Null);
     Preference::from_json(&value, "")

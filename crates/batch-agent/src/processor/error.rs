@@ -1,4 +1,4 @@
-//! Why processing could not go on.
+//! The errors of processing.
 
 use cohort_ledger::LedgerError;
 

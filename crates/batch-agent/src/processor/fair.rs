@@ -1,16 +1,17 @@
 //! Fair shares: the users of a job are served in turn by the value of a label (D7).
 //!
-//! Whoever is to be served in turn must be known first. So the members of such a job are read ahead
-//! of their turns, many pages for each claim, and wait in the ledger. The price: their settings are
-//! read a second time when their turn comes, and a run of many pages begins a little later.
+//! All users must be known before they can be served in turn. So the members of such a job are read
+//! ahead, many pages for each claim, and wait in the ledger. The price: their settings are read a
+//! second time when their turn comes, and a run of many pages begins a little later.
 //!
 //! What may fail: the labels cannot be read; then the run waits like one whose members cannot be
 //! read (F4).
 
 use cohort_preferences::{LabelName, Member, TenantId};
+use tracing::Instrument;
 
 use super::error::ProcessError;
-use super::unread::{MemberReader, Unread};
+use super::unread::{MemberReader, Unread, span_of};
 use crate::members::PageError;
 use cohort_ledger::{Lane, MembersQueued};
 
@@ -49,7 +50,7 @@ impl MemberReader {
             let values = self.values_of(job.fair_share_by.as_ref(), &page.members).await?;
             Ok::<_, PageError>((page, values))
         };
-        match read.await {
+        match read.instrument(span_of(run)).await {
             Ok((page, values)) => {
                 let read = unread.members_read(&page, self.identity.claim_now());
                 let is_ours =

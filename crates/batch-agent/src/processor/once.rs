@@ -1,5 +1,5 @@
-//! How often a job may run a user whose group changes (M6): the interval of nominal dates in which
-//! once is enough.
+//! How often a job may run a user whose group changes (M6): at most once in an interval of nominal
+//! dates.
 
 use std::ops::RangeInclusive;
 
@@ -14,15 +14,15 @@ use cohort_ledger::Run;
 /// How far before a date's midnight in UTC any zone may have begun that date, with room for a gap.
 const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);
 
-/// The nominal dates in which the job runs a user of this run once; `None` for a trigger, which
-/// belongs to no date, so that it runs who has run already, and otherwise as [`period`] says.
+/// The nominal dates in which the job runs a user of this run at most once; `None` if [`period`]
+/// is, and for a trigger, which belongs to no date and so runs users who have run already.
 pub(super) fn period_of(job: &Job, run: &Run) -> Option<RangeInclusive<Date>> {
     period(job, run.group.frequency(), run.occurrence.nominal.date()?)
 }
 
-/// The nominal dates in which the job runs a user once, around that of an occurrence; `None` if it
-/// may run as often as groups fire: what follows the clock does, and a static job has one group
-/// only.
+/// The nominal dates around an occurrence's in which the job runs a user at most once; `None` if
+/// users run as often as groups fire, as for frequencies that follow the clock, and for a static
+/// job, which has one group only.
 fn period(job: &Job, frequency: Frequency, date: Date) -> Option<RangeInclusive<Date>> {
     if job.schedule.is_some() || matches!(frequency, Frequency::Hourly | Frequency::Cron) {
         return None;

@@ -1,9 +1,9 @@
 //! Users who are still open in an earlier run of the job when a later one comes to them (F10).
 //!
-//! Decided per user at claim: who is open in one earlier run waits in the later one, and is looked
-//! at again after a pause, while the rest of the chunk goes; who is open in two, so that one waits
-//! already, is skipped. A run that is caught up on skips nobody: it and its like were missed
-//! together, and each is fired after the other (F1).
+//! This is decided for each user at each attempt. A user who is open in one earlier run waits in
+//! the later one and is looked at again after a pause, while the rest of the chunk goes on. A user
+//! who is open in two, of which one waits already, is skipped. A run that is caught up on skips
+//! nobody: the runs that were missed together are fired one after the other (F1).
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 
 use crate::schedules::ON_TIME;
 
-/// How long a user waits before it is asked again whether the earlier run has ended for them.
+/// How long a user waits until the earlier run is looked at again.
 pub(super) const PAUSE_OF_OVERLAP: SignedDuration = SignedDuration::from_secs(15);
 
 /// In how many earlier runs users are still open.
@@ -29,7 +29,7 @@ pub(super) fn is_caught_up(run: &Run) -> bool {
 }
 
 impl Overlaps {
-    /// Whether the user gives this run up, since one waits already.
+    /// Whether the user is skipped, since an earlier run waits already.
     pub(super) fn skip(&self, number: u64) -> bool {
         !self.is_caught_up && self.earlier_runs(number) > 1
     }

@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use cohort_ledger::{Chunk, Lane};
 use cohort_preferences::{Member, MemberListsRequest, WholeList};
+use tracing::Instrument;
 
 use super::claimed::{CLAIM_USERS, Claimed, ReadMembers};
 use super::error::ProcessError;
-use super::unread::{MemberReader, Unread};
+use super::unread::{MemberReader, Unread, span_of};
 use crate::members::{Page, PageError, PageReader, whole_page};
 use crate::schedules::LogPosition;
 
@@ -50,7 +51,8 @@ impl MemberReader {
         Ok(Vec::new())
     }
 
-    /// Room for how many users a run leaves in a claim, if it is one that may be read with others.
+    /// For how many more users a claim has room beside this run; `None` if the run is not read with
+    /// others.
     fn room_beside(&self, unread: &Unread) -> Option<usize> {
         let Unread { run, lists, .. } = unread;
         let is_unbegun = run.cursor.is_none() && unread.in_force.job.fair_share_by.is_none();
@@ -61,7 +63,7 @@ impl MemberReader {
 
     async fn read_page_of(&self, unread: Unread) -> Result<Vec<Claimed>, ProcessError> {
         let position = self.shared.feed.position();
-        match self.next_page(&unread).await {
+        match self.next_page(&unread).instrument(span_of(&unread.run)).await {
             Ok(page) => self.add(vec![(unread, page)], position).await,
             Err(error) => {
                 self.wait_or_give_up(&unread.run, &unread.in_force.job, &error).await?;
@@ -96,8 +98,8 @@ impl MemberReader {
         if chunks.is_empty() { self.read_one_by_one(without_room).await } else { Ok(chunks) }
     }
 
-    /// The run and others of its instant, as many as fit into a claim by what is known of their
-    /// sizes.
+    /// The run and others of its instant: as many as fit into a claim, as far as their sizes are
+    /// known.
     async fn with_those_beside(&self, first: Unread) -> Result<Vec<Unread>, ProcessError> {
         let others = self
             .shared
@@ -120,7 +122,7 @@ impl MemberReader {
         Ok(together)
     }
 
-    /// The lists of these runs of one feature and instant; `None` if they cannot be had in one
+    /// The lists of these runs of one feature and instant; `None` if they cannot be read in one
     /// request.
     async fn lists_of(&self, together: &[Unread]) -> Option<Vec<Option<WholeList>>> {
         let first = &together.first()?.run;
@@ -141,7 +143,7 @@ impl MemberReader {
         Some(answer.ok()?.lists)
     }
 
-    /// Reads these runs until there is something of one of them.
+    /// Reads these runs, one after the other, until one has members.
     async fn read_one_by_one(&self, unread: Vec<Unread>) -> Result<Vec<Claimed>, ProcessError> {
         for unread in unread {
             let chunks = self.read_page_of(unread).await?;
@@ -152,8 +154,8 @@ impl MemberReader {
         Ok(Vec::new())
     }
 
-    /// Adds pages of different runs to the ledger and returns their chunks, which this agent holds.
-    /// Of a page that another agent has read there are none.
+    /// Adds pages of different runs to the ledger. Returns their chunks, which this agent holds;
+    /// none for a page that another agent has read before.
     async fn add(
         &self,
         read: Vec<(Unread, Page)>,

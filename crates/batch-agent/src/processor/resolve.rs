@@ -39,42 +39,19 @@ pub(super) fn resolve_chunk(
     results: Vec<MemberResult>,
     now: Timestamp,
 ) -> ChunkResult {
-    let (chunk, run, job) = (&claimed.chunk, &*claimed.run, &*claimed.job.job);
-    let called = results.iter().any(|result| matches!(result, MemberResult::Called(..)));
-    let attempts = chunk.attempts + u32::from(called);
+    let chunk = &claimed.chunk;
+    let was_called = results.iter().any(|result| matches!(result, MemberResult::Called(..)));
+    let attempts = chunk.attempts + u32::from(was_called);
     let pause = backoff::pause(attempts.max(1), chunk.id as u64);
-    let mut outcomes = Vec::with_capacity(results.len());
-    let (mut rest, mut retried) = (Vec::new(), Vec::new());
-    let (mut retry_at, mut look_at) = (None, None);
+    let mut resolving = Resolving::new(claimed, pause, now);
     for result in results {
-        let (member, used, result) = match result {
-            MemberResult::Skipped(member, reason) => {
-                outcomes.push(skipped(&member, reason));
-                continue;
-            }
-            MemberResult::Waits(member, until) => {
-                // Once it is too late, that is recorded without delay.
-                let until = until.min(too_late_at(job, run, &member));
-                look_at = look_at.map_or(Some(until), |at: Timestamp| Some(at.min(until)));
-                rest.push(member);
-                continue;
-            }
-            MemberResult::Called(member, used, result) => {
-                (member, used, result.map_or_else(|| unanswered(run), |result| *result))
-            }
-        };
-        let next_at = next_attempt_at(&result, pause, now);
-        let member = OpenMember { attempts: member.attempts + 1, ..member };
-        let may_retry =
-            member.attempts_of_turn() <= job.retries() && next_at < too_late_at(job, run, &member);
-        if result.status == ResultStatus::Retry && may_retry {
-            retry_at = retry_at.max(Some(next_at));
-            retried.push(retried_attempt(&member, result));
-            rest.push(OpenMember { settings: Some(used), ..member });
-        } else {
-            outcomes.push(called_outcome(&member, &used, result));
+        match result {
+            MemberResult::Skipped(member, reason) => resolving.skip(&member, reason),
+            MemberResult::Waits(member, until) => resolving.wait(member, until),
+            MemberResult::Called(member, used, result) => resolving.called(member, used, result),
         }
     }
+    let Resolving { outcomes, rest, retried, retry_at, look_at, .. } = resolving;
     let rest = (!rest.is_empty()).then(|| (rest, retry_at.or(look_at).unwrap_or(now)));
     ChunkResult {
         chunk: chunk.id,
@@ -85,6 +62,69 @@ pub(super) fn resolve_chunk(
         rest,
         retried,
         at: now,
+    }
+}
+
+/// A chunk's result, member by member.
+struct Resolving<'a> {
+    run: &'a Run,
+    job: &'a Job,
+    /// The shortest wait before another attempt.
+    pause: SignedDuration,
+    now: Timestamp,
+    outcomes: Vec<Outcome>,
+    /// Those who stay in the chunk.
+    rest: Vec<OpenMember>,
+    retried: Vec<RetriedAttempt>,
+    /// When the last of those who are tried again may be called.
+    retry_at: Option<Timestamp>,
+    /// When the first of those who wait is looked at again.
+    look_at: Option<Timestamp>,
+}
+
+impl<'a> Resolving<'a> {
+    fn new(claimed: &'a Claimed, pause: SignedDuration, now: Timestamp) -> Self {
+        Self {
+            run: &claimed.run,
+            job: &claimed.job.job,
+            pause,
+            now,
+            outcomes: Vec::new(),
+            rest: Vec::new(),
+            retried: Vec::new(),
+            retry_at: None,
+            look_at: None,
+        }
+    }
+
+    fn skip(&mut self, member: &OpenMember, reason: SkippedReason) {
+        self.outcomes.push(skipped(member, reason));
+    }
+
+    fn wait(&mut self, member: OpenMember, until: Timestamp) {
+        // Once it is too late, that is recorded without delay.
+        let until = until.min(too_late_at(self.job, self.run, &member));
+        self.look_at = Some(self.look_at.map_or(until, |at| at.min(until)));
+        self.rest.push(member);
+    }
+
+    fn called(&mut self, member: OpenMember, used: UsedSettings, result: Option<Box<UserResult>>) {
+        let result = result.map_or_else(|| unanswered(self.run), |result| *result);
+        let member = OpenMember { attempts: member.attempts + 1, ..member };
+        let next_at = next_attempt_at(&result, self.pause, self.now);
+        if result.status == ResultStatus::Retry && self.may_retry(&member, next_at) {
+            self.retry_at = self.retry_at.max(Some(next_at));
+            self.retried.push(retried_attempt(&member, result));
+            self.rest.push(OpenMember { settings: Some(used), ..member });
+        } else {
+            self.outcomes.push(called_outcome(&member, &used, result));
+        }
+    }
+
+    /// Whether a member has an attempt left, and time for it (D4, D7).
+    fn may_retry(&self, member: &OpenMember, next_at: Timestamp) -> bool {
+        member.attempts_of_turn() <= self.job.retries()
+            && next_at < too_late_at(self.job, self.run, member)
     }
 }
 
@@ -119,7 +159,7 @@ pub(super) fn postpone(chunk: &Chunk, until: Timestamp, now: Timestamp) -> Chunk
     }
 }
 
-/// What a chunk becomes whose one user killed its workers (D5).
+/// What a chunk becomes whose only user killed its workers (D5).
 pub(super) fn poisoned(chunk: &Chunk, now: Timestamp) -> ChunkResult {
     let outcome = |member: &OpenMember| Outcome {
         detail: Some(format!(
@@ -135,7 +175,7 @@ pub(super) fn poisoned(chunk: &Chunk, now: Timestamp) -> ChunkResult {
     }
 }
 
-/// `Retry-After` is a floor under our own pause (D4).
+/// When a user may be called again: after the pause, or after `Retry-After` if that is later (D4).
 fn next_attempt_at(result: &UserResult, pause: SignedDuration, now: Timestamp) -> Timestamp {
     let asked = result.retry_after_s.map_or(SignedDuration::ZERO, |seconds| {
         SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
@@ -143,7 +183,7 @@ fn next_attempt_at(result: &UserResult, pause: SignedDuration, now: Timestamp) -
     saturating_add(now, pause.max(asked))
 }
 
-/// A user missing from the results is tried again (D5).
+/// The result of a user whom the handler left out: tried again (D5).
 fn unanswered(run: &Run) -> UserResult {
     UserResult {
         tenant_id: "-".parse().expect("a tenant id; it is not read again"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cohort_ledger::{Claim, LedgerError, MembersRead, MissedReason, Run, UnprocessedReason};
 use cohort_preferences::{Job, StatedGroup};
 use jiff::{SignedDuration, Timestamp};
+use tracing::{Instrument, Span};
 
 use super::count::{unread_as_of, unread_members};
 use super::error::ProcessError;
@@ -21,11 +22,11 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The longest pause after a fault.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long the groups may take to be read anew after other defaults were heard of: what waits for
-/// that is not given up.
+/// How long the groups may take to be read anew after other defaults were heard of. A run that
+/// waits for that is not given up.
 const TIME_TO_READ_GROUPS: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long work waits whose job is not served here.
+/// How long the work of a job waits that is not served here.
 pub(super) const PAUSE_OF_UNKNOWN_JOB: SignedDuration = SignedDuration::from_mins(10);
 
 /// Reads the members of runs and claims them as chunks.
@@ -42,7 +43,7 @@ pub(super) struct Unread {
 }
 
 impl Unread {
-    /// A page of the run on its way into the ledger.
+    /// A page of the run, for the ledger.
     pub(super) fn members_read(&self, page: &Page, claim: Claim) -> MembersRead<'_> {
         MembersRead {
             run: &self.run,
@@ -63,16 +64,15 @@ impl MemberReader {
     /// What is needed to read a run; `None` if it has to wait, or if its members are only to be
     /// counted.
     pub(super) async fn unread(&self, run: Run) -> Result<Option<Unread>, ProcessError> {
+        let span = span_of(&run);
+        self.sources_or_wait(run).instrument(span).await
+    }
+
+    async fn sources_or_wait(&self, run: Run) -> Result<Option<Unread>, ProcessError> {
         let Some(in_force) = self.shared.jobs.find(&run.job_id) else {
-            tracing::warn!(job_id = %run.job_id, run = %run.id,
-                "a job with an open run is not served here; its run waits");
-            self.shared
-                .ledger
-                .postpone_reading(
-                    run.id,
-                    saturating_add(self.shared.clock.now(), PAUSE_OF_UNKNOWN_JOB),
-                )
-                .await?;
+            tracing::warn!("a job with an open run is not served here; its run waits");
+            let until = saturating_add(self.shared.clock.now(), PAUSE_OF_UNKNOWN_JOB);
+            self.shared.ledger.postpone_reading(run.id, until).await?;
             return Ok(None);
         };
         if let Some(reason) = run.reason {
@@ -127,8 +127,8 @@ impl MemberReader {
             sources.stated.clone_from(&run.stated);
         }
         let is_left_out = |stated: &&StatedGroup| !sources.stated.contains(stated);
-        // It was opened with what was known then; other defaults may have been in force without a
-        // word to us (F4, T12).
+        // The run was opened with what was known then; other defaults may have been in force that
+        // we had not heard of (F4, T12).
         let is_part = |stated: &&StatedGroup| {
             self.shared.schedules.is_part(&run.job_id, stated, &run.group, run.occurrence.at)
         };
@@ -138,7 +138,7 @@ impl MemberReader {
         Ok(sources)
     }
 
-    /// The run is read again after a pause, until it has waited long enough; then its members are
+    /// Has the run read again after a pause, until it has waited long enough; then its members are
     /// missed (F4).
     pub(super) async fn wait_or_give_up(
         &self,
@@ -147,22 +147,29 @@ impl MemberReader {
         error: &PageError,
     ) -> Result<(), ProcessError> {
         let now = self.shared.clock.now();
+        let span = span_of(run);
         if now <= waits_until(run, job, error) {
-            tracing::warn!(error = error as &dyn std::error::Error, run = %run.id,
-                group = %run.group, "the members of a run cannot be read yet");
+            span.in_scope(|| {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the members of a run cannot be read yet"
+                );
+            });
             return Ok(self.postpone_reading(run).await?);
         }
-        tracing::error!(error = error as &dyn std::error::Error, run = %run.id, group = %run.group,
-            "the members of a run could not be read within its catch-up window");
-        let (reason, missed) = (
-            UnprocessedReason::Missed(MissedReason::MembersUnreadable),
-            unread_members(&self.shared, run, job).await,
-        );
+        span.in_scope(|| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the members of a run could not be read within its catch-up window"
+            );
+        });
+        let missed = unread_members(&self.shared, run, job).instrument(span).await;
+        let reason = UnprocessedReason::Missed(MissedReason::MembersUnreadable);
         self.shared.ledger.give_up_reading(run.id, reason, missed, now).await?;
         Ok(())
     }
 
-    /// The pause doubles with each fault.
+    /// Has the run read again after a pause, which doubles with each fault.
     pub(super) async fn postpone_reading(&self, run: &Run) -> Result<(), LedgerError> {
         let pause = PAUSE.saturating_mul(1 << run.read_faults.min(10)).min(LONGEST_PAUSE);
         self.shared
@@ -172,8 +179,21 @@ impl MemberReader {
     }
 }
 
-/// Up to when a run waits for its members: to the end of its catch-up window (F4). That may have
-/// ended in an outage before the service that is back told of other defaults (T12).
+/// The span of what is read of a run. It is at the level of errors, so that each line within it
+/// names its run, however little is logged.
+pub(super) fn span_of(run: &Run) -> Span {
+    tracing::error_span!(
+        "run",
+        run = %run.id,
+        job_id = %run.job_id,
+        group = %run.group,
+        nominal = %run.occurrence.nominal,
+    )
+}
+
+/// Until when a run waits for its members: to the end of its catch-up window (F4). If the window
+/// ended in an outage, and the service then tells of other defaults, the run waits until the groups
+/// are read anew (T12).
 fn waits_until(run: &Run, job: &Job, error: &PageError) -> Timestamp {
     let end_of_window =
         saturating_add(run.occurrence.at, job.catchup_window(run.group.frequency()));

@@ -15,13 +15,13 @@ use crate::clock::saturating_add;
 use crate::completeness::{CompletenessCheck, CompletenessReport, Depth};
 use crate::evidence::{Evidence, EvidenceError};
 
-/// How often it is made, unless it takes long.
+/// How often the check is made, unless it takes long.
 const CHECK_EVERY: Duration = Duration::from_mins(1);
 
 /// How many times as long as it took the next check waits.
 const SHARE: u32 = 100;
 
-/// How far it goes back.
+/// How far the check goes back.
 const GOES_BACK: SignedDuration = SignedDuration::from_hours(48);
 
 impl DynamicBatchScheduler {

@@ -1,4 +1,4 @@
-//! Taking over whom the Config Database has erased (W8).
+//! Erasing from the ledger the users whom the Config Database has erased (W8).
 //!
 //! The ledger keeps a cursor of its own in the change feed for this, so that users are found who
 //! were erased while no agent ran. From there the feed is read at the start, whenever a change
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 const NAMES_AT_ONCE: usize = 1_000;
 
 impl DynamicBatchScheduler {
-    /// Takes erasures over from now on.
+    /// Takes over erasures from now on.
     pub(super) async fn erase_forever(&self) {
         loop {
             if let Err(error) = self.take_over_erasures().await {

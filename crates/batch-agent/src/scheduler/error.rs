@@ -1,4 +1,4 @@
-//! Why scheduling could not go on.
+//! The errors of scheduling.
 
 use cohort_ledger::LedgerError;
 use cohort_preferences::{JobId, UnresolvedGroup};

@@ -84,8 +84,8 @@ impl DynamicBatchScheduler {
         Ok(())
     }
 
-    /// The occurrences from an instant on that have runs, as far as a job is planned anew (T11).
-    /// Their dates may lie a day before it.
+    /// The occurrences that have runs from an instant on, if a job is planned anew from there
+    /// (T11). Their dates may lie a day before that instant.
     pub(super) async fn named_since(
         &self,
         job_id: &JobId,
@@ -97,8 +97,8 @@ impl DynamicBatchScheduler {
         Ok(self.ledger.named_since(job_id, date).await?)
     }
 
-    /// The run that becomes of a due occurrence; `None` for one that is not processed and had no
-    /// members (A1).
+    /// The run of a due occurrence; `None` if the occurrence is not processed and had no members
+    /// (A1).
     pub(super) async fn new_run(&self, in_force: &JobInForce, due: Due) -> Option<NewRun> {
         let Due { group, sources, occurrence, verdict } = due;
         let job = &*in_force.job;

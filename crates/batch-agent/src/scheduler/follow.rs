@@ -67,9 +67,8 @@ impl DynamicBatchScheduler {
         Ok(())
     }
 
-    /// Follows the feed for good. What ends it is got over: a lost cursor by reading everything
-    /// anew (F7), anything else by a pause, which is as long as the poll interval where the key is
-    /// refused.
+    /// Follows the feed for ever. After a lost cursor everything is read anew (F7); after any other
+    /// fault there is a pause, which is as long as the poll interval if the key is refused.
     pub(super) async fn follow_forever(&self) {
         loop {
             let mut fault = ScheduleError::Source(self.follow().await);

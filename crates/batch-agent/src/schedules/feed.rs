@@ -17,24 +17,21 @@
 //! told that it cannot rely on the log. The cursor, if the feed no longer knows it; then everything
 //! is read anew (F7). While the feed cannot be read, [`ChangeFeed::fault`] says why.
 
-use std::collections::{HashSet, VecDeque};
 use std::error::Error;
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cohort_config_client::FeedEvent;
-use cohort_preferences::{Change, ChangeKind, ChangePage, FeatureType, TenantId, is_later_cursor};
+use cohort_preferences::{Change, ChangeKind, ChangePage, FeatureType, is_later_cursor};
 use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::all::Schedules;
+use super::change_log::{ChangeLog, ChangedSince, LogPosition};
 use crate::clock::AgentClock;
 use crate::source::{PreferenceSource, SourceError};
-
-/// The most changes that the log holds.
-const LOG_LENGTH: usize = 100_000;
 
 /// How long the feed counts as up to date after it was read (M3).
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
@@ -59,52 +56,14 @@ struct State {
     cursor: Option<String>,
     /// When the feed was last read to its end.
     confirmed_at: Timestamp,
-    /// Who changed for which feature.
-    log: VecDeque<(FeatureType, TenantId)>,
-    /// The number of the log's first entry; numbers are never reused.
-    log_start: u64,
+    /// Who changed since the log begins.
+    log: ChangeLog,
     /// Why the feed cannot be read at the moment.
     fault: Option<String>,
     /// Since when.
     fault_since: Timestamp,
     /// How late the latest change was heard of.
     lag: SignedDuration,
-}
-
-/// A position in the change feed's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogPosition {
-    /// The number of the entry that would come next.
-    entry: u64,
-    /// When it was the log's end.
-    pub(crate) at: Timestamp,
-}
-
-/// Who has changed since a position in the log.
-#[derive(Debug)]
-pub(crate) enum ChangedSince {
-    /// Only these.
-    Only(HashSet<TenantId>),
-    /// Maybe everybody: the log does not reach back so far.
-    MaybeAll,
-}
-
-impl State {
-    /// Notes who changed. A change without a name, as of a user who was erased (W8), may be
-    /// anybody's.
-    fn note(&mut self, change: &Change) {
-        match (&change.tenant_id, change.kind) {
-            (Some(tenant), _) => self.log.push_back((change.feature_type.clone(), tenant.clone())),
-            (None, ChangeKind::Defaults) => {}
-            (None, ChangeKind::Set | ChangeKind::Deleted) => self.forget_log(),
-        }
-    }
-
-    /// Forgets the log: since any earlier position, everybody may have changed.
-    fn forget_log(&mut self) {
-        self.log_start += self.log.len() as u64 + 1;
-        self.log.clear();
-    }
 }
 
 impl ChangeFeed {
@@ -117,8 +76,7 @@ impl ChangeFeed {
         let state = State {
             cursor: None,
             confirmed_at: never,
-            log: VecDeque::new(),
-            log_start: 0,
+            log: ChangeLog::default(),
             fault: None,
             fault_since: never,
             lag,
@@ -145,7 +103,7 @@ impl ChangeFeed {
     /// lose their meaning.
     pub(crate) fn start_at(&self, cursor: String, known_until: Timestamp) {
         let mut state = self.lock();
-        state.forget_log();
+        state.log.forget();
         state.cursor = Some(cursor);
         self.known.send_replace(known_until);
     }
@@ -180,8 +138,7 @@ impl ChangeFeed {
 
     /// The log's present end.
     pub(crate) fn position(&self) -> LogPosition {
-        let state = self.lock();
-        LogPosition { entry: state.log_start + state.log.len() as u64, at: self.clock.now() }
+        self.lock().log.end(self.clock.now())
     }
 
     /// Who has changed their preference for a feature since then.
@@ -190,15 +147,7 @@ impl ChangeFeed {
         feature: &FeatureType,
         position: LogPosition,
     ) -> ChangedSince {
-        let state = self.lock();
-        match position.entry.checked_sub(state.log_start) {
-            Some(skip) => {
-                let of_feature =
-                    state.log.iter().skip(skip as usize).filter(|(changed, _)| changed == feature);
-                ChangedSince::Only(of_feature.map(|(_, tenant)| tenant.clone()).collect())
-            }
-            None => ChangedSince::MaybeAll,
-        }
+        self.lock().log.since(feature, position)
     }
 
     /// Reads the feed to its end unless that was done within the last second (M3).
@@ -335,12 +284,9 @@ impl ChangeFeed {
                 tracing::warn!(%job_id, change = %change.id, %error,
                     "a preference cannot be scheduled");
             }
-            state.note(change);
+            state.log.note(change);
         }
         state.lag = page.changes.last().map_or(state.lag, |latest| now.duration_since(latest.at));
-        let surplus = state.log.len().saturating_sub(LOG_LENGTH);
-        state.log.drain(..surplus);
-        state.log_start += surplus as u64;
         self.known.send_modify(|known| *known = page.complete_until.max(*known));
         state.cursor = Some(page.next);
         if !page.changes.is_empty() {

@@ -9,6 +9,7 @@
 //! ```
 
 mod all;
+mod change_log;
 mod defaults;
 mod due;
 mod feed;
@@ -20,10 +21,11 @@ mod replace;
 mod views;
 
 pub(crate) use self::all::Schedules;
+pub(crate) use self::change_log::{ChangedSince, LogPosition};
 pub(crate) use self::defaults::{DefaultsInTime, Interval};
 pub use self::due::NominalDates;
 pub(crate) use self::due::{Due, Named};
-pub(crate) use self::feed::{ChangeFeed, ChangedSince, LogPosition, is_of_the_erased};
+pub(crate) use self::feed::{ChangeFeed, is_of_the_erased};
 pub(crate) use self::misfire::{ON_TIME, Verdict};
 pub(crate) use self::of_group::{GroupSources, GroupSourcesUnknown};
 pub(crate) use self::replace::Listed;
