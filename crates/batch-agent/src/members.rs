@@ -15,6 +15,7 @@
 
 use std::fmt;
 
+use cohort_ledger::Run;
 use cohort_preferences::{
     Job, Member, MembersRequest, PreferenceGroup, StatedGroup, TenantFilter, TenantMembersRequest,
     WholeList,
@@ -23,7 +24,6 @@ use jiff::Timestamp;
 
 use crate::schedules::{GroupSources, GroupSourcesUnknown};
 use crate::source::{PreferenceSource, SourceError};
-use cohort_ledger::Run;
 
 /// The lists that the members of a run come from.
 pub(crate) struct Lists {

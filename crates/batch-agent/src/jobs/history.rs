@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use cohort_ledger::{Definition, DefinitionKind, JobStanding, Ledger, LedgerError};
 use cohort_preferences::{Job, JobId, Preference};
 use jiff::Timestamp;
 
 use super::Jobs;
 use super::set::read_job;
-use cohort_ledger::{Definition, DefinitionKind, JobStanding, Ledger, LedgerError};
 
 /// What is known of a job.
 #[derive(Debug)]

@@ -10,6 +10,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use cohort_ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
 use cohort_preferences::{Job, JobType, TenantId};
 use futures_util::{FutureExt, future};
 use jiff::Timestamp;
@@ -27,7 +28,6 @@ use crate::clock::AgentClock;
 use crate::handler::{HandlerError, ResultStatus, UserResult, UserShare, Work, failed};
 use crate::jobs::Purpose;
 use crate::metrics::Metrics;
-use cohort_ledger::{Chunk, OpenMember, Run, SkippedReason, UsedSettings};
 
 /// A user who is to be called.
 pub(super) struct Call {

@@ -7,13 +7,13 @@
 //! What may fail: the labels cannot be read; then the run waits like one whose members cannot be
 //! read (F4).
 
+use cohort_ledger::{Lane, MembersQueued};
 use cohort_preferences::{LabelName, Member, TenantId};
 use tracing::Instrument;
 
 use super::error::ProcessError;
 use super::unread::{MemberReader, Unread, span_of};
 use crate::members::PageError;
-use cohort_ledger::{Lane, MembersQueued};
 
 /// The most pages read ahead for each claim: at about 15 ms a page, a claim waits an eighth of
 /// a second at most, and eight times as many users are read as are claimed.

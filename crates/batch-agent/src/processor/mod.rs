@@ -171,7 +171,7 @@ impl EnhancedBatchProcessor {
     }
 
     /// Takes over what an operator has done to runs, and goes on with them.
-    pub(crate) async fn take_over_acts(&self) -> Result<(), LedgerError> {
+    pub(crate) async fn take_over_operations(&self) -> Result<(), LedgerError> {
         self.0.cancellations.read().await?;
         self.0.signals.wake();
         Ok(())

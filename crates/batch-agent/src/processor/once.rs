@@ -3,13 +3,13 @@
 
 use std::ops::RangeInclusive;
 
+use cohort_ledger::Run;
 use cohort_preferences::{Frequency, Job, OncePer};
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::clock::saturating_add;
-use cohort_ledger::Run;
 
 /// How far before a date's midnight in UTC any zone may have begun that date, with room for a gap.
 const EARLIEST_DATE_LEAD: SignedDuration = SignedDuration::from_hours(26);

@@ -1,6 +1,10 @@
 //! What an attempt makes of each user: done, failed for good, or to be tried again. Pure decisions
 //! (D4 to D6).
 
+use cohort_ledger::{
+    Chunk, ChunkResult, FailedReason, OpenMember, Outcome, RetriedAttempt, Run, SkippedReason,
+    Status, UsedSettings,
+};
 use cohort_preferences::Job;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -9,10 +13,6 @@ use super::backoff;
 use super::claimed::Claimed;
 use crate::clock::saturating_add;
 use crate::handler::{ResultStatus, UserResult};
-use cohort_ledger::{
-    Chunk, ChunkResult, FailedReason, OpenMember, Outcome, RetriedAttempt, Run, SkippedReason,
-    Status, UsedSettings,
-};
 
 /// The most bytes of a handler's result that are kept (D11).
 const LONGEST_RESULT: usize = 4 << 10;

@@ -4,11 +4,11 @@
 //! decides who is in which group (M1). A trigger is no occurrence: it moves no watermark, counts
 //! for no date (M6), and fires whether the job is paused or not.
 
+use cohort_ledger::{Firing, LedgerError, NewRun, Plan, RunId, Watermark};
 use cohort_preferences::JobId;
 
 use super::EnhancedBatchProcessor;
 use crate::jobs::JobInForce;
-use cohort_ledger::{Firing, LedgerError, NewRun, Plan, RunId, Watermark};
 
 impl EnhancedBatchProcessor {
     /// Opens the runs of a trigger; `None` if no such job is planned here.

@@ -39,6 +39,7 @@ mod tzdb;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cohort_ledger::{Ledger, LedgerRetention};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex, Notify};
@@ -53,7 +54,6 @@ use crate::processor::EnhancedBatchProcessor;
 use crate::schedules::{ChangeFeed, ScheduleView, Schedules};
 use crate::shared::Shared;
 use crate::source::PreferenceSource;
-use cohort_ledger::{Ledger, LedgerRetention};
 
 /// How long to wait before asking again what failed.
 const PAUSE_AFTER_FAULT: SignedDuration = SignedDuration::from_secs(1);

@@ -12,6 +12,9 @@
 
 use std::time::Duration;
 
+use cohort_ledger::{
+    Counts, Firing, FiringName, LedgerError, NewRun, Plan, Run, RunId, RunState, Watermark,
+};
 use cohort_preferences::{FeatureType, Frequency, FrequencyError, IdError, TimeKey, TimeKeyError};
 use futures_util::future;
 use jiff::SignedDuration;
@@ -23,9 +26,6 @@ use crate::clock::saturating_add;
 use crate::jobs::JobInForce;
 use crate::processor::EnhancedBatchProcessor;
 use crate::shared::Shared;
-use cohort_ledger::{
-    Counts, Firing, FiringName, LedgerError, NewRun, Plan, Run, RunId, RunState, Watermark,
-};
 
 /// How often a run is looked at that another agent may have closed.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(1);

@@ -15,12 +15,12 @@
 
 use std::time::Duration;
 
+use cohort_ledger::{Definition, DefinitionKind, LedgerError, StoredDefinitions};
 use cohort_preferences::{JobId, Preference};
 use jiff::Timestamp;
 
 use super::{DynamicBatchScheduler, ScheduleError};
 use crate::jobs::{JobInForce, JobSet, read_job};
-use cohort_ledger::{Definition, DefinitionKind, LedgerError, StoredDefinitions};
 
 /// How often operations of other agents' APIs are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::DynamicBatchScheduler;
 use cohort_ledger::{LedgerError, LedgerRetention, Pruned};
+
+use super::DynamicBatchScheduler;
 
 /// How often this is done.
 const EVERY: Duration = Duration::from_hours(1);

@@ -19,11 +19,11 @@
 //! come into force meanwhile. It deliberately never goes back to an older release by itself: that
 //! would name again what a newer one had corrected.
 
+use cohort_ledger::TzdbStanding;
 use jiff::Timestamp;
 
 use super::standing::{RENEW_EVERY, Renewed};
 use super::{DynamicBatchScheduler, ScheduleError};
-use cohort_ledger::TzdbStanding;
 
 impl DynamicBatchScheduler {
     /// Says that this agent lives, and learns whether it plans. One that begins to, because its

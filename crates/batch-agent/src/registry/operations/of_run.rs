@@ -17,7 +17,7 @@ impl JobRegistry {
     /// Lets the agent of this process go on with what was done.
     pub(super) async fn tell_agent(&self) -> Result<(), RegistryError> {
         if let Some(agent) = &self.agent {
-            agent.take_over_acts().await?;
+            agent.take_over_operations().await?;
         }
         Ok(())
     }
