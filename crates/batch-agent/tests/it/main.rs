@@ -74,6 +74,7 @@ mod seeded;
 mod shared;
 mod simulation;
 mod source;
+mod spans;
 mod stage;
 mod stated_preferences;
 mod throttles;
