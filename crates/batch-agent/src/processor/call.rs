@@ -142,33 +142,26 @@ impl Caller {
     /// Those of these users who may be called now, and what becomes of the others.
     fn admitted(&self, calling: &Calling<'_>, calls: Vec<Call>) -> (Vec<Call>, Vec<MemberResult>) {
         let now = self.clock.now();
-        let is_canceled = self.cancellations.contains(calling.run.id);
-        let is_slowed = calling.throttle.slowed_until(now).is_some();
-        let (mut first_calls, mut retries, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+        let gate = Gate {
+            is_canceled: self.cancellations.contains(calling.run.id),
+            slowed_until: calling.throttle.slowed_until(now),
+            now,
+        };
+        let (mut admitted, mut retries, mut ended) = (Vec::new(), Vec::new(), Vec::new());
         for call in calls {
-            if is_canceled {
-                ended.push(MemberResult::Skipped(call.member, SkippedReason::Canceled));
-            } else if is_slowed {
-                ended.push(self.left_waiting(calling, call.member));
-            } else if now >= too_late_at(calling.job, calling.run, &call.member) {
-                ended.push(MemberResult::Skipped(call.member, SkippedReason::Expired));
-            } else if call.member.is_retry() {
-                retries.push(call);
-            } else {
-                first_calls.push(call);
+            match gate.verdict(calling, &call.member) {
+                Verdict::Skip(reason) => ended.push(MemberResult::Skipped(call.member, reason)),
+                Verdict::Wait(until) => ended.push(MemberResult::Waits(call.member, until)),
+                Verdict::Call if call.member.is_retry() => retries.push(call),
+                Verdict::Call => admitted.push(call),
             }
         }
-        let mut budget = calling.throttle.budget();
-        if !first_calls.is_empty() {
-            budget.note_first_calls(first_calls.len(), now);
-        }
-        let Some(first) = retries.first() else { return (first_calls, ended) };
-        match budget.take(retries.len(), seed(calling.run, &first.member), now) {
-            Ok(()) => first_calls.append(&mut retries),
+        match take_budget(calling, admitted.len(), &retries, now) {
+            Ok(()) => admitted.extend(retries),
             Err(again) => ended
                 .extend(retries.into_iter().map(|call| MemberResult::Waits(call.member, again))),
         }
-        (first_calls, ended)
+        (admitted, ended)
     }
 
     /// Until when a chunk waits because none of its users may be called now; `None` if some may be,
@@ -189,6 +182,50 @@ impl Caller {
         })?;
         Some(until.min(too_late_at))
     }
+}
+
+/// What may have changed while a call waited for its turn.
+struct Gate {
+    is_canceled: bool,
+    slowed_until: Option<Timestamp>,
+    now: Timestamp,
+}
+
+/// What becomes of a user whose turn to be called has come.
+enum Verdict {
+    Call,
+    Skip(SkippedReason),
+    Wait(Timestamp),
+}
+
+impl Gate {
+    fn verdict(&self, calling: &Calling<'_>, member: &OpenMember) -> Verdict {
+        if self.is_canceled {
+            Verdict::Skip(SkippedReason::Canceled)
+        } else if let Some(until) = self.slowed_until {
+            Verdict::Wait(until)
+        } else if self.now >= too_late_at(calling.job, calling.run, member) {
+            Verdict::Skip(SkippedReason::Expired)
+        } else {
+            Verdict::Call
+        }
+    }
+}
+
+/// Notes the first calls in the purpose's budget and takes room for the retries, or says when to
+/// ask for it again (D4).
+fn take_budget(
+    calling: &Calling<'_>,
+    first_calls: usize,
+    retries: &[Call],
+    now: Timestamp,
+) -> Result<(), Timestamp> {
+    let mut budget = calling.throttle.budget();
+    if first_calls > 0 {
+        budget.note_first_calls(first_calls, now);
+    }
+    let Some(first) = retries.first() else { return Ok(()) };
+    budget.take(retries.len(), seed(calling.run, &first.member), now)
 }
 
 /// A number that picks the point within a wait, different for each user and run.

@@ -23,6 +23,7 @@
 //! it, `Caller`. What they share knows its own table: the chunks in hand, the canceled runs, the
 //! throttles, the capacity for calls.
 
+mod assemble;
 mod attempt;
 mod backoff;
 mod budget;
@@ -56,25 +57,19 @@ mod unread;
 
 use std::sync::Arc;
 
-use cohort_ledger::{AgentSign, LedgerError, NewRun, Plan, RunId, TzdbRelease, UnprocessedReason};
+use cohort_ledger::{AgentSign, LedgerError, NewRun, Plan, RunId, UnprocessedReason};
 use cohort_preferences::JobId;
 use jiff::Timestamp;
 
 use self::attempt::Worker;
 pub use self::builder::ProcessorBuilder;
-use self::call::Caller;
 use self::cancellations::Cancellations;
 use self::capacity::Capacity;
 use self::claim::Claimer;
-use self::current::SettingsReader;
 pub use self::error::ProcessError;
 use self::identity::Identity;
 use self::in_hand::InHand;
-
-use self::record::Recorder;
 use self::signals::Signals;
-use self::throttles::Throttles;
-use self::unread::MemberReader;
 use crate::jobs::Jobs;
 use crate::members::GroupAt;
 use crate::metrics::{Gauges, Metrics};
@@ -98,58 +93,6 @@ struct Inner {
 }
 
 impl EnhancedBatchProcessor {
-    /// A processor of this name and time zone database that may call so many users at once.
-    fn new(shared: Shared, name: &str, tzdb: TzdbRelease, max_concurrent_items: usize) -> Self {
-        let (ledger, clock) = (&shared.ledger, &shared.clock);
-        let identity = Identity::new(name, tzdb, Arc::clone(clock));
-        let signals = Arc::new(Signals::default());
-        let in_hand = Arc::new(InHand::new(Arc::clone(ledger), Arc::clone(clock)));
-        let cancellations = Arc::new(Cancellations::new(Arc::clone(ledger)));
-        let throttles = Arc::new(Throttles::new(Arc::clone(ledger), Arc::clone(clock)));
-        let capacity = Arc::new(Capacity::of(max_concurrent_items));
-        let metrics = Arc::new(Metrics::new());
-        let recorder = Recorder { ledger: Arc::clone(ledger), metrics: Arc::clone(&metrics) };
-        let claimer = Claimer {
-            shared: shared.clone(),
-            in_hand: Arc::clone(&in_hand),
-            cancellations: Arc::clone(&cancellations),
-            throttles: Arc::clone(&throttles),
-            reader: MemberReader { shared: shared.clone(), identity: identity.clone() },
-            recorder: recorder.clone(),
-            stride: tokio::sync::Mutex::default(),
-        };
-        let caller = Caller {
-            clock: Arc::clone(clock),
-            signals: Arc::clone(&signals),
-            in_hand: Arc::clone(&in_hand),
-            cancellations: Arc::clone(&cancellations),
-            throttles: Arc::clone(&throttles),
-            capacity: Arc::clone(&capacity),
-            metrics: Arc::clone(&metrics),
-        };
-        let worker = Worker {
-            shared: shared.clone(),
-            signals: Arc::clone(&signals),
-            in_hand: Arc::clone(&in_hand),
-            cancellations: Arc::clone(&cancellations),
-            throttles,
-            settings: SettingsReader::new(Arc::clone(&shared.source), Arc::clone(clock)),
-            caller,
-            recorder,
-        };
-        Self(Arc::new(Inner {
-            shared,
-            identity,
-            signals,
-            in_hand,
-            cancellations,
-            capacity,
-            claimer,
-            worker,
-            metrics,
-        }))
-    }
-
     /// Opens the runs of what was planned, with the job's watermark, and starts on them.
     pub async fn process_occurrences(
         &self,
