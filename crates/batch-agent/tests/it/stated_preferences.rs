@@ -1,5 +1,5 @@
-//! Preferences as users and defaults state them, and what becomes of them by T12: written down apart
-//! from the library's own.
+//! Preferences as users and defaults state them, and what becomes of them by T12: written down
+//! apart from the library's own.
 
 use std::fmt::{self, Display};
 
