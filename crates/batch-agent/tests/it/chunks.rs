@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::source::Faults;
 use crate::stage::{Stage, instant, job};
 
-fn wish(user: usize) -> Value {
+fn preference(user: usize) -> Value {
     let zone = ["UTC", "Europe/Berlin", "Asia/Tokyo", "America/New_York"][user % 4];
     let overrides =
         if user.is_multiple_of(3) { json!({}) } else { json!({"tone": format!("tone-{user}")}) };
@@ -24,9 +24,9 @@ fn wish(user: usize) -> Value {
     }
 }
 
-/// The occurrences of a wish as the calendar has them, apart from any agent.
-fn nominals(wish: &Value, from: &str, to: &str) -> Vec<String> {
-    let stated = Preference::from_json(wish, "").expect("a preference").stated_group(None);
+/// The occurrences of a preference as the calendar has them, apart from any agent.
+fn nominals(preference: &Value, from: &str, to: &str) -> Vec<String> {
+    let stated = Preference::from_json(preference, "").expect("a preference").stated_group(None);
     let schedule =
         Schedule::of(&PreferenceGroup::from_stated(&stated).expect("everything is stated"));
     schedule
@@ -42,13 +42,13 @@ async fn every_due_user_of_several_groups_and_zones_gets_one_outcome_with_their_
     let defaults = json!({"template_overrides": {"tone": "plain", "length": "short"}});
     let stage = Stage::at(from, &json!({"default_preferences": defaults}));
     for user in 0..60 {
-        stage.source.set(&format!("u{user}"), wish(user));
+        stage.source.set(&format!("u{user}"), preference(user));
     }
     stage.run_until(to).await;
 
     let expected: BTreeSet<_> = (0..60)
         .flat_map(|user| {
-            nominals(&wish(user), from, to)
+            nominals(&preference(user), from, to)
                 .into_iter()
                 .map(move |nominal| (format!("u{user}"), nominal))
         })

@@ -1,5 +1,5 @@
 //! The nights on which clocks change, through the whole engine: in 24 zones, both nights of a year,
-//! users with wishes at, inside and beside what the clock skips or repeats get the runs that
+//! users with preferences at, inside and beside what the clock skips or repeats get the runs that
 //! `Schedule` (the code behind `cohort next`) names, each once and at its instant (T3 to T9).
 //!
 //! An occurrence opened under its local time without the offset was planted to see it red: repeated
@@ -71,29 +71,30 @@ impl Night {
         Self { zone, at, from: before.min(after), until: before.max(after) }
     }
 
-    /// Wishes at the first, the middle and the last minute of what is skipped or repeated, right
+    /// Preferences at the first, the middle and the last minute of what is skipped or repeated,
+    /// right
     /// behind it, and by the hour.
-    fn wishes(&self) -> Vec<(String, Value)> {
+    fn preferences(&self) -> Vec<(String, Value)> {
         let minute = SignedDuration::from_mins(1);
         let middle = self.from + self.until.duration_since(self.from) / 2;
-        let mut wishes = Vec::new();
+        let mut preferences = Vec::new();
         for local in [self.from, middle, self.until - minute, self.until] {
             let time = format!("{:02}:{:02}", local.hour(), local.minute());
             let cron = format!("{} {} * * *", local.minute(), local.hour());
-            wishes.push(json!({"frequency": "daily", "preferred_time": time}));
-            wishes.push(json!({"frequency": "hourly", "preferred_time": time}));
-            wishes.push(json!({"frequency": "weekly", "preferred_time": time,
+            preferences.push(json!({"frequency": "daily", "preferred_time": time}));
+            preferences.push(json!({"frequency": "hourly", "preferred_time": time}));
+            preferences.push(json!({"frequency": "weekly", "preferred_time": time,
                 "preferred_day": weekday_name(local.weekday())}));
-            wishes.push(json!({"frequency": "monthly", "preferred_time": time,
+            preferences.push(json!({"frequency": "monthly", "preferred_time": time,
                 "preferred_day": local.day()}));
-            wishes.push(json!({"frequency": "cron", "cron": cron}));
+            preferences.push(json!({"frequency": "cron", "cron": cron}));
         }
-        wishes.push(json!({"frequency": "cron", "cron": "*/20 * * * *"}));
-        wishes.push(json!({"frequency": "cron", "cron": "30 */2 * * *"}));
-        wishes.push(json!({"frequency": "cron", "cron": "10 0-4 * * *"}));
-        let numbered = wishes.into_iter().enumerate().map(|(number, mut wish)| {
-            wish["timezone"] = json!(self.zone.name());
-            (format!("u{number}"), wish)
+        preferences.push(json!({"frequency": "cron", "cron": "*/20 * * * *"}));
+        preferences.push(json!({"frequency": "cron", "cron": "30 */2 * * *"}));
+        preferences.push(json!({"frequency": "cron", "cron": "10 0-4 * * *"}));
+        let numbered = preferences.into_iter().enumerate().map(|(number, mut preference)| {
+            preference["timezone"] = json!(self.zone.name());
+            (format!("u{number}"), preference)
         });
         numbered.collect()
     }
@@ -103,16 +104,18 @@ fn weekday_name(day: Weekday) -> String {
     format!("{day:?}").to_lowercase()
 }
 
-/// What `Schedule` says of a wish between two instants.
+/// What `Schedule` says of a preference between two instants.
 fn named(
     user: &str,
-    wish: &Value,
+    preference: &Value,
     from: Timestamp,
     until: Timestamp,
 ) -> Vec<(String, String, Timestamp)> {
-    let stated = Preference::from_json(wish, "").expect("a wish is valid").stated_group(None);
-    let schedule =
-        Schedule::of(&PreferenceGroup::from_stated(&stated).expect("a wish states everything"));
+    let stated =
+        Preference::from_json(preference, "").expect("a valid preference").stated_group(None);
+    let schedule = Schedule::of(
+        &PreferenceGroup::from_stated(&stated).expect("a preference states everything"),
+    );
     let due = schedule.after(from).take_while(|occurrence| occurrence.at <= until);
     due.map(|occurrence| (user.to_owned(), occurrence.nominal.to_string(), occurrence.at)).collect()
 }
@@ -122,14 +125,16 @@ async fn live_through(night: &Night) {
     let (begin, end) =
         (night.at - SignedDuration::from_hours(5), night.at + SignedDuration::from_hours(7));
     let stage = Stage::at(&begin.to_string(), &json!({}));
-    let wishes = night.wishes();
-    for (user, wish) in &wishes {
-        stage.source.set(user, wish.clone());
+    let preferences = night.preferences();
+    for (user, preference) in &preferences {
+        stage.source.set(user, preference.clone());
     }
     stage.run_until(&end.to_string()).await;
 
-    let mut expected: Vec<_> =
-        wishes.iter().flat_map(|(user, wish)| named(user, wish, begin, end)).collect();
+    let mut expected: Vec<_> = preferences
+        .iter()
+        .flat_map(|(user, preference)| named(user, preference, begin, end))
+        .collect();
     let outcomes = stage.outcomes().await;
     let mut got: Vec<_> = outcomes
         .iter()

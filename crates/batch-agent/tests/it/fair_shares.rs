@@ -40,7 +40,9 @@ async fn few_do_not_wait_for_many(backend: Backend) {
     let of_small_or_none = |call: &Call| {
         call.users[0].tenant_id.as_str()[1..].parse::<u32>().expect("a number") >= 465
     };
-    let first_calls =
-        stage.handler.calls().into_iter().take(25 + 25 + 10).filter(of_small_or_none).count();
-    assert_eq!(first_calls, 35, "a chunk of each value goes first");
+    // Chunks of one claim ask the databases side by side, so that their calls may overtake each
+    // other by a few chunks; in the order of reading, the few would come behind all 465.
+    let calls = stage.handler.calls();
+    let last_of_the_few = calls.iter().take(500).rposition(of_small_or_none).expect("called");
+    assert!(last_of_the_few < 250, "the last of the few was call {last_of_the_few}");
 }

@@ -64,7 +64,7 @@ async fn a_run_waits_for_the_feed_to_reach_its_instant_since_a_new_group_may_be_
     let agent = stage.agent().await;
     agent.until("2026-12-01T08:59:00Z").await;
     stage.source.faults(Faults { feed_away: true, ..Faults::default() });
-    // The same wish, with the zone left to the last resort: another stated group of the same
+    // The same preference, with the zone left to the last resort: another stated group of the same
     // preference group.
     stage.source.set("u1", json!({"frequency": "daily", "preferred_time": "09:00"}));
     agent.until("2026-12-01T09:00:05Z").await;

@@ -63,9 +63,10 @@ const A_FEW: usize = 10;
 /// How many users each of the six stated groups has.
 const USERS: [usize; 6] = [60, 40, 60, 60, 40, 40];
 
-/// The wishes of the six stated groups, all due at one instant, and the zone on whose clock; the
+/// The preferences of the six stated groups, all due at one instant, and the zone on whose clock;
+/// the
 /// first two are one preference group, since who states no zone means UTC.
-fn wishes() -> [(Value, &'static str); 6] {
+fn stated_preferences() -> [(Value, &'static str); 6] {
     let clock = |time: &str, zone: &str| -> Value {
         json!({"frequency": "daily", "preferred_time": time, "timezone": zone})
     };
@@ -172,9 +173,9 @@ fn tenant(group: usize, number: usize) -> String {
 
 async fn users_subscribe(connected: &Connected, users: [usize; 6], expected: &mut Expected) {
     let mut preferences = Vec::new();
-    for (group, (wish, zone)) in wishes().into_iter().enumerate() {
+    for (group, (preference, zone)) in stated_preferences().into_iter().enumerate() {
         let tenants = (0..users[group]).map(|number| tenant(group, number));
-        preferences.extend(tenants.clone().map(|tenant| (tenant, wish.clone())));
+        preferences.extend(tenants.clone().map(|tenant| (tenant, preference.clone())));
         expected.called.extend(tenants.map(|tenant| (tenant, zone)));
     }
     connected.store(preferences).await;
@@ -183,7 +184,7 @@ async fn users_subscribe(connected: &Connected, users: [usize; 6], expected: &mu
 /// Some join a group that is known, some make one that is not, or one that is part of a schedule
 /// that is known; some move from one to another, some leave and some switch off.
 async fn users_change(connected: &Connected, expected: &mut Expected) {
-    let [(in_utc, utc), _, (in_kolkata, kolkata), ..] = wishes();
+    let [(in_utc, utc), _, (in_kolkata, kolkata), ..] = stated_preferences();
     let tenants = |group: usize, part: usize| {
         (part * A_FEW..(part + 1) * A_FEW).map(move |number| tenant(group, number))
     };

@@ -64,7 +64,7 @@ impl Fortune {
             "catchup_window": "240h", "max_retries": 2});
         let stage = Stage::in_memory_at("2026-12-01T08:59:50Z", &fields);
         for user in 0..USERS {
-            stage.source.set(&format!("u{user}"), wish(&mut dice));
+            stage.source.set(&format!("u{user}"), preference(&mut dice));
         }
         Self {
             dice,
@@ -160,9 +160,10 @@ impl Fortune {
     }
 
     fn move_one(&mut self) {
-        let (user, wish) = (format!("u{}", self.dice.below(USERS)), wish(&mut self.dice));
-        self.world.note(format!("{user} wants {wish}"));
-        self.world.stage.source.set(&user, wish);
+        let (user, preference) =
+            (format!("u{}", self.dice.below(USERS)), preference(&mut self.dice));
+        self.world.note(format!("{user} wants {preference}"));
+        self.world.stage.source.set(&user, preference);
     }
 
     /// Mostly little; sometimes longer than a lease.
@@ -214,7 +215,7 @@ impl Fortune {
     }
 }
 
-fn wish(dice: &mut Dice) -> Value {
+fn preference(dice: &mut Dice) -> Value {
     let zone = ["UTC", "Africa/Accra"][dice.below(2) as usize];
     let time = ["09:00", "09:00", "09:02", "09:05"][dice.below(4) as usize];
     json!({"frequency": "daily", "preferred_time": time, "timezone": zone,

@@ -24,7 +24,7 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
-    fn wish(&mut self) -> Value {
+    fn preference(&mut self) -> Value {
         let zone = ["UTC", "Europe/Berlin", "America/New_York"][self.below(3) as usize];
         let time = ["08:00", "09:00", "10:30", "20:00"][self.below(4) as usize];
         match self.below(6) {
@@ -57,7 +57,7 @@ async fn live_through(stage: &Stage, dice: &mut Dice) {
             0 => stage.clock.advance_to(instant(&dice.later(now, 20))),
             1 => {
                 for _ in 0..10 {
-                    stage.source.set(&dice.user(), dice.wish());
+                    stage.source.set(&dice.user(), dice.preference());
                 }
             }
             2 => {
@@ -114,7 +114,7 @@ async fn whatever_happens_each_member_ends_with_one_outcome_and_runs_once_a_date
         );
         drop(stage.agent().await);
         for user in 0..USERS {
-            stage.source.set(&format!("u{user}"), dice.wish());
+            stage.source.set(&format!("u{user}"), dice.preference());
         }
         live_through(&stage, &mut dice).await;
 

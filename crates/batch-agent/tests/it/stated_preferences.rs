@@ -43,7 +43,7 @@ pub(crate) enum Day {
     LastOfMonth,
 }
 
-/// A wish in which nothing is left open.
+/// A preference in which nothing is left open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked {
     pub(crate) frequency: Frequency,
@@ -165,7 +165,7 @@ impl Asked {
     }
 
     /// The same in the oracle's words.
-    pub(crate) fn wish(&self) -> StatedPreference {
+    pub(crate) fn preference(&self) -> StatedPreference {
         let cron = |minute: i64, hours, days| {
             StatedPreference::Cron(StatedCron {
                 minutes: Some(vec![minute]),
@@ -201,7 +201,7 @@ impl Asked {
     }
 }
 
-/// The day of the epoch, counted from 1970-01-01, that anchors biweekly wishes (T4).
+/// The day of the epoch, counted from 1970-01-01, that anchors biweekly preferences (T4).
 const MONDAY_1970_01_05: i64 = 4;
 
 fn clock(minute_of_day: i64) -> String {

@@ -36,7 +36,7 @@ impl Calendar {
             );
             let at = |second: i64| Timestamp::from_second(second).expect("an instant");
             let firings = clock
-                .occurrences(&asked.wish())
+                .occurrences(&asked.preference())
                 .into_iter()
                 .map(|(second, nominal)| (at(second), nominal))
                 .collect();

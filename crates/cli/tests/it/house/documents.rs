@@ -1,7 +1,7 @@
 //! What documents and comments name exists: paths, pages and their headings.
 //!
 //! A path from the root (`crates/…`, `docs/…`) has to exist wherever a text names it. Code in a
-//! sentence that ends like a file (`store/plan.rs`) has to be the end of a path. The change log
+//! sentence that ends like a file (`service/rules.rs`) has to be the end of a path. The change log
 //! tells history and may name what is gone.
 
 use std::collections::BTreeSet;
