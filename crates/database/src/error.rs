@@ -1,13 +1,13 @@
 //! Why a database could not do what was asked. No text holds an address with its password.
 
-use std::error::Error as _;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "postgres")]
 use deadpool_postgres::PoolError;
 use semver::Version;
-use tokio_postgres::error::{Error as PostgresError, SqlState};
+#[cfg(feature = "postgres")]
+use tokio_postgres::error::Error as PostgresError;
 
 /// What went wrong with a database.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +37,11 @@ pub enum DatabaseError {
     )]
     SchemaName(String),
     /// The system's certificates could not be read.
+    #[cfg(feature = "postgres")]
     #[error("preparing TLS for the database")]
     Tls(#[source] rustls::Error),
     /// The server could not be reached, or refused.
+    #[cfg(feature = "postgres")]
     #[error("connecting to the database {database}")]
     Connect {
         /// Which schema where.
@@ -48,6 +50,7 @@ pub enum DatabaseError {
         source: PostgresError,
     },
     /// All connections of the pool stayed in use, or a new one was too long in coming.
+    #[cfg(feature = "postgres")]
     #[error("waiting for a connection to the database {database}")]
     NoConnection {
         /// Which schema where.
@@ -64,6 +67,7 @@ pub enum DatabaseError {
         version: String,
     },
     /// The schema is not there and could not be created.
+    #[cfg(feature = "postgres")]
     #[error("creating the schema of the database {database}")]
     CreateSchema {
         /// Which schema where.
@@ -110,6 +114,7 @@ pub enum DatabaseError {
     #[error("running a statement")]
     Statement(#[from] rusqlite::Error),
     /// A statement on PostgreSQL failed.
+    #[cfg(feature = "postgres")]
     #[error("running a statement")]
     Query(#[from] PostgresError),
     /// The transaction that held this job, maybe with others, could not be committed: nothing of it
@@ -128,10 +133,12 @@ impl DatabaseError {
     /// Whether the same may succeed if it is tried again, with nothing changed by a person.
     pub fn is_transient(&self) -> bool {
         match self {
+            #[cfg(feature = "postgres")]
             Self::Connect { source, .. }
             | Self::NoConnection { source: PoolError::Backend(source), .. }
             | Self::CreateSchema { source, .. }
-            | Self::Query(source) => passes(source),
+            | Self::Query(source) => postgres_errors::passes(source),
+            #[cfg(feature = "postgres")]
             Self::NoConnection { source, .. } => matches!(source, PoolError::Timeout(_)),
             Self::Statement(rusqlite::Error::SqliteFailure(failure, _)) => {
                 matches!(
@@ -145,38 +152,48 @@ impl DatabaseError {
     }
 }
 
-/// Whether the server, or the way to it, may be well again by itself.
-fn passes(error: &PostgresError) -> bool {
-    match error.code() {
-        Some(state) => state_passes(state),
-        None => {
-            error.is_closed() || io_cause(error).is_some_and(|kind| kind != ErrorKind::InvalidData)
+/// Which errors of PostgreSQL may pass.
+#[cfg(feature = "postgres")]
+mod postgres_errors {
+    use std::error::Error as _;
+    use std::io::ErrorKind;
+
+    use tokio_postgres::error::{Error as PostgresError, SqlState};
+
+    /// Whether the server, or the way to it, may be well again by itself.
+    pub(super) fn passes(error: &PostgresError) -> bool {
+        match error.code() {
+            Some(state) => state_passes(state),
+            None => {
+                error.is_closed()
+                    || io_cause(error).is_some_and(|kind| kind != ErrorKind::InvalidData)
+            }
         }
     }
-}
 
-/// What went wrong on the way to the server. A certificate that does not fit is invalid data.
-fn io_cause(error: &PostgresError) -> Option<ErrorKind> {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .map(std::io::Error::kind)
-        .next()
-}
+    /// What went wrong on the way to the server. A certificate that does not fit is invalid data.
+    fn io_cause(error: &PostgresError) -> Option<ErrorKind> {
+        let causes = std::iter::successors(error.source(), |&cause| cause.source());
+        causes
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .map(std::io::Error::kind)
+            .next()
+    }
 
-fn state_passes(state: &SqlState) -> bool {
-    const CONNECTION: &str = "08";
-    const ROLLED_BACK: &str = "40";
-    const SHORT_OF_RESOURCES: &str = "53";
-    let passing = [
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
-        SqlState::LOCK_NOT_AVAILABLE,
-        SqlState::QUERY_CANCELED,
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-        SqlState::READ_ONLY_SQL_TRANSACTION,
-    ];
-    [CONNECTION, ROLLED_BACK, SHORT_OF_RESOURCES].contains(&&state.code()[..2])
-        || passing.contains(state)
+    fn state_passes(state: &SqlState) -> bool {
+        const CONNECTION: &str = "08";
+        const ROLLED_BACK: &str = "40";
+        const SHORT_OF_RESOURCES: &str = "53";
+        let passing = [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+        ];
+        [CONNECTION, ROLLED_BACK, SHORT_OF_RESOURCES].contains(&&state.code()[..2])
+            || passing.contains(state)
+    }
 }

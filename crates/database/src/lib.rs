@@ -6,17 +6,22 @@
 //! table of ours is known here.
 
 mod error;
+mod heard;
 mod migrations;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "postgres")]
 pub use deadpool_postgres::{GenericClient, Transaction};
 pub use error::DatabaseError;
+pub use heard::Heard;
 pub use migrations::Migrations;
+#[cfg(feature = "postgres")]
 pub use postgres::{
-    Connection, Heard, Planning, Postgres, PostgresOptions, Reader, SchemaName, statement, table,
+    Connection, Planning, Postgres, PostgresOptions, Reader, SchemaName, statement, table,
 };
 pub use refinery::embed_migrations;
 pub use semver::Version;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::sync::watch;
 
-use super::listener::{self, Heard};
+use super::listener;
 use super::planning::Planning;
 use super::reader::Reader;
 use super::schema_name::SchemaName;
 use super::server::{Connection, Server, WAIT_FOR_CONNECTION};
 use super::{address, migrate, tls};
 use crate::error::DatabaseError;
+use crate::heard::Heard;
 use crate::migrations::Migrations;
 
 /// How to open a PostgreSQL database.

@@ -30,7 +30,6 @@ pub mod table;
 mod tls;
 
 pub use self::handle::{Postgres, PostgresOptions};
-pub use self::listener::Heard;
 pub use self::planning::Planning;
 pub use self::reader::Reader;
 pub use self::schema_name::SchemaName;
