@@ -1,15 +1,15 @@
-//! What waits for hands, by lanes, and how it is claimed (D7).
+//! The work that waits, by lanes, and how it is claimed (D7).
 //!
 //! ```text
 //! lane (job, priority) ─┬─ members: runs of which a page is to be read
-//!                       ├─ chunks: ready, and nothing is known against them
+//!                       ├─ chunks: ready, and no worker has died with them
 //!                       └─ suspects: ready, and a worker has died with them before (D5)
 //! ```
 //!
-//! The ledger says since when the oldest of each waits, and whoever has hands chooses the lane
-//! (`processor/turns.rs`). A few index seeks a job tell it, however much waits. A run waits since
-//! its last page was read, so that runs of different jobs take turns; within a lane they are read
-//! in the order of their instants.
+//! The ledger says since when the oldest of each waits, and an agent with free capacity chooses the
+//! lane. A few index seeks per job tell it, however much waits. A run waits since its last page was
+//! read, so that runs of different jobs take turns; within a lane runs are read in the order of
+//! their instants.
 //!
 //! Suspects are claimed one at a time, so that the next death says more than the last.
 
@@ -17,14 +17,15 @@ use async_trait::async_trait;
 use cohort_preferences::{JobId, Priority};
 use jiff::Timestamp;
 
+use crate::sealed::Sealed;
 use crate::{Chunk, Claim, LedgerError, Run};
 
-/// Where the work of one job waits that was opened with one priority.
+/// The queue of one job's work that was opened with one priority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
-    /// Which job.
+    /// The job.
     pub job: JobId,
-    /// How urgent.
+    /// How urgent its work is.
     pub priority: Priority,
 }
 
@@ -42,31 +43,32 @@ pub enum WaitingWork {
 /// The oldest work of its kind in a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Where.
+    /// Where it waits.
     pub lane: Lane,
-    /// What.
+    /// What kind of work it is.
     pub work: WaitingWork,
-    /// Since when it can be claimed, or from when on.
+    /// When it became claimable, or will.
     pub since: Timestamp,
 }
 
 /// The part of the ledger that hands out work.
 #[async_trait]
-pub trait BacklogLedger: Send + Sync {
-    /// What can be claimed now.
+pub trait BacklogLedger: Sealed {
+    /// Returns what can be claimed now.
     async fn backlog(&self, now: Timestamp) -> Result<Vec<Waiting>, LedgerError>;
 
-    /// All that waits, also for an instant that is still to come.
+    /// Returns all that waits, also for an instant that is still to come.
     async fn coming(&self) -> Result<Vec<Waiting>, LedgerError>;
 
-    /// The run of the lane whose members are to be read first.
+    /// Returns the run of the lane whose members are to be read next; `None` if no run waits to be
+    /// read.
     async fn next_run_to_read(
         &self,
         lane: &Lane,
         now: Timestamp,
     ) -> Result<Option<Run>, LedgerError>;
 
-    /// Claims ready chunks of the lane that are no suspects, those first that wait longest.
+    /// Claims up to `limit` ready chunks of the lane that are no suspects, longest waiting first.
     async fn claim_chunks(
         &self,
         lane: &Lane,
@@ -74,6 +76,6 @@ pub trait BacklogLedger: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Chunk>, LedgerError>;
 
-    /// Claims the suspect of the lane that waits longest.
+    /// Claims the suspect of the lane that waits longest; `None` if there is none.
     async fn claim_suspect(&self, lane: &Lane, claim: Claim) -> Result<Option<Chunk>, LedgerError>;
 }

@@ -5,94 +5,70 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::json::to_json;
-use crate::{Outcome, Requeued, Run, RunId};
+use crate::{OpenMember, Outcome, Run, RunId};
 
 /// At most 25 users of one run, claimed by this agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     /// Its number.
     pub id: i64,
-    /// Of which run.
+    /// The run that its users belong to.
     pub run: RunId,
-    /// Whose outcome is still open.
+    /// The members whose outcome is still open.
     pub open: Vec<OpenMember>,
     /// Attempts begun before this claim.
     pub attempts: u32,
     /// Proves that the claim is this one (F3).
     pub token: i64,
-    /// How many of its holders have died with it in hand (D5).
+    /// How many of its holders have died while they held it (D5).
     pub deaths: u32,
-    /// The chunk that was split into this one and others; `None` for one that was made of a page.
+    /// The chunk that was split into this one and others; `None` for a chunk that was made of a
+    /// page.
     pub split_from: Option<i64>,
 }
 
-/// A member of a chunk without an outcome.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OpenMember {
-    /// The member's place in the run.
-    #[serde(rename = "o")]
-    pub ordinal: u64,
-    /// The Config Database's number for the tenant.
-    #[serde(rename = "n")]
-    pub number: u64,
-    /// How often the handler was called for the member.
-    #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
-    pub attempts: u32,
-    /// The settings of the first attempt, which retries reuse (M3); `None` before it.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<UsedSettings>,
-    /// That an operator requeued the member after a failure; `None` if not (D6).
-    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
-    pub requeued: Option<Requeued>,
+/// How far a chunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChunkState {
+    /// It waits for an agent to claim it.
+    Ready,
+    /// An agent has claimed it.
+    Claimed,
+    /// Each of its users has an outcome.
+    Done,
 }
 
-impl OpenMember {
-    /// Members of a new chunk, whose places in the run begin at `first`.
-    pub(crate) fn in_order(first: u64, numbers: &[u64]) -> Vec<Self> {
-        let member = |(ordinal, number): (u64, &u64)| Self {
-            ordinal,
-            number: *number,
-            attempts: 0,
-            settings: None,
-            requeued: None,
-        };
-        (first..).zip(numbers).map(member).collect()
+impl ChunkState {
+    /// The state as it stands in the record.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Claimed => "claimed",
+            Self::Done => "done",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Ready, Self::Claimed, Self::Done].into_iter().find(|state| state.as_str() == name)
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_zero(attempts: &u32) -> bool {
-    *attempts == 0
-}
+impl Chunk {
+    /// The token of a chunk that is born claimed; each later claim raises it.
+    pub(crate) const FIRST_TOKEN: i64 = 1;
 
-/// The settings that an attempt used.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UsedSettings {
-    /// The preference's version (W2); 0 for a tenant who was served without one.
-    #[serde(rename = "v")]
-    pub version: u64,
-    /// The overrides, defaults merged in.
-    #[serde(rename = "t")]
-    pub template_overrides: serde_json::Map<String, serde_json::Value>,
-    /// When they were read.
-    #[serde(rename = "r")]
-    pub read_at: Timestamp,
-    /// Whether they were older than the feed could vouch for (M3).
-    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
-    pub stale: bool,
-}
-
-impl UsedSettings {
-    /// The version of the preference that was used; `None` if there was none.
-    pub fn stated_version(&self) -> Option<u64> {
-        (self.version > 0).then_some(self.version)
+    /// A chunk that was just made of a page, claimed by the agent that read the page.
+    pub(crate) fn born_claimed(id: i64, run: RunId, open: Vec<OpenMember>) -> Self {
+        let (token, attempts, deaths) = (Self::FIRST_TOKEN, 0, 0);
+        Self { id, run, open, attempts, token, deaths, split_from: None }
     }
 }
 
 /// A page of members on its way into chunks.
 #[derive(Debug)]
 pub struct MembersRead<'a> {
-    /// Of which run; its cursor says which page.
+    /// The run; its cursor says which page this is.
     pub run: &'a Run,
     /// Every stated group whose members the run has.
     pub stated: Vec<StatedGroup>,
@@ -100,7 +76,7 @@ pub struct MembersRead<'a> {
     pub members: Vec<(u64, TenantId)>,
     /// Where the next page begins; `None` if this was the last.
     pub next_cursor: Option<String>,
-    /// The most users a chunk.
+    /// The most users in a chunk.
     pub chunk_size: usize,
     /// Who holds the chunks.
     pub claim: Claim,
@@ -120,19 +96,19 @@ pub struct Claim {
 /// What an attempt made of a chunk.
 #[derive(Debug, Clone)]
 pub struct ChunkResult {
-    /// Which chunk, under which claim.
+    /// The chunk's number.
     pub chunk: i64,
     /// Its run.
     pub run: RunId,
-    /// The claim's token.
+    /// The token of the claim under which the attempt was made.
     pub token: i64,
     /// Attempts begun, this one included.
     pub attempts: u32,
-    /// The members that are done.
+    /// The outcomes of the members that are done.
     pub outcomes: Vec<Outcome>,
-    /// The members that may succeed later, and when to try.
+    /// The members that may succeed later, and when to try; `None` if there are none.
     pub rest: Option<(Vec<OpenMember>, Timestamp)>,
-    /// Those of the rest who were called, and what was said.
+    /// The attempts at members of the rest who were called.
     pub retried: Vec<RetriedAttempt>,
     /// Now.
     pub at: Timestamp,
@@ -145,23 +121,58 @@ pub struct RetriedAttempt {
     pub ordinal: u64,
     /// The Config Database's number for the tenant.
     pub number: u64,
-    /// Which attempt, counted from 1.
+    /// Which attempt it was, counted from 1.
     pub attempt: u32,
     /// What the handler or the network said.
     pub error: Option<String>,
 }
 
+/// What becomes of a chunk when its result is recorded.
+pub(crate) struct ChunkAfter {
+    /// Ready for those who are tried again, or done.
+    pub(crate) state: ChunkState,
+    /// The members who are still open, as JSON.
+    pub(crate) open_members: String,
+    /// When it may be claimed.
+    pub(crate) ready_at: Timestamp,
+}
+
 impl ChunkResult {
-    /// What becomes of the chunk: its state, who of it is still open, as JSON, and from when on it
-    /// may be claimed.
-    pub(crate) fn rest_of_chunk(&self) -> (&'static str, String, Timestamp) {
-        match &self.rest {
-            Some((open, at)) => ("ready", to_json(open), *at),
-            None => ("done", "[]".into(), self.at),
+    /// The result of a chunk whose open members go on in chunks of their own (D5): it is done, and
+    /// nothing is recorded.
+    pub(crate) fn split(chunk: &Chunk, now: Timestamp) -> Self {
+        Self {
+            chunk: chunk.id,
+            run: chunk.run,
+            token: chunk.token,
+            attempts: chunk.attempts,
+            outcomes: Vec::new(),
+            rest: None,
+            retried: Vec::new(),
+            at: now,
         }
     }
 
-    /// Whether there is work left that anybody may take over now.
+    /// What becomes of the chunk: it is ready again if members are left, and otherwise done.
+    pub(crate) fn chunk_after(&self) -> ChunkAfter {
+        match &self.rest {
+            Some((open, at)) => {
+                ChunkAfter { state: ChunkState::Ready, open_members: to_json(open), ready_at: *at }
+            }
+            None => {
+                ChunkAfter { state: ChunkState::Done, open_members: "[]".into(), ready_at: self.at }
+            }
+        }
+    }
+
+    /// The first and the last place in the run that has an outcome here; `None` without outcomes.
+    pub(crate) fn ordinals(&self) -> Option<(u64, u64)> {
+        let ordinals = || self.outcomes.iter().map(|outcome| outcome.ordinal);
+        ordinals().min().zip(ordinals().max())
+    }
+
+    /// Whether members are left whom any agent may take over now.
+    #[cfg(feature = "postgres")]
     pub(crate) fn is_ready_at_once(&self) -> bool {
         self.rest.as_ref().is_some_and(|(_, at)| *at <= self.at)
     }

@@ -8,23 +8,24 @@
 //!                 split: a chunk for each of them                    failed(poison)
 //! ```
 //!
-//! A death is counted on every chunk that was in hand, since nobody knows which of them was to
-//! blame. But from its first on a chunk is a suspect, and an agent has one suspect in hand at a
-//! time: the second and the third death meet the chunk, and later the user, that are there each
-//! time. What was merely near ends in its turn. A holder that hands its work back counts as no
-//! death (F6).
+//! A death is counted on every chunk that the worker held, since nobody knows which of them was to
+//! blame. From its first death on a chunk is a suspect, and an agent holds one suspect at a time:
+//! the second and the third death therefore meet only the chunk, and later the user, that is there
+//! each time. A chunk that merely happened to be near is done when it is tried alone. A holder that
+//! hands its work back does not count as dead (F6).
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::sealed::Sealed;
 use crate::{Chunk, LedgerError};
 
-/// After so many deaths a chunk is split, and a user is poison.
+/// The number of deaths after which a chunk is split, and a user who is alone in it is poison.
 pub(crate) const MOST_DEATHS: u32 = 3;
 
-/// What is to be done with a chunk that was claimed.
+/// What is to be done with a chunk that was claimed, by the deaths of its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Treatment {
     /// It is worked on.
     Attempt,
     /// It becomes a chunk for each of its open members.
@@ -34,12 +35,12 @@ pub enum Fate {
 }
 
 impl Chunk {
-    /// What the deaths of its workers make of it.
-    pub fn fate(&self) -> Fate {
+    /// Returns what is to be done with it, by the deaths of its workers.
+    pub fn treatment(&self) -> Treatment {
         match self.open.len() {
-            _ if self.deaths < MOST_DEATHS => Fate::Attempt,
-            0 | 1 => Fate::Poison,
-            _ => Fate::Split,
+            _ if self.deaths < MOST_DEATHS => Treatment::Attempt,
+            0 | 1 => Treatment::Poison,
+            _ => Treatment::Split,
         }
     }
 
@@ -48,8 +49,8 @@ impl Chunk {
         self.deaths > 0
     }
 
-    /// The number of the chunk in which its members were first: what was made of it later is as old
-    /// as that one (M6).
+    /// The number of the chunk in which its members were first: a chunk that was split off is as
+    /// old as the one that it came from (M6).
     pub fn first_made_as(&self) -> i64 {
         self.split_from.unwrap_or(self.id)
     }
@@ -57,16 +58,19 @@ impl Chunk {
 
 /// The part of the ledger that deals with work whose holder has died.
 #[async_trait]
-pub trait RescueLedger: Send + Sync {
-    /// Makes chunks ready whose lease has run out, one death more on each. Returns how many.
+pub trait RescueLedger: Sealed {
+    /// Makes chunks ready whose lease has run out, and counts one more death on each. Returns how
+    /// many.
     async fn rescue_chunks(&self, now: Timestamp) -> Result<usize, LedgerError>;
 
-    /// Makes every chunk ready that this holder had claimed when it died, one death more on each.
-    /// Returns how many.
+    /// Makes every chunk ready that this holder had claimed when it died, and counts one more death
+    /// on each. Returns how many.
     async fn take_back_chunks(&self, holder: &str, now: Timestamp) -> Result<usize, LedgerError>;
 
-    /// Makes a ready chunk for each open member of this one, which is done with that, if the claim
-    /// still holds.
+    /// Makes a ready chunk for each open member of this one, and marks this one done.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostClaim`] if the claim has passed on.
     async fn split_chunk(&self, chunk: &Chunk, now: Timestamp) -> Result<(), LedgerError>;
 }
 
@@ -91,12 +95,18 @@ mod tests {
     #[test]
     fn the_third_death_splits_a_chunk_and_condemns_a_user() {
         assert_eq!(
-            [0, 1, 2, 3, 4].map(|deaths| chunk(deaths, 25).fate()),
-            [Fate::Attempt, Fate::Attempt, Fate::Attempt, Fate::Split, Fate::Split]
+            [0, 1, 2, 3, 4].map(|deaths| chunk(deaths, 25).treatment()),
+            [
+                Treatment::Attempt,
+                Treatment::Attempt,
+                Treatment::Attempt,
+                Treatment::Split,
+                Treatment::Split
+            ]
         );
         assert_eq!(
-            [2, 3, 4].map(|deaths| chunk(deaths, 1).fate()),
-            [Fate::Attempt, Fate::Poison, Fate::Poison]
+            [2, 3, 4].map(|deaths| chunk(deaths, 1).treatment()),
+            [Treatment::Attempt, Treatment::Poison, Treatment::Poison]
         );
     }
 }

@@ -2,14 +2,14 @@
 //! overwritten.
 //!
 //! ```text
-//! definitions ──► what an apply changes, decided elsewhere ──► store_definitions, if nobody was faster
-//!      ▲                                                              │
-//!      └──────────── definition_revision grows, agents read again ◄───┘
+//! definitions ──► the apply decides, elsewhere ──► store_definitions, if nobody was faster
+//!      ▲                                                    │
+//!      └────── definition_revision grows, agents read again ◄┘
 //! ```
 //!
-//! The revision is one counter for everything that is stored, pauses too: whoever wants to know
-//! whether something has changed asks for one number. A store names the revision that it was
-//! decided on, so that two who apply at once do not undo each other unseen.
+//! The revision is one counter for everything that is stored here, pauses included: to learn
+//! whether something has changed, one asks for one number. An edit names the revision that it was
+//! decided on, so that of two applies at once neither undoes the other unseen.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::LedgerError;
+use crate::sealed::Sealed;
 
 /// What a definition defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,19 +57,19 @@ pub struct Definition {
     pub version: u32,
     /// What was applied; `None` if it was removed with this version.
     pub document: Option<Value>,
-    /// When.
+    /// When it was applied.
     pub applied_at: Timestamp,
-    /// By whom: the name of a key, or of an agent whose start did it.
+    /// Who applied it: the name of a key, or of an agent that applied it when it started.
     pub applied_by: String,
 }
 
-/// A stretch of time in which a job plans nothing.
+/// An interval in which a job plans nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Pause {
-    /// Its start, included.
+    /// Its start, which belongs to it.
     #[serde(rename = "paused_at")]
     pub from: Timestamp,
-    /// Its end, not included; `None` while it lasts.
+    /// Its end, which does not; `None` while it lasts.
     #[serde(rename = "resumed_at")]
     pub until: Option<Timestamp>,
 }
@@ -79,7 +80,7 @@ impl Pause {
         self.until.is_none()
     }
 
-    /// Whether an instant lies within.
+    /// Whether the pause covers an instant.
     pub fn covers(&self, instant: Timestamp) -> bool {
         self.from <= instant && self.until.is_none_or(|until| instant < until)
     }
@@ -88,7 +89,7 @@ impl Pause {
 /// Everything that is stored at one revision.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StoredDefinitions {
-    /// The revision.
+    /// The revision that they were read at.
     pub revision: u64,
     /// The latest version of each job and purpose, removed ones too, by kind and name.
     pub latest: Vec<Definition>,
@@ -111,13 +112,13 @@ impl StoredDefinitions {
     }
 }
 
-/// What becomes of a job or a purpose by an apply.
+/// What an apply does to a job or a purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Alteration {
     /// It is new, or comes back after it was removed.
     Created,
-    /// It is another than before.
+    /// It differs from before.
     Updated,
     /// It stays as it is.
     Unchanged,
@@ -128,12 +129,13 @@ pub enum Alteration {
 /// Versions to store together, or not at all.
 #[derive(Debug, Clone)]
 pub struct DefinitionEdit {
-    /// The revision on which it was decided; if another is stored now, nothing is.
+    /// The revision on which the edit was decided; if the ledger is at another by now, nothing is
+    /// stored.
     pub based_on: u64,
     /// The new versions, each with what it does to its definition.
     pub versions: Vec<(Alteration, Definition)>,
-    /// What a start of an agent has applied, so that its next start with the same does not count as
-    /// an act.
+    /// What an agent has applied when it started, so that its next start with the same changes
+    /// nothing; `None` if a person applied it.
     pub start: Option<StartedWith>,
 }
 
@@ -148,14 +150,14 @@ pub struct StartedWith {
 
 /// The part of the ledger that keeps jobs and purposes.
 #[async_trait]
-pub trait DefinitionLedger: Send + Sync {
-    /// A number that grows with everything stored here. Cheap to ask.
+pub trait DefinitionLedger: Sealed {
+    /// Returns a number that grows with everything that is stored here. It is cheap to ask.
     async fn definition_revision(&self) -> Result<u64, LedgerError>;
 
-    /// Everything that is stored now.
+    /// Returns everything that is stored now.
     async fn definitions(&self) -> Result<StoredDefinitions, LedgerError>;
 
-    /// Every version of a job or a purpose, oldest first.
+    /// Returns every version of a job or a purpose, oldest first.
     async fn definition_versions(
         &self,
         kind: DefinitionKind,
@@ -166,15 +168,16 @@ pub trait DefinitionLedger: Send + Sync {
     /// not paused.
     ///
     /// # Errors
-    /// [`LedgerError::RevisionMoved`] if something was stored since it was decided.
+    /// [`LedgerError::RevisionMoved`] if something was stored since the edit was decided.
     async fn store_definitions(&self, edit: DefinitionEdit) -> Result<(), LedgerError>;
 
-    /// What this agent was last started with; `None` if never with a batch config.
+    /// Returns the documents with which this agent was last started; `None` if it never was with a
+    /// batch config.
     async fn started_with(&self, agent: &str) -> Result<Option<Value>, LedgerError>;
 
-    /// Pauses a job from `now` on. Returns whether it ran before.
+    /// Pauses a job from `now` on. Returns `false` if it was paused already.
     async fn pause_job(&self, job: &JobId, now: Timestamp) -> Result<bool, LedgerError>;
 
-    /// Ends a job's pause. Returns whether it was paused before.
+    /// Ends a job's pause. Returns `false` if it was not paused.
     async fn resume_job(&self, job: &JobId, now: Timestamp) -> Result<bool, LedgerError>;
 }

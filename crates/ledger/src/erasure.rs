@@ -1,23 +1,26 @@
-//! Erasure of users (W8): who somebody is stands in one row, and elsewhere a number.
+//! Erasure of users (W8). A user's name stands in one row; everything else knows the user by
+//! number.
 
 use async_trait::async_trait;
 use cohort_preferences::TenantId;
 
 use crate::LedgerError;
+use crate::sealed::Sealed;
 
 /// The part of the ledger that forgets users whom the Config Database has erased.
 #[async_trait]
-pub trait ErasureLedger: Send + Sync {
-    /// Up to where in the Config Database's change feed erasures have been taken over; `None` if
-    /// never yet.
+pub trait ErasureLedger: Sealed {
+    /// Returns the cursor in the Config Database's change feed up to which erasures have been taken
+    /// over; `None` before the first time.
     async fn erased_until(&self) -> Result<Option<String>, LedgerError>;
 
     /// Takes the names of these users out of the ledger, and what handlers said of them; counts and
-    /// outcomes stay. Notes that all who were erased up to this place in the feed are. Numbers that
-    /// the ledger does not know do no harm.
+    /// outcomes stay. Notes `until` as the cursor up to which erasures have been taken over.
+    /// Numbers that the ledger does not know do no harm.
     async fn erase(&self, numbers: Vec<u64>, until: String) -> Result<(), LedgerError>;
 
-    /// The users who have names here, ascending by number, behind this one.
+    /// Returns users who have names here, by number and name, ascending from the number after this
+    /// one.
     async fn named_tenants(
         &self,
         after: u64,
@@ -25,5 +28,5 @@ pub trait ErasureLedger: Send + Sync {
     ) -> Result<Vec<(u64, TenantId)>, LedgerError>;
 }
 
-/// What stands in place of an erased user's name, as in the Config Database's lists.
+/// What an erased user is called, together with the number, as in the Config Database's lists.
 pub(crate) const ERASED: &str = "erased:";

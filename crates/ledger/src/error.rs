@@ -3,10 +3,12 @@
 use cohort_preferences::GroupError;
 use jiff::Timestamp;
 
-use crate::{RunId, TzdbRelease};
+use crate::RunId;
+use crate::tzdb::TzdbRelease;
 
 /// Why the ledger could not do what was asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LedgerError {
     /// The database failed.
     #[error("writing or reading the ledger")]
@@ -17,19 +19,18 @@ pub enum LedgerError {
     /// The claim has passed to another agent: nothing was recorded (F3).
     #[error("the claim of chunk {chunk} has passed to another agent")]
     LostClaim {
-        /// Which chunk.
+        /// The chunk.
         chunk: i64,
     },
-    /// Jobs or purposes were stored after the edit was decided on: read them again, and decide
-    /// anew.
+    /// Jobs or purposes were stored after the edit was decided: read them again, and decide anew.
     #[error("jobs or purposes were stored meanwhile")]
     RevisionMoved,
-    /// A plan by a time zone database that is not the ledger's (T11).
+    /// The plan was made by another time zone database than the ledger's (T11).
     #[error("planned by the time zone database {planned_by}, and the ledger goes by {in_force}")]
     OtherTzdb {
-        /// The planner's.
+        /// The planner's release.
         planned_by: TzdbRelease,
-        /// The ledger's.
+        /// The ledger's release.
         in_force: TzdbRelease,
     },
     /// There is no such run.
@@ -38,21 +39,22 @@ pub enum LedgerError {
     /// A run that has ended cannot be canceled.
     #[error("run {run} was closed{}: nothing of it is left to cancel", since(*closed_at))]
     RunEnded {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// When.
+        /// When it was closed.
         closed_at: Option<Timestamp>,
     },
     /// Nobody can be requeued in a run that is being canceled.
     #[error("run {0} is being canceled: who failed in it can be requeued once it is closed")]
     RunIsBeingCanceled(RunId),
-    /// A cursor of another incarnation of the ledger, or behind what is kept (F7, F11).
+    /// The cursor belongs to another incarnation of the ledger, or to what is no longer kept (F7,
+    /// F11).
     #[error(
         "this cursor belongs to another incarnation of the ledger, or to what is no longer kept: \
          list the outcomes, then follow from now"
     )]
     CursorGone,
-    /// A cursor that no list gave out.
+    /// The text is no cursor that a list gave out.
     #[error("cursor: expected one that an earlier page gave, got {0:?}")]
     Cursor(String),
 }
@@ -67,6 +69,7 @@ impl From<rusqlite::Error> for LedgerError {
     }
 }
 
+#[cfg(feature = "postgres")]
 impl From<tokio_postgres::Error> for LedgerError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Database(error.into())

@@ -1,36 +1,37 @@
 //! What the ledger knows of one user at one instant (A3).
 //!
-//! A user is looked for in the runs of the instant by the ranges of their chunks, and in a chunk's
-//! outcomes by their places: both are indexes, and no list of outcomes is ever gone through.
+//! A user is found in the runs of the instant by the ranges of their chunks, and in a chunk's
+//! outcomes by their places in the run. Both are indexes: no list of outcomes is ever gone through.
 
 use async_trait::async_trait;
 use cohort_preferences::{JobId, PreferenceGroup};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::{FiringName, LedgerError, OpenMember, OutcomeRecord, Pause, Run};
+use crate::sealed::Sealed;
+use crate::{ChunkState, FiringName, LedgerError, OpenMember, OutcomeRecord, Pause, Run};
 
-/// Since when and up to when a job is planned.
+/// From when and up to when a job is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobStanding {
     /// Nothing from before is ever planned (F1).
     pub began: Timestamp,
     /// Everything up to here is planned (F1).
     pub planned_until: Timestamp,
-    /// Its last pause.
+    /// Its last pause; `None` if it never was paused.
     pub pause: Option<Pause>,
 }
 
-/// A user's place in a run.
+/// How a user stands in a run.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct MemberStanding {
     /// The run.
     pub run: Run,
     /// The chunk that the user is in.
     pub chunk: ChunkStanding,
     /// How far the user's work is.
     pub work: WorkStanding,
-    /// The attempts that failed and were followed by another, also by a requeue; oldest first.
+    /// The attempts that failed and were followed by another, by a requeue too; oldest first.
     pub failures: Vec<FailedAttempt>,
 }
 
@@ -48,9 +49,9 @@ pub struct FailedAttempt {
 /// How far a user's work is.
 #[derive(Debug, Clone)]
 pub enum WorkStanding {
-    /// It has no outcome yet.
+    /// The user has no outcome yet.
     Open(OpenMember),
-    /// It has ended.
+    /// The user has this outcome.
     Ended(OutcomeRecord),
 }
 
@@ -63,44 +64,23 @@ pub struct ChunkStanding {
     pub size: u64,
     /// How far it is.
     pub state: ChunkState,
-    /// Not claimed before this instant.
+    /// It is not claimed before this instant.
     pub ready_at: Timestamp,
     /// Attempts begun.
     pub attempts: u32,
-    /// The agent that has claimed it, and until when the claim holds (F3); `None` while nobody has.
+    /// The agent that has claimed it, and until when the claim holds (F3); `None` if it is not
+    /// claimed.
     pub lease: Option<(String, Timestamp)>,
 }
 
-/// How far a chunk is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChunkState {
-    /// It waits for somebody to claim it.
-    Ready,
-    /// An agent has it in hand.
-    Claimed,
-    /// Each of its users has an outcome.
-    Done,
-}
-
-impl ChunkState {
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "ready" => Some(Self::Ready),
-            "claimed" => Some(Self::Claimed),
-            "done" => Some(Self::Done),
-            _ => None,
-        }
-    }
-}
-
-/// The part of the ledger that is asked why.
+/// The part of the ledger that explanations read.
 #[async_trait]
-pub trait ExplainLedger: Send + Sync {
-    /// How far a job is planned; `None` for one that never was.
+pub trait ExplainLedger: Sealed {
+    /// Returns how far a job is planned; `None` for a job that never was.
     async fn job_standing(&self, job: &JobId) -> Result<Option<JobStanding>, LedgerError>;
 
-    /// The run of one occurrence of a group.
+    /// Returns the run of one occurrence of a group; `None` if it was not opened, or is no longer
+    /// kept.
     async fn run_named(
         &self,
         job: &JobId,
@@ -108,15 +88,16 @@ pub trait ExplainLedger: Send + Sync {
         nominal: FiringName,
     ) -> Result<Option<Run>, LedgerError>;
 
-    /// From when on everything is kept; `None` while nothing was ever removed because of its age.
+    /// Returns the instant from which on everything is kept; `None` if nothing was ever removed
+    /// because of its age.
     async fn kept_since(&self) -> Result<Option<Timestamp>, LedgerError>;
 
-    /// Where a user stands in the runs of a job that fell on this instant; more than one place only
-    /// if somebody pulled a trigger at it.
-    async fn places(
+    /// Returns how a user stands in each run of a job that fell on this instant and has the user as
+    /// a member. There is more than one such run only if somebody pulled a trigger at that instant.
+    async fn member_standings(
         &self,
         job: &JobId,
         number: u64,
         at: Timestamp,
-    ) -> Result<Vec<Place>, LedgerError>;
+    ) -> Result<Vec<MemberStanding>, LedgerError>;
 }

@@ -1,22 +1,24 @@
-//! Fair shares: the users of a run wait in the ledger, in the order in which those of each label's
-//! value are served in turn (D7).
+//! Fair shares (D7): the users of a run wait in the ledger, in an order in which each value of a
+//! label is served in turn.
 //!
 //! ```text
 //! value a: ▣▣▣▣▣▣▣▣     turns 1 2 3 4 5 6 7 8
 //! value b: ▣▣           turns 1 2                 claimed: a b a b a a a a a a
 //! ```
 //!
-//! Each chunk has the users of one value, and a turn: one more than the last of its value, but
-//! never less than that of the chunk that waits at the front. So a value that comes late begins at
-//! the front, one that was away saves nothing up, and what is claimed by turn gives each value that
-//! waits as many chunks as any other (start-time fair queueing). StrideScheduler are counted by lane.
+//! Each chunk has users of one value only, and a turn: one more than the last turn of its value,
+//! but never less than that of the chunk at the front of the queue. A value that comes late
+//! therefore begins at the front, a value that was away saves nothing up, and claims in the order
+//! of turns give each value that waits as many chunks as any other (start-time fair queueing).
+//! Turns are counted per lane.
 //!
-//! A chunk that is tried again leaves the queue: it has had its turn.
+//! A chunk that is tried again has had its turn, and leaves the queue.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 
+use crate::sealed::Sealed;
 use crate::{LedgerError, MembersRead};
 
 /// A page of members that wait for their turns.
@@ -24,20 +26,20 @@ use crate::{LedgerError, MembersRead};
 pub struct MembersQueued<'a> {
     /// The page; nobody holds its chunks.
     pub read: MembersRead<'a>,
-    /// The value by which each member is served, in the order of the members; who has none is of
-    /// the empty one.
+    /// The value by which each member is served, in the order of the members; it is empty for a
+    /// member who has none.
     pub values: Vec<String>,
 }
 
-/// Where members wait for their turns.
+/// The part of the ledger in which members wait for their turns.
 #[async_trait]
-pub trait FairLedger: Send + Sync {
-    /// Puts a page of members into chunks of one value each that wait for their turns; `false` if
-    /// another agent has read the page.
+pub trait FairLedger: Sealed {
+    /// Puts a page of members into chunks that have users of one value each and wait for their
+    /// turns. Returns `false` if another agent has read the page already.
     async fn queue_members(&self, page: MembersQueued<'_>) -> Result<bool, LedgerError>;
 }
 
-/// Members by their values, in the order in which the values first appear.
+/// Groups members by their values, in the order in which the values first appear.
 pub(crate) fn by_value<'a, M>(
     members: &'a [M],
     values: &'a [String],

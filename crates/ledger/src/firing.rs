@@ -18,10 +18,10 @@ const TRIGGER: &str = "trigger:";
 /// One firing of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Firing {
-    /// The instant: its members are those of it (M1).
+    /// The instant: the run has the members of that instant (M1).
     #[serde(rename = "scheduled_at")]
     pub at: Timestamp,
-    /// The name.
+    /// Its name.
     pub nominal: FiringName,
 }
 
@@ -31,7 +31,7 @@ pub struct Firing {
 pub enum FiringName {
     /// The nominal time that the calendar says.
     Nominal(NominalTime),
-    /// An operator pulled a trigger; not counted for M6.
+    /// An operator pulled a trigger; such a run counts for no period (M6).
     Trigger(Uuid),
 }
 
@@ -42,7 +42,7 @@ impl From<Occurrence> for Firing {
 }
 
 impl Firing {
-    /// A trigger that is pulled now.
+    /// The firing of a trigger that is pulled now.
     pub fn triggered(now: Timestamp) -> Self {
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);

@@ -10,8 +10,8 @@ const KEY_BYTES: usize = 20;
 /// The idempotency key of (job, tenant, nominal time, zone): the same across retries, agents and
 /// restarts (D1).
 ///
-/// A hash over the length-prefixed fields, in hexadecimal, so that no two different works can write
-/// the same bytes.
+/// It is a hash over the fields in hexadecimal. Each field is preceded by its length, so that no
+/// two different keys are hashes of the same bytes.
 pub fn idempotency_key(
     job: &JobId,
     tenant: &TenantId,
@@ -21,8 +21,8 @@ pub fn idempotency_key(
     work_key(job, tenant, nominal, timezone, None)
 }
 
-/// The key of work for which a requeue may have asked for another than the occurrence's: the nonce
-/// that it came with is one more field then.
+/// The key of work that may have been requeued with a key of its own: the nonce of the requeue is
+/// then one more field of the hash.
 pub fn work_key(
     job: &JobId,
     tenant: &TenantId,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FiringName, LedgerError, RunId};
 
-/// The recorded end of one user in one run.
+/// How one user's work in one run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The user's place in the run.
@@ -35,9 +35,9 @@ pub struct Outcome {
 pub enum Status {
     /// The handler said so.
     Succeeded,
-    /// It will not be tried again by itself.
+    /// It failed, and will not be tried again by itself.
     Failed(FailedReason),
-    /// It was not tried, or not any more.
+    /// It was not tried, or no longer.
     Skipped(SkippedReason),
 }
 
@@ -54,7 +54,9 @@ pub enum StatusName {
 }
 
 macro_rules! reasons {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub enum $name {
@@ -92,9 +94,9 @@ reasons! {
         Snoozed = "snoozed",
         /// The user has asked to skip this occurrence (M2).
         SkippedByUser = "skipped_by_user",
-        /// The job has run the user on this nominal date already (M6).
+        /// The job has run the user already on this nominal date (M6).
         AlreadyRan = "already_ran",
-        /// An earlier run of the user is still open, and one more waits (F10).
+        /// An earlier run of the user is still open, and another one waits (F10).
         Overlap = "overlap",
         /// The job was paused.
         JobPaused = "job_paused",
@@ -112,8 +114,8 @@ reasons! {
 reasons! {
     /// Why members of an occurrence were missed (A2).
     MissedReason {
-        /// Nothing ran when the occurrence was due, and it was too late or not the latest
-        /// afterwards (F1).
+        /// Nothing ran when the occurrence was due, and afterwards it was too late, or no longer
+        /// the latest (F1).
         Downtime = "downtime",
         /// The job skips what it missed (F1).
         MisfireSkip = "misfire_skip",
@@ -127,19 +129,18 @@ reasons! {
 reasons! {
     /// Why a user's work failed (A2).
     FailedReason {
-        /// The handler refused it for good (D4).
+        /// The handler refused the user for good (D4).
         Rejected = "rejected",
-        /// It could have succeeded later, but no attempt or no time was left (D4).
+        /// The work could have succeeded later, but no attempt or no time was left (D4).
         RetriesExhausted = "retries_exhausted",
-        /// The workers that tried it died (D5).
+        /// The workers that tried the user died (D5).
         Poison = "poison",
-        /// Whether it was done is unknown, and may not be tried again (D2).
+        /// Whether the work was done is unknown, and it may not be tried again (D2).
         UnknownResult = "unknown_result",
     }
 }
 
-/// Why an occurrence is recorded without being processed: its members have no outcome of their own
-/// (A1).
+/// Why an occurrence is recorded but not processed: its members have no outcome of their own (A1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnprocessedReason {
     /// They were missed.
@@ -209,7 +210,8 @@ impl fmt::Display for StatusName {
 }
 
 impl StatusName {
-    pub(crate) fn code(self) -> i64 {
+    /// The status as it stands in the record.
+    pub(crate) const fn code(self) -> i32 {
         match self {
             Self::Succeeded => 0,
             Self::Failed => 1,
@@ -218,7 +220,7 @@ impl StatusName {
         }
     }
 
-    pub(crate) fn from_code(code: i64) -> Result<Self, LedgerError> {
+    pub(crate) fn from_code(code: i32) -> Result<Self, LedgerError> {
         match code {
             0 => Ok(Self::Succeeded),
             1 => Ok(Self::Failed),
@@ -229,26 +231,26 @@ impl StatusName {
     }
 }
 
-/// An outcome as it is listed.
+/// An outcome as lists and the feed show it.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutcomeRecord {
-    /// Which job.
+    /// The job.
     pub job_id: JobId,
-    /// Which run.
+    /// The run.
     pub run_id: RunId,
-    /// Of which feature.
+    /// The feature that the job serves.
     pub feature_type: FeatureType,
-    /// Which user.
+    /// The user; an erased user's name is replaced (W8).
     pub tenant_id: TenantId,
-    /// Which occurrence.
+    /// The occurrence.
     pub nominal: FiringName,
-    /// On whose clock.
+    /// The time zone of the nominal time.
     pub timezone: String,
     /// The occurrence's instant.
     pub scheduled_at: Timestamp,
     /// How it ended.
     pub status: StatusName,
-    /// Why; null where it succeeded.
+    /// Why it ended so; null where it succeeded.
     pub reason: Option<String>,
     /// What the handler or the network said.
     #[serde(skip_serializing_if = "Option::is_none")]

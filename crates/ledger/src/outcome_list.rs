@@ -9,29 +9,29 @@ use crate::{LedgerError, RunId, StatusName};
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeQuery {
-    /// Of one run.
+    /// Only those of this run.
     pub run: Option<RunId>,
-    /// Of one job.
+    /// Only those of this job.
     pub job: Option<JobId>,
-    /// Of one user.
+    /// Only those of this user.
     pub tenant: Option<TenantId>,
-    /// With one status.
+    /// Only those with this status.
     pub status: Option<StatusName>,
-    /// With one reason.
+    /// Only those with this reason.
     pub reason: Option<String>,
-    /// Whose detail has this in it.
+    /// Only those whose detail contains this text.
     pub error: Option<String>,
-    /// After this place, as `run:ordinal`; from the start if not given.
+    /// Only those after this place, as `run:ordinal`; from the start if not given.
     pub cursor: Option<String>,
     /// The most wanted, up to 5,000.
     pub limit: Option<usize>,
 }
 
-/// The most outcomes a list answers at once.
+/// The most outcomes that a list returns at once.
 const MOST_OUTCOMES_A_PAGE: usize = 5_000;
 
 impl OutcomeQuery {
-    /// The run and the place behind which the list begins; `None` from the start.
+    /// The run and the place after which the list begins; `None` from the start.
     pub(crate) fn after(&self) -> Result<Option<(i64, i64)>, LedgerError> {
         let Some(text) = self.cursor.as_deref() else { return Ok(None) };
         let parts = text

@@ -1,16 +1,16 @@
-//! How long the record is kept, and what goes when it is not.
+//! How long the record is kept, and what is removed afterwards.
 //!
 //! | rows | kept |
 //! | --- | --- |
-//! | runs with their chunks, attempts and outcomes | for the retention after the run was closed; for good while it is open |
-//! | settlements, which are the feed | for the retention after they were recorded |
+//! | runs, with chunks, attempts, outcomes | while open, and for the retention after they close |
+//! | entries of the feed | for the retention after they were recorded |
 //! | names of users | as long as a run that is kept may have them as members |
-//! | jobs, definitions, marks, agents | for good: there are few |
+//! | jobs, definitions, watermarks, agents | for good: there are few |
 //!
-//! Settlements go before the runs whose outcomes they name, so that a reader of the feed sees all
-//! of an outcome or learns that it is gone. Each call takes so many rows and no more, so that
-//! nobody waits long for the writer. Who stops in between has left a run that has fewer outcomes
-//! than it counts, and the next call goes on there.
+//! Entries of the feed go before the runs whose outcomes they name, so that a reader of the feed
+//! sees all of an outcome or learns that it is gone. Each call removes a limited number of rows, so
+//! that nobody waits long for the writer. A call that ends in the middle of a run leaves a run with
+//! fewer outcomes than it counts, and the next call goes on there.
 
 use std::str::FromStr;
 
@@ -19,22 +19,24 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::LedgerError;
+use crate::sealed::Sealed;
 
-/// By how much the noted instant at which a user was last a member may be too early: so rarely it
-/// is written.
+/// By how much the instant at which a user was last a member may be noted too early: it is written
+/// no more often than this.
 pub(crate) const SEEN_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How long closed runs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerRetention(SignedDuration);
 
-/// A retention that cannot be.
+/// Why a text is no retention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RetentionError {
-    /// It is no number of days.
+    /// It is not a number of days.
     #[error("expected a number of days such as 400d")]
     Malformed,
-    /// It is too short for what the ledger is asked about the past.
+    /// It is shorter than what the ledger is asked about the past.
     #[error(
         "expected at least {} days: a job may ask who has run in the same month, and catch up on \
          the days before",
@@ -44,11 +46,11 @@ pub enum RetentionError {
 }
 
 impl LedgerRetention {
-    /// A month, in which a job may run a user once (M6), and the longest catch-up window, with
+    /// A month, in which a job may run a user once (M6), or the longest catch-up window, with some
     /// room.
     const LEAST_DAYS: i64 = 40;
 
-    /// A year, with room to compare it with the one before.
+    /// A year, with some room to compare it with the year before.
     const DEFAULT_DAYS: i64 = 400;
 
     fn of_days(days: i64) -> Result<Self, RetentionError> {
@@ -62,7 +64,7 @@ impl LedgerRetention {
         Ok(Self(SignedDuration::from_secs(hours)))
     }
 
-    /// Before which instant what was closed is no longer kept.
+    /// The instant before which what was closed is no longer kept.
     pub fn cutoff(self, now: Timestamp) -> Timestamp {
         now.checked_sub(self.0).unwrap_or(Timestamp::MIN)
     }
@@ -91,13 +93,13 @@ impl FromStr for LedgerRetention {
 /// How many rows were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Pruned {
-    /// Of the feed.
-    pub settlements: usize,
+    /// Entries of the feed.
+    pub feed_entries: usize,
     /// Runs that are gone as a whole.
     pub runs: usize,
-    /// Chunks of runs.
+    /// Chunks.
     pub chunks: usize,
-    /// Outcomes, those that a requeue left included.
+    /// Outcomes, including failures that were kept by a requeue.
     pub outcomes: usize,
     /// Attempts that were tried again.
     pub attempts: usize,
@@ -106,16 +108,16 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    /// All rows.
+    /// All rows together.
     pub fn rows(&self) -> usize {
-        let Self { settlements, runs, chunks, outcomes, attempts, names } = self;
-        settlements + runs + chunks + outcomes + attempts + names
+        let Self { feed_entries, runs, chunks, outcomes, attempts, names } = self;
+        feed_entries + runs + chunks + outcomes + attempts + names
     }
 }
 
 impl std::ops::AddAssign for Pruned {
     fn add_assign(&mut self, more: Self) {
-        self.settlements += more.settlements;
+        self.feed_entries += more.feed_entries;
         self.runs += more.runs;
         self.chunks += more.chunks;
         self.outcomes += more.outcomes;
@@ -124,12 +126,12 @@ impl std::ops::AddAssign for Pruned {
     }
 }
 
-/// The part of the ledger that forgets.
+/// The part of the ledger that removes what is no longer kept.
 #[async_trait]
-pub trait RetentionLedger: Send + Sync {
+pub trait RetentionLedger: Sealed {
     /// Removes at most `rows` rows of what was recorded, or belongs to a run that was closed,
-    /// before `cutoff`, and names that no run refers to any more. Nothing is left to remove once it
-    /// answers less than `rows`.
+    /// before `cutoff`, and names that no run refers to any more. Once it returns fewer than
+    /// `rows`, nothing is left to remove.
     async fn prune(&self, cutoff: Timestamp, rows: usize) -> Result<Pruned, LedgerError>;
 }
 

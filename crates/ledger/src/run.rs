@@ -4,24 +4,24 @@ use cohort_preferences::{FeatureType, JobId, PreferenceGroup, Priority, StatedGr
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Firing, Outcome, RunId, StatusName, TzdbRelease, UnprocessedReason};
+use crate::{Firing, LedgerError, Outcome, RunId, StatusName, TzdbRelease, UnprocessedReason};
 
 /// The processing of one occurrence of one group by one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Run {
     /// Its number.
     pub id: RunId,
-    /// Which job.
+    /// The job.
     pub job_id: JobId,
     /// The version of the job that was in force when it was opened; `None` for a job that is not
     /// stored.
     pub job_version: Option<u32>,
-    /// Of which feature.
+    /// The feature that the job serves.
     pub feature_type: FeatureType,
-    /// Of which group.
+    /// The group whose users it has.
     #[serde(flatten)]
     pub group: PreferenceGroup,
-    /// Of which occurrence.
+    /// The occurrence that it processes.
     #[serde(flatten)]
     pub occurrence: Firing,
     /// How far it is.
@@ -29,23 +29,23 @@ pub struct Run {
     /// Why members have no outcome of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<UnprocessedReason>,
-    /// How many members ended how.
+    /// How many members ended in which way.
     #[serde(flatten)]
     pub counts: Counts,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// When an operator canceled it; `None` again once it was reopened.
+    /// When an operator canceled it; `None` again once a requeue has reopened it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canceled_at: Option<Timestamp>,
-    /// When its last outcome was recorded.
+    /// When its last outcome was recorded; `None` while it is open.
     pub closed_at: Option<Timestamp>,
     /// The stated groups whose members it has.
     #[serde(skip)]
     pub stated: Vec<StatedGroup>,
-    /// Where in the member list the next page begins; `None` before the first.
+    /// Where in the member list the next page begins; `None` before the first page.
     #[serde(skip)]
     pub cursor: Option<String>,
-    /// How often its member list could not be read.
+    /// How often in a row its member list could not be read.
     #[serde(skip)]
     pub read_faults: u32,
 }
@@ -54,8 +54,7 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// Members are still to be read, or, where there is a reason not to process them, to be
-    /// counted.
+    /// Members are still to be read or, if they are not to be processed, to be counted.
     Reading,
     /// All members are in chunks; some have no outcome yet.
     Processing,
@@ -65,7 +64,7 @@ pub enum RunState {
 
 impl RunState {
     /// The state as it stands in the record.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Reading => "reading",
             Self::Processing => "processing",
@@ -78,28 +77,49 @@ impl RunState {
             .into_iter()
             .find(|state| state.as_str() == name)
     }
+
+    /// The state of a run after a page of its members was read.
+    pub(crate) fn after_page(has_next: bool) -> Self {
+        if has_next { Self::Reading } else { Self::Processing }
+    }
 }
 
-/// How many members of a run ended how.
+impl Run {
+    /// Whether an operator's cancel changes it; not if it is canceled already.
+    ///
+    /// # Errors
+    /// [`LedgerError::RunEnded`] if it was closed without being canceled.
+    pub(crate) fn cancel_changes(&self) -> Result<bool, LedgerError> {
+        match (self.canceled_at, self.state) {
+            (Some(_), _) => Ok(false),
+            (None, RunState::Closed) => {
+                Err(LedgerError::RunEnded { run: self.id, closed_at: self.closed_at })
+            }
+            (None, RunState::Reading | RunState::Processing) => Ok(true),
+        }
+    }
+}
+
+/// How many members of a run ended in which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Members put into chunks so far.
     pub members: u64,
-    /// Whose work succeeded.
+    /// Members whose work succeeded.
     pub succeeded: u64,
-    /// Whose work failed.
+    /// Members whose work failed.
     pub failed: u64,
-    /// Who were skipped.
+    /// Members who were skipped.
     pub skipped: u64,
-    /// Of those skipped: who were never put into a chunk, and have no outcome of their own; the
-    /// run's reason says why.
+    /// Of the skipped members, those who were never put into a chunk and have no outcome of their
+    /// own; the run's reason says why.
     pub unread: u64,
-    /// Who were never put into a chunk; the run's reason says why.
+    /// Members who were missed: they were never put into a chunk; the run's reason says why.
     pub missed: u64,
 }
 
 impl Counts {
-    /// How many of these outcomes are which.
+    /// Counts these outcomes by their status.
     pub(crate) fn of(outcomes: &[Outcome]) -> Self {
         let count =
             |name| outcomes.iter().filter(|outcome| outcome.status.name() == name).count() as u64;
@@ -110,7 +130,8 @@ impl Counts {
 }
 
 impl Counts {
-    /// Both together.
+    /// The sum of both.
+    #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self {
             members: self.members + other.members,
@@ -128,23 +149,23 @@ impl Counts {
 pub struct NewRun {
     /// The version of the job; `None` for one that is not stored.
     pub job_version: Option<u32>,
-    /// Of which feature.
+    /// The feature that the job serves.
     pub feature_type: FeatureType,
-    /// Of which group.
+    /// The group whose users it has.
     pub group: PreferenceGroup,
     /// The stated groups that make it up, as far as they are known.
     pub stated: Vec<StatedGroup>,
-    /// Of which occurrence.
+    /// The occurrence that it processes.
     pub occurrence: Firing,
-    /// How urgent.
+    /// How urgent it is.
     pub priority: Priority,
-    /// `Some` if it is not to be processed: why, and how many members that concerns (A1); `None` of
-    /// these if they are still to be counted.
+    /// Why it is not to be processed, and how many members that concerns (A1), or no number while
+    /// they are still to be counted. `None` if it is to be processed.
     pub unprocessed: Option<(UnprocessedReason, Option<u64>)>,
 }
 
 impl NewRun {
-    /// How many members it begins with that were skipped, and that were missed.
+    /// How many members are skipped, and how many are missed, by the fact that it is not processed.
     pub(crate) fn unprocessed_members(&self) -> (u64, u64) {
         match self.unprocessed {
             Some((UnprocessedReason::JobPaused | UnprocessedReason::Canceled, Some(members))) => {
@@ -155,14 +176,19 @@ impl NewRun {
         }
     }
 
-    /// One that is not to be processed is closed at once, unless its members are still to be
-    /// counted.
+    /// The state in which it is opened. A run that is not to be processed is closed at once, unless
+    /// its members are still to be counted.
     pub(crate) fn state(&self) -> RunState {
         if self.unprocessed.is_some_and(|(_, members)| members.is_some()) {
             RunState::Closed
         } else {
             RunState::Reading
         }
+    }
+
+    /// When it was closed; `None` if it is opened to be read.
+    pub(crate) fn closed_at(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.state() == RunState::Closed).then_some(now)
     }
 }
 
@@ -171,50 +197,41 @@ impl NewRun {
 pub struct Watermark {
     /// Everything up to here is planned.
     pub planned_until: Timestamp,
-    /// Groups that came to be later than this were not yet known then.
+    /// Groups that came into being later than this were not yet known then.
     pub known_until: Timestamp,
-    /// From here on everything is planned anew, because another time zone database was adopted
-    /// (T11); `None`: nothing is.
+    /// From here on everything is planned anew, because the ledger went over to another time zone
+    /// database (T11); `None` if nothing is.
     pub replan_from: Option<Timestamp>,
 }
 
 /// What is to be opened for a job.
 #[derive(Debug)]
 pub struct Plan {
-    /// How far the job is planned with it. A `replan_from` says what it has planned anew, and a
-    /// mark never goes back.
+    /// How far the job is planned with it. A `replan_from` says what the plan has planned anew; a
+    /// watermark never goes back.
     pub watermark: Watermark,
-    /// The runs.
+    /// The runs to open.
     pub runs: Vec<NewRun>,
     /// The time zone database by which they were planned; `None` for a trigger, which no calendar
     /// names.
     pub tzdb: Option<TzdbRelease>,
 }
 
-/// Which other runs of a job there are beside one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OtherRuns {
-    /// Whether one of an earlier instant is open, and users may be open in it (F10).
-    pub is_earlier_open: bool,
-    /// Whether one of another group has members in the period (M6).
-    pub is_in_period: bool,
-}
-
 /// Which runs to list, newest first; `None` does not restrict.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunQuery {
-    /// Of one job.
+    /// Only those of this job.
     pub job: Option<JobId>,
-    /// In one state.
+    /// Only those in this state.
     pub state: Option<RunState>,
-    /// Older than this run.
+    /// Only those older than this run.
     pub before: Option<RunId>,
     /// The most wanted, up to 1,000.
     pub limit: Option<usize>,
 }
 
-/// The most runs a list answers at once.
+/// The most runs that a list returns at once.
 const MOST_RUNS_A_PAGE: usize = 1_000;
 
 impl RunQuery {
@@ -223,7 +240,7 @@ impl RunQuery {
     }
 }
 
-/// How urgent a priority is as it stands in the record: 0 goes first (D7).
+/// A priority as it stands in the record: 0 goes first (D7).
 pub(crate) fn urgency(priority: Priority) -> i32 {
     match priority {
         Priority::Critical => 0,

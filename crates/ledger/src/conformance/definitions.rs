@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Handles, Promise, job, new_run, nine, open, plan, seconds_past_nine};
+use super::fixtures::{Handles, Promise, job, new_run, nine, open, plan, seconds_past_nine};
 use crate::{
     AgentSign, Alteration, Definition, DefinitionEdit, DefinitionKind, LedgerError, Plan,
     StartedWith, TzdbRelease, TzdbStanding,
@@ -13,7 +13,7 @@ use crate::{
 pub(super) const ALL: [Promise; 4] = [
     |ledger| Box::pin(of_edits_decided_on_one_revision_one_is_stored(ledger)),
     |ledger| Box::pin(a_pause_is_stored_once_and_raises_the_revision(ledger)),
-    |ledger| Box::pin(a_newer_release_waits_for_older_agents_and_is_then_adopted(ledger)),
+    |ledger| Box::pin(a_newer_release_waits_for_older_agents_and_is_then_in_force(ledger)),
     |ledger| Box::pin(an_agent_is_listed_until_it_leaves(ledger)),
 ];
 
@@ -86,14 +86,14 @@ async fn a_pause_is_stored_once_and_raises_the_revision(Handles { one, other }: 
         one.pause_job(&job, seconds_past_nine(1)),
         other.pause_job(&job, seconds_past_nine(1))
     );
-    let paused = [pauses.0.expect("answers"), pauses.1.expect("answers")];
+    let paused = [pauses.0.expect("replies"), pauses.1.expect("replies")];
     assert_eq!(paused.iter().filter(|paused| **paused).count(), 1);
     let standing = one.job_standing(&job).await.expect("reads").expect("it is there");
     assert!(
         standing.pause.is_some_and(|pause| pause.lasts() && pause.from == seconds_past_nine(1))
     );
-    assert!(other.resume_job(&job, seconds_past_nine(2)).await.expect("answers"));
-    assert!(!one.resume_job(&job, seconds_past_nine(3)).await.expect("answers"));
+    assert!(other.resume_job(&job, seconds_past_nine(2)).await.expect("replies"));
+    assert!(!one.resume_job(&job, seconds_past_nine(3)).await.expect("replies"));
     let stored = one.definitions().await.expect("reads");
     assert_eq!((stored.revision, stored.pauses[&job].until), (2, Some(seconds_past_nine(2))));
 }
@@ -106,7 +106,7 @@ fn sign(agent: &str, tzdb: &str, seconds: i64) -> AgentSign {
     }
 }
 
-async fn a_newer_release_waits_for_older_agents_and_is_then_adopted(
+async fn a_newer_release_waits_for_older_agents_and_is_then_in_force(
     Handles { one, other }: Handles,
 ) {
     open(&*one, new_run("09:00")).await.expect("opened");

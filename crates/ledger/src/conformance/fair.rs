@@ -1,8 +1,10 @@
-//! StrideScheduler among those who wait (D7).
+//! Turns among those who wait (D7).
 
 use std::sync::Arc;
 
-use super::{Handles, Promise, claim, ended, lane, members, new_run, nine, numbers, open};
+use super::fixtures::{
+    Handles, Promise, claim, ended, lane, members, new_run, nine, numbers, open,
+};
 use crate::{Ledger, MembersQueued, MembersRead, Run, RunState, Status};
 
 pub(super) const ALL: [Promise; 4] = [
@@ -12,8 +14,8 @@ pub(super) const ALL: [Promise; 4] = [
     |ledger| Box::pin(many_who_queue_at_once_lose_nobody(ledger)),
 ];
 
-/// Queues the users of a run of this minute past eight, a chunk each. A user of the value 3 has a
-/// number in the three hundreds.
+/// Queues the users of a run at this minute past eight, each in a chunk of its own. A user of the
+/// value 3 has a number in the three hundreds.
 async fn queue(ledger: &dyn Ledger, minute: u64, value: u64, users: u64) -> Run {
     let run = open(ledger, new_run(&format!("08:{minute:02}"))).await.expect("opened");
     assert!(queue_page(ledger, &run, value, users).await);
@@ -34,7 +36,8 @@ async fn queue_page(ledger: &dyn Ledger, run: &Run, value: u64, users: u64) -> b
     ledger.queue_members(MembersQueued { read, values }).await.expect("queued")
 }
 
-/// The values of the next chunks, in the order of their turns; they are done with that.
+/// Claims the next chunks and records that they are done. Returns their values, in the order of
+/// their turns.
 async fn serve(ledger: &dyn Ledger, chunks: usize) -> Vec<u64> {
     let mut served = Vec::new();
     for chunk in ledger.claim_chunks(&lane(), claim("a"), chunks).await.expect("claimed") {

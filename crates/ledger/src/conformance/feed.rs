@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Handles, Promise, ended, new_run, nine, open, read, seconds_past_nine};
+use super::fixtures::{Handles, Promise, ended, new_run, nine, open, read, seconds_past_nine};
 use crate::{FeedPage, Ledger, LedgerError, Status};
 
 pub(super) const ALL: [Promise; 2] = [
@@ -17,10 +17,8 @@ async fn the_feed_shows_each_outcome_once_while_many_record(Handles { one, other
     for (place, chunk) in read(&*one, &run, 1..=200, 1).await.into_iter().enumerate() {
         let ledger = Arc::clone(if place % 2 == 0 { &one } else { &other });
         recorders.push(tokio::spawn(async move {
-            ledger
-                .record_outcomes(ended(&chunk, Status::Succeeded, nine()))
-                .await
-                .expect("recorded")
+            let result = ended(&chunk, Status::Succeeded, nine());
+            ledger.record_outcomes(result).await.expect("recorded");
         }));
     }
     let (mut seen, mut cursor) = (Vec::new(), None);
@@ -40,14 +38,15 @@ async fn the_feed_shows_each_outcome_once_while_many_record(Handles { one, other
 }
 
 /// Records the outcome of the one user of a run.
+#[cfg(feature = "postgres")]
 pub(crate) async fn record_one(ledger: &dyn Ledger) {
     let run = open(ledger, new_run("09:00")).await.expect("opened");
     let chunk = read(ledger, &run, 1..=1, 1).await.remove(0);
     ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
 }
 
-/// The page behind a place, as soon as it has so many outcomes: whoever has a transaction open on
-/// the server holds the feed back.
+/// The page after a cursor, as soon as it has so many outcomes: any transaction that is open on the
+/// server holds the feed back.
 pub(crate) async fn read_until(ledger: &dyn Ledger, cursor: &str, outcomes: usize) -> FeedPage {
     let reading = async {
         loop {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Handles, Promise, ended, group, job, new_run, nine, open, outcome, page, read};
+use super::fixtures::{
+    Handles, Promise, ended, group, job, new_run, nine, open, outcome, page, read,
+};
 use crate::{
     AttemptQuery, ChunkResult, ChunkState, FailedReason, LedgerError, OutcomeQuery, Run, RunQuery,
     RunState, SkippedReason, Status, StatusName, WorkStanding,
@@ -174,16 +176,21 @@ async fn a_users_place_is_found_while_it_is_open_and_after(Handles { one, .. }: 
         .remove(0)
         .expect("taken")
         .remove(0);
-    let place = async |number| one.places(&job(), number, nine()).await.expect("found");
-    let open_place = place(5).await.remove(0);
-    assert_eq!(open_place.chunk.state, ChunkState::Claimed);
-    assert!(matches!(open_place.work, WorkStanding::Open(member) if member.ordinal == 1));
-    assert_eq!(open_place.chunk.lease.map(|(holder, _)| holder).as_deref(), Some("a"));
-    assert!(place(4).await.is_empty());
+    let found = async |number| one.member_standings(&job(), number, nine()).await.expect("found");
+    let while_open = found(5).await.remove(0);
+    assert_eq!(while_open.chunk.state, ChunkState::Claimed);
+    assert!(matches!(while_open.work, WorkStanding::Open(member) if member.ordinal == 1));
+    assert_eq!(while_open.chunk.lease.map(|(holder, _)| holder).as_deref(), Some("a"));
+    assert!(found(4).await.is_empty());
     one.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
-    let ended_place = place(5).await.remove(0);
-    assert_eq!(ended_place.chunk.state, ChunkState::Done);
-    assert!(matches!(ended_place.work,
+    let afterwards = found(5).await.remove(0);
+    assert_eq!(afterwards.chunk.state, ChunkState::Done);
+    assert!(matches!(afterwards.work,
             WorkStanding::Ended(outcome) if outcome.tenant_id.as_str() == "t5"));
-    assert!(one.places(&job(), 5, new_run("10:00").occurrence.at).await.expect("looks").is_empty());
+    assert!(
+        one.member_standings(&job(), 5, new_run("10:00").occurrence.at)
+            .await
+            .expect("looks")
+            .is_empty()
+    );
 }

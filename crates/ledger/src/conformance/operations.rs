@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{
+use super::fixtures::{
     Handles, Promise, claim, claim_ready, ended, job, members, new_run, nine, open, outcome, page,
     read, reread, seconds_past_nine,
 };
@@ -106,7 +106,7 @@ async fn who_failed_is_requeued_by_one_of_two(Handles { one, other }: Handles) {
     };
     let requeued = tokio::join!(one.requeue(requeue("x")), other.requeue(requeue("x")));
     assert_eq!(
-        requeued.0.expect("answers") + requeued.1.expect("answers"),
+        requeued.0.expect("replies") + requeued.1.expect("replies"),
         1,
         "once, and only who failed"
     );
@@ -197,18 +197,18 @@ async fn what_is_no_longer_kept_goes_in_turns(Handles { one, other }: Handles) {
     read(&*one, &open_run, 31..=31, 10).await;
     assert_eq!(one.prune(nine(), 100).await.expect("prunes").rows(), 0);
     let cutoff = seconds_past_nine(1);
-    let (mut pruned, mut turns) = (crate::Pruned::default(), 0);
+    let (mut pruned, mut calls) = (crate::Pruned::default(), 0);
     loop {
-        let turn = other.prune(cutoff, 10).await.expect("prunes");
-        assert!(turn.rows() <= 10, "{turn:?}");
-        pruned += turn;
-        turns += 1;
-        if turn.rows() < 10 {
+        let removed = other.prune(cutoff, 10).await.expect("prunes");
+        assert!(removed.rows() <= 10, "{removed:?}");
+        pruned += removed;
+        calls += 1;
+        if removed.rows() < 10 {
             break;
         }
     }
-    assert_eq!((pruned.settlements, pruned.runs, pruned.chunks, pruned.outcomes), (3, 1, 3, 30));
-    assert!(turns > 3);
+    assert_eq!((pruned.feed_entries, pruned.runs, pruned.chunks, pruned.outcomes), (3, 1, 3, 30));
+    assert!(calls > 3);
     assert_eq!(one.run(old.id).await.expect("reads"), None);
     assert_eq!(reread(&*one, &open_run).await.counts.members, 1);
 }

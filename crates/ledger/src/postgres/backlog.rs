@@ -2,41 +2,24 @@
 
 use async_trait::async_trait;
 use cohort_database::GenericClient;
-use cohort_database::statement::{query, query_opt};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{PostgresLedger, RUN, from_json, instant_or_none, lists, micros, parsed, unreadable};
-use crate::backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
+use super::named::{named, query};
+use super::row::{from_code, from_json, instant_or_none, parsed, small_number};
+use super::{PostgresLedger, runs};
+use crate::backlog::{BacklogLedger, Lane, Waiting};
+use crate::columns::{RUN, RUNS};
+use crate::lanes::{Claimable, WAITING, members_by, members_ever, select_waiting};
+use crate::rows::micros;
 use crate::run::{read_urgency, urgency};
+use crate::states::{CLAIMED, READING};
 use crate::{Chunk, Claim, LedgerError, Run, RunId};
 
 /// Every lane that there may be.
-const LANES: &str = "(SELECT j.id, j.job_id, p.priority FROM job j CROSS JOIN (VALUES (0), (1), \
-    (2), (3)) AS p (priority)) l";
-
-/// When the first chunk of a lane became ready that waits for no turn.
-const CHUNKS_SINCE: &str = "(SELECT min(ready_at) FROM chunk WHERE state = 'ready' AND deaths = 0 \
-    AND turn = 0 AND priority = l.priority AND job = l.id)";
-
-/// Since when the chunk waits that is next by its turn.
-const TURNS_SINCE: &str =
-    "(SELECT ready_at FROM chunk WHERE state = 'ready' AND deaths = 0 AND turn > 0 AND priority = \
-     l.priority AND job = l.id
-     ORDER BY turn LIMIT 1)";
-
-/// When the first suspect became ready.
-const SUSPECTS_SINCE: &str = "(SELECT min(ready_at) FROM chunk WHERE state = 'ready' AND deaths > \
-    0 AND priority = l.priority AND job = l.id)";
-
-/// Which ready chunks, and which of them first.
-#[derive(Clone, Copy)]
-enum Claimable {
-    Suspects,
-    /// Those that wait for no turn.
-    ByAge,
-    ByTurn,
-}
+const LANES: &str = "SELECT j.id, j.job_id, p.priority
+    FROM job j
+    CROSS JOIN (VALUES (0), (1), (2), (3)) AS p (priority)";
 
 #[async_trait]
 impl BacklogLedger for PostgresLedger {
@@ -56,6 +39,11 @@ impl BacklogLedger for PostgresLedger {
         next_run_to_read(&*self.connection().await?, lane, now).await
     }
 
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(job = %lane.job, priority = ?lane.priority, limit)
+    )]
     async fn claim_chunks(
         &self,
         lane: &Lane,
@@ -72,55 +60,30 @@ impl BacklogLedger for PostgresLedger {
     }
 
     async fn claim_suspect(&self, lane: &Lane, claim: Claim) -> Result<Option<Chunk>, LedgerError> {
-        Ok(claim_chunks(&*self.connection().await?, lane, &claim, Claimable::Suspects, 1)
-            .await?
-            .pop())
+        let connection = self.connection().await?;
+        Ok(claim_chunks(&*connection, lane, &claim, Claimable::Suspects, 1).await?.pop())
     }
 }
 
 async fn backlog(db: &impl GenericClient, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
-    let sql = format!(
-        "SELECT l.job_id, l.priority,
-                (SELECT read_after FROM run WHERE state = 'reading' AND priority = l.priority AND \
-                job = l.id AND read_after <= $1
-                 ORDER BY scheduled_at LIMIT 1),
-                {CHUNKS_SINCE}, {TURNS_SINCE}, {SUSPECTS_SINCE}
-         FROM {LANES}"
-    );
-    let lanes = query(db, &sql, &[&micros(now)])
-        .await?
-        .iter()
-        .map(read_lane)
-        .collect::<Result<Vec<_>, _>>()?;
+    let sql = select_waiting(&members_by(":now"), LANES);
+    let rows = query(db, &sql, named! { now: micros(now) }).await?;
+    let lanes = rows.iter().map(read_lane).collect::<Result<Vec<_>, _>>()?;
     Ok(lanes.into_iter().flatten().filter(|waiting| waiting.since <= now).collect())
 }
 
 async fn coming(db: &impl GenericClient) -> Result<Vec<Waiting>, LedgerError> {
-    let sql = format!(
-        "SELECT l.job_id, l.priority,
-                (SELECT min(read_after) FROM run WHERE state = 'reading' AND priority = l.priority \
-                AND job = l.id),
-                {CHUNKS_SINCE}, {TURNS_SINCE}, {SUSPECTS_SINCE}
-         FROM {LANES}"
-    );
-    let lanes = query(db, &sql, &[]).await?.iter().map(read_lane).collect::<Result<Vec<_>, _>>()?;
+    let rows = query(db, &select_waiting(&members_ever(), LANES), &[]).await?;
+    let lanes = rows.iter().map(read_lane).collect::<Result<Vec<_>, _>>()?;
     Ok(lanes.into_iter().flatten().collect())
 }
 
 fn read_lane(row: &Row) -> Result<Vec<Waiting>, LedgerError> {
-    let lane = Lane {
-        job: parsed(row, 0)?,
-        priority: read_urgency(row.get(1)).ok_or_else(|| unreadable(row, 1, "no priority"))?,
-    };
+    let lane =
+        Lane { job: parsed(row, "job_id")?, priority: from_code(row, "priority", read_urgency)? };
     let mut waiting = Vec::new();
-    let kinds = [
-        (2, WaitingWork::Members),
-        (3, WaitingWork::Chunks),
-        (4, WaitingWork::Chunks),
-        (5, WaitingWork::Suspects),
-    ];
-    for (index, work) in kinds {
-        if let Some(since) = instant_or_none(row.get(index))? {
+    for (column, work) in WAITING {
+        if let Some(since) = instant_or_none(row, column)? {
             waiting.push(Waiting { lane: lane.clone(), work, since });
         }
     }
@@ -133,18 +96,26 @@ async fn next_run_to_read(
     now: Timestamp,
 ) -> Result<Option<Run>, LedgerError> {
     let sql = format!(
-        "{RUN} WHERE r.state = 'reading' AND r.priority = $1 AND r.job = (SELECT id FROM job WHERE \
-         job_id = $2) AND r.read_after <= $3
-         ORDER BY r.scheduled_at LIMIT 1"
+        "SELECT {RUN}
+         FROM {RUNS}
+         WHERE r.state = '{READING}'
+             AND r.priority = :priority
+             AND r.job = (SELECT id FROM job WHERE job_id = :job)
+             AND r.read_after <= :now
+         ORDER BY r.scheduled_at
+         LIMIT 1"
     );
-    let row =
-        query_opt(db, &sql, &[&urgency(lane.priority), &lane.job.as_str(), &micros(now)]).await?;
-    row.as_ref().map(lists::read_run).transpose()
+    let values = named! {
+        priority: urgency(lane.priority),
+        job: lane.job.as_str(),
+        now: micros(now),
+    };
+    Ok(runs::select_runs(db, &sql, values).await?.pop())
 }
 
-/// Passes over what another agent claims at the same time. The claim is looked at once
-/// (MATERIALIZED), or the server might choose again while it goes through the chunks, and claim
-/// more than asked for.
+/// Passes over what another agent claims at the same time. The chunks are chosen once
+/// (MATERIALIZED): otherwise the server might choose again while it goes through them, and claim
+/// more than was asked for.
 async fn claim_chunks(
     db: &impl GenericClient,
     lane: &Lane,
@@ -152,43 +123,48 @@ async fn claim_chunks(
     claimable: Claimable,
     limit: usize,
 ) -> Result<Vec<Chunk>, LedgerError> {
-    let (condition, order) = match claimable {
-        Claimable::Suspects => ("deaths > 0", "ready_at"),
-        Claimable::ByAge => ("deaths = 0 AND turn = 0", "ready_at"),
-        Claimable::ByTurn => ("deaths = 0 AND turn > 0", "turn"),
-    };
+    let (condition, order) = (claimable.condition(), claimable.order());
     let sql = format!(
         "WITH free AS MATERIALIZED (
-             SELECT id FROM chunk WHERE state = 'ready' AND {condition} AND priority = $3
-                                    AND job = (SELECT id FROM job WHERE job_id = $4) AND ready_at \
-                                    <= $5
-             ORDER BY {order} LIMIT $6 FOR UPDATE SKIP LOCKED)
-         UPDATE chunk SET state = 'claimed', holder = $1, lease_until = $2, token = token + 1 FROM \
-         free WHERE chunk.id = free.id
+             SELECT id
+             FROM chunk
+             WHERE {condition}
+                 AND priority = :priority
+                 AND job = (SELECT id FROM job WHERE job_id = :job)
+                 AND ready_at <= :now
+             ORDER BY {order}
+             LIMIT :limit
+             FOR UPDATE SKIP LOCKED
+         )
+         UPDATE chunk
+         SET state = '{CLAIMED}', holder = :holder, lease_until = :lease_until, token = token + 1
+         FROM free
+         WHERE chunk.id = free.id
          RETURNING chunk.id, run, open_members, attempt, token, deaths, split_from, turn, ready_at"
     );
-    let bound: cohort_database::statement::Bound<'_> = &[
-        &claim.holder,
-        &micros(claim.lease_until),
-        &urgency(lane.priority),
-        &lane.job.as_str(),
-        &micros(claim.at),
-        &(limit as i64),
-    ];
-    let mut rows = query(db, &sql, bound).await?;
-    // What is returned comes in no order.
-    rows.sort_by_key(|row| (row.get::<_, i64>(7), row.get::<_, i64>(8), row.get::<_, i64>(0)));
+    let values = named! {
+        holder: claim.holder,
+        lease_until: micros(claim.lease_until),
+        priority: urgency(lane.priority),
+        job: lane.job.as_str(),
+        now: micros(claim.at),
+        limit: limit as i64,
+    };
+    let mut rows = query(db, &sql, values).await?;
+    // Rows are returned in no particular order.
+    let number = |row: &Row, column| row.get::<_, i64>(column);
+    rows.sort_by_key(|row| ["turn", "ready_at", "id"].map(|column| number(row, column)));
     rows.iter().map(read_claimed).collect()
 }
 
 fn read_claimed(row: &Row) -> Result<Chunk, LedgerError> {
     Ok(Chunk {
-        id: row.get(0),
-        run: RunId(row.get(1)),
-        open: from_json(row, 2)?,
-        attempts: row.get::<_, i32>(3) as u32,
-        token: row.get(4),
-        deaths: row.get::<_, i32>(5) as u32,
-        split_from: row.get(6),
+        id: row.get("id"),
+        run: RunId(row.get("run")),
+        open: from_json(row, "open_members")?,
+        attempts: small_number(row, "attempt"),
+        token: row.get("token"),
+        deaths: small_number(row, "deaths"),
+        split_from: row.get("split_from"),
     })
 }

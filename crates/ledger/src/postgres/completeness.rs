@@ -1,18 +1,22 @@
-//! What is counted, on PostgreSQL (A1).
+//! What completeness checks read, on PostgreSQL (A1).
 
 use async_trait::async_trait;
 use cohort_database::GenericClient;
-use cohort_database::statement::{query, query_one};
 use cohort_preferences::JobId;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{PostgresLedger, group, instant_or_none, micros, parsed, unreadable};
+use super::PostgresLedger;
+use super::named::{named, query, query_one};
+use super::row::{from_name, group, instant_or_none, number, parsed};
 use crate::completeness::{CompletenessLedger, OpenWork, RunOnRecord};
+use crate::rows::micros;
+use crate::states::{CLAIMED, CLOSED, READING, READY};
 use crate::{LedgerError, RunId, RunState};
 
 #[async_trait]
 impl CompletenessLedger for PostgresLedger {
+    #[tracing::instrument(level = "debug", skip_all, fields(%job, %from, %until))]
     async fn runs_between(
         &self,
         job: &JobId,
@@ -33,41 +37,49 @@ async fn runs_between(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<RunOnRecord>, LedgerError> {
-    let sql =
-        "SELECT r.id, r.frequency, r.time_key, r.timezone, r.nominal, r.state, r.succeeded + \
-        r.failed + r.skipped + r.missed,
-                      r.state <> 'closed' AND EXISTS (SELECT FROM requeued_outcome q WHERE q.run = \
-                      r.id)
-               FROM run r WHERE r.job = (SELECT id FROM job WHERE job_id = $1) AND r.scheduled_at \
-               BETWEEN $2 AND $3 AND r.nominal_date IS NOT NULL";
-    let rows = query(db, sql, &[&job.as_str(), &micros(from), &micros(until)]).await?;
-    let account = |row: Row| {
-        Ok(RunOnRecord {
-            id: RunId(row.get(0)),
-            group: group(&row, 1)?,
-            nominal: parsed(&row, 4)?,
-            state: RunState::from_name(row.get(5))
-                .ok_or_else(|| unreadable(&row, 5, "no state"))?,
-            on_record: row.get::<_, i64>(6) as u64,
-            is_requeued: row.get(7),
-        })
-    };
-    rows.into_iter().map(account).collect()
+    let sql = format!(
+        "SELECT r.id, r.frequency, r.time_key, r.timezone, r.nominal, r.state,
+             r.succeeded + r.failed + r.skipped + r.missed AS on_record,
+             r.state <> '{CLOSED}'
+                 AND EXISTS (SELECT FROM requeued_outcome q WHERE q.run = r.id) AS is_requeued
+         FROM run r
+         WHERE r.job = (SELECT id FROM job WHERE job_id = :job)
+             AND r.scheduled_at BETWEEN :from AND :until
+             AND r.nominal_date IS NOT NULL"
+    );
+    let values = named! { job: job.as_str(), from: micros(from), until: micros(until) };
+    query(db, &sql, values).await?.iter().map(read_run_on_record).collect()
+}
+
+fn read_run_on_record(row: &Row) -> Result<RunOnRecord, LedgerError> {
+    Ok(RunOnRecord {
+        id: RunId(row.get("id")),
+        group: group(row, ["frequency", "time_key", "timezone"])?,
+        nominal: parsed(row, "nominal")?,
+        state: from_name(row, "state", RunState::from_name)?,
+        on_record: number(row, "on_record"),
+        is_requeued: row.get("is_requeued"),
+    })
 }
 
 async fn open_work(db: &impl GenericClient, now: Timestamp) -> Result<OpenWork, LedgerError> {
-    let sql = "SELECT (SELECT count(*) FROM run WHERE state = 'reading'), (SELECT count(*) FROM \
-        run WHERE state <> 'closed'),
-                      (SELECT count(*) FROM chunk WHERE state = 'ready'), (SELECT count(*) FROM \
-                      chunk WHERE state = 'claimed'),
-                      (SELECT min(ready_at) FROM chunk WHERE state = 'ready' AND ready_at <= $1)";
-    let row = query_one(db, sql, &[&micros(now)]).await?;
-    let count = |index| row.get::<_, i64>(index) as u64;
+    let sql = format!(
+        "SELECT
+             (SELECT count(*) FROM run WHERE state = '{READING}') AS runs_reading,
+             (SELECT count(*) FROM run WHERE state <> '{CLOSED}') AS runs_open,
+             (SELECT count(*) FROM chunk WHERE state = '{READY}') AS chunks_ready,
+             (SELECT count(*) FROM chunk WHERE state = '{CLAIMED}') AS chunks_claimed,
+             (
+                 SELECT min(ready_at) FROM chunk WHERE state = '{READY}' AND ready_at <= :now
+             ) AS oldest_ready_at"
+    );
+    let row = query_one(db, &sql, named! { now: micros(now) }).await?;
+    let runs_reading = number(&row, "runs_reading");
     Ok(OpenWork {
-        runs_reading: count(0),
-        runs_processing: count(1) - count(0),
-        chunks_ready: count(2),
-        chunks_claimed: count(3),
-        oldest_ready_at: instant_or_none(row.get(4))?,
+        runs_reading,
+        runs_processing: number(&row, "runs_open") - runs_reading,
+        chunks_ready: number(&row, "chunks_ready"),
+        chunks_claimed: number(&row, "chunks_claimed"),
+        oldest_ready_at: instant_or_none(&row, "oldest_ready_at")?,
     })
 }

@@ -3,8 +3,8 @@
 use cohort_database::statement::Bound;
 use tokio_postgres::types::ToSql;
 
-/// Conditions and what the statement binds. What does not restrict is left out, so that the server
-/// need not plan for it.
+/// Conditions, and the values that the statement binds. A condition that would not restrict is left
+/// out, so that the server need not plan for it.
 #[derive(Default)]
 pub(super) struct Conditions<'a> {
     all: Vec<String>,
@@ -12,13 +12,13 @@ pub(super) struct Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    /// Where the statement has this value.
+    /// Binds a value, and returns its place in the statement.
     pub(super) fn place_of(&mut self, value: &'a (dyn ToSql + Sync)) -> String {
         self.bound.push(value);
         format!("${}", self.bound.len())
     }
 
-    /// Restricts to rows that compare so to a value, if there is one.
+    /// Restricts to rows for which a comparison with a value holds, if there is a value.
     pub(super) fn add(&mut self, comparison: &str, value: Option<&'a (impl ToSql + Sync)>) {
         if let Some(value) = value {
             let place = self.place_of(value);
@@ -26,15 +26,15 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// Restricts to rows behind a place, if there is one.
-    pub(super) fn add_behind(&mut self, columns: &str, place: Option<&'a (i64, i64)>) {
+    /// Restricts to rows after a place, if there is one.
+    pub(super) fn add_after(&mut self, columns: &str, place: Option<&'a (i64, i64)>) {
         if let Some((first, second)) = place {
             let (first, second) = (self.place_of(first), self.place_of(second));
             self.all.push(format!("{columns} > ({first}, {second})"));
         }
     }
 
-    /// Restricts to rows whose text has this in it, if there is something.
+    /// Restricts to rows whose text contains a part, if there is one.
     pub(super) fn add_part_of(&mut self, column: &str, part: Option<&'a String>) {
         if let Some(part) = part {
             let place = self.place_of(part);
@@ -56,7 +56,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// What the statement binds.
+    /// The values that the statement binds.
     pub(super) fn bound(&self) -> Bound<'_> {
         &self.bound
     }

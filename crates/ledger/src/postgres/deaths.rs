@@ -1,14 +1,17 @@
 //! Work whose holder has died, on PostgreSQL (D5).
 
 use async_trait::async_trait;
-use cohort_database::statement::{execute, query};
 use cohort_database::{GenericClient, Transaction};
 use jiff::Timestamp;
-use tokio_postgres::Row;
 
-use super::settle::settle_chunks;
-use super::{PostgresLedger, micros, news, to_json};
+use super::named::{execute, named, query};
+use super::record_outcomes::end_claims;
+use super::row::runs_of;
+use super::{PostgresLedger, news};
 use crate::deaths::RescueLedger;
+use crate::json::to_json;
+use crate::rows::micros;
+use crate::states::{CLAIMED, FREE_CHUNK, READY};
 use crate::{Chunk, ChunkResult, LedgerError, OpenMember, RunId};
 
 #[async_trait]
@@ -39,16 +42,18 @@ impl RescueLedger for PostgresLedger {
 /// The runs of the chunks that were rescued, one for each. Passes over a chunk that is just being
 /// recorded or renewed.
 async fn rescue_chunks(db: &impl GenericClient, now: Timestamp) -> Result<Vec<RunId>, LedgerError> {
-    let rows = query(
-        db,
-        "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, deaths = deaths + 1 \
+    let rescue = format!(
+        "UPDATE chunk
+         SET {FREE_CHUNK}, deaths = deaths + 1
          WHERE id IN (
-             SELECT id FROM chunk WHERE state = 'claimed' AND lease_until < $1 FOR UPDATE SKIP \
-             LOCKED) RETURNING run",
-        &[&micros(now)],
-    )
-    .await?;
-    Ok(runs_of(&rows))
+             SELECT id
+             FROM chunk
+             WHERE state = '{CLAIMED}' AND lease_until < :now
+             FOR UPDATE SKIP LOCKED
+         )
+         RETURNING run"
+    );
+    Ok(runs_of(&query(db, &rescue, named! { now: micros(now) }).await?))
 }
 
 /// The runs of the chunks that were taken back, one for each.
@@ -57,22 +62,20 @@ async fn take_back_chunks(
     holder: &str,
     now: Timestamp,
 ) -> Result<Vec<RunId>, LedgerError> {
-    let rows = query(
-        db,
-        "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = \
-         least(ready_at, $2), deaths = deaths + 1
-         FROM (SELECT id FROM chunk WHERE state = 'claimed' AND holder = $1 ORDER BY id FOR \
-         UPDATE) held
-         WHERE held.id = chunk.id AND state = 'claimed' AND holder = $1 RETURNING run",
-        &[&holder, &micros(now)],
-    )
-    .await?;
-    Ok(runs_of(&rows))
-}
-
-/// The runs that rows begin with.
-pub(super) fn runs_of(rows: &[Row]) -> Vec<RunId> {
-    rows.iter().map(|row| RunId(row.get(0))).collect()
+    let take_back = format!(
+        "UPDATE chunk
+         SET {FREE_CHUNK}, ready_at = least(ready_at, :now), deaths = deaths + 1
+         FROM (
+             SELECT id
+             FROM chunk
+             WHERE state = '{CLAIMED}' AND holder = :holder
+             ORDER BY id
+             FOR UPDATE
+         ) held
+         WHERE held.id = chunk.id AND state = '{CLAIMED}' AND holder = :holder
+         RETURNING run"
+    );
+    Ok(runs_of(&query(db, &take_back, named! { holder: holder, now: micros(now) }).await?))
 }
 
 async fn split_chunk(
@@ -80,44 +83,42 @@ async fn split_chunk(
     chunk: &Chunk,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let (id, run, token, attempts) = (chunk.id, chunk.run, chunk.token, chunk.attempts);
-    let done = ChunkResult {
-        chunk: id,
-        run,
-        token,
-        attempts,
-        outcomes: Vec::new(),
-        rest: None,
-        retried: Vec::new(),
-        at: now,
-    };
-    if settle_chunks(tx, std::slice::from_ref(&done)).await? != [true] {
-        return Err(LedgerError::LostClaim { chunk: id });
+    if end_claims(tx, &[ChunkResult::split(chunk, now)]).await? != [true] {
+        return Err(LedgerError::LostClaim { chunk: chunk.id });
     }
     insert_splits(tx, chunk, now).await
 }
 
-/// Chunks of one member, in the lane of the chunk that they were in.
+/// Makes chunks of one member each, in the lane of the chunk that the members were in.
 async fn insert_splits(
     tx: &Transaction<'_>,
     chunk: &Chunk,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let numbers: Vec<i64> = chunk.open.iter().map(|member| member.number as i64).collect();
-    let ordinals: Vec<i64> = chunk.open.iter().map(|member| member.ordinal as i64).collect();
     let alone = |member: &OpenMember| to_json(std::slice::from_ref(member));
-    let open: Vec<String> = chunk.open.iter().map(alone).collect();
-    execute(
-        tx,
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
-         job, ready_at, open_members, attempt, token, split_from)
-         SELECT run, member.number, member.number, member.ordinal, 1, 'ready', priority, job, $5, \
-         member.open, attempt, 0, $6
-         FROM chunk CROSS JOIN unnest($2::bigint[], $3::bigint[], $4::text[]) AS member (number, \
-         ordinal, open) WHERE chunk.id = $1
-         ORDER BY member.ordinal",
-        &[&chunk.id, &numbers, &ordinals, &open, &micros(now), &chunk.first_made_as()],
-    )
-    .await?;
+    let sql = format!(
+        "INSERT INTO chunk (
+             run, job, priority, first_tenant, last_tenant, first_ordinal, size, open_members,
+             state, ready_at, attempt, token, split_from
+         )
+         SELECT
+             run, job, priority, member.tenant, member.tenant, member.ordinal, 1,
+             member.open_members,
+             '{READY}', :now, attempt, 0, :split_from
+         FROM chunk
+         CROSS JOIN unnest(:tenants::bigint[], :ordinals::bigint[], :open_members::text[])
+             AS member (tenant, ordinal, open_members)
+         WHERE chunk.id = :chunk
+         ORDER BY member.ordinal"
+    );
+    let values = named! {
+        chunk: chunk.id,
+        tenants: chunk.open.iter().map(|member| member.number as i64).collect::<Vec<_>>(),
+        ordinals: chunk.open.iter().map(|member| member.ordinal as i64).collect::<Vec<_>>(),
+        open_members: chunk.open.iter().map(alone).collect::<Vec<_>>(),
+        now: micros(now),
+        split_from: chunk.first_made_as(),
+    };
+    execute(tx, &sql, values).await?;
     Ok(())
 }

@@ -1,24 +1,27 @@
-//! Jobs and purposes on PostgreSQL. Whoever changes one holds the row of the revision first, and
+//! Jobs and purposes, on PostgreSQL. Whoever changes one locks the row of the revision first, and
 //! then rows of jobs by name.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cohort_database::statement::{execute, query, query_one, query_opt};
 use cohort_database::{GenericClient, Transaction};
 use cohort_preferences::JobId;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Row;
 
-use super::{
-    LedgerError, PostgresLedger, from_json, instant, instant_or_none, micros, parsed, to_json,
-    unreadable,
+use super::PostgresLedger;
+use super::named::{execute, named, query, query_one, query_opt};
+use super::row::{
+    from_json, from_json_or_none, from_name, instant, instant_or_none, number, parsed, small_number,
 };
+use crate::LedgerError;
 use crate::definitions::{
     Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith,
     StoredDefinitions,
 };
+use crate::json::to_json;
+use crate::rows::micros;
 
 #[async_trait]
 impl DefinitionLedger for PostgresLedger {
@@ -67,22 +70,25 @@ impl DefinitionLedger for PostgresLedger {
     }
 }
 
-/// The columns that `read_definition` reads, in its order.
-const DEFINITION: &str =
-    "SELECT kind, name, version, document, applied_at, applied_by FROM definition d";
+/// Versions of definitions, with the columns that [`read_definition`] reads.
+const SELECT_DEFINITION: &str = "SELECT kind, name, version, document, applied_at, applied_by
+    FROM definition d";
 
 async fn definition_revision(db: &impl GenericClient) -> Result<u64, LedgerError> {
-    Ok(query_one(db, "SELECT revision FROM definition_revision", &[]).await?.get::<_, i64>(0)
-        as u64)
+    let row = query_one(db, "SELECT revision FROM definition_revision", &[]).await?;
+    Ok(number(&row, "revision"))
 }
 
 async fn definitions(tx: &Transaction<'_>) -> Result<StoredDefinitions, LedgerError> {
+    let sql = format!(
+        "{SELECT_DEFINITION}
+         WHERE version = (
+             SELECT max(version) FROM definition l WHERE l.kind = d.kind AND l.name = d.name
+         )
+         ORDER BY kind, name"
+    );
     let latest =
-        "(SELECT max(version) FROM definition l WHERE l.kind = d.kind AND l.name = d.name)";
-    let rows =
-        query(tx, &format!("{DEFINITION} WHERE version = {latest} ORDER BY kind, name"), &[])
-            .await?;
-    let latest = rows.iter().map(read_definition).collect::<Result<_, _>>()?;
+        query(tx, &sql, &[]).await?.iter().map(read_definition).collect::<Result<_, _>>()?;
     Ok(StoredDefinitions {
         revision: definition_revision(tx).await?,
         latest,
@@ -91,17 +97,13 @@ async fn definitions(tx: &Transaction<'_>) -> Result<StoredDefinitions, LedgerEr
 }
 
 async fn pauses(tx: &Transaction<'_>) -> Result<BTreeMap<JobId, Pause>, LedgerError> {
-    let rows =
-        query(tx, "SELECT job_id, paused_at, resumed_at FROM job WHERE paused_at IS NOT NULL", &[])
-            .await?;
-    rows.iter()
-        .map(|row| {
-            Ok((
-                parsed(row, 0)?,
-                Pause { from: instant(row.get(1))?, until: instant_or_none(row.get(2))? },
-            ))
-        })
-        .collect()
+    let sql = "SELECT job_id, paused_at, resumed_at FROM job WHERE paused_at IS NOT NULL";
+    let pause = |row: &Row| {
+        let pause =
+            Pause { from: instant(row, "paused_at")?, until: instant_or_none(row, "resumed_at")? };
+        Ok((parsed(row, "job_id")?, pause))
+    };
+    query(tx, sql, &[]).await?.iter().map(pause).collect()
 }
 
 async fn definition_versions(
@@ -109,20 +111,20 @@ async fn definition_versions(
     kind: DefinitionKind,
     name: &str,
 ) -> Result<Vec<Definition>, LedgerError> {
-    let rows = query(
-        db,
-        &format!("{DEFINITION} WHERE kind = $1 AND name = $2 ORDER BY version"),
-        &[&kind.as_str(), &name],
-    )
-    .await?;
+    let sql = format!(
+        "{SELECT_DEFINITION}
+         WHERE kind = :kind AND name = :name
+         ORDER BY version"
+    );
+    let rows = query(db, &sql, named! { kind: kind.as_str(), name: name }).await?;
     rows.iter().map(read_definition).collect()
 }
 
 async fn store_definitions(tx: &Transaction<'_>, edit: &DefinitionEdit) -> Result<(), LedgerError> {
-    if hold_revision(tx).await? != edit.based_on {
+    if lock_revision(tx).await? != edit.based_on {
         return Err(LedgerError::RevisionMoved);
     }
-    hold_jobs(tx, edit).await?;
+    lock_jobs(tx, edit).await?;
     for (alteration, definition) in &edit.versions {
         insert_definition(tx, definition).await?;
         if (definition.kind, *alteration) == (DefinitionKind::Job, Alteration::Created) {
@@ -136,21 +138,20 @@ async fn store_definitions(tx: &Transaction<'_>, edit: &DefinitionEdit) -> Resul
 }
 
 /// The revision, which nobody raises before this transaction ends.
-async fn hold_revision(tx: &Transaction<'_>) -> Result<u64, LedgerError> {
-    Ok(query_one(tx, "SELECT revision FROM definition_revision FOR UPDATE", &[])
-        .await?
-        .get::<_, i64>(0) as u64)
+async fn lock_revision(tx: &Transaction<'_>) -> Result<u64, LedgerError> {
+    let row = query_one(tx, "SELECT revision FROM definition_revision FOR UPDATE", &[]).await?;
+    Ok(number(&row, "revision"))
 }
 
-async fn hold_jobs(tx: &Transaction<'_>, edit: &DefinitionEdit) -> Result<(), LedgerError> {
+async fn lock_jobs(tx: &Transaction<'_>, edit: &DefinitionEdit) -> Result<(), LedgerError> {
     let jobs = edit
         .versions
         .iter()
         .map(|(_, definition)| definition)
         .filter(|definition| definition.kind == DefinitionKind::Job);
     let jobs: Vec<&str> = jobs.map(|definition| &*definition.name).collect();
-    execute(tx, "SELECT FROM job WHERE job_id = ANY($1) ORDER BY job_id FOR UPDATE", &[&jobs])
-        .await?;
+    let lock = "SELECT FROM job WHERE job_id = ANY(:jobs) ORDER BY job_id FOR UPDATE";
+    execute(tx, lock, named! { jobs: jobs }).await?;
     Ok(())
 }
 
@@ -160,31 +161,35 @@ async fn insert_definition(
 ) -> Result<(), LedgerError> {
     execute(
         tx,
-        "INSERT INTO definition (kind, name, version, document, applied_at, applied_by) VALUES \
-         ($1, $2, $3, $4, $5, $6)",
-        &[
-            &definition.kind.as_str(),
-            &definition.name,
-            &(definition.version as i32),
-            &definition.document.as_ref().map(to_json),
-            &micros(definition.applied_at),
-            &definition.applied_by,
-        ],
+        "INSERT INTO definition (kind, name, version, document, applied_at, applied_by)
+         VALUES (:kind, :name, :version, :document, :applied_at, :applied_by)",
+        named! {
+            kind: definition.kind.as_str(),
+            name: definition.name,
+            version: definition.version as i32,
+            document: definition.document.as_ref().map(to_json),
+            applied_at: micros(definition.applied_at),
+            applied_by: definition.applied_by,
+        },
     )
     .await?;
     Ok(())
 }
 
-/// A job that is new, or comes back, has nothing to catch up on (F1).
+/// Starts a job that is new, or comes back: it has nothing to catch up on (F1).
 async fn start_job(tx: &Transaction<'_>, job: &str, at: Timestamp) -> Result<(), LedgerError> {
     execute(
         tx,
-        "INSERT INTO job (job_id, began, mark, known_until) VALUES ($1, $2, $2, $2)
-         ON CONFLICT (job_id) DO UPDATE SET began = $2, mark = greatest(job.mark, $2), known_until \
-         = greatest(job.known_until, $2),
-                                            replan_from = NULL, paused_at = NULL, resumed_at = \
-                                            NULL",
-        &[&job, &micros(at)],
+        "INSERT INTO job (job_id, began, mark, known_until)
+         VALUES (:job, :at, :at, :at)
+         ON CONFLICT (job_id) DO UPDATE
+         SET began = :at,
+             mark = greatest(job.mark, :at),
+             known_until = greatest(job.known_until, :at),
+             replan_from = NULL,
+             paused_at = NULL,
+             resumed_at = NULL",
+        named! { job: job, at: micros(at) },
     )
     .await?;
     Ok(())
@@ -193,25 +198,32 @@ async fn start_job(tx: &Transaction<'_>, job: &str, at: Timestamp) -> Result<(),
 async fn note_start(tx: &Transaction<'_>, start: &StartedWith) -> Result<(), LedgerError> {
     execute(
         tx,
-        "INSERT INTO agent_start (agent, documents) VALUES ($1, $2) ON CONFLICT (agent) DO UPDATE \
+        "INSERT INTO agent_start (agent, documents)
+         VALUES (:agent, :documents)
+         ON CONFLICT (agent) DO UPDATE
          SET documents = excluded.documents",
-        &[&start.agent, &start.documents.to_string()],
+        named! { agent: start.agent, documents: start.documents.to_string() },
     )
     .await?;
     Ok(())
 }
 
 async fn started_with(db: &impl GenericClient, agent: &str) -> Result<Option<Value>, LedgerError> {
-    let row =
-        query_opt(db, "SELECT documents FROM agent_start WHERE agent = $1", &[&agent]).await?;
-    row.map(|row| from_json(&row, 0)).transpose()
+    let sql = "SELECT documents FROM agent_start WHERE agent = :agent";
+    let row = query_opt(db, sql, named! { agent: agent }).await?;
+    row.map(|row| from_json(&row, "documents")).transpose()
 }
 
 async fn pause_job(tx: &Transaction<'_>, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
-    hold_revision(tx).await?;
-    let pause = "UPDATE job SET paused_at = $2, resumed_at = NULL WHERE job_id = $1 AND (paused_at \
-        IS NULL OR resumed_at IS NOT NULL)";
-    let paused = execute(tx, pause, &[&job.as_str(), &micros(now)]).await?;
+    lock_revision(tx).await?;
+    let paused = execute(
+        tx,
+        "UPDATE job
+         SET paused_at = :now, resumed_at = NULL
+         WHERE job_id = :job AND (paused_at IS NULL OR resumed_at IS NOT NULL)",
+        named! { job: job.as_str(), now: micros(now) },
+    )
+    .await?;
     if paused == 1 { raise_revision(tx).await.map(|()| true) } else { Ok(false) }
 }
 
@@ -220,10 +232,15 @@ async fn resume_job(
     job: &JobId,
     now: Timestamp,
 ) -> Result<bool, LedgerError> {
-    hold_revision(tx).await?;
-    let resume = "UPDATE job SET resumed_at = $2 WHERE job_id = $1 AND paused_at IS NOT NULL AND \
-        resumed_at IS NULL";
-    let resumed = execute(tx, resume, &[&job.as_str(), &micros(now)]).await?;
+    lock_revision(tx).await?;
+    let resumed = execute(
+        tx,
+        "UPDATE job
+         SET resumed_at = :now
+         WHERE job_id = :job AND paused_at IS NOT NULL AND resumed_at IS NULL",
+        named! { job: job.as_str(), now: micros(now) },
+    )
+    .await?;
     if resumed == 1 { raise_revision(tx).await.map(|()| true) } else { Ok(false) }
 }
 
@@ -233,17 +250,12 @@ async fn raise_revision(tx: &Transaction<'_>) -> Result<(), LedgerError> {
 }
 
 fn read_definition(row: &Row) -> Result<Definition, LedgerError> {
-    let document: Option<&str> = row.get(3);
     Ok(Definition {
-        kind: DefinitionKind::from_name(row.get(0))
-            .ok_or_else(|| unreadable(row, 0, "no kind of definition"))?,
-        name: row.get(1),
-        version: row.get::<_, i32>(2) as u32,
-        document: document
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| unreadable(row, 3, error))?,
-        applied_at: instant(row.get(4))?,
-        applied_by: row.get(5),
+        kind: from_name(row, "kind", DefinitionKind::from_name)?,
+        name: row.get("name"),
+        version: small_number(row, "version"),
+        document: from_json_or_none(row, "document")?,
+        applied_at: instant(row, "applied_at")?,
+        applied_by: row.get("applied_by"),
     })
 }

@@ -1,12 +1,15 @@
-//! Members who wait for their turns (D7), on PostgreSQL.
+//! Members who wait for their turns, on PostgreSQL (D7).
 
 use async_trait::async_trait;
 use cohort_database::Transaction;
-use cohort_database::statement::{execute, query_one};
 
-use super::{Advanced, PostgresLedger, advance_cursor, erasure, micros, news};
+use super::members::{Advanced, advance_cursor};
+use super::named::{execute, named, query_one};
+use super::{PostgresLedger, news, tenants};
 use crate::fair::{FairLedger, MembersQueued, by_value};
 use crate::json::to_json;
+use crate::rows::micros;
+use crate::states::{CLAIMABLE_BY_TURN, READY};
 use crate::{LedgerError, OpenMember};
 
 #[async_trait]
@@ -21,8 +24,8 @@ impl FairLedger for PostgresLedger {
     }
 }
 
-/// Members of one value, who wait together for a turn.
-struct Waiting {
+/// A chunk to insert: members of one value, and their turn.
+struct QueuedChunk {
     open: Vec<OpenMember>,
     turn: i64,
 }
@@ -35,10 +38,10 @@ async fn queue_members(
         return Ok(false);
     };
     let members: Vec<_> = page.read.members.iter().map(|(number, name)| (*number, name)).collect();
-    erasure::note_names(tx, &members, page.read.claim.at).await?;
+    tenants::note_names(tx, &members, page.read.claim.at).await?;
     let front = front(tx, &advanced).await?;
     let mut by_value = by_value(&page.read.members, &page.values);
-    // Values are held in one order, so that two agents never wait for each other.
+    // Values are locked in one order, so that two agents never wait for each other.
     by_value.sort_unstable_by_key(|(value, _)| *value);
     let mut ordinal = advanced.first_ordinal;
     let mut waiting = Vec::new();
@@ -47,7 +50,7 @@ async fn queue_members(
         let first_turn = take_turns(tx, &advanced, value, chunks.len() as i64, front).await?;
         for (turn, members) in (first_turn..).zip(chunks) {
             let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
-            waiting.push(Waiting { open: OpenMember::in_order(ordinal, &numbers), turn });
+            waiting.push(QueuedChunk { open: OpenMember::in_order(ordinal, &numbers), turn });
             ordinal += members.len() as u64;
         }
     }
@@ -55,21 +58,25 @@ async fn queue_members(
     Ok(true)
 }
 
-/// The turn before that of the chunk at the front of the lane; if none waits, the last that was
-/// given.
+/// The turn before that of the chunk at the front of the lane; if no chunk waits, the last turn
+/// that was given.
 async fn front(tx: &Transaction<'_>, lane: &Advanced<'_>) -> Result<i64, LedgerError> {
-    let row = query_one(
-        tx,
-        "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND deaths = 0 AND \
-         turn > 0 AND priority = $1 AND job = $2),
-                         (SELECT max(turn) FROM fair_share WHERE priority = $1 AND job = $2), 0)",
-        &[&lane.priority, &lane.job],
-    )
-    .await?;
-    Ok(row.get(0))
+    let sql = format!(
+        "SELECT coalesce(
+             (
+                 SELECT min(turn) - 1
+                 FROM chunk
+                 WHERE {CLAIMABLE_BY_TURN} AND priority = :priority AND job = :job
+             ),
+             (SELECT max(turn) FROM fair_share WHERE priority = :priority AND job = :job),
+             0
+         ) AS front"
+    );
+    let row = query_one(tx, &sql, named! { priority: lane.priority, job: lane.job }).await?;
+    Ok(row.get("front"))
 }
 
-/// Gives a value so many turns, one after the other, and answers the first of them.
+/// Gives a value so many turns, one after the other, and returns the first of them.
 async fn take_turns(
     tx: &Transaction<'_>,
     lane: &Advanced<'_>,
@@ -79,49 +86,61 @@ async fn take_turns(
 ) -> Result<i64, LedgerError> {
     let row = query_one(
         tx,
-        "INSERT INTO fair_share (priority, job, value, turn) VALUES ($1, $2, $3, $4::bigint + \
-         $5::bigint)
-         ON CONFLICT (priority, job, value) DO UPDATE SET turn = greatest(fair_share.turn, \
-         $4::bigint) + $5::bigint RETURNING turn - $5::bigint + 1",
-        &[&lane.priority, &lane.job, &value, &front, &turns],
+        "INSERT INTO fair_share (priority, job, value, turn)
+         VALUES (:priority, :job, :value, :front::bigint + :turns::bigint)
+         ON CONFLICT (priority, job, value) DO UPDATE
+         SET turn = greatest(fair_share.turn, :front::bigint) + :turns::bigint
+         RETURNING turn - :turns::bigint + 1 AS first_turn",
+        named! {
+            priority: lane.priority,
+            job: lane.job,
+            value: value,
+            front: front,
+            turns: turns,
+        },
     )
     .await?;
-    Ok(row.get(0))
+    Ok(row.get("first_turn"))
 }
 
-/// Puts all chunks of a page in by one statement.
+/// Inserts all chunks of a page by one statement.
 async fn insert_waiting(
     tx: &Transaction<'_>,
     run: &Advanced<'_>,
-    waiting: &[Waiting],
+    waiting: &[QueuedChunk],
 ) -> Result<(), LedgerError> {
     let column = |of: fn(&[OpenMember]) -> u64| {
         waiting.iter().map(|waiting| of(&waiting.open) as i64).collect::<Vec<_>>()
     };
-    let insert = "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, \
-        priority, ready_at, open_members, attempt, token, job, turn)
-         SELECT $1, new.first_tenant, new.last_tenant, new.first_ordinal, new.size, 'ready', $2, \
-         $3, new.open_members, 0, 0, $4, new.turn
-         FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], \
-         $10::bigint[]) WITH ORDINALITY
-              AS new (first_tenant, last_tenant, first_ordinal, size, open_members, turn, place) \
-              ORDER BY new.place";
-    execute(
-        tx,
-        insert,
-        &[
-            &run.page.run.id.0,
-            &run.priority,
-            &micros(run.page.claim.at),
-            &run.job,
-            &column(|open| open[0].number),
-            &column(|open| open[open.len() - 1].number),
-            &column(|open| open[0].ordinal),
-            &column(|open| open.len() as u64),
-            &waiting.iter().map(|waiting| to_json(&waiting.open)).collect::<Vec<_>>(),
-            &waiting.iter().map(|waiting| waiting.turn).collect::<Vec<_>>(),
-        ],
-    )
-    .await?;
+    let sql = format!(
+        "INSERT INTO chunk (
+             run, job, priority, first_tenant, last_tenant, first_ordinal, size, open_members,
+             state, ready_at, attempt, token, turn
+         )
+         SELECT
+             :run, :job, :priority, new.first_tenant, new.last_tenant, new.first_ordinal, new.size,
+             new.open_members,
+             '{READY}', :ready_at, 0, 0, new.turn
+         FROM unnest(
+             :first_tenants::bigint[], :last_tenants::bigint[], :first_ordinals::bigint[],
+             :sizes::bigint[], :open_members::text[], :turns::bigint[]
+         ) WITH ORDINALITY AS new (
+             first_tenant, last_tenant, first_ordinal, size, open_members, turn, place
+         )
+         ORDER BY new.place"
+    );
+    let values = named! {
+        run: run.page.run.id.0,
+        job: run.job,
+        priority: run.priority,
+        ready_at: micros(run.page.claim.at),
+        first_tenants: column(|open| open[0].number),
+        last_tenants: column(|open| open[open.len() - 1].number),
+        first_ordinals: column(|open| open[0].ordinal),
+        sizes: column(|open| open.len() as u64),
+        open_members: waiting.iter().map(|waiting| to_json(&waiting.open)).collect::<Vec<_>>(),
+        turns: waiting.iter().map(|waiting| waiting.turn).collect::<Vec<_>>(),
+    };
+    execute(tx, &sql, values).await?;
     Ok(())
 }

@@ -1,27 +1,28 @@
 //! Wakes the other agents of a ledger when there is something to do (F9).
 //!
-//! A notification names a run and nothing else: whoever hears it looks into the ledger. One that is
-//! lost costs what the sweep takes.
+//! A notification names a run and nothing else: an agent that hears it looks into the ledger. If
+//! one is lost, the work waits until the next sweep finds it.
 
-use cohort_database::statement::execute;
 use cohort_database::{DatabaseError, GenericClient, SchemaName};
 
-use super::RunId;
+use super::named::{execute, named};
+use crate::RunId;
 
-/// Where notifications of a ledger are sent.
+/// The channel on which a ledger sends its notifications.
 pub(super) fn channel(schema: &SchemaName) -> String {
     format!("cohort {schema} ledger")
 }
 
-/// Tells everybody who listens, once this transaction is committed, that a run has work for whoever
-/// has hands; nothing if there is none.
+/// Tells all agents that listen, once this transaction is committed, that a run has work for an
+/// agent with free capacity. Without a run it tells nothing.
 pub(super) async fn tell(
     db: &impl GenericClient,
     schema: &SchemaName,
     run: Option<RunId>,
 ) -> Result<(), DatabaseError> {
     if let Some(run) = run {
-        execute(db, "SELECT pg_notify($1, $2)", &[&channel(schema), &run.to_string()]).await?;
+        let notify = "SELECT pg_notify(:channel, :run)";
+        execute(db, notify, named! { channel: channel(schema), run: run.to_string() }).await?;
     }
     Ok(())
 }

@@ -1,15 +1,17 @@
-//! Until when purposes are slowed, on PostgreSQL (D4).
+//! Purposes that are slowed for a time, on PostgreSQL (D4).
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use cohort_database::GenericClient;
-use cohort_database::statement::{execute, query};
 use cohort_preferences::PurposeId;
 use jiff::Timestamp;
 
-use super::{PostgresLedger, instant, micros, parsed};
+use super::PostgresLedger;
+use super::named::{execute, named, query};
+use super::row::{instant, parsed};
 use crate::LedgerError;
+use crate::rows::micros;
 use crate::throttle::ThrottleLedger;
 
 #[async_trait]
@@ -33,10 +35,11 @@ async fn slow_purpose(
 ) -> Result<(), LedgerError> {
     execute(
         db,
-        "INSERT INTO purpose_pause (purpose_id, not_before) VALUES ($1, $2)
-         ON CONFLICT (purpose_id) DO UPDATE SET not_before = greatest(purpose_pause.not_before, \
-         excluded.not_before)",
-        &[&purpose.as_str(), &micros(until)],
+        "INSERT INTO purpose_pause (purpose_id, not_before)
+         VALUES (:purpose, :until)
+         ON CONFLICT (purpose_id) DO UPDATE
+         SET not_before = greatest(purpose_pause.not_before, excluded.not_before)",
+        named! { purpose: purpose.as_str(), until: micros(until) },
     )
     .await?;
     Ok(())
@@ -46,11 +49,7 @@ async fn slowed_purposes(
     db: &impl GenericClient,
     now: Timestamp,
 ) -> Result<HashMap<PurposeId, Timestamp>, LedgerError> {
-    let slowed = query(
-        db,
-        "SELECT purpose_id, not_before FROM purpose_pause WHERE not_before > $1",
-        &[&micros(now)],
-    )
-    .await?;
-    slowed.iter().map(|row| Ok((parsed(row, 0)?, instant(row.get(1))?))).collect()
+    let sql = "SELECT purpose_id, not_before FROM purpose_pause WHERE not_before > :now";
+    let slowed = query(db, sql, named! { now: micros(now) }).await?;
+    slowed.iter().map(|row| Ok((parsed(row, "purpose_id")?, instant(row, "not_before")?))).collect()
 }

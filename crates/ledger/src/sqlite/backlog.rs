@@ -4,39 +4,24 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, named_params, params};
 
-use super::{RUN, SqliteLedger, from_json, instant, lists, micros, parsed, unreadable};
-use crate::backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
+use super::row::{from_code, from_json, instant_or_none, parsed};
+use super::{SqliteLedger, runs};
+use crate::backlog::{BacklogLedger, Lane, Waiting};
+use crate::columns::{RUN, RUNS};
+use crate::lanes::{Claimable, WAITING, members_by, members_ever, select_waiting};
+use crate::rows::micros;
 use crate::run::{read_urgency, urgency};
+use crate::states::{CLAIMED, READING};
 use crate::{Chunk, Claim, LedgerError, Run, RunId};
 
 /// Every lane that there may be.
-const LANES: &str = "(SELECT j.id, j.job_id, p.priority FROM job j CROSS JOIN (SELECT 0 AS \
-    priority UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3) p)";
-
-/// When the first chunk of a lane became ready that waits for no turn.
-const CHUNKS_SINCE: &str = "(SELECT min(ready_at) FROM chunk WHERE state = 'ready' AND deaths = 0 \
-    AND turn = 0 AND priority = l.priority AND job = l.id)";
-
-/// Since when the chunk waits that is next by its turn.
-const TURNS_SINCE: &str =
-    "(SELECT ready_at FROM chunk WHERE state = 'ready' AND deaths = 0 AND turn > 0 AND priority = \
-     l.priority AND job = l.id
-     ORDER BY turn LIMIT 1)";
-
-/// When the first suspect became ready.
-const SUSPECTS_SINCE: &str = "(SELECT min(ready_at) FROM chunk WHERE state = 'ready' AND deaths > \
-    0 AND priority = l.priority AND job = l.id)";
-
-/// Which ready chunks, and which of them first.
-#[derive(Clone, Copy)]
-enum Claimable {
-    Suspects,
-    /// Those that wait for no turn.
-    ByAge,
-    ByTurn,
-}
+const LANES: &str = "SELECT j.id, j.job_id, p.priority
+    FROM job j
+    CROSS JOIN (
+        SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3
+    ) p";
 
 #[async_trait]
 impl BacklogLedger for SqliteLedger {
@@ -57,6 +42,11 @@ impl BacklogLedger for SqliteLedger {
         self.db.read(move |tx| next_run_to_read(tx, &lane, now)).await
     }
 
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(job = %lane.job, priority = ?lane.priority, limit)
+    )]
     async fn claim_chunks(
         &self,
         lane: &Lane,
@@ -83,47 +73,24 @@ impl BacklogLedger for SqliteLedger {
 }
 
 fn backlog(tx: &Connection, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
-    let sql = format!(
-        "SELECT l.job_id, l.priority,
-                (SELECT read_after FROM run WHERE state = 'reading' AND priority = l.priority AND \
-                job = l.id AND read_after <= ?1
-                 ORDER BY scheduled_at LIMIT 1),
-                {CHUNKS_SINCE}, {TURNS_SINCE}, {SUSPECTS_SINCE}
-         FROM {LANES} l"
-    );
-    let mut statement = tx.prepare_cached(&sql)?;
+    let mut statement = tx.prepare_cached(&select_waiting(&members_by("?1"), LANES))?;
     let lanes = statement.query_map([micros(now)], read_lane)?.collect::<Result<Vec<_>, _>>()?;
     Ok(lanes.into_iter().flatten().filter(|waiting| waiting.since <= now).collect())
 }
 
 fn coming(tx: &Connection) -> Result<Vec<Waiting>, LedgerError> {
-    let sql = format!(
-        "SELECT l.job_id, l.priority,
-                (SELECT min(read_after) FROM run WHERE state = 'reading' AND priority = l.priority \
-                AND job = l.id),
-                {CHUNKS_SINCE}, {TURNS_SINCE}, {SUSPECTS_SINCE}
-         FROM {LANES} l"
-    );
-    let mut statement = tx.prepare_cached(&sql)?;
+    let mut statement = tx.prepare_cached(&select_waiting(&members_ever(), LANES))?;
     let lanes = statement.query_map([], read_lane)?.collect::<Result<Vec<_>, _>>()?;
     Ok(lanes.into_iter().flatten().collect())
 }
 
 fn read_lane(row: &Row<'_>) -> rusqlite::Result<Vec<Waiting>> {
-    let lane = Lane {
-        job: parsed(row, 0)?,
-        priority: read_urgency(row.get(1)?).ok_or_else(|| unreadable(1, "no priority"))?,
-    };
+    let lane =
+        Lane { job: parsed(row, "job_id")?, priority: from_code(row, "priority", read_urgency)? };
     let mut waiting = Vec::new();
-    let kinds = [
-        (2, WaitingWork::Members),
-        (3, WaitingWork::Chunks),
-        (4, WaitingWork::Chunks),
-        (5, WaitingWork::Suspects),
-    ];
-    for (index, work) in kinds {
-        if row.get::<_, Option<i64>>(index)?.is_some() {
-            waiting.push(Waiting { lane: lane.clone(), work, since: instant(row, index)? });
+    for (column, work) in WAITING {
+        if let Some(since) = instant_or_none(row, column)? {
+            waiting.push(Waiting { lane: lane.clone(), work, since });
         }
     }
     Ok(waiting)
@@ -135,12 +102,17 @@ fn next_run_to_read(
     now: Timestamp,
 ) -> Result<Option<Run>, LedgerError> {
     let sql = format!(
-        "{RUN} WHERE r.state = 'reading' AND r.priority = ?1 AND r.job = (SELECT id FROM job WHERE \
-         job_id = ?2) AND r.read_after <= ?3
-         ORDER BY r.scheduled_at LIMIT 1"
+        "SELECT {RUN}
+         FROM {RUNS}
+         WHERE r.state = '{READING}'
+             AND r.priority = ?1
+             AND r.job = (SELECT id FROM job WHERE job_id = ?2)
+             AND r.read_after <= ?3
+         ORDER BY r.scheduled_at
+         LIMIT 1"
     );
     let parameters = params![urgency(lane.priority), lane.job.as_str(), micros(now)];
-    Ok(tx.prepare_cached(&sql)?.query_row(parameters, lists::read_run).optional()?)
+    Ok(runs::select_runs(tx, &sql, parameters)?.pop())
 }
 
 fn claim_chunks(
@@ -150,39 +122,47 @@ fn claim_chunks(
     claimable: Claimable,
     limit: usize,
 ) -> Result<Vec<Chunk>, LedgerError> {
-    let (condition, order) = match claimable {
-        Claimable::Suspects => ("deaths > 0", "ready_at"),
-        Claimable::ByAge => ("deaths = 0 AND turn = 0", "ready_at"),
-        Claimable::ByTurn => ("deaths = 0 AND turn > 0", "turn"),
-    };
+    let (condition, order) = (claimable.condition(), claimable.order());
     let mut statement = tx.prepare_cached(&format!(
-        "UPDATE chunk SET state = 'claimed', holder = ?1, lease_until = ?2, token = token + 1
-         WHERE id IN (SELECT id FROM chunk WHERE state = 'ready' AND {condition} AND priority = ?3
-                        AND job = (SELECT id FROM job WHERE job_id = ?4) AND ready_at <= ?5
-                      ORDER BY {order} LIMIT ?6)
+        "UPDATE chunk
+         SET state = '{CLAIMED}', holder = :holder, lease_until = :lease_until, token = token + 1
+         WHERE id IN (
+             SELECT id
+             FROM chunk
+             WHERE {condition}
+                 AND priority = :priority
+                 AND job = (SELECT id FROM job WHERE job_id = :job)
+                 AND ready_at <= :now
+             ORDER BY {order}
+             LIMIT :limit
+         )
          RETURNING id, run, open_members, attempt, token, deaths, split_from, turn, ready_at"
     ))?;
-    let parameters = params![
-        claim.holder,
-        micros(claim.lease_until),
-        urgency(lane.priority),
-        lane.job.as_str(),
-        micros(claim.at),
-        limit as i64
-    ];
+    let parameters = named_params! {
+        ":holder": claim.holder,
+        ":lease_until": micros(claim.lease_until),
+        ":priority": urgency(lane.priority),
+        ":job": lane.job.as_str(),
+        ":now": micros(claim.at),
+        ":limit": limit as i64,
+    };
     let rows = statement.query_map(parameters, |row| {
-        let chunk = Chunk {
-            id: row.get(0)?,
-            run: RunId(row.get(1)?),
-            open: from_json(row, 2)?,
-            attempts: row.get(3)?,
-            token: row.get(4)?,
-            deaths: row.get(5)?,
-            split_from: row.get(6)?,
-        };
-        Ok(((row.get(7)?, row.get(8)?, chunk.id), chunk))
+        let chunk = read_claimed(row)?;
+        Ok(((row.get("turn")?, row.get("ready_at")?, chunk.id), chunk))
     })?;
-    // What is returned comes in no order.
+    // Rows are returned in no particular order.
     let chunks: BTreeMap<(i64, i64, i64), Chunk> = rows.collect::<Result<_, _>>()?;
     Ok(chunks.into_values().collect())
+}
+
+fn read_claimed(row: &Row<'_>) -> rusqlite::Result<Chunk> {
+    Ok(Chunk {
+        id: row.get("id")?,
+        run: RunId(row.get("run")?),
+        open: from_json(row, "open_members")?,
+        attempts: row.get("attempt")?,
+        token: row.get("token")?,
+        deaths: row.get("deaths")?,
+        split_from: row.get("split_from")?,
+    })
 }

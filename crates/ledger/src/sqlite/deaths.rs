@@ -2,10 +2,14 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, named_params, params};
 
-use super::{SqliteLedger, micros, settle_chunk, to_json};
+use super::SqliteLedger;
+use super::record_outcomes::end_claim;
 use crate::deaths::RescueLedger;
+use crate::json::to_json;
+use crate::rows::micros;
+use crate::states::{CLAIMED, FREE_CHUNK, READY};
 use crate::{Chunk, ChunkResult, LedgerError, OpenMember};
 
 #[async_trait]
@@ -26,65 +30,53 @@ impl RescueLedger for SqliteLedger {
 }
 
 fn rescue_chunks(tx: &Connection, now: Timestamp) -> Result<usize, LedgerError> {
-    let rescued = tx
-        .prepare_cached(
-            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, deaths = deaths \
-             + 1
-             WHERE state = 'claimed' AND lease_until < ?1",
-        )?
-        .execute([micros(now)])?;
-    Ok(rescued)
+    let rescue = format!(
+        "UPDATE chunk
+         SET {FREE_CHUNK}, deaths = deaths + 1
+         WHERE state = '{CLAIMED}' AND lease_until < ?1"
+    );
+    Ok(tx.prepare_cached(&rescue)?.execute([micros(now)])?)
 }
 
 fn take_back_chunks(tx: &Connection, holder: &str, now: Timestamp) -> Result<usize, LedgerError> {
-    let taken = tx
-        .prepare_cached(
-            "UPDATE chunk SET state = 'ready', holder = NULL, lease_until = NULL, ready_at = \
-             min(ready_at, ?2), deaths = deaths + 1
-             WHERE state = 'claimed' AND holder = ?1",
-        )?
-        .execute(params![holder, micros(now)])?;
-    Ok(taken)
+    let take_back = format!(
+        "UPDATE chunk
+         SET {FREE_CHUNK}, ready_at = min(ready_at, ?2), deaths = deaths + 1
+         WHERE state = '{CLAIMED}' AND holder = ?1"
+    );
+    Ok(tx.prepare_cached(&take_back)?.execute(params![holder, micros(now)])?)
 }
 
 fn split_chunk(tx: &Connection, chunk: &Chunk, now: Timestamp) -> Result<(), LedgerError> {
-    let (id, run, token, attempts) = (chunk.id, chunk.run, chunk.token, chunk.attempts);
-    settle_chunk(
-        tx,
-        &ChunkResult {
-            chunk: id,
-            run,
-            token,
-            attempts,
-            outcomes: Vec::new(),
-            rest: None,
-            retried: Vec::new(),
-            at: now,
-        },
-    )?;
+    end_claim(tx, &ChunkResult::split(chunk, now))?;
     chunk.open.iter().try_for_each(|member| insert_split(tx, chunk, member, now))
 }
 
-/// A chunk of one member, in the lane of the chunk that it was in.
+/// Makes a chunk of one member, in the lane of the chunk that the member was in.
 fn insert_split(
     tx: &Connection,
     chunk: &Chunk,
     member: &OpenMember,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
-         job, ready_at, open_members, attempt, token, split_from)
-         SELECT run, ?2, ?2, ?3, 1, 'ready', priority, job, ?4, ?5, attempt, 0, ?6 FROM chunk \
-         WHERE id = ?1",
-    )?
-    .execute(params![
-        chunk.id,
-        member.number as i64,
-        member.ordinal as i64,
-        micros(now),
-        to_json(&[member]),
-        chunk.first_made_as()
-    ])?;
+    let sql = format!(
+        "INSERT INTO chunk (
+             run, job, priority, first_tenant, last_tenant, first_ordinal, size, open_members,
+             state, ready_at, attempt, token, split_from
+         )
+         SELECT
+             run, job, priority, :tenant, :tenant, :ordinal, 1, :open_members,
+             '{READY}', :now, attempt, 0, :split_from
+         FROM chunk
+         WHERE id = :chunk"
+    );
+    tx.prepare_cached(&sql)?.execute(named_params! {
+        ":chunk": chunk.id,
+        ":tenant": member.number as i64,
+        ":ordinal": member.ordinal as i64,
+        ":open_members": to_json(&[member]),
+        ":now": micros(now),
+        ":split_from": chunk.first_made_as(),
+    })?;
     Ok(())
 }

@@ -1,20 +1,24 @@
-//! Jobs and purposes on SQLite.
+//! Jobs and purposes, on SQLite.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use cohort_preferences::JobId;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde_json::Value;
 
-use super::{
-    LedgerError, SqliteLedger, instant, micros, micros_to_instant, parsed, to_json, unreadable,
+use super::SqliteLedger;
+use super::row::{
+    from_json, from_json_or_none, from_name, instant, instant_or_none, number, parsed,
 };
+use crate::LedgerError;
 use crate::definitions::{
     Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith,
     StoredDefinitions,
 };
+use crate::json::to_json;
+use crate::rows::micros;
 
 #[async_trait]
 impl DefinitionLedger for SqliteLedger {
@@ -55,22 +59,25 @@ impl DefinitionLedger for SqliteLedger {
     }
 }
 
-/// The columns that `read_definition` reads, in its order.
-const DEFINITION: &str =
-    "SELECT kind, name, version, document, applied_at, applied_by FROM definition d";
+/// Versions of definitions, with the columns that [`read_definition`] reads.
+const SELECT_DEFINITION: &str = "SELECT kind, name, version, document, applied_at, applied_by
+    FROM definition d";
 
 fn definition_revision(tx: &Connection) -> Result<u64, LedgerError> {
-    let revision: i64 = tx
+    let revision = tx
         .prepare_cached("SELECT revision FROM definition_revision")?
-        .query_row([], |row| row.get(0))?;
-    Ok(revision as u64)
+        .query_row([], |row| number(row, "revision"))?;
+    Ok(revision)
 }
 
 fn definitions(tx: &Connection) -> Result<StoredDefinitions, LedgerError> {
-    let latest =
-        "(SELECT max(version) FROM definition l WHERE l.kind = d.kind AND l.name = d.name)";
-    let mut statement =
-        tx.prepare_cached(&format!("{DEFINITION} WHERE version = {latest} ORDER BY kind, name"))?;
+    let mut statement = tx.prepare_cached(&format!(
+        "{SELECT_DEFINITION}
+         WHERE version = (
+             SELECT max(version) FROM definition l WHERE l.kind = d.kind AND l.name = d.name
+         )
+         ORDER BY kind, name"
+    ))?;
     let latest = statement.query_map([], read_definition)?.collect::<Result<_, _>>()?;
     Ok(StoredDefinitions { revision: definition_revision(tx)?, latest, pauses: pauses(tx)? })
 }
@@ -80,9 +87,9 @@ fn pauses(tx: &Connection) -> Result<BTreeMap<JobId, Pause>, LedgerError> {
         "SELECT job_id, paused_at, resumed_at FROM job WHERE paused_at IS NOT NULL",
     )?;
     let pauses = statement.query_map([], |row| {
-        let until =
-            row.get::<_, Option<i64>>(2)?.map(|until| micros_to_instant(2, until)).transpose()?;
-        Ok((parsed(row, 0)?, Pause { from: instant(row, 1)?, until }))
+        let pause =
+            Pause { from: instant(row, "paused_at")?, until: instant_or_none(row, "resumed_at")? };
+        Ok((parsed(row, "job_id")?, pause))
     })?;
     Ok(pauses.collect::<Result<_, _>>()?)
 }
@@ -92,8 +99,11 @@ fn definition_versions(
     kind: DefinitionKind,
     name: &str,
 ) -> Result<Vec<Definition>, LedgerError> {
-    let mut statement =
-        tx.prepare_cached(&format!("{DEFINITION} WHERE kind = ?1 AND name = ?2 ORDER BY version"))?;
+    let mut statement = tx.prepare_cached(&format!(
+        "{SELECT_DEFINITION}
+         WHERE kind = ?1 AND name = ?2
+         ORDER BY version"
+    ))?;
     let versions = statement.query_map(params![kind.as_str(), name], read_definition)?;
     Ok(versions.collect::<Result<_, _>>()?)
 }
@@ -116,27 +126,32 @@ fn store_definitions(tx: &Connection, edit: &DefinitionEdit) -> Result<(), Ledge
 
 fn insert_definition(tx: &Connection, definition: &Definition) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "INSERT INTO definition (kind, name, version, document, applied_at, \
-        applied_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO definition (kind, name, version, document, applied_at, applied_by)
+         VALUES (:kind, :name, :version, :document, :applied_at, :applied_by)",
     )?
-    .execute(params![
-        definition.kind.as_str(),
-        definition.name,
-        definition.version,
-        definition.document.as_ref().map(to_json),
-        micros(definition.applied_at),
-        definition.applied_by,
-    ])?;
+    .execute(named_params! {
+        ":kind": definition.kind.as_str(),
+        ":name": definition.name,
+        ":version": definition.version,
+        ":document": definition.document.as_ref().map(to_json),
+        ":applied_at": micros(definition.applied_at),
+        ":applied_by": definition.applied_by,
+    })?;
     Ok(())
 }
 
-/// A job that is new, or comes back, has nothing to catch up on (F1).
+/// Starts a job that is new, or comes back: it has nothing to catch up on (F1).
 fn start_job(tx: &Connection, job: &str, at: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "INSERT INTO job (job_id, began, mark, known_until) VALUES (?1, ?2, ?2, ?2)
-         ON CONFLICT (job_id) DO UPDATE SET began = ?2, mark = max(mark, ?2), known_until = \
-         max(known_until, ?2), replan_from = NULL,
-                                            paused_at = NULL, resumed_at = NULL",
+        "INSERT INTO job (job_id, began, mark, known_until)
+         VALUES (?1, ?2, ?2, ?2)
+         ON CONFLICT (job_id) DO UPDATE
+         SET began = ?2,
+             mark = max(mark, ?2),
+             known_until = max(known_until, ?2),
+             replan_from = NULL,
+             paused_at = NULL,
+             resumed_at = NULL",
     )?
     .execute(params![job, micros(at)])?;
     Ok(())
@@ -144,7 +159,9 @@ fn start_job(tx: &Connection, job: &str, at: Timestamp) -> Result<(), LedgerErro
 
 fn note_start(tx: &Connection, start: &StartedWith) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "INSERT INTO agent_start (agent, documents) VALUES (?1, ?2) ON CONFLICT (agent) DO UPDATE \
+        "INSERT INTO agent_start (agent, documents)
+         VALUES (?1, ?2)
+         ON CONFLICT (agent) DO UPDATE
          SET documents = excluded.documents",
     )?
     .execute(params![start.agent, start.documents.to_string()])?;
@@ -153,14 +170,15 @@ fn note_start(tx: &Connection, start: &StartedWith) -> Result<(), LedgerError> {
 
 fn started_with(tx: &Connection, agent: &str) -> Result<Option<Value>, LedgerError> {
     let mut statement = tx.prepare_cached("SELECT documents FROM agent_start WHERE agent = ?1")?;
-    Ok(statement.query_row([agent], |row| super::from_json(row, 0)).optional()?)
+    Ok(statement.query_row([agent], |row| from_json(row, "documents")).optional()?)
 }
 
 fn pause_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
     let paused = tx
         .prepare_cached(
-            "UPDATE job SET paused_at = ?2, resumed_at = NULL WHERE job_id = ?1 AND (paused_at IS \
-             NULL OR resumed_at IS NOT NULL)",
+            "UPDATE job
+             SET paused_at = ?2, resumed_at = NULL
+             WHERE job_id = ?1 AND (paused_at IS NULL OR resumed_at IS NOT NULL)",
         )?
         .execute(params![job.as_str(), micros(now)])?;
     if paused == 1 { raise_revision(tx).map(|()| true) } else { Ok(false) }
@@ -169,8 +187,9 @@ fn pause_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<bool, Ledge
 fn resume_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {
     let resumed = tx
         .prepare_cached(
-            "UPDATE job SET resumed_at = ?2 WHERE job_id = ?1 AND paused_at IS NOT \
-            NULL AND resumed_at IS NULL",
+            "UPDATE job
+             SET resumed_at = ?2
+             WHERE job_id = ?1 AND paused_at IS NOT NULL AND resumed_at IS NULL",
         )?
         .execute(params![job.as_str(), micros(now)])?;
     if resumed == 1 { raise_revision(tx).map(|()| true) } else { Ok(false) }
@@ -182,17 +201,12 @@ fn raise_revision(tx: &Connection) -> Result<(), LedgerError> {
 }
 
 fn read_definition(row: &Row<'_>) -> rusqlite::Result<Definition> {
-    let document: Option<String> = row.get(3)?;
     Ok(Definition {
-        kind: DefinitionKind::from_name(&row.get::<_, String>(0)?)
-            .ok_or_else(|| unreadable(0, "no kind of definition"))?,
-        name: row.get(1)?,
-        version: row.get(2)?,
-        document: document
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|error| unreadable(3, error))?,
-        applied_at: instant(row, 4)?,
-        applied_by: row.get(5)?,
+        kind: from_name(row, "kind", DefinitionKind::from_name)?,
+        name: row.get("name")?,
+        version: row.get("version")?,
+        document: from_json_or_none(row, "document")?,
+        applied_at: instant(row, "applied_at")?,
+        applied_by: row.get("applied_by")?,
     })
 }

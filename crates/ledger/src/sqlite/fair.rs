@@ -1,14 +1,16 @@
-//! Members who wait for their turns (D7), on SQLite.
+//! Members who wait for their turns, on SQLite (D7).
 
 use async_trait::async_trait;
 use cohort_preferences::TenantId;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, named_params};
 
-use super::{
-    Advanced, LedgerError, OpenMember, Page, SqliteLedger, advance_cursor, close_if_complete,
-    erasure, micros, to_json,
-};
+use super::members::{Advanced, Page, advance_cursor, close_if_complete};
+use super::{SqliteLedger, tenants};
 use crate::fair::{FairLedger, MembersQueued, by_value};
+use crate::json::to_json;
+use crate::rows::micros;
+use crate::states::{CLAIMABLE_BY_TURN, READY};
+use crate::{LedgerError, OpenMember};
 
 #[async_trait]
 impl FairLedger for SqliteLedger {
@@ -23,7 +25,7 @@ fn queue_members(tx: &Connection, page: &Page, values: &[String]) -> Result<bool
     let Some(advanced) = advance_cursor(tx, page)? else {
         return Ok(false);
     };
-    erasure::note_names(tx, &page.members, page.claim.at)?;
+    tenants::note_names(tx, &page.members, page.claim.at)?;
     let front = front(tx, &advanced)?;
     let mut ordinal = advanced.first_ordinal;
     for (value, members) in by_value(&page.members, values) {
@@ -38,21 +40,26 @@ fn queue_members(tx: &Connection, page: &Page, values: &[String]) -> Result<bool
     Ok(true)
 }
 
-/// The turn before that of the chunk at the front of the lane; if none waits, the last that was
-/// given.
+/// The turn before that of the chunk at the front of the lane; if no chunk waits, the last turn
+/// that was given.
 fn front(tx: &Connection, lane: &Advanced) -> Result<i64, LedgerError> {
-    let front = tx
-        .prepare_cached(
-            "SELECT coalesce((SELECT min(turn) - 1 FROM chunk WHERE state = 'ready' AND deaths = 0 \
-             AND turn > 0 AND priority = ?1 AND job = ?2),
-                             (SELECT max(turn) FROM fair_share WHERE priority = ?1 AND job = ?2), \
-                             0)",
-        )?
-        .query_row([lane.priority, lane.job], |row| row.get(0))?;
+    let sql = format!(
+        "SELECT coalesce(
+             (
+                 SELECT min(turn) - 1
+                 FROM chunk
+                 WHERE {CLAIMABLE_BY_TURN} AND priority = ?1 AND job = ?2
+             ),
+             (SELECT max(turn) FROM fair_share WHERE priority = ?1 AND job = ?2),
+             0
+         ) AS front"
+    );
+    let front =
+        tx.prepare_cached(&sql)?.query_row((lane.priority, lane.job), |row| row.get("front"))?;
     Ok(front)
 }
 
-/// Gives a value so many turns, one after the other, and answers the first of them.
+/// Gives a value so many turns, one after the other, and returns the first of them.
 fn take_turns(
     tx: &Connection,
     lane: &Advanced,
@@ -62,11 +69,22 @@ fn take_turns(
 ) -> Result<i64, LedgerError> {
     let first = tx
         .prepare_cached(
-            "INSERT INTO fair_share (priority, job, value, turn) VALUES (?1, ?2, ?3, ?4 + ?5)
-             ON CONFLICT (priority, job, value) DO UPDATE SET turn = max(fair_share.turn, ?4) + ?5 \
-             RETURNING turn - ?5 + 1",
+            "INSERT INTO fair_share (priority, job, value, turn)
+             VALUES (:priority, :job, :value, :front + :turns)
+             ON CONFLICT (priority, job, value) DO UPDATE
+             SET turn = max(fair_share.turn, :front) + :turns
+             RETURNING turn - :turns + 1 AS first_turn",
         )?
-        .query_row(params![lane.priority, lane.job, value, front, turns], |row| row.get(0))?;
+        .query_row(
+            named_params! {
+                ":priority": lane.priority,
+                ":job": lane.job,
+                ":value": value,
+                ":front": front,
+                ":turns": turns,
+            },
+            |row| row.get("first_turn"),
+        )?;
     Ok(first)
 }
 
@@ -80,22 +98,28 @@ fn insert_waiting(
 ) -> Result<(), LedgerError> {
     let numbers: Vec<u64> = members.iter().map(|(number, _)| *number).collect();
     let open = OpenMember::in_order(first_ordinal, &numbers);
-    tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
-         job, ready_at, open_members, attempt, token, turn)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, ?9, 0, 0, ?10)",
-    )?
-    .execute(params![
-        page.run.0,
-        open[0].number as i64,
-        open[open.len() - 1].number as i64,
-        first_ordinal as i64,
-        members.len() as i64,
-        lane.priority,
-        lane.job,
-        micros(page.claim.at),
-        to_json(&open),
-        turn,
-    ])?;
+    let sql = format!(
+        "INSERT INTO chunk (
+             run, job, priority, first_tenant, last_tenant, first_ordinal, size, open_members,
+             state, ready_at, attempt, token, turn
+         )
+         VALUES (
+             :run, :job, :priority, :first_tenant, :last_tenant, :first_ordinal, :size,
+             :open_members,
+             '{READY}', :ready_at, 0, 0, :turn
+         )"
+    );
+    tx.prepare_cached(&sql)?.execute(named_params! {
+        ":run": page.run.0,
+        ":job": lane.job,
+        ":priority": lane.priority,
+        ":first_tenant": open[0].number as i64,
+        ":last_tenant": open[open.len() - 1].number as i64,
+        ":first_ordinal": first_ordinal as i64,
+        ":size": members.len() as i64,
+        ":open_members": to_json(&open),
+        ":ready_at": micros(page.claim.at),
+        ":turn": turn,
+    })?;
     Ok(())
 }

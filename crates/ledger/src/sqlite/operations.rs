@@ -1,15 +1,26 @@
-//! What operators do to runs, on SQLite.
+//! What operators do to runs, on SQLite (D6).
 
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use cohort_preferences::JobId;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::{SqliteLedger, lists, micros, parsed, to_json};
-use crate::operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue, Requeued};
-use crate::{FailedReason, LedgerError, OpenMember, Run, RunId, UnprocessedReason};
+use super::row::{number, parsed};
+use super::{SqliteLedger, runs};
+use crate::columns::KEPT_BY_REQUEUE;
+use crate::json::to_json;
+use crate::operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue};
+use crate::rows::micros;
+use crate::states::{CLOSED, FAILED, PROCESSING, READING, READY, REQUEUED};
+use crate::{FailedReason, LedgerError, OpenMember, Requeued, Run, RunId, UnprocessedReason};
+
+/// The lane in which the chunks of a run wait.
+struct LaneOfRun {
+    job: i64,
+    priority: i32,
+}
 
 #[async_trait]
 impl OperationLedger for SqliteLedger {
@@ -35,26 +46,34 @@ impl OperationLedger for SqliteLedger {
 }
 
 fn cancel_run(tx: &Connection, id: RunId, now: Timestamp) -> Result<Run, LedgerError> {
-    let run = lists::run(tx, id)?.ok_or(LedgerError::NoSuchRun(id))?;
+    let run = runs::run(tx, id)?.ok_or(LedgerError::NoSuchRun(id))?;
     if !run.cancel_changes()? {
         return Ok(run);
     }
-    tx.prepare_cached(
-        "UPDATE run SET canceled_at = ?2, reason = iif(state = 'reading', coalesce(reason, ?3), \
-         reason), read_after = min(read_after, ?2) WHERE id = ?1",
-    )?
-    .execute(params![id.0, micros(now), UnprocessedReason::Canceled.as_str()])?;
-    tx.prepare_cached(
-        "UPDATE chunk SET ready_at = ?2 WHERE run = ?1 AND state = 'ready' AND ready_at > ?2",
-    )?
-    .execute(params![id.0, micros(now)])?;
-    lists::run(tx, id)?.ok_or(LedgerError::NoSuchRun(id))
+    let cancel = format!(
+        "UPDATE run
+         SET canceled_at = ?2,
+             reason = iif(state = '{READING}', coalesce(reason, ?3), reason),
+             read_after = min(read_after, ?2)
+         WHERE id = ?1"
+    );
+    tx.prepare_cached(&cancel)?.execute(params![
+        id.0,
+        micros(now),
+        UnprocessedReason::Canceled.as_str()
+    ])?;
+    let wake = format!(
+        "UPDATE chunk SET ready_at = ?2 WHERE run = ?1 AND state = '{READY}' AND ready_at > ?2"
+    );
+    tx.prepare_cached(&wake)?.execute(params![id.0, micros(now)])?;
+    runs::run(tx, id)?.ok_or(LedgerError::NoSuchRun(id))
 }
 
 fn canceled_runs(tx: &Connection) -> Result<HashSet<RunId>, LedgerError> {
-    let mut statement = tx
-        .prepare_cached("SELECT id FROM run WHERE state <> 'closed' AND canceled_at IS NOT NULL")?;
-    let runs = statement.query_map([], |row| row.get(0).map(RunId))?;
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT id FROM run WHERE state <> '{CLOSED}' AND canceled_at IS NOT NULL"
+    ))?;
+    let runs = statement.query_map([], |row| row.get("id").map(RunId))?;
     Ok(runs.collect::<Result<_, _>>()?)
 }
 
@@ -63,37 +82,44 @@ fn dead_letters(
     query: &DeadLetterQuery,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, LedgerError> {
-    let mut statement = tx.prepare_cached(
+    let mut statement = tx.prepare_cached(&format!(
         "SELECT o.run, o.ordinal, t.tenant_id
-         FROM run r JOIN job j ON j.id = r.job CROSS JOIN outcome o ON o.run = r.id JOIN tenant t \
-         ON t.number = o.tenant
-         WHERE r.failed > 0 AND (?1 IS NULL OR r.id = ?1) AND (?2 IS NULL OR j.job_id = ?2) AND \
-         (?3 IS NULL OR r.scheduled_at >= ?3)
-           AND o.status = 1 AND o.finished_at <= ?4 AND (o.run, o.ordinal) > (?5, ?6) AND (?7 IS \
-           NULL OR o.reason = ?7)
-           AND (?8 IS NULL OR instr(o.detail, ?8) > 0) AND (?9 = '[]' OR t.tenant_id IN (SELECT \
-           value FROM json_each(?9)))
-         ORDER BY o.run, o.ordinal LIMIT ?10",
-    )?;
+         FROM run r
+         JOIN job j ON j.id = r.job
+         CROSS JOIN outcome o ON o.run = r.id
+         JOIN tenant t ON t.number = o.tenant
+         WHERE r.failed > 0
+             AND (:run IS NULL OR r.id = :run)
+             AND (:job IS NULL OR j.job_id = :job)
+             AND (:since IS NULL OR r.scheduled_at >= :since)
+             AND o.status = {FAILED}
+             AND o.finished_at <= :failed_by
+             AND (o.run, o.ordinal) > (:after_run, :after_ordinal)
+             AND (:reason IS NULL OR o.reason = :reason)
+             AND (:error IS NULL OR instr(o.detail, :error) > 0)
+             AND (:tenants = '[]' OR t.tenant_id IN (SELECT value FROM json_each(:tenants)))
+         ORDER BY o.run, o.ordinal
+         LIMIT :limit"
+    ))?;
     let (after_run, after_ordinal) =
         query.after.map_or((0, -1), |(run, ordinal)| (run.0, ordinal as i64));
-    let parameters = params![
-        query.run.map(|run| run.0),
-        query.job.as_ref().map(JobId::as_str),
-        query.since.map(micros),
-        micros(query.failed_by),
-        after_run,
-        after_ordinal,
-        query.reason.map(FailedReason::as_str),
-        query.error,
-        to_json(&query.tenants),
-        limit as i64,
-    ];
+    let parameters = named_params! {
+        ":run": query.run.map(|run| run.0),
+        ":job": query.job.as_ref().map(JobId::as_str),
+        ":since": query.since.map(micros),
+        ":failed_by": micros(query.failed_by),
+        ":after_run": after_run,
+        ":after_ordinal": after_ordinal,
+        ":reason": query.reason.map(FailedReason::as_str),
+        ":error": query.error,
+        ":tenants": to_json(&query.tenants),
+        ":limit": limit as i64,
+    };
     let rows = statement.query_map(parameters, |row| {
         Ok(DeadLetter {
-            run: RunId(row.get(0)?),
-            ordinal: row.get::<_, i64>(1)? as u64,
-            tenant_id: parsed(row, 2)?,
+            run: RunId(row.get("run")?),
+            ordinal: number(row, "ordinal")?,
+            tenant_id: parsed(row, "tenant_id")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -107,15 +133,15 @@ fn requeue(tx: &Connection, requeue: &Requeue) -> Result<u64, LedgerError> {
         }
     }
     for (run, members) in &members {
-        let (job, priority) = reopen_run(tx, *run, members.len())?;
+        let lane = reopen_run(tx, *run, members.len())?;
         for of_chunk in members.chunks(largest_chunk(tx, *run)?) {
-            insert_requeued_chunk(tx, *run, (job, priority), of_chunk, requeue.at)?;
+            insert_requeued_chunk(tx, *run, &lane, of_chunk, requeue.at)?;
         }
     }
     Ok(members.values().map(|members| members.len() as u64).sum())
 }
 
-/// Leaves the failure where it is kept, and answers the member who is open again; `None` if the
+/// Keeps the failure beside the outcome, and returns the member who is open again; `None` if the
 /// outcome is no failure.
 fn requeue_outcome(
     tx: &Connection,
@@ -123,72 +149,86 @@ fn requeue_outcome(
     ordinal: u64,
     requeue: &Requeue,
 ) -> Result<Option<OpenMember>, LedgerError> {
-    const COLUMNS: &str = "run, ordinal, tenant, chunk, status, reason, detail, attempts, \
-        preference_version, stale, result, finished_at, settlement, key_nonce";
     tx.prepare_cached(&format!(
-        "INSERT INTO requeued_outcome ({COLUMNS}) SELECT {COLUMNS} FROM outcome WHERE run = ?1 AND \
-         ordinal = ?2 AND status = 1"
+        "INSERT INTO requeued_outcome ({KEPT_BY_REQUEUE})
+         SELECT {KEPT_BY_REQUEUE}
+         FROM outcome
+         WHERE run = ?1 AND ordinal = ?2 AND status = {FAILED}"
     ))?
     .execute(params![run.0, ordinal as i64])?;
     let member = tx
-        .prepare_cached(
-            "UPDATE outcome SET status = 3, key_nonce = coalesce(?3, key_nonce) WHERE run = ?1 AND \
-             ordinal = ?2 AND status = 1
-             RETURNING tenant, attempts, key_nonce",
-        )?
+        .prepare_cached(&format!(
+            "UPDATE outcome
+             SET status = {REQUEUED}, key_nonce = coalesce(?3, key_nonce)
+             WHERE run = ?1 AND ordinal = ?2 AND status = {FAILED}
+             RETURNING tenant, attempts, key_nonce"
+        ))?
         .query_row(params![run.0, ordinal as i64, requeue.key_nonce], |row| {
-            let requeued = Requeued { at: requeue.at, attempts_before: row.get(1)?,
-                key_nonce: row.get(2)? };
-            Ok(OpenMember::requeued(ordinal, row.get::<_, i64>(0)? as u64, requeued))
+            let requeued = Requeued {
+                at: requeue.at,
+                attempts_before: row.get("attempts")?,
+                key_nonce: row.get("key_nonce")?,
+            };
+            Ok(OpenMember::requeued(ordinal, number(row, "tenant")?, requeued))
         })
         .optional()?;
     Ok(member)
 }
 
-/// Opens a run again for so many who had failed, and answers its lane: job and priority.
-fn reopen_run(tx: &Connection, run: RunId, members: usize) -> Result<(i64, i64), LedgerError> {
-    let reopened = tx
-        .prepare_cached(
-            "UPDATE run SET failed = failed - ?2, state = iif(state = 'closed', 'processing', \
-             state), closed_at = NULL, canceled_at = NULL
-             WHERE id = ?1 AND (state = 'closed' OR canceled_at IS NULL) RETURNING job, priority",
-        )?
-        .query_row(params![run.0, members as i64], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    reopened.ok_or(LedgerError::RunIsBeingCanceled(run))
+/// Opens a run again for so many members who had failed, and returns its lane.
+fn reopen_run(tx: &Connection, run: RunId, members: usize) -> Result<LaneOfRun, LedgerError> {
+    let sql = format!(
+        "UPDATE run
+         SET failed = failed - ?2,
+             state = iif(state = '{CLOSED}', '{PROCESSING}', state),
+             closed_at = NULL,
+             canceled_at = NULL
+         WHERE id = ?1 AND (state = '{CLOSED}' OR canceled_at IS NULL)
+         RETURNING job, priority"
+    );
+    let reopened = tx.prepare_cached(&sql)?.query_row(params![run.0, members as i64], |row| {
+        Ok(LaneOfRun { job: row.get("job")?, priority: row.get("priority")? })
+    });
+    reopened.optional()?.ok_or(LedgerError::RunIsBeingCanceled(run))
 }
 
 /// The size that the job's chunks had in this run.
 fn largest_chunk(tx: &Connection, run: RunId) -> Result<usize, LedgerError> {
-    let size: i64 = tx
-        .prepare_cached("SELECT coalesce(max(size), 1) FROM chunk WHERE run = ?1")?
-        .query_row([run.0], |row| row.get(0))?;
+    let size = tx
+        .prepare_cached("SELECT coalesce(max(size), 1) AS size FROM chunk WHERE run = ?1")?
+        .query_row([run.0], |row| number(row, "size"))?;
     Ok(size as usize)
 }
 
 fn insert_requeued_chunk(
     tx: &Connection,
     run: RunId,
-    (job, priority): (i64, i64),
+    lane: &LaneOfRun,
     members: &[OpenMember],
     at: Timestamp,
 ) -> Result<(), LedgerError> {
     let numbers = || members.iter().map(|member| member.number as i64);
-    tx.prepare_cached(
-        "INSERT INTO chunk (run, first_tenant, last_tenant, first_ordinal, size, state, priority, \
-         ready_at, open_members, attempt, token, job)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, 0, 0, ?9)",
-    )?
-    .execute(params![
-        run.0,
-        numbers().min(),
-        numbers().max(),
-        members.first().map(|member| member.ordinal as i64),
-        members.len() as i64,
-        priority,
-        micros(at),
-        to_json(&members),
-        job,
-    ])?;
+    let sql = format!(
+        "INSERT INTO chunk (
+             run, job, priority, first_tenant, last_tenant, first_ordinal, size, open_members,
+             state, ready_at, attempt, token
+         )
+         VALUES (
+             :run, :job, :priority, :first_tenant, :last_tenant, :first_ordinal, :size,
+             :open_members,
+             '{READY}', :ready_at, 0, 0
+         )"
+    );
+    tx.prepare_cached(&sql)?.execute(named_params! {
+        ":run": run.0,
+        ":job": lane.job,
+        ":priority": lane.priority,
+        ":first_tenant": numbers().min(),
+        ":last_tenant": numbers().max(),
+        ":first_ordinal": members.first().map(|member| member.ordinal as i64),
+        ":size": members.len() as i64,
+        ":open_members": to_json(members),
+        ":ready_at": micros(at),
+    })?;
     Ok(())
 }

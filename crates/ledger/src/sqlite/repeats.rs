@@ -1,44 +1,59 @@
-//! Who has run already, or is still open, in other runs of a job (M6, F10), on SQLite.
+//! Who has run already, or is still open, in other runs of a job, on SQLite (M6, F10).
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use jiff::civil::Date;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, Statement, named_params, params};
 
-use super::{from_json, micros};
-use crate::operations::OpenRuns;
-use crate::{LedgerError, OpenMember, OtherRuns, Run};
+use super::row::from_json;
+use crate::repeats::{OpenRuns, OtherRuns};
+use crate::rows::micros;
+use crate::states::{CLOSED, DONE, SKIPPED, WITHOUT_PERIOD};
+use crate::{LedgerError, OpenMember, Run};
 
 pub(super) fn other_runs(
     tx: &Connection,
     own: &Run,
     period: Option<&RangeInclusive<Date>>,
 ) -> Result<OtherRuns, LedgerError> {
-    let group = &own.group;
-    let others = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM run WHERE job = j.id AND state <> 'closed' AND \
-             scheduled_at < ?2),
-                    EXISTS (SELECT 1 FROM run WHERE job = j.id AND nominal_date BETWEEN ?3 AND ?4 \
-                    AND scheduled_at <> ?2 AND members > 0
-                                                AND frequency NOT IN ('hourly', 'cron')
-                                                AND NOT (frequency = ?5 AND time_key = ?6 AND \
-                                                timezone = ?7))
-             FROM job j WHERE j.job_id = ?1",
-        )?
-        .query_row(
-            params![
-                own.job_id.as_str(),
-                micros(own.occurrence.at),
-                period.map(|period| period.start().to_string()),
-                period.map(|period| period.end().to_string()),
-                group.frequency().as_str(),
-                group.time_key().to_string(),
-                group.timezone().name(),
-            ],
-            |row| Ok(OtherRuns { is_earlier_open: row.get(0)?, is_in_period: row.get(1)? }),
-        )?;
+    let sql = format!(
+        "SELECT
+             EXISTS (
+                 SELECT 1
+                 FROM run
+                 WHERE job = j.id AND state <> '{CLOSED}' AND scheduled_at < :own_instant
+             ) AS is_earlier_open,
+             EXISTS (
+                 SELECT 1
+                 FROM run
+                 WHERE job = j.id
+                     AND nominal_date BETWEEN :first_date AND :last_date
+                     AND scheduled_at <> :own_instant
+                     AND members > 0
+                     AND frequency NOT IN ({WITHOUT_PERIOD})
+                     AND NOT (
+                         frequency = :frequency AND time_key = :time_key AND timezone = :timezone
+                     )
+             ) AS is_in_period
+         FROM job j
+         WHERE j.job_id = :job"
+    );
+    let parameters = named_params! {
+        ":job": own.job_id.as_str(),
+        ":own_instant": micros(own.occurrence.at),
+        ":first_date": period.map(|period| period.start().to_string()),
+        ":last_date": period.map(|period| period.end().to_string()),
+        ":frequency": own.group.frequency().as_str(),
+        ":time_key": own.group.time_key().to_string(),
+        ":timezone": own.group.timezone().name(),
+    };
+    let others = tx.prepare_cached(&sql)?.query_row(parameters, |row| {
+        Ok(OtherRuns {
+            is_earlier_open: row.get("is_earlier_open")?,
+            is_in_period: row.get("is_in_period")?,
+        })
+    })?;
     Ok(others)
 }
 
@@ -49,39 +64,48 @@ pub(super) fn already_ran(
     own_chunk: i64,
     numbers: &[u64],
 ) -> Result<HashSet<u64>, LedgerError> {
-    // A run lists nobody twice, and a chunk's range of numbers says whether to look into it. Who
-    // was requeued is found by the chunk of the first turn, and counts on, so that an edit
-    // meanwhile doubles no day.
-    let mut chunks = tx.prepare_cached(
-        "SELECT ifnull(c.split_from, c.id), c.run, c.first_ordinal, c.size, c.open_members FROM \
-         run r JOIN job j ON j.id = r.job JOIN chunk c ON c.run = r.id
-         WHERE j.job_id = ?1 AND r.nominal_date BETWEEN ?2 AND ?3 AND r.scheduled_at <> ?8 AND \
-         r.frequency NOT IN ('hourly', 'cron')
-           AND NOT (r.frequency = ?4 AND r.time_key = ?5 AND r.timezone = ?6) AND c.first_tenant \
-           <= ?7 AND c.last_tenant >= ?7",
-    )?;
-    let mut ended = tx.prepare_cached(
-        "SELECT 1 FROM outcome WHERE run = ?1 AND ordinal >= ?2 AND ordinal < ?2 \
-            + ?3 AND tenant = ?4 AND status <> 2",
-    )?;
-    let (mut ran, group) = (HashSet::new(), &own.group);
+    // A run lists nobody twice, and the range of a chunk's numbers says whether to look into it. A
+    // user who was requeued is found by the chunk that had the user first, and goes on counting, so
+    // that an edit in between doubles no day.
+    let mut chunks = tx.prepare_cached(&format!(
+        "SELECT ifnull(c.split_from, c.id) AS first_made_as,
+             c.run, c.first_ordinal, c.size, c.open_members
+         FROM run r
+         JOIN job j ON j.id = r.job
+         JOIN chunk c ON c.run = r.id
+         WHERE j.job_id = :job
+             AND r.nominal_date BETWEEN :first_date AND :last_date
+             AND r.scheduled_at <> :own_instant
+             AND r.frequency NOT IN ({WITHOUT_PERIOD})
+             AND NOT (
+                 r.frequency = :frequency AND r.time_key = :time_key AND r.timezone = :timezone
+             )
+             AND c.first_tenant <= :tenant
+             AND c.last_tenant >= :tenant"
+    ))?;
+    let mut ended = tx.prepare_cached(&format!(
+        "SELECT 1
+         FROM outcome
+         WHERE run = ?1
+             AND ordinal >= ?2
+             AND ordinal < ?2 + ?3
+             AND tenant = ?4
+             AND status <> {SKIPPED}"
+    ))?;
+    let mut ran = HashSet::new();
     for number in numbers {
-        let mut rows = chunks.query(params![
-            own.job_id.as_str(),
-            period.start().to_string(),
-            period.end().to_string(),
-            group.frequency().as_str(),
-            group.time_key().to_string(),
-            group.timezone().name(),
-            *number as i64,
-            micros(own.occurrence.at),
-        ])?;
+        let mut rows = chunks.query(named_params! {
+            ":job": own.job_id.as_str(),
+            ":first_date": period.start().to_string(),
+            ":last_date": period.end().to_string(),
+            ":own_instant": micros(own.occurrence.at),
+            ":frequency": own.group.frequency().as_str(),
+            ":time_key": own.group.time_key().to_string(),
+            ":timezone": own.group.timezone().name(),
+            ":tenant": *number as i64,
+        })?;
         while let Some(row) = rows.next()? {
-            let open: Vec<OpenMember> = from_json(row, 4)?;
-            let (run, first, size): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            let was_first = row.get::<_, i64>(0)? < own_chunk;
-            let is_open = was_first && open.iter().any(|member| member.number == *number);
-            if is_open || ended.exists(params![run, first, size, *number as i64])? {
+            if is_open_in(row, *number, own_chunk)? || has_ended_in(&mut ended, row, *number)? {
                 ran.insert(*number);
                 break;
             }
@@ -90,18 +114,39 @@ pub(super) fn already_ran(
     Ok(ran)
 }
 
+/// Whether a user is open in a chunk that was made before the user's own.
+fn is_open_in(row: &Row<'_>, number: u64, own_chunk: i64) -> rusqlite::Result<bool> {
+    if row.get::<_, i64>("first_made_as")? >= own_chunk {
+        return Ok(false);
+    }
+    let open: Vec<OpenMember> = from_json(row, "open_members")?;
+    Ok(open.iter().any(|member| member.number == number))
+}
+
+/// Whether a user has an outcome in a chunk, other than to be skipped.
+fn has_ended_in(ended: &mut Statement<'_>, row: &Row<'_>, number: u64) -> rusqlite::Result<bool> {
+    let (run, first): (i64, i64) = (row.get("run")?, row.get("first_ordinal")?);
+    ended.exists(params![run, first, row.get::<_, i64>("size")?, number as i64])
+}
+
 pub(super) fn open_earlier(
     tx: &Connection,
     own: &Run,
     numbers: &[u64],
 ) -> Result<HashMap<u64, usize>, LedgerError> {
+    let mut chunks = tx.prepare_cached(&format!(
+        "SELECT c.open_members
+         FROM job j
+         CROSS JOIN run r ON r.job = j.id
+         CROSS JOIN chunk c ON c.run = r.id
+         WHERE j.job_id = ?1
+             AND r.state <> '{CLOSED}'
+             AND r.scheduled_at < ?2
+             AND c.state <> '{DONE}'
+             AND c.first_tenant <= ?4
+             AND c.last_tenant >= ?3"
+    ))?;
     let (first, last) = (numbers.iter().min(), numbers.iter().max());
-    let mut chunks = tx.prepare_cached(
-        "SELECT c.open_members FROM job j CROSS JOIN run r ON r.job = j.id CROSS JOIN chunk c ON \
-         c.run = r.id
-         WHERE j.job_id = ?1 AND r.state <> 'closed' AND r.scheduled_at < ?2
-           AND c.state <> 'done' AND c.first_tenant <= ?4 AND c.last_tenant >= ?3",
-    )?;
     let parameters = params![
         own.job_id.as_str(),
         micros(own.occurrence.at),
@@ -111,7 +156,7 @@ pub(super) fn open_earlier(
     let mut earlier: HashMap<u64, OpenRuns> = HashMap::new();
     let mut rows = chunks.query(parameters)?;
     while let Some(row) = rows.next()? {
-        let open: Vec<OpenMember> = from_json(row, 0)?;
+        let open: Vec<OpenMember> = from_json(row, "open_members")?;
         for member in open.iter().filter(|member| numbers.contains(&member.number)) {
             earlier.entry(member.number).or_default().add(member);
         }

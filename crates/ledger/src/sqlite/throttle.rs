@@ -1,4 +1,4 @@
-//! Until when purposes are slowed, on SQLite (D4).
+//! Purposes that are slowed for a time, on SQLite (D4).
 
 use std::collections::HashMap;
 
@@ -7,8 +7,10 @@ use cohort_preferences::PurposeId;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{SqliteLedger, instant, micros, parsed};
+use super::SqliteLedger;
+use super::row::{instant, parsed};
 use crate::LedgerError;
+use crate::rows::micros;
 use crate::throttle::ThrottleLedger;
 
 #[async_trait]
@@ -28,8 +30,10 @@ impl ThrottleLedger for SqliteLedger {
 
 fn slow_purpose(tx: &Connection, purpose: &PurposeId, until: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "INSERT INTO purpose_pause (purpose_id, not_before) VALUES (?1, ?2)
-         ON CONFLICT (purpose_id) DO UPDATE SET not_before = max(not_before, excluded.not_before)",
+        "INSERT INTO purpose_pause (purpose_id, not_before)
+         VALUES (?1, ?2)
+         ON CONFLICT (purpose_id) DO UPDATE
+         SET not_before = max(not_before, excluded.not_before)",
     )?
     .execute(params![purpose.as_str(), micros(until)])?;
     Ok(())
@@ -41,7 +45,8 @@ fn slowed_purposes(
 ) -> Result<HashMap<PurposeId, Timestamp>, LedgerError> {
     let mut statement = tx
         .prepare_cached("SELECT purpose_id, not_before FROM purpose_pause WHERE not_before > ?1")?;
-    let slowed =
-        statement.query_map([micros(now)], |row| Ok((parsed(row, 0)?, instant(row, 1)?)))?;
+    let slowed = statement.query_map([micros(now)], |row| {
+        Ok((parsed(row, "purpose_id")?, instant(row, "not_before")?))
+    })?;
     Ok(slowed.collect::<Result<_, _>>()?)
 }

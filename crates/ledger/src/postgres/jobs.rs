@@ -1,0 +1,62 @@
+//! Up to when jobs are planned, on PostgreSQL (F1).
+
+use cohort_database::{GenericClient, Transaction};
+use cohort_preferences::JobId;
+use jiff::Timestamp;
+
+use super::named::{execute, named, query_one};
+use super::row::{instant, instant_or_none};
+use crate::rows::micros;
+use crate::{LedgerError, Watermark};
+
+pub(super) async fn ensure_job(
+    db: &impl GenericClient,
+    job: &JobId,
+    now: Timestamp,
+) -> Result<Watermark, LedgerError> {
+    execute(
+        db,
+        "INSERT INTO job (job_id, began, mark, known_until)
+         VALUES (:job, :now, :now, :now)
+         ON CONFLICT (job_id) DO NOTHING",
+        named! { job: job.as_str(), now: micros(now) },
+    )
+    .await?;
+    let row = query_one(
+        db,
+        "SELECT mark, known_until, replan_from FROM job WHERE job_id = :job",
+        named! { job: job.as_str() },
+    )
+    .await?;
+    Ok(Watermark {
+        planned_until: instant(&row, "mark")?,
+        known_until: instant(&row, "known_until")?,
+        replan_from: instant_or_none(&row, "replan_from")?,
+    })
+}
+
+/// Advances the watermark of a job, and returns the job's number. The job is locked from here on:
+/// two agents that open its runs come one after the other.
+pub(super) async fn advance_watermark(
+    tx: &Transaction<'_>,
+    job: &JobId,
+    watermark: Watermark,
+) -> Result<i64, LedgerError> {
+    let row = query_one(
+        tx,
+        "UPDATE job
+         SET mark = greatest(mark, :planned_until),
+             known_until = greatest(known_until, :known_until),
+             replan_from = nullif(replan_from, :replanned_from)
+         WHERE job_id = :job
+         RETURNING id",
+        named! {
+            job: job.as_str(),
+            planned_until: micros(watermark.planned_until),
+            known_until: micros(watermark.known_until),
+            replanned_from: watermark.replan_from.map(micros),
+        },
+    )
+    .await?;
+    Ok(row.get("id"))
+}
