@@ -1,7 +1,7 @@
 //! Gathers what there is to know of a job, a user and a moment: from the Config Database, and from
 //! the ledger by index. It decides nothing.
 
-use cohort_ledger::{LedgerError, Place, Run, WorkStanding};
+use cohort_ledger::{LedgerError, MemberStanding, Run, WorkStanding};
 use cohort_preferences::{
     FeatureType, Job, JobId, TenantFilter, TenantId, TenantMembersRequest, Zone,
 };
@@ -44,7 +44,7 @@ pub(super) struct UserFacts {
     /// Whether the tenant is one of those whom a static job serves; `None` if it does not matter.
     pub(super) is_selected: Option<bool>,
     /// The user's place in a run of the instant; `None` if the ledger has them in none.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<MemberStanding>,
     /// The run of the occurrence, whether the user is in it or not.
     pub(super) run: Option<Run>,
     /// Whether an earlier run of the job is still open for the user (F10).
@@ -136,17 +136,22 @@ async fn place(
     job_id: &JobId,
     number: u64,
     chosen: &Chosen,
-) -> Result<Option<Place>, LedgerError> {
-    let mut places = evidence.ledger.places(job_id, number, chosen.at).await?;
+) -> Result<Option<MemberStanding>, LedgerError> {
+    let mut places = evidence.ledger.member_standings(job_id, number, chosen.at).await?;
     let name = chosen.named().map(|(_, name)| name);
     places.sort_by_key(|place| Some(place.run.occurrence.nominal) != name);
     Ok(places.into_iter().next())
 }
 
 /// Whether a user whose work is not begun waits for an earlier run (F10).
-async fn is_open_earlier(evidence: &Evidence, place: Option<&Place>) -> Result<bool, LedgerError> {
+async fn is_open_earlier(
+    evidence: &Evidence,
+    place: Option<&MemberStanding>,
+) -> Result<bool, LedgerError> {
     match place {
-        Some(Place { run, work: WorkStanding::Open(member), .. }) if member.is_unbegun() => {
+        Some(MemberStanding { run, work: WorkStanding::Open(member), .. })
+            if member.is_unbegun() =>
+        {
             let open = evidence.ledger.open_earlier(run, vec![member.number]).await?;
             Ok(open.contains_key(&member.number))
         }

@@ -10,7 +10,7 @@
 //! say should have been: for a user with a place in a run, the first row only tells the
 //! circumstances. It decides for users without one.
 
-use cohort_ledger::{LedgerError, Place, WorkStanding};
+use cohort_ledger::{LedgerError, MemberStanding, WorkStanding};
 
 use super::answer::Answer;
 use super::case::Case;
@@ -55,7 +55,7 @@ impl Trace {
     }
 
     /// The ledger has the user in a run, and its word is the answer.
-    fn of_recorded(case: &Case, place: &Place) -> Result<Self, LedgerError> {
+    fn of_recorded(case: &Case, place: &MemberStanding) -> Result<Self, LedgerError> {
         let mut steps = circumstances(case);
         steps.extend(planning::how_far(case));
         steps.push(run::step(case, &place.run));

@@ -11,7 +11,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cohort_ledger::{Chunk, ChunkResult, Fate, LedgerError, OtherRuns};
+use cohort_ledger::{Chunk, ChunkResult, LedgerError, OtherRuns, Treatment};
 use cohort_preferences::TenantId;
 use jiff::Timestamp;
 use tracing::Instrument;
@@ -67,13 +67,13 @@ impl Worker {
         &self,
         claimed: &mut Claimed,
     ) -> Result<Option<ChunkResult>, ProcessError> {
-        match claimed.chunk.fate() {
-            Fate::Attempt => Ok(Some(self.attempt(claimed).await?)),
-            Fate::Split => {
+        match claimed.chunk.treatment() {
+            Treatment::Attempt => Ok(Some(self.attempt(claimed).await?)),
+            Treatment::Split => {
                 self.split(&claimed.chunk).await?;
                 Ok(None)
             }
-            Fate::Poison => Ok(Some(poisoned(&claimed.chunk, self.now()))),
+            Treatment::Poison => Ok(Some(poisoned(&claimed.chunk, self.now()))),
         }
     }
 

@@ -43,13 +43,13 @@ impl DynamicBatchScheduler {
         loop {
             match self.prune().await {
                 Ok(pruned) if pruned.rows() == 0 => {}
-                Ok(Pruned { settlements, runs, chunks, outcomes, attempts, names }) => {
+                Ok(Pruned { feed_entries, runs, chunks, outcomes, attempts, names }) => {
                     tracing::info!(
                         runs,
                         chunks,
                         outcomes,
                         attempts,
-                        settlements,
+                        feed_entries,
                         names,
                         "the ledger has forgotten what is no longer kept"
                     );

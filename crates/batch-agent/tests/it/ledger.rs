@@ -265,8 +265,10 @@ async fn the_parts_of_a_split_chunk_are_ready_each_and_as_old_as_the_whole() {
             .expect("recorded");
     }
     assert_eq!(stage.told_runs().await[0], "2026-12-01T09:00 closed succeeded=2 missed=0 -");
-    let places =
-        ledger.places(&stage.job.job_id, 10, first.occurrence.at).await.expect("looked up");
+    let places = ledger
+        .member_standings(&stage.job.job_id, 10, first.occurrence.at)
+        .await
+        .expect("looked up");
     assert_eq!(
         places.iter().map(|place| place.chunk.id).collect::<Vec<_>>(),
         [parts[0].id],

@@ -10,12 +10,13 @@ use cohort_batch_agent::{
     AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, ChunkResult, Claim,
     CompletenessLedger, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind,
     DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, JobStanding,
-    Lane, Ledger, LedgerError, MembersQueued, MembersRead, OpenWork, OperationLedger, OtherRuns,
-    OutcomeQuery, OutcomeRecord, Place, Plan, Pruned, RecordLedger, Requeue, RescueLedger,
-    RetentionLedger, Run, RunId, RunOnRecord, RunQuery, StoredDefinitions, ThrottleLedger,
-    TzdbStanding, UnprocessedReason, Waiting, Watermark,
+    Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead, OpenWork,
+    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned, RecordLedger, Requeue,
+    RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery, StoredDefinitions,
+    ThrottleLedger, TzdbStanding, UnprocessedReason, Waiting, Watermark,
 };
 use cohort_database::{DatabaseError, Heard};
+use cohort_ledger::Sealed;
 use cohort_preferences::{JobId, PreferenceGroup, PurposeId, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -61,6 +62,8 @@ impl FaultyLedger {
         result
     }
 }
+
+impl Sealed for FaultyLedger {}
 
 under_fate! {
     (Ledger for FaultyLedger) in ledger, LedgerError {
@@ -125,7 +128,7 @@ under_fate! {
         fn kept_since() -> Option<Timestamp>;
         fn job_standing(job: &JobId) -> Option<JobStanding>;
         fn run_named(job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Option<Run>;
-        fn places(job: &JobId, number: u64, at: Timestamp) -> Vec<Place>;
+        fn member_standings(job: &JobId, number: u64, at: Timestamp) -> Vec<MemberStanding>;
     }
 }
 
