@@ -1,4 +1,5 @@
-//! What the record is compared with the calendar by (A1), and how much work is open.
+//! What completeness checks read: the runs on record, to compare them with the calendar (A1), and
+//! how much work is open.
 
 use async_trait::async_trait;
 use cohort_preferences::{JobId, PreferenceGroup};

@@ -11,7 +11,7 @@
 //! A death is counted on every chunk that the worker held, since nobody knows which of them was to
 //! blame. From its first death on a chunk is a suspect, and an agent holds one suspect at a time:
 //! the second and the third death therefore meet only the chunk, and later the user, that is there
-//! each time. A chunk that merely happened to be near is done when it is tried alone. A holder that
+//! each time. A chunk that merely happened to be near is done once it is tried alone. A holder that
 //! hands its work back does not count as dead (F6).
 
 use async_trait::async_trait;

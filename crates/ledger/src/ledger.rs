@@ -1,7 +1,7 @@
 //! The trait that both databases implement.
 //!
-//! Its twelve parts are traits of their own, one for each module that says what its part is for. A
-//! caller that needs one part takes that part, such as `&dyn CompletenessLedger`; what stands here
+//! Twelve parts of it are traits of their own, each in the module that says what the part is for. A
+//! caller that needs one part takes that part, such as `&dyn CompletenessLedger`. What stands here
 //! is the way of an occurrence, from the plan to the outcome.
 
 use std::collections::{HashMap, HashSet};
@@ -24,8 +24,9 @@ use crate::{
 
 /// The durable record, whatever database holds it.
 ///
-/// Each function is one transaction: if it fails, nothing of it has happened. Whether it is worth
-/// another try is a question to the error
+/// What a function writes, it writes as a whole or not at all. If only its reply was lost, it has
+/// been done: a claim then ends with its lease, and a second recording finds its claim gone.
+/// Whether another try is worth it is a question to the error
 /// ([`DatabaseError::is_transient`](cohort_database::DatabaseError::is_transient)).
 #[async_trait]
 pub trait Ledger:

@@ -21,15 +21,15 @@ use serde::Serialize;
 use crate::LedgerError;
 use crate::sealed::Sealed;
 
-/// By how much the instant at which a user was last a member may be noted too early: it is written
-/// no more often than this.
+/// How often, at most, the instant at which a user was last a member is noted: by so much it may be
+/// too early.
 pub(crate) const SEEN_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How long closed runs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerRetention(SignedDuration);
 
-/// Why a text is no retention.
+/// Why a text does not state a retention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetentionError {

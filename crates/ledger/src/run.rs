@@ -165,7 +165,7 @@ pub struct NewRun {
 }
 
 impl NewRun {
-    /// How many members are skipped, and how many are missed, by the fact that it is not processed.
+    /// How many members are skipped and how many are missed because it is not processed.
     pub(crate) fn unprocessed_members(&self) -> (u64, u64) {
         match self.unprocessed {
             Some((UnprocessedReason::JobPaused | UnprocessedReason::Canceled, Some(members))) => {

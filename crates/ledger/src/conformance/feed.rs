@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fixtures::{Handles, Promise, ended, new_run, nine, open, read, seconds_past_nine};
-use crate::{FeedPage, Ledger, LedgerError, Status};
+use crate::{FeedPage, LedgerError, RecordLedger, Status};
 
 pub(super) const ALL: [Promise; 2] = [
     |ledger| Box::pin(the_feed_shows_each_outcome_once_while_many_record(ledger)),
@@ -39,7 +39,7 @@ async fn the_feed_shows_each_outcome_once_while_many_record(Handles { one, other
 
 /// Records the outcome of the one user of a run.
 #[cfg(feature = "postgres")]
-pub(crate) async fn record_one(ledger: &dyn Ledger) {
+pub(crate) async fn record_one(ledger: &dyn crate::Ledger) {
     let run = open(ledger, new_run("09:00")).await.expect("opened");
     let chunk = read(ledger, &run, 1..=1, 1).await.remove(0);
     ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
@@ -47,7 +47,11 @@ pub(crate) async fn record_one(ledger: &dyn Ledger) {
 
 /// The page after a cursor, as soon as it has so many outcomes: any transaction that is open on the
 /// server holds the feed back.
-pub(crate) async fn read_until(ledger: &dyn Ledger, cursor: &str, outcomes: usize) -> FeedPage {
+pub(crate) async fn read_until(
+    ledger: &dyn RecordLedger,
+    cursor: &str,
+    outcomes: usize,
+) -> FeedPage {
     let reading = async {
         loop {
             let page = ledger.outcome_feed(Some(cursor.into()), 10).await.expect("reads");

@@ -137,6 +137,11 @@ async fn who_has_run_is_found_at_the_edges_of_chunks_and_in_open_work(
 
     let second = open(&*one, new_run("10:00")).await.expect("opened");
     let own = read(&*one, &second, [50], 2).await.remove(0);
+    let day = || "2026-12-01".parse().expect("a date");
+    let others = one.other_runs(&second, Some(day()..=day())).await.expect("looked up");
+    assert_eq!((others.is_earlier_open, others.is_in_period), (true, true));
+    let others = one.other_runs(&first, None).await.expect("looked up");
+    assert_eq!((others.is_earlier_open, others.is_in_period), (false, false));
     let asked = vec![9, 10, 15, 20, 25, 30, 35, 40, 45, 50, 51];
     let ran = async |run: &Run, dates: [&str; 2], chunk: &crate::Chunk| {
         let [from, to] = dates.map(|date| date.parse().expect("a date"));

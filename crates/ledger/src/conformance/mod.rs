@@ -9,6 +9,7 @@
 //! where a run is closed; definitions are stored without a lock on the revision.
 
 mod claiming;
+mod completeness;
 mod definitions;
 mod fair;
 pub(super) mod feed;
@@ -18,6 +19,7 @@ mod opening;
 mod operations;
 mod reading;
 mod recording;
+mod throttle;
 
 pub(super) use fixtures::Handles;
 use fixtures::Promise;
@@ -34,4 +36,6 @@ pub(super) fn all() -> impl Iterator<Item = Promise> {
         .chain(fair::ALL)
         .chain(feed::ALL)
         .chain(lists::ALL)
+        .chain(completeness::ALL)
+        .chain(throttle::ALL)
 }

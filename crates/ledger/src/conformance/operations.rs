@@ -196,6 +196,7 @@ async fn what_is_no_longer_kept_goes_in_turns(Handles { one, other }: Handles) {
     let open_run = open(&*one, new_run("10:00")).await.expect("opened");
     read(&*one, &open_run, 31..=31, 10).await;
     assert_eq!(one.prune(nine(), 100).await.expect("prunes").rows(), 0);
+    assert_eq!(one.kept_since().await.expect("reads"), None);
     let cutoff = seconds_past_nine(1);
     let (mut pruned, mut calls) = (crate::Pruned::default(), 0);
     loop {
@@ -210,5 +211,6 @@ async fn what_is_no_longer_kept_goes_in_turns(Handles { one, other }: Handles) {
     assert_eq!((pruned.feed_entries, pruned.runs, pruned.chunks, pruned.outcomes), (3, 1, 3, 30));
     assert!(calls > 3);
     assert_eq!(one.run(old.id).await.expect("reads"), None);
+    assert_eq!(other.kept_since().await.expect("reads"), Some(nine()), "all that was recorded");
     assert_eq!(reread(&*one, &open_run).await.counts.members, 1);
 }
