@@ -1,7 +1,7 @@
-//! The columns that runs and outcomes are read from, on both databases.
+//! The columns that runs, outcomes and claimed chunks are read from, on both databases.
 //!
-//! A row is read by the names of its columns. Lists of runs and outcomes have thousands of rows, so
-//! that the place of each name is looked up once for a statement and not once for a row.
+//! A row is read by the names of its columns. These rows come by the thousand, so that the place of
+//! each name is looked up once for a statement and not once for a row.
 
 /// Declares columns: what a SELECT names, and a struct with the place of each column in its rows.
 macro_rules! columns {
@@ -89,6 +89,21 @@ columns! {
     }
 }
 
+columns! {
+    /// What a chunk is read from when it was claimed, and what claimed chunks are sorted by.
+    ClaimedColumns {
+        id = "chunk.id",
+        run = "chunk.run",
+        open_members = "chunk.open_members",
+        attempt = "chunk.attempt",
+        token = "chunk.token",
+        deaths = "chunk.deaths",
+        split_from = "chunk.split_from",
+        turn = "chunk.turn",
+        ready_at = "chunk.ready_at",
+    }
+}
+
 /// The columns of [`RunColumns`], for a SELECT from [`RUNS`].
 pub(crate) const RUN: &str = RunColumns::LIST;
 
@@ -97,6 +112,9 @@ pub(crate) const RUNS: &str = "run r JOIN job j ON j.id = r.job";
 
 /// The columns of [`OutcomeColumns`], for a SELECT from outcomes `o` with [`RUN_JOB_TENANT`].
 pub(crate) const OUTCOME: &str = OutcomeColumns::LIST;
+
+/// The columns of [`ClaimedColumns`], for an UPDATE of `chunk` that returns them.
+pub(crate) const CLAIMED_CHUNK: &str = ClaimedColumns::LIST;
 
 /// The tables that say of an outcome `o` to which run, job and user it belongs.
 pub(crate) const RUN_JOB_TENANT: &str = "JOIN run r ON r.id = o.run \

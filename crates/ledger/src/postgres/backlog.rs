@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::named::{named, query};
-use super::row::{from_code, from_json, instant_or_none, parsed, small_number};
+use super::row::{from_code, from_json, instant_or_none, parsed, place, small_number};
 use super::{PostgresLedger, runs};
 use crate::backlog::{BacklogLedger, Lane, Waiting};
-use crate::columns::{RUN, RUNS};
+use crate::columns::{CLAIMED_CHUNK, ClaimedColumns, RUN, RUNS};
 use crate::lanes::{Claimable, WAITING, members_by, members_ever, select_waiting};
 use crate::rows::micros;
 use crate::run::{read_urgency, urgency};
@@ -140,7 +140,7 @@ async fn claim_chunks(
          SET state = '{CLAIMED}', holder = :holder, lease_until = :lease_until, token = token + 1
          FROM free
          WHERE chunk.id = free.id
-         RETURNING chunk.id, run, open_members, attempt, token, deaths, split_from, turn, ready_at"
+         RETURNING {CLAIMED_CHUNK}"
     );
     let values = named! {
         holder: claim.holder,
@@ -151,20 +151,22 @@ async fn claim_chunks(
         limit: limit as i64,
     };
     let mut rows = query(db, &sql, values).await?;
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let columns = ClaimedColumns::find(|name| place(first, name))?;
     // Rows are returned in no particular order.
-    let number = |row: &Row, column| row.get::<_, i64>(column);
-    rows.sort_by_key(|row| ["turn", "ready_at", "id"].map(|column| number(row, column)));
-    rows.iter().map(read_claimed).collect()
+    let order = [columns.turn, columns.ready_at, columns.id];
+    rows.sort_by_key(|row| order.map(|column| row.get::<_, i64>(column)));
+    rows.iter().map(|row| read_claimed(row, &columns)).collect()
 }
 
-fn read_claimed(row: &Row) -> Result<Chunk, LedgerError> {
+fn read_claimed(row: &Row, columns: &ClaimedColumns) -> Result<Chunk, LedgerError> {
     Ok(Chunk {
-        id: row.get("id"),
-        run: RunId(row.get("run")),
-        open: from_json(row, "open_members")?,
-        attempts: small_number(row, "attempt"),
-        token: row.get("token"),
-        deaths: small_number(row, "deaths"),
-        split_from: row.get("split_from"),
+        id: row.get(columns.id),
+        run: RunId(row.get(columns.run)),
+        open: from_json(row, columns.open_members)?,
+        attempts: small_number(row, columns.attempt),
+        token: row.get(columns.token),
+        deaths: small_number(row, columns.deaths),
+        split_from: row.get(columns.split_from),
     })
 }

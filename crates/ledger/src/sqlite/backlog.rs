@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::row::{from_code, from_json, instant_or_none, parsed};
 use super::{SqliteLedger, runs};
 use crate::backlog::{BacklogLedger, Lane, Waiting};
-use crate::columns::{RUN, RUNS};
+use crate::columns::{CLAIMED_CHUNK, ClaimedColumns, RUN, RUNS};
 use crate::lanes::{Claimable, WAITING, members_by, members_ever, select_waiting};
 use crate::rows::micros;
 use crate::run::{read_urgency, urgency};
@@ -136,7 +136,7 @@ fn claim_chunks(
              ORDER BY {order}
              LIMIT :limit
          )
-         RETURNING id, run, open_members, attempt, token, deaths, split_from, turn, ready_at"
+         RETURNING {CLAIMED_CHUNK}"
     ))?;
     let parameters = named_params! {
         ":holder": claim.holder,
@@ -146,23 +146,24 @@ fn claim_chunks(
         ":now": micros(claim.at),
         ":limit": limit as i64,
     };
+    let columns = ClaimedColumns::find(|name| statement.column_index(name))?;
     let rows = statement.query_map(parameters, |row| {
-        let chunk = read_claimed(row)?;
-        Ok(((row.get("turn")?, row.get("ready_at")?, chunk.id), chunk))
+        let chunk = read_claimed(row, &columns)?;
+        Ok(((row.get(columns.turn)?, row.get(columns.ready_at)?, chunk.id), chunk))
     })?;
     // Rows are returned in no particular order.
     let chunks: BTreeMap<(i64, i64, i64), Chunk> = rows.collect::<Result<_, _>>()?;
     Ok(chunks.into_values().collect())
 }
 
-fn read_claimed(row: &Row<'_>) -> rusqlite::Result<Chunk> {
+fn read_claimed(row: &Row<'_>, columns: &ClaimedColumns) -> rusqlite::Result<Chunk> {
     Ok(Chunk {
-        id: row.get("id")?,
-        run: RunId(row.get("run")?),
-        open: from_json(row, "open_members")?,
-        attempts: row.get("attempt")?,
-        token: row.get("token")?,
-        deaths: row.get("deaths")?,
-        split_from: row.get("split_from")?,
+        id: row.get(columns.id)?,
+        run: RunId(row.get(columns.run)?),
+        open: from_json(row, columns.open_members)?,
+        attempts: row.get(columns.attempt)?,
+        token: row.get(columns.token)?,
+        deaths: row.get(columns.deaths)?,
+        split_from: row.get(columns.split_from)?,
     })
 }
