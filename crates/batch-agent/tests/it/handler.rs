@@ -149,7 +149,7 @@ fn answer(user: &UserShare, script: Option<Script>) -> Result<Option<UserResult>
     let mut result = UserResult::succeeded(user.tenant_id.clone());
     match script {
         Some(Script::Fail) => {
-            (result.status, result.error) = (ResultStatus::Failed, Some("no such account".into()))
+            (result.status, result.error) = (ResultStatus::Failed, Some("no such account".into()));
         }
         Some(Script::Retry { times, after_s }) if user.attempt <= times => {
             (result.status, result.error, result.retry_after_s) =

@@ -199,7 +199,7 @@ async fn what_can_succeed_later_is_retried_and_what_cannot_is_not() {
                 assert!(may_retry && detail.contains(&status.to_string()), "{detail}");
             }
             Err(HandlerError::Reject { detail }) => {
-                assert!(!may_retry && detail.contains(&status.to_string()), "{detail}")
+                assert!(!may_retry && detail.contains(&status.to_string()), "{detail}");
             }
             other => panic!("{status}: {other:?}"),
         }
