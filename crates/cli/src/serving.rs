@@ -58,7 +58,7 @@ impl Listening {
 }
 
 impl HttpServer {
-    /// Answers the open requests and closes; after [`LAST_ANSWERS`] it closes in any case.
+    /// Finishes the open requests and closes; after [`LAST_ANSWERS`] it closes in any case.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         let Ok(served) = tokio::time::timeout(LAST_ANSWERS, self.serving).await else {

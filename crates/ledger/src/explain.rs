@@ -52,7 +52,7 @@ pub enum WorkStanding {
     /// The user has no outcome yet.
     Open(OpenMember),
     /// The user has this outcome.
-    Ended(OutcomeRecord),
+    Final(OutcomeRecord),
 }
 
 /// A chunk, and who holds it.

@@ -67,7 +67,7 @@ impl Trace {
                 trace.steps.extend(attempts);
                 Ok(trace)
             }
-            WorkStanding::Ended(outcome) => {
+            WorkStanding::Final(outcome) => {
                 steps.push(chunk::closed(&place.chunk, outcome));
                 steps.extend(attempts);
                 Ok(Self::ending(steps, outcome::ending(case, outcome)?))

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | 2xx with results | as its result says; missing from the results: retry |
 //! | 2xx without a body | succeeded, in a call for one user |
-//! | 408, 425, 429, 5xx, no answer, an answer that cannot be read | retry, not before `Retry-After` (D4) |
+//! | 408, 425, 429, 5xx, none, one that cannot be read | retry, not before `Retry-After` (D4) |
 //! | other | failed (D4) |
 
 use std::error::Error as _;

@@ -217,7 +217,7 @@ async fn users_switch_off_late(connected: &Connected, expected: &mut Expected) {
     expected.may_be_skipped.extend(late);
 }
 
-/// Answers that are not the Config Database's own, or lie.
+/// Bodies that are not the Config Database's own, or lie.
 fn answers_of_others() -> Vec<Fault> {
     let page = "text/html";
     let json = "application/json";

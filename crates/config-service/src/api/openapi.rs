@@ -35,7 +35,7 @@ const PARAMETERS: [(&str, &str, &str); 18] = [
     ("dry_run", "", ""),
 ];
 
-/// Answers that requests may get whatever they ask for.
+/// Statuses that requests may get whatever they ask for.
 const ANY: [(u16, &str); 6] = [
     (400, "A parameter, a header or the syntax of the body cannot be read"),
     (401, "No key, or one that is not known, has expired or was revoked"),
@@ -49,7 +49,7 @@ const ANY: [(u16, &str); 6] = [
     ),
 ];
 
-/// Answers that requests with a body may get.
+/// Statuses that requests with a body may get.
 const WITH_BODY: [(u16, &str); 2] = [
     (413, "The body is too large"),
     (422, "The body breaks the rules: each field that does is named"),

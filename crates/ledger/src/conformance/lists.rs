@@ -191,7 +191,7 @@ async fn a_users_place_is_found_while_it_is_open_and_after(Handles { one, .. }: 
     let afterwards = found(5).await.remove(0);
     assert_eq!(afterwards.chunk.state, ChunkState::Done);
     assert!(matches!(afterwards.work,
-            WorkStanding::Ended(outcome) if outcome.tenant_id.as_str() == "t5"));
+            WorkStanding::Final(outcome) if outcome.tenant_id.as_str() == "t5"));
     assert!(
         one.member_standings(&job(), 5, new_run("10:00").occurrence.at)
             .await

@@ -168,7 +168,7 @@ async fn outcome(
     );
     let values = named! { run: run.0, first: first, size: size as i64, tenant: number as i64 };
     let outcome = select_outcomes(db, &sql, values).await?.pop();
-    Ok(outcome.map(|((_run, ordinal), record)| (ordinal as u64, WorkStanding::Ended(record))))
+    Ok(outcome.map(|((_run, ordinal), record)| (ordinal as u64, WorkStanding::Final(record))))
 }
 
 /// The attempts at one place of a run that did not end it, and the failures that a requeue kept.

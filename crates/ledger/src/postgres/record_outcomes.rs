@@ -28,7 +28,7 @@ pub(super) async fn record_outcomes(
     let recorded: Vec<&ChunkResult> =
         results.iter().zip(&held).filter(|(_, held)| **held).map(|(result, _)| result).collect();
     insert_attempts(tx, &recorded).await?;
-    let ended: Vec<Ended<'_>> =
+    let ended: Vec<Counted<'_>> =
         recorded.iter().filter_map(|result| Some((*result, result.ordinals()?))).collect();
     if !ended.is_empty() {
         count_outcomes(tx, &ended).await?;
@@ -39,7 +39,7 @@ pub(super) async fn record_outcomes(
 }
 
 /// A result with outcomes, and the first and the last place of these.
-type Ended<'a> = (&'a ChunkResult, (u64, u64));
+type Counted<'a> = (&'a ChunkResult, (u64, u64));
 
 /// Ends the claims that still hold (F3): each chunk is ready for the members that are left, or
 /// done. Returns for each whether its claim held.
@@ -108,7 +108,7 @@ async fn insert_attempts(
 }
 
 /// Raises the counters of the runs, and closes those that have their last outcome.
-async fn count_outcomes(tx: &Transaction<'_>, ended: &[Ended<'_>]) -> Result<(), DatabaseError> {
+async fn count_outcomes(tx: &Transaction<'_>, ended: &[Counted<'_>]) -> Result<(), DatabaseError> {
     let mut runs: BTreeMap<RunId, (Counts, Timestamp)> = BTreeMap::new();
     for (result, _) in ended {
         let (counts, at) = runs.entry(result.run).or_insert((Counts::default(), result.at));
@@ -156,9 +156,9 @@ async fn count_outcomes(tx: &Transaction<'_>, ended: &[Ended<'_>]) -> Result<(),
 /// the results.
 async fn insert_feed_entries(
     tx: &Transaction<'_>,
-    ended: &[Ended<'_>],
+    ended: &[Counted<'_>],
 ) -> Result<Vec<i64>, DatabaseError> {
-    let column = |of: fn(&Ended<'_>) -> i64| ended.iter().map(of).collect::<Vec<_>>();
+    let column = |of: fn(&Counted<'_>) -> i64| ended.iter().map(of).collect::<Vec<_>>();
     let rows = query(
         tx,
         "INSERT INTO settlement (run, first_ordinal, last_ordinal, at)
@@ -183,7 +183,7 @@ async fn insert_feed_entries(
 /// (D2).
 async fn insert_outcomes(
     tx: &Transaction<'_>,
-    ended: &[Ended<'_>],
+    ended: &[Counted<'_>],
     feed_entries: &[i64],
 ) -> Result<(), LedgerError> {
     let rows: Vec<OutcomeRow<'_>> = ended

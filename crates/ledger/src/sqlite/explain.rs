@@ -160,7 +160,7 @@ fn outcome(
     );
     let outcome =
         select_outcomes(tx, &sql, params![run.0, first, size as i64, number as i64])?.pop();
-    Ok(outcome.map(|((_run, ordinal), record)| (ordinal as u64, WorkStanding::Ended(record))))
+    Ok(outcome.map(|((_run, ordinal), record)| (ordinal as u64, WorkStanding::Final(record))))
 }
 
 /// The attempts at one place of a run that did not end it, and the failures that a requeue kept.

@@ -20,12 +20,14 @@ const KEPT_OUT: [(&str, &[&str]); 8] = [
 
 /// Where SQL stands: what opens databases, the two folders of each database, and the bare drivers
 /// that `cohort bench` compares with.
-const SQL_STANDS_IN: [&str; 6] = [
+const SQL_STANDS_IN: [&str; 7] = [
     "crates/database/src/",
     "crates/config-service/src/store/sqlite",
     "crates/config-service/src/store/postgres",
     "crates/ledger/src/sqlite",
     "crates/ledger/src/postgres",
+    // What the statements of both have in common.
+    "crates/ledger/src/lanes.rs",
     "crates/cli/src/commands/bench/bare_",
 ];
 

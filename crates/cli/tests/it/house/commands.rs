@@ -75,8 +75,8 @@ fn every_command_that_a_page_shows_is_taken() {
 
 #[test]
 fn a_planted_command_that_is_not_taken_is_seen() {
-    let page = "`cohort fly`, `cohort runs --limit 3 --wings`, `x | cohort keys create --wings a`,\n\
-                $ target/cohort runs # --none";
+    let page = "`cohort fly`, `cohort runs --limit 3 --wings`, \
+                `x | cohort keys create --wings a`,\n$ target/cohort runs # --none";
     let unknown = unknown_calls(&planted(&[("docs/A.md", page)]));
     let expected = ["fly", "keys create --wings", "runs --wings"];
     assert_eq!(unknown, expected.map(|call| format!("docs/A.md: cohort {call}")).into());
