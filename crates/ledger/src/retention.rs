@@ -15,6 +15,7 @@
 use std::str::FromStr;
 
 use async_trait::async_trait;
+use cohort_preferences::{InvalidDuration, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -30,12 +31,12 @@ pub(crate) const SEEN_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(3
 pub struct LedgerRetention(SignedDuration);
 
 /// Why a text does not state a retention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetentionError {
-    /// It is not a number of days.
-    #[error("expected a number of days such as 400d")]
-    Malformed,
+    /// It is no duration.
+    #[error(transparent)]
+    Malformed(#[from] InvalidDuration),
     /// It is shorter than what the ledger is asked about the past.
     #[error(
         "expected at least {} days: a job may ask who has run in the same month, and catch up on \
@@ -53,17 +54,6 @@ impl LedgerRetention {
     /// A year, with some room to compare it with the year before.
     const DEFAULT_DAYS: i64 = 400;
 
-    fn of_days(days: i64) -> Result<Self, RetentionError> {
-        if days < Self::LEAST_DAYS {
-            return Err(RetentionError::TooShort);
-        }
-        let hours = days
-            .checked_mul(24)
-            .and_then(|hours| hours.checked_mul(60 * 60))
-            .ok_or(RetentionError::Malformed)?;
-        Ok(Self(SignedDuration::from_secs(hours)))
-    }
-
     /// The instant before which what was closed is no longer kept.
     pub fn cutoff(self, now: Timestamp) -> Timestamp {
         now.checked_sub(self.0).unwrap_or(Timestamp::MIN)
@@ -72,7 +62,7 @@ impl LedgerRetention {
 
 impl Default for LedgerRetention {
     fn default() -> Self {
-        Self::of_days(Self::DEFAULT_DAYS).expect("longer than the least")
+        Self(days(Self::DEFAULT_DAYS))
     }
 }
 
@@ -80,14 +70,13 @@ impl FromStr for LedgerRetention {
     type Err = RetentionError;
 
     fn from_str(text: &str) -> Result<Self, RetentionError> {
-        let days = text.strip_suffix('d').ok_or(RetentionError::Malformed)?;
-        let is_number = !days.is_empty() && days.bytes().all(|byte| byte.is_ascii_digit());
-        days.parse()
-            .ok()
-            .filter(|_| is_number)
-            .ok_or(RetentionError::Malformed)
-            .and_then(Self::of_days)
+        let kept = parse_duration(text)?;
+        if kept < days(Self::LEAST_DAYS) { Err(RetentionError::TooShort) } else { Ok(Self(kept)) }
     }
+}
+
+const fn days(days: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * days)
 }
 
 /// How many rows were removed.
@@ -140,15 +129,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_retention_is_a_number_of_days_and_no_shorter_than_what_is_asked_of_the_past() {
+    fn a_retention_is_a_duration_no_shorter_than_what_is_asked_of_the_past() {
         assert_eq!("400d".parse(), Ok(LedgerRetention::default()));
+        assert_eq!("9600h".parse(), Ok(LedgerRetention::default()));
         assert_eq!("39d".parse::<LedgerRetention>(), Err(RetentionError::TooShort));
-        for malformed in ["", "d", "400", "-400d", "+400d", "1y", "99999999999999999999d"] {
-            assert_eq!(
-                malformed.parse::<LedgerRetention>(),
-                Err(RetentionError::Malformed),
-                "{malformed}"
-            );
+        for malformed in ["", "d", "400", "-400d", "1y", "99999999999999999999d"] {
+            let parsed = malformed.parse::<LedgerRetention>();
+            assert!(matches!(parsed, Err(RetentionError::Malformed(_))), "{malformed}");
         }
         let now: Timestamp = "2026-12-01T00:00:00Z".parse().expect("an instant");
         let kept = "40d".parse::<LedgerRetention>().expect("days");

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use jiff::{SignedDuration, Timestamp};
+use cohort_preferences::deserialize_duration;
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::problem::{Problem, Reply};
@@ -18,6 +19,7 @@ const GOES_BACK: SignedDuration = SignedDuration::from_hours(48);
 #[serde(deny_unknown_fields)]
 pub(super) struct CompletenessQuery {
     /// How far back the report goes, such as `48h`.
+    #[serde(default, deserialize_with = "deserialize_duration")]
     since: Option<SignedDuration>,
 }
 
@@ -29,31 +31,7 @@ pub(super) async fn show(
 ) -> Reply<CompletenessReport> {
     let Query(CompletenessQuery { since }) = query?;
     let evidence = registry.evidence().ok_or_else(Problem::no_config_database)?;
-    let since = before(registry.clock().now(), since.unwrap_or(GOES_BACK));
+    let since = saturating_add(registry.clock().now(), -since.unwrap_or(GOES_BACK));
     let report = CompletenessCheck::new(evidence).report_since(since, Depth::Members).await?;
     Ok(Json(report))
-}
-
-/// The instant so long before another, whatever the sign of the span.
-fn before(instant: Timestamp, span: SignedDuration) -> Timestamp {
-    // Each span has a negative counterpart, whereas the least one has no positive counterpart.
-    let back = if span.is_negative() { span } else { -span };
-    saturating_add(instant, back)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_of_either_sign_leads_back_and_no_further_than_the_beginning_of_time() {
-        let now: Timestamp = "2026-12-01T09:00:00Z".parse().expect("an instant");
-        let hour = SignedDuration::from_hours(1);
-        for span in [hour, -hour] {
-            assert_eq!(before(now, span).to_string(), "2026-12-01T08:00:00Z");
-        }
-        for span in [SignedDuration::MAX, SignedDuration::MIN] {
-            assert_eq!(before(now, span), Timestamp::MIN);
-        }
-    }
 }

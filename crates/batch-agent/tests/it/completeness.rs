@@ -154,7 +154,7 @@ async fn an_enormous_since_reports_the_whole_record() {
     let (_, of_two_days) = get_account(&stage, "").await;
     let whole = json!(stage.completeness("2026-12-01T00:00:00Z").await);
     assert!(of_two_days["jobs"][0]["due"].as_u64() < whole["jobs"][0]["due"].as_u64());
-    for since in ["99999999h", "-99999999h", "9223372036854775807s", "-9223372036854775808s"] {
+    for since in ["99999999h", "9223372036854775807s"] {
         let (status, report) = get_account(&stage, &format!("?since={since}")).await;
         assert_eq!((status, &report["jobs"]), (200, &whole["jobs"]), "{since}");
     }
@@ -162,7 +162,7 @@ async fn an_enormous_since_reports_the_whole_record() {
 
 #[tokio::test]
 async fn a_since_that_is_no_span_of_time_is_refused_by_its_name() {
-    for since in ["a%20while", "99999999999999999999h"] {
+    for since in ["a%20while", "-1h", "99999999999999999999h"] {
         let (status, problem) = get_account(&stage(&json!({})), &format!("?since={since}")).await;
         assert_eq!(status, 422, "{problem}");
         assert!(

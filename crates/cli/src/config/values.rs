@@ -65,7 +65,7 @@ impl Environment {
             ("COHORT_LEDGER_RETENTION", self.ledger_retention.as_deref()),
         );
         let Some(Said { source, text }) = said else { return Ok(LedgerRetention::default()) };
-        text.parse().map_err(|error| wrong_input(format!("{source}: {error}, got {text:?}")))
+        text.parse().map_err(|error| wrong_input(format!("{source}: {error}")))
     }
 
     /// Returns how long work in hand may take after SIGTERM; 25 s if nothing says so (F6).
