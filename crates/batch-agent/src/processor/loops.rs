@@ -48,7 +48,7 @@ impl EnhancedBatchProcessor {
             tokio::time::timeout(grace, async { while in_hand.join_next().await.is_some() {} })
                 .await;
         if finished.is_err() {
-            tracing::warn!("work in hand did not finish in time and is given back");
+            tracing::warn!("work in hand did not finish in time and is handed back");
             in_hand.shutdown().await;
         }
         let shared = &self.0.shared;
