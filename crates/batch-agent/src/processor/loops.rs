@@ -57,7 +57,7 @@ impl EnhancedBatchProcessor {
         if let Err(error) = released {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "work could not be given back; its lease will run out"
+                "work could not be handed back; its lease will run out"
             );
         }
     }
