@@ -105,7 +105,7 @@ impl Caller {
         purpose: &Purpose,
         work: &Work,
     ) -> Result<Vec<UserResult>, HandlerError> {
-        let span = tracing::error_span!(
+        let span = tracing::debug_span!(
             "call",
             purpose_id = %work.purpose_id,
             tenants = work.users.len(),

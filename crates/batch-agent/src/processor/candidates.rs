@@ -56,15 +56,17 @@ impl Update {
         let is_late = now.duration_since(run.occurrence.at) >= LEAST_BETWEEN_GROUPS;
         let candidate = |(member, read): (&OpenMember, Member)| {
             let current = self.current.remove(&read.tenant_id);
-            let stays = current.is_none()
-                && read.preference.as_deref().is_some_and(|text| states_any(text, &run.stated));
+            // Only a late run is worth reading the whole preference for it.
+            let stays = !is_late
+                || current.is_none()
+                    && read.preference.as_deref().is_some_and(|text| states_any(text, &run.stated));
             let Current { version, settings } = current.unwrap_or_else(|| {
                 Current::of_page(&read.tenant_id, read.version, read.preference.as_deref())
             });
             Candidate {
                 member: member.clone(),
                 tenant_id: read.tenant_id,
-                member_since: (!is_late || stays).then_some(read.member_since),
+                member_since: stays.then_some(read.member_since),
                 version,
                 settings,
                 read_at: self.read_at,

@@ -1,4 +1,4 @@
-//! Each log line names its run, chunk and call by spans, however little is logged, and no user.
+//! Each log line names its run, chunk and, where debugging is on, its call by spans, and no user.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ async fn runs_chunks_and_calls_have_spans_that_name_no_user() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter("cohort_batch_agent=error")
+        .with_env_filter("cohort_batch_agent=debug")
         .with_span_events(FmtSpan::CLOSE)
         .with_ansi(false)
         .with_writer(move || writer.clone())
