@@ -58,7 +58,8 @@ answers! {
     /// The purpose's budget was used up.
     OverBudget = "over_budget", "Raise the purpose's budget, or wait for the next period.";
     /// The job's deadline had passed before an attempt could begin.
-    Expired = "expired", "See what held the agent up, give it more capacity, or set a later deadline.";
+    Expired = "expired",
+    "See what held the agent up, give it more capacity, or set a later deadline.";
 
     /// Nothing ran when it was due, and afterwards it was too late, or not the latest.
     Downtime = "downtime",
