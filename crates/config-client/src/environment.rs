@@ -23,12 +23,13 @@ impl ConfigDatabaseClient {
 fn from_variables(
     value: impl Fn(&str) -> Option<String>,
 ) -> Result<ConfigDatabaseClient, ClientError> {
-    let required = |name| match value(name) {
+    let required = |name, expected: &str| match value(name) {
         Some(text) if !text.is_empty() => Ok(text),
-        _ => Err(ClientError::Setting { name, detail: "not set".into() }),
+        _ => Err(ClientError::Setting { name, detail: format!("not set: expected {expected}") }),
     };
-    let mut builder = ConfigDatabaseClient::builder(required("CONFIG_SERVICE_URL")?)
-        .api_key(required("CONFIG_SERVICE_API_KEY")?);
+    let address = "an address such as http://127.0.0.1:8000/api/v1";
+    let mut builder = ConfigDatabaseClient::builder(required("CONFIG_SERVICE_URL", address)?)
+        .api_key(required("CONFIG_SERVICE_API_KEY", "a key of the Config Database")?);
     if let Some(seconds) = value("CONFIG_CACHE_TTL") {
         builder = builder.cache_ttl(read_seconds("CONFIG_CACHE_TTL", &seconds)?);
     }

@@ -4,7 +4,6 @@
 //! CONFIG_SERVICE_URL=http://127.0.0.1:8000/api/v1 CONFIG_SERVICE_API_KEY=… embedded-agent
 //! ```
 
-use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,13 +14,16 @@ use cohort_batch_agent::{
 use tokio::sync::watch;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let greet = handler_fn(|work: UserWork| async move {
         println!("Good morning, {}: {} ({})", work.tenant_id, work.nominal, work.timezone);
         Ok::<_, HandlerError>(())
     });
+    // The job's name, the purpose that does its work, and the feature whose preferences it follows.
     let job = Job::builder("greetings", "greet", "greetings").preference_based().build()?;
-    let ledger = SqliteLedger::open(Path::new("ledger.db"), false)?;
+    let read_only = false;
+    let ledger = SqliteLedger::open(Path::new("ledger.db"), read_only)?;
     let processor = EnhancedBatchProcessor::builder(ConfigDatabaseClient::from_env()?, ledger)
         .handler("greet", greet)
         .jobs([job])
@@ -32,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let _interrupted = tokio::signal::ctrl_c().await;
         stop.send_replace(true);
     });
-    Agent::new(processor, Duration::from_mins(1)).run(stopped, Duration::from_secs(25)).await?;
+    let (poll_interval, grace) = (Duration::from_mins(1), Duration::from_secs(25));
+    Agent::new(processor, poll_interval).run(stopped, grace).await?;
     Ok(())
 }

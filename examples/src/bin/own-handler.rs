@@ -4,7 +4,6 @@
 //! It runs the users of one frequency and time by hand, once, as
 //! `own-handler instagram_posts daily 09:00` says.
 
-use std::error::Error;
 use std::path::Path;
 
 use cohort_batch_agent::{
@@ -41,10 +40,10 @@ async fn write_post(work: UserWork<Style>) -> Result<Post, HandlerError> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [feature, frequency, time_key] = &arguments[..] else {
-        return Err("expected FEATURE FREQUENCY TIME_KEY, as instagram_posts daily 09:00".into());
+        anyhow::bail!("expected FEATURE FREQUENCY TIME_KEY, as instagram_posts daily 09:00");
     };
     let job = Job::builder("posts", "write_post", feature.as_str()).preference_based().build()?;
     let ledger = SqliteLedger::open(Path::new("ledger.db"), false)?;

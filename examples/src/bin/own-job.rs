@@ -4,7 +4,6 @@
 //! It prints the groups that the job serves and exits; a program that keeps running would go on
 //! with `Agent::run`, as `embedded-agent` does.
 
-use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let friday_evening =
         json!({"frequency": "weekly", "preferred_day": "friday", "preferred_time": "17:00"});
     let digest = Job::builder("weekly_digest", "write_digest", "digests")

@@ -15,7 +15,7 @@ pub enum BuildError {
     /// A job's purpose has no handler.
     #[error(
         "job {job_id}: no handler serves the purpose {purpose_id}: add it to \"purposes\" in the \
-         batch config"
+         batch config, or give the builder a handler of this name"
     )]
     NoHandler {
         /// Which job.
