@@ -133,6 +133,8 @@ reasons! {
         Rejected = "rejected",
         /// The work could have succeeded later, but no attempt or no time was left (D4).
         RetriesExhausted = "retries_exhausted",
+        /// The handler's answer breaks the contract; the work was probably done (D4).
+        BadAnswer = "bad_answer",
         /// The workers that tried the user died (D5).
         Poison = "poison",
         /// Whether the work was done is unknown, and it may not be tried again (D2).

@@ -74,9 +74,11 @@ fn sentence(question: &Question, chosen: Option<&Chosen>, answer: Answer, why: &
     let when = day_and_time(*at, zone, question.now);
     match answer {
         Answer::Succeeded => format!("{tenant} was run on {when}: {why}"),
-        Answer::Rejected | Answer::RetriesExhausted | Answer::Poison | Answer::UnknownResult => {
-            format!("{tenant} was run on {when}, and it failed: {why}")
-        }
+        Answer::Rejected
+        | Answer::RetriesExhausted
+        | Answer::BadAnswer
+        | Answer::Poison
+        | Answer::UnknownResult => format!("{tenant} was run on {when}, and it failed: {why}"),
         Answer::InProgress
         | Answer::WaitingForRetry
         | Answer::WaitingForWorker

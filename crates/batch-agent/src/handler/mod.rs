@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::function::{UserWork, handler_fn};
-pub(crate) use self::result::failed;
+pub(crate) use self::result::{CallEnd, failed};
 pub use self::result::{HandlerError, ResultStatus, UserResult};
 use cohort_ledger::{FiringName, RunId};
 

@@ -37,6 +37,14 @@ pub enum ResultStatus {
     Failed,
     /// Not done; it may succeed later.
     Retry,
+    /// Not done, because our own side could not: it is tried again soon, and no attempt is used up
+    /// (D4). No answer can say this.
+    #[serde(skip)]
+    Postponed,
+    /// Probably done, but the answer breaks the contract: nobody is called again (D4). No answer
+    /// can say this.
+    #[serde(skip)]
+    BadAnswer,
 }
 
 /// A call that gave no result for any of its users.
@@ -56,6 +64,60 @@ pub enum HandlerError {
         /// What happened.
         detail: String,
     },
+    /// Our own side could not make the call: no file descriptor, memory, disk or address was free.
+    /// Nothing was done, it is tried again soon, and no attempt is used up (D4).
+    #[error("{detail}")]
+    OwnFault {
+        /// What was lacking.
+        detail: String,
+    },
+    /// The answer breaks the contract. The work was probably done, so nobody is called again (D4).
+    #[error("{detail}")]
+    BadAnswer {
+        /// What is wrong with the answer.
+        detail: String,
+    },
+}
+
+/// How a call ended, for the health of its purpose (D12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallEnd {
+    /// The handler is there and does its work, whatever became of single users.
+    Success,
+    /// A fault that may pass: no answer, one that says so, or `retry` for every user.
+    FaultThatMayPass,
+    /// Our own side could not make the call; that says nothing of the handler.
+    OwnFault,
+    /// The handler refused the whole call for good.
+    Rejected,
+    /// The answer breaks the contract.
+    BadAnswer,
+}
+
+impl CallEnd {
+    /// How a call ended that returned this.
+    pub(crate) fn of(returned: &Result<Vec<UserResult>, HandlerError>) -> Self {
+        match returned {
+            Ok(results) => Self::of_results(results),
+            Err(HandlerError::Retry { .. }) => Self::FaultThatMayPass,
+            Err(HandlerError::Reject { .. }) => Self::Rejected,
+            Err(HandlerError::OwnFault { .. }) => Self::OwnFault,
+            Err(HandlerError::BadAnswer { .. }) => Self::BadAnswer,
+        }
+    }
+
+    fn of_results(results: &[UserResult]) -> Self {
+        let has = |wanted| results.iter().any(|result| result.status == wanted);
+        if has(ResultStatus::Succeeded) || has(ResultStatus::Failed) || results.is_empty() {
+            Self::Success
+        } else if has(ResultStatus::BadAnswer) {
+            Self::BadAnswer
+        } else if has(ResultStatus::Retry) {
+            Self::FaultThatMayPass
+        } else {
+            Self::OwnFault
+        }
+    }
 }
 
 impl UserResult {
@@ -89,6 +151,18 @@ impl UserResult {
         }
     }
 
+    /// Our own side could not do the work of this user: it is tried again soon, and no attempt is
+    /// used up (D4).
+    pub fn postponed(tenant_id: TenantId, why: impl Display) -> Self {
+        Self { status: ResultStatus::Postponed, ..Self::retry(tenant_id, why) }
+    }
+
+    /// The work of this user was probably done, but the answer breaks the contract: nobody is
+    /// called again (D4).
+    pub(crate) fn bad_answer(tenant_id: TenantId, why: impl Display) -> Self {
+        Self { status: ResultStatus::BadAnswer, ..Self::retry(tenant_id, why) }
+    }
+
     /// The same, with what is kept with the outcome: up to 4 KiB as JSON (D11). `null` keeps
     /// nothing.
     ///
@@ -116,6 +190,17 @@ impl HandlerError {
     pub fn reject(why: impl Display) -> Self {
         Self::Reject { detail: why.to_string() }
     }
+
+    /// Nothing was done, because our own side lacks something that it will have again: it is tried
+    /// again soon, and no attempt is used up (D4).
+    pub fn own_fault(why: impl Display) -> Self {
+        Self::OwnFault { detail: why.to_string() }
+    }
+
+    /// The answer breaks the contract; the work was probably done (D4).
+    pub fn bad_answer(why: impl Display) -> Self {
+        Self::BadAnswer { detail: why.to_string() }
+    }
 }
 
 /// What an error of the whole call means for one of its users.
@@ -125,5 +210,41 @@ pub(crate) fn failed(tenant_id: TenantId, error: HandlerError) -> UserResult {
             UserResult { retry_after_s: *retry_after_s, ..UserResult::retry(tenant_id, &error) }
         }
         HandlerError::Reject { .. } => UserResult::failed(tenant_id, &error),
+        HandlerError::OwnFault { .. } => UserResult::postponed(tenant_id, &error),
+        HandlerError::BadAnswer { .. } => UserResult::bad_answer(tenant_id, &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user() -> TenantId {
+        "ann".parse().expect("a tenant")
+    }
+
+    #[test]
+    fn a_call_is_judged_by_the_best_that_became_of_its_users() {
+        let (done, retry) = (UserResult::succeeded(user()), UserResult::retry(user(), "busy"));
+        let (ours, bad) =
+            (UserResult::postponed(user(), "full"), UserResult::bad_answer(user(), "?"));
+        for (results, end) in [
+            (vec![done, retry.clone()], CallEnd::Success),
+            (vec![retry.clone(), retry.clone()], CallEnd::FaultThatMayPass),
+            (vec![retry.clone(), bad], CallEnd::BadAnswer),
+            (vec![ours.clone()], CallEnd::OwnFault),
+            (vec![ours, retry], CallEnd::FaultThatMayPass),
+            (vec![], CallEnd::Success),
+        ] {
+            assert_eq!(CallEnd::of(&Ok(results)), end);
+        }
+        assert_eq!(CallEnd::of(&Err(HandlerError::own_fault("full"))), CallEnd::OwnFault);
+    }
+
+    #[test]
+    fn an_answer_can_neither_claim_our_own_fault_nor_that_it_is_bad() {
+        for status in ["postponed", "badanswer", "bad_answer"] {
+            assert!(serde_json::from_value::<ResultStatus>(status.into()).is_err(), "{status}");
+        }
     }
 }

@@ -28,6 +28,15 @@ pub(super) fn point_within(span: SignedDuration, seed: u64, turn: u64) -> Signed
     SignedDuration::from_millis((span.as_millis() as f64 * fraction) as i64)
 }
 
+/// The longest pause after a fault of our own side.
+const AFTER_OWN_FAULT: SignedDuration = SignedDuration::from_secs(5);
+
+/// The pause after our own side could not make a call (D4): from 1 s to 5 s. No attempts are
+/// counted that it could grow with.
+pub(super) fn pause_after_own_fault(seed: u64) -> SignedDuration {
+    BASE + point_within(AFTER_OWN_FAULT - BASE, seed, 0)
+}
+
 /// The pause of a chunk whose settings cannot be read because the Config Database has been away for
 /// `away_for` (M3): about as long again, from 5 s to 60 s, so that pauses double.
 pub(super) fn pause_while_away(away_for: SignedDuration, seed: u64) -> SignedDuration {

@@ -25,7 +25,7 @@ use super::resolve::{MemberResult, too_late_at};
 use super::signals::Signals;
 use super::throttles::{Throttle, Throttles};
 use crate::clock::AgentClock;
-use crate::handler::{HandlerError, ResultStatus, UserResult, UserShare, Work, failed};
+use crate::handler::{CallEnd, HandlerError, ResultStatus, UserResult, UserShare, Work, failed};
 use crate::jobs::Purpose;
 use crate::metrics::Metrics;
 
@@ -86,6 +86,8 @@ impl Caller {
         }
         let users = calls.iter().map(|call| call.user.clone()).collect();
         let returned = self.guarded(calling.purpose, &work(calling.run, calling.job, users)).await;
+        let end = CallEnd::of(&returned);
+        tracing::debug!(?end, "a call ended");
         let result_of = |tenant_id: &TenantId| match &returned {
             Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
             Err(error) => Some(failed(tenant_id.clone(), error.clone())),

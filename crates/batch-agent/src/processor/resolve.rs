@@ -33,6 +33,14 @@ pub(super) enum MemberResult {
     Called(OpenMember, UsedSettings, Option<Box<UserResult>>),
 }
 
+impl MemberResult {
+    /// Whether this used up an attempt of the user: a fault of our own side does not (D4).
+    fn is_attempt(&self) -> bool {
+        let Self::Called(_, _, result) = self else { return false };
+        result.as_ref().is_none_or(|result| result.status != ResultStatus::Postponed)
+    }
+}
+
 /// What the chunk becomes after an attempt that ended so for its members.
 pub(super) fn resolve_chunk(
     claimed: &Claimed,
@@ -40,7 +48,7 @@ pub(super) fn resolve_chunk(
     now: Timestamp,
 ) -> ChunkResult {
     let chunk = &claimed.chunk;
-    let was_called = results.iter().any(|result| matches!(result, MemberResult::Called(..)));
+    let was_called = results.iter().any(MemberResult::is_attempt);
     let attempts = chunk.attempts + u32::from(was_called);
     let pause = backoff::pause(attempts.max(1), chunk.id as u64);
     let mut resolving = Resolving::new(claimed, pause, now);
@@ -110,6 +118,10 @@ impl<'a> Resolving<'a> {
 
     fn called(&mut self, member: OpenMember, used: UsedSettings, result: Option<Box<UserResult>>) {
         let result = result.map_or_else(|| unanswered(self.run), |result| *result);
+        if result.status == ResultStatus::Postponed {
+            let until = saturating_add(self.now, backoff::pause_after_own_fault(member.ordinal));
+            return self.wait(member, until);
+        }
         let member = OpenMember { attempts: member.attempts + 1, ..member };
         let next_at = next_attempt_at(&result, self.pause, self.now);
         if result.status == ResultStatus::Retry && self.may_retry(&member, next_at) {
@@ -225,7 +237,10 @@ fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult) 
     let status = match result.status {
         ResultStatus::Succeeded => Status::Succeeded,
         ResultStatus::Failed => Status::Failed(FailedReason::Rejected),
-        ResultStatus::Retry => Status::Failed(FailedReason::RetriesExhausted),
+        ResultStatus::BadAnswer => Status::Failed(FailedReason::BadAnswer),
+        ResultStatus::Retry | ResultStatus::Postponed => {
+            Status::Failed(FailedReason::RetriesExhausted)
+        }
     };
     Outcome {
         ordinal: member.ordinal,

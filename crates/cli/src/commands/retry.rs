@@ -42,7 +42,8 @@ pub(crate) struct Retry {
     error: Option<String>,
     /// Only those with this reason
     #[arg(long, value_name = "REASON",
-        value_parser = ["rejected", "retries_exhausted", "poison", "unknown_result"])]
+        value_parser = ["rejected", "retries_exhausted", "bad_answer", "poison",
+            "unknown_result"])]
     reason: Option<String>,
     /// Let the handler see another idempotency key
     #[arg(long)]

@@ -78,6 +78,10 @@ answers! {
     RetriesExhausted = "retries_exhausted",
     "Read the detail, and mend the handler's service; max_retries and deadline say how long it is \
      tried.";
+    /// The handler's answer breaks the contract; the work was probably done.
+    BadAnswer = "bad_answer",
+    "Read the detail: it says what is wrong with the answer. Mend the handler's answer, find out \
+     there whether the work was done, and `cohort retry` it if not.";
     /// The workers that tried it died.
     Poison = "poison", "Find out what in this user's settings kills the worker.";
     /// Whether it was done is unknown, and it may not be tried again.

@@ -42,6 +42,7 @@ impl Answer {
         match reason {
             FailedReason::Rejected => Self::Rejected,
             FailedReason::RetriesExhausted => Self::RetriesExhausted,
+            FailedReason::BadAnswer => Self::BadAnswer,
             FailedReason::Poison => Self::Poison,
             FailedReason::UnknownResult => Self::UnknownResult,
         }
@@ -72,7 +73,7 @@ mod tests {
     fn every_reason_of_the_record_is_an_answer_of_the_same_name() {
         let skipped = "disabled deleted snoozed skipped_by_user already_ran overlap job_paused \
             canceled purpose_disabled over_budget expired";
-        let failed = "rejected retries_exhausted poison unknown_result";
+        let failed = "rejected retries_exhausted bad_answer poison unknown_result";
         for (status, reasons) in [(StatusName::Skipped, skipped), (StatusName::Failed, failed)] {
             for reason in reasons.split(' ') {
                 assert_eq!(

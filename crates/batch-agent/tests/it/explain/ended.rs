@@ -68,6 +68,10 @@ pub(super) async fn whose_retries_are_used_up_is_told_so() -> Explanation {
     explain(&stage, MONDAY).await
 }
 
+pub(super) async fn whose_answer_breaks_the_contract_is_told_so() -> Explanation {
+    ended(1, "bad_answer").await
+}
+
 pub(super) async fn who_kills_workers_is_told_so() -> Explanation {
     ended(1, "poison").await
 }

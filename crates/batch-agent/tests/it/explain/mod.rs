@@ -58,6 +58,7 @@ scenarios! {
     MembersUnreadable: missed::whose_list_could_not_be_read_in_time_is_told_so;
     Rejected: ended::whom_the_handler_refused_is_told_what_it_said;
     RetriesExhausted: ended::whose_retries_are_used_up_is_told_so;
+    BadAnswer: ended::whose_answer_breaks_the_contract_is_told_so;
     Poison: ended::who_kills_workers_is_told_so;
     UnknownResult: ended::whose_result_is_unknown_is_told_so;
     InProgress: open::what_an_agent_has_in_hand_is_in_progress;
