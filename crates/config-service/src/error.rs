@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cohort_database::DatabaseError;
+use cohort_database::{DatabaseError, FaultCause};
 use cohort_preferences::Invalid;
 
 /// What the service and its stores return.
@@ -67,6 +67,17 @@ pub enum ConfigServiceError {
     /// The database holds something that this version cannot read.
     #[error("the database holds {0}, which this version cannot read")]
     Unreadable(String),
+}
+
+impl ConfigServiceError {
+    /// Returns what keeps the database from doing what was asked, in plain words; `None` if the
+    /// service refused it by its own rules.
+    pub fn fault(&self) -> Option<FaultCause> {
+        match self {
+            Self::Database(error) => Some(error.cause()),
+            _ => None,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for ConfigServiceError {

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(feature = "postgres")]
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use semver::Version;
 #[cfg(feature = "postgres")]
 use tokio_postgres::error::Error as PostgresError;
+
+use crate::fault::{self, FaultCause};
 
 /// What went wrong with a database.
 #[derive(Debug, thiserror::Error)]
@@ -119,8 +121,8 @@ pub enum DatabaseError {
     Query(#[from] PostgresError),
     /// The transaction that held this job, maybe with others, could not be committed: nothing of it
     /// is stored.
-    #[error("committing: {0}")]
-    Commit(String),
+    #[error("committing")]
+    Commit(#[source] Arc<Self>),
     /// The transaction that held this job, with others, failed.
     #[error("writing together with others")]
     Together(#[source] Arc<Self>),
@@ -130,70 +132,29 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// Whether the same may succeed if it is tried again, with nothing changed by a person.
-    pub fn is_transient(&self) -> bool {
+    /// Returns what it comes from, in plain words and without secrets.
+    pub fn cause(&self) -> FaultCause {
         match self {
             #[cfg(feature = "postgres")]
             Self::Connect { source, .. }
             | Self::NoConnection { source: PoolError::Backend(source), .. }
             | Self::CreateSchema { source, .. }
-            | Self::Query(source) => postgres_errors::passes(source),
+            | Self::Query(source) => fault::of_postgres(source),
             #[cfg(feature = "postgres")]
-            Self::NoConnection { source, .. } => matches!(source, PoolError::Timeout(_)),
-            Self::Statement(rusqlite::Error::SqliteFailure(failure, _)) => {
-                matches!(
-                    failure.code,
-                    rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked
-                )
+            Self::NoConnection { source: PoolError::Timeout(TimeoutType::Wait), .. } => {
+                FaultCause::AllConnectionsInUse
             }
-            Self::Together(cause) => cause.is_transient(),
-            _ => false,
-        }
-    }
-}
-
-/// Which errors of PostgreSQL may pass.
-#[cfg(feature = "postgres")]
-mod postgres_errors {
-    use std::error::Error as _;
-    use std::io::ErrorKind;
-
-    use tokio_postgres::error::{Error as PostgresError, SqlState};
-
-    /// Whether the server, or the way to it, may be well again by itself.
-    pub(super) fn passes(error: &PostgresError) -> bool {
-        match error.code() {
-            Some(state) => state_passes(state),
-            None => {
-                error.is_closed()
-                    || io_cause(error).is_some_and(|kind| kind != ErrorKind::InvalidData)
-            }
+            #[cfg(feature = "postgres")]
+            Self::NoConnection { source: PoolError::Timeout(_), .. } => FaultCause::NoAnswer,
+            Self::Open { source, .. } | Self::Statement(source) => fault::of_sqlite(source),
+            Self::Together(cause) | Self::Commit(cause) => cause.cause(),
+            Self::Closed => FaultCause::Closed,
+            _ => FaultCause::Defect,
         }
     }
 
-    /// What went wrong on the way to the server. A certificate that does not fit is invalid data.
-    fn io_cause(error: &PostgresError) -> Option<ErrorKind> {
-        let causes = std::iter::successors(error.source(), |&cause| cause.source());
-        causes
-            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-            .map(std::io::Error::kind)
-            .next()
-    }
-
-    fn state_passes(state: &SqlState) -> bool {
-        const CONNECTION: &str = "08";
-        const ROLLED_BACK: &str = "40";
-        const SHORT_OF_RESOURCES: &str = "53";
-        let passing = [
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::QUERY_CANCELED,
-            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-        ];
-        [CONNECTION, ROLLED_BACK, SHORT_OF_RESOURCES].contains(&&state.code()[..2])
-            || passing.contains(state)
+    /// Whether the same may succeed if it is tried again, with nothing changed by a person.
+    pub fn is_transient(&self) -> bool {
+        self.cause().may_pass()
     }
 }

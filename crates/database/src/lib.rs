@@ -6,6 +6,7 @@
 //! table of ours is known here.
 
 mod error;
+mod fault;
 mod heard;
 mod migrations;
 #[cfg(feature = "postgres")]
@@ -17,6 +18,7 @@ pub mod testing;
 #[cfg(feature = "postgres")]
 pub use deadpool_postgres::{GenericClient, Transaction};
 pub use error::DatabaseError;
+pub use fault::FaultCause;
 pub use heard::Heard;
 pub use migrations::Migrations;
 #[cfg(feature = "postgres")]

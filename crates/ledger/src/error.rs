@@ -1,5 +1,6 @@
 //! Why the ledger could not do what was asked.
 
+use cohort_database::FaultCause;
 use cohort_preferences::GroupError;
 use jiff::Timestamp;
 
@@ -57,6 +58,17 @@ pub enum LedgerError {
     /// The text is no cursor that a list gave out.
     #[error("cursor: expected one that an earlier page gave, got {0:?}")]
     Cursor(String),
+}
+
+impl LedgerError {
+    /// Returns what keeps the ledger's database from doing what was asked, in plain words; `None`
+    /// if it did what was asked, or refused it by the ledger's own rules.
+    pub fn fault(&self) -> Option<FaultCause> {
+        match self {
+            Self::Database(error) => Some(error.cause()),
+            _ => None,
+        }
+    }
 }
 
 fn since(closed_at: Option<Timestamp>) -> String {

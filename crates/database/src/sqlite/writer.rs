@@ -1,5 +1,6 @@
 //! The writer thread: jobs that wait together share one commit.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -16,7 +17,7 @@ const MOST_JOBS_A_COMMIT: usize = 1_000;
 /// committed.
 pub(super) trait WriteJob: Send {
     fn run(&mut self, connection: &Connection);
-    fn answer(self: Box<Self>, committed: Result<(), &DatabaseError>);
+    fn answer(self: Box<Self>, committed: Result<(), &Arc<DatabaseError>>);
 }
 
 /// Starts the thread, which ends when the sender is dropped.
@@ -50,10 +51,10 @@ fn commit_together(
     connection: &Connection,
     first: Box<dyn WriteJob>,
     queue: &Receiver<Box<dyn WriteJob>>,
-) -> (Vec<Box<dyn WriteJob>>, Result<(), DatabaseError>) {
+) -> (Vec<Box<dyn WriteJob>>, Result<(), Arc<DatabaseError>>) {
     let mut jobs = vec![first];
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-        return (jobs, Err(error.into()));
+        return (jobs, Err(Arc::new(error.into())));
     }
     let mut next = 0;
     while next < jobs.len() {
@@ -63,7 +64,7 @@ fn commit_together(
             jobs.extend(queue.try_recv());
         }
     }
-    (jobs, commit(connection))
+    (jobs, commit(connection).map_err(Arc::new))
 }
 
 fn commit(connection: &Connection) -> Result<(), DatabaseError> {
@@ -101,11 +102,11 @@ where
         self.result = self.job.take().map(|job| in_savepoint(connection, job));
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), &DatabaseError>) {
+    fn answer(self: Box<Self>, committed: Result<(), &Arc<DatabaseError>>) {
         let result = match (committed, self.result) {
             (Ok(()), Some(result)) | (Err(_), Some(result @ Err(_))) => result,
             (Ok(()), None) => Err(DatabaseError::Closed.into()),
-            (Err(error), _) => Err(DatabaseError::Commit(error.to_string()).into()),
+            (Err(error), _) => Err(DatabaseError::Commit(Arc::clone(error)).into()),
         };
         // A caller that has gone away needs no answer.
         let _gone = self.answer.send(result);

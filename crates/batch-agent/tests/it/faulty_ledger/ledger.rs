@@ -47,8 +47,9 @@ impl FaultyLedger {
         operation: &'static str,
         done: impl Future<Output = Result<T, LedgerError>> + Send,
     ) -> Result<T, LedgerError> {
-        let failed =
-            |_refused| LedgerError::Database(DatabaseError::Commit("as fate will have it".into()));
+        let failed = |_refused| {
+            LedgerError::Database(DatabaseError::Commit(Arc::new(DatabaseError::Closed)))
+        };
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         self.fate
             .meet(Point { moment: Moment::Before, operation, number })
