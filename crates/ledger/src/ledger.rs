@@ -17,9 +17,9 @@ use tokio::sync::watch;
 use crate::sealed::Sealed;
 use crate::{
     AgentLedger, BacklogLedger, Chunk, ChunkResult, Claim, CompletenessLedger, DefinitionLedger,
-    ErasureLedger, ExplainLedger, FairLedger, FiringName, LedgerError, MembersRead,
+    ErasureLedger, ExplainLedger, FairLedger, FiringName, HealthLedger, LedgerError, MembersRead,
     OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, RecordLedger, RescueLedger,
-    RetentionLedger, Run, RunId, RunQuery, ThrottleLedger, UnprocessedReason, Watermark,
+    RetentionLedger, Run, RunId, RunQuery, UnprocessedReason, Watermark,
 };
 
 /// The durable record, whatever database holds it.
@@ -42,7 +42,7 @@ pub trait Ledger:
     + BacklogLedger
     + RescueLedger
     + FairLedger
-    + ThrottleLedger
+    + HealthLedger
 {
     /// Returns up to when the job is planned. A job that is new begins at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Watermark, LedgerError>;

@@ -49,6 +49,7 @@ mod explain;
 mod fair;
 mod feed;
 mod firing;
+mod health;
 mod id;
 mod identity;
 mod json;
@@ -68,7 +69,6 @@ mod run;
 mod sealed;
 mod sqlite;
 mod states;
-mod throttle;
 mod tzdb;
 
 pub use agents::{AgentLedger, AgentSign};
@@ -87,6 +87,7 @@ pub use explain::{
 };
 pub use fair::{FairLedger, MembersQueued};
 pub use firing::{Firing, FiringName};
+pub use health::{EndedCalls, HealthLedger, HealthState, Outage, ProbeLease, PurposeHealth};
 pub use id::RunId;
 pub use identity::{chunk_key, idempotency_key, work_key};
 pub use ledger::Ledger;
@@ -107,5 +108,4 @@ pub use run::{Counts, NewRun, Plan, Run, RunQuery, RunState, Watermark};
 #[doc(hidden)]
 pub use sealed::Sealed;
 pub use sqlite::SqliteLedger;
-pub use throttle::ThrottleLedger;
 pub use tzdb::{TzdbRelease, TzdbStanding};

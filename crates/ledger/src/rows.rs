@@ -174,9 +174,11 @@ impl<'a> AttemptRow<'a> {
     }
 }
 
-/// An instant as it is stored: microseconds since 1970 (UTC).
+/// An instant as it is stored: microseconds since 1970 (UTC). The last second of time is stored
+/// without its parts, which do not read back (D4).
 pub(crate) fn micros(instant: Timestamp) -> i64 {
-    instant.as_microsecond()
+    const LAST_SECOND: i64 = 253_402_207_200;
+    instant.as_microsecond().min(LAST_SECOND * 1_000_000)
 }
 
 /// What is done with the outcome of a user who has one: it takes the place of one that was
@@ -196,4 +198,17 @@ pub(crate) fn instead_of_requeued() -> String {
              result = excluded.result
          WHERE outcome.status = {REQUEUED}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_of_time_reads_back() {
+        for end in [Timestamp::MIN, Timestamp::MAX] {
+            let read = Timestamp::from_microsecond(micros(end)).expect("it reads back");
+            assert!(end.duration_since(read).abs().as_secs() < 2, "{read}");
+        }
+    }
 }

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use cohort_ledger::{Ledger, LedgerError};
+use cohort_ledger::{HealthState, Ledger, LedgerError, PurposeHealth};
 use cohort_preferences::PurposeId;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -103,7 +103,7 @@ impl Throttles {
         if asked > LONG {
             tracing::warn!(%purpose, %until, "the handler of a purpose asks for a long pause");
         }
-        if let Err(error) = self.ledger.slow_purpose(purpose, until).await {
+        if let Err(error) = self.tell(purpose, until).await {
             tracing::error!(error = &error as &dyn std::error::Error, %purpose,
                 "other agents cannot be told that a purpose is slowed");
         }
@@ -113,10 +113,28 @@ impl Throttles {
     pub(super) async fn hear(&self) -> Result<(), LedgerError> {
         let now = self.clock.now();
         *self.heard_at() = now;
-        for (purpose, until) in self.ledger.slowed_purposes(now).await? {
-            self.of(&purpose).slow(until);
+        for health in self.ledger.purpose_health().await? {
+            if let (HealthState::Slowed, Some(until)) = (health.state, health.until) {
+                self.of(&health.purpose).slow(until);
+            }
         }
         Ok(())
+    }
+
+    async fn tell(&self, purpose: &PurposeId, until: Timestamp) -> Result<(), LedgerError> {
+        loop {
+            let now = self.clock.now();
+            let known = self.ledger.purpose_health().await?;
+            let health = known
+                .into_iter()
+                .find(|health| health.purpose == *purpose)
+                .unwrap_or_else(|| PurposeHealth::healthy(purpose.clone()));
+            let (state, until) = (HealthState::Slowed, health.until.max(Some(until)));
+            let slowed = PurposeHealth { state, since: now, until, ..health };
+            if self.ledger.store_health(&slowed).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// The same, unless that was done a moment ago.

@@ -14,12 +14,12 @@ mod definitions;
 mod fair;
 pub(super) mod feed;
 mod fixtures;
+mod health;
 mod lists;
 mod opening;
 mod operations;
 mod reading;
 mod recording;
-mod throttle;
 
 pub(super) use fixtures::Handles;
 use fixtures::Promise;
@@ -37,5 +37,5 @@ pub(super) fn all() -> impl Iterator<Item = Promise> {
         .chain(feed::ALL)
         .chain(lists::ALL)
         .chain(completeness::ALL)
-        .chain(throttle::ALL)
+        .chain(health::ALL)
 }

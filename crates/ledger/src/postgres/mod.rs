@@ -28,6 +28,7 @@ mod definitions;
 mod erasure;
 mod explain;
 mod fair;
+mod health;
 mod jobs;
 mod ledger;
 mod members;
@@ -44,7 +45,6 @@ mod retention;
 mod row;
 mod runs;
 mod tenants;
-mod throttle;
 
 pub use self::open::PostgresLedger;
 

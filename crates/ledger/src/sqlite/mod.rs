@@ -13,6 +13,7 @@ mod definitions;
 mod erasure;
 mod explain;
 mod fair;
+mod health;
 mod jobs;
 mod ledger;
 mod members;
@@ -26,7 +27,6 @@ mod retention;
 mod row;
 mod runs;
 mod tenants;
-mod throttle;
 
 pub use self::open::SqliteLedger;
 

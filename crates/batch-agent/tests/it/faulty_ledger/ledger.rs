@@ -9,15 +9,15 @@ use async_trait::async_trait;
 use cohort_batch_agent::{
     AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, ChunkResult, Claim,
     CompletenessLedger, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind,
-    DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, JobStanding,
-    Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead, OpenWork,
-    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned, RecordLedger, Requeue,
-    RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery, StoredDefinitions,
-    ThrottleLedger, TzdbStanding, UnprocessedReason, Waiting, Watermark,
+    DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, HealthLedger,
+    JobStanding, Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead, OpenWork,
+    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned, PurposeHealth,
+    RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery,
+    StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting, Watermark,
 };
 use cohort_database::{DatabaseError, Heard};
 use cohort_ledger::Sealed;
-use cohort_preferences::{JobId, PreferenceGroup, PurposeId, TenantId};
+use cohort_preferences::{JobId, PreferenceGroup, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::watch;
@@ -188,9 +188,9 @@ under_fate! {
 }
 
 under_fate! {
-    (ThrottleLedger for FaultyLedger) in ledger, LedgerError {
-        fn slow_purpose(purpose: &PurposeId, until: Timestamp) -> ();
-        fn slowed_purposes(now: Timestamp) -> HashMap<PurposeId, Timestamp>;
+    (HealthLedger for FaultyLedger) in ledger, LedgerError {
+        fn purpose_health() -> Vec<PurposeHealth>;
+        fn store_health(health: &PurposeHealth) -> bool;
     }
 }
 
