@@ -3,6 +3,7 @@
 //! Most programs write a function and let [`handler_fn`] make a handler of it. A type of one's own
 //! implements [`Handler`] where a chunk is to be done in one call.
 
+mod excerpt;
 mod function;
 mod result;
 
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub(crate) use self::excerpt::{LONGEST_EXCERPT, excerpt, shortened};
 pub use self::function::{UserWork, handler_fn};
 pub(crate) use self::result::{CallEnd, failed};
 pub use self::result::{HandlerError, ResultStatus, UserResult};

@@ -2,14 +2,8 @@
 //!
 //! A call carries `Idempotency-Key` and, if the purpose has a secret, the three headers of Standard
 //! Webhooks. Redirects are not followed and answers are bounded, because the endpoint is somebody
-//! else's program. What the answer means:
-//!
-//! | answer | each user |
-//! | --- | --- |
-//! | 2xx with results | as its result says; missing from the results: retry |
-//! | 2xx without a body | succeeded, in a call for one user |
-//! | 408, 425, 429, 5xx, none, one that cannot be read | retry, not before `Retry-After` (D4) |
-//! | other | failed (D4) |
+//! else's program. What the answer means is decided in `answer`, and which faults are our own in
+//! `own_fault`.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -19,25 +13,26 @@ use async_trait::async_trait;
 use cohort_preferences::{Clock, TenantId};
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::answer::{self, Body, LONGEST_ANSWER};
+use super::own_fault;
 use super::public_address::PublicResolver;
 use super::signature::SigningSecret;
-use crate::handler::{Handler, HandlerError, UserResult, UserShare, Work};
+use crate::handler::{Handler, HandlerError, LONGEST_EXCERPT, UserResult, UserShare, Work};
 use cohort_ledger::chunk_key;
-
-/// The most bytes of an answer that are read.
-const LONGEST_ANSWER: usize = 1 << 20;
 
 /// How long a call may take if the purpose does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the reason in the body of a refusal is waited for.
+const TIME_FOR_REASON: Duration = Duration::from_secs(2);
 
 /// Calls an HTTP endpoint.
 pub struct HttpHandler {
@@ -89,11 +84,6 @@ struct OverrideGroup<'a> {
     tenant_ids: Vec<&'a TenantId>,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    results: Vec<UserResult>,
-}
-
 impl HttpHandler {
     /// A handler that calls `url`, waiting up to `timeout` (30 s if not given) for each answer.
     pub fn new(
@@ -137,11 +127,7 @@ impl HttpHandler {
         if let Some(secret) = &self.secret {
             request = request.header("webhook-signature", secret.sign(&key, now, &body));
         }
-        request
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| HandlerError::Retry { detail: shown(&error), retry_after_s: None })
+        request.body(body).send().await.map_err(|error| fault_of(&error))
     }
 }
 
@@ -151,7 +137,7 @@ impl Handler for HttpHandler {
         let response = self.post(work).await?;
         let status = response.status();
         if !status.is_success() {
-            return Err(refusal(&response, self.clock.now()));
+            return Err(refusal(response, self.clock.now()).await);
         }
         if status == StatusCode::ACCEPTED {
             return Err(HandlerError::Reject {
@@ -159,7 +145,7 @@ impl Handler for HttpHandler {
                     .into(),
             });
         }
-        read_results(work, &read_bounded(response).await?)
+        answer::of_success(work, &read_bounded(response, LONGEST_ANSWER).await?)
     }
 }
 
@@ -199,69 +185,40 @@ fn override_groups(users: &[UserShare]) -> Vec<OverrideGroup<'_>> {
     groups
 }
 
-/// What a status other than 2xx means (D4).
-fn refusal(response: &Response, now: Timestamp) -> HandlerError {
+/// What a status other than 2xx means (D4). Its body may say why; if it does not come in time, the
+/// status alone says it.
+async fn refusal(response: Response, now: Timestamp) -> HandlerError {
     let status = response.status();
-    let detail = format!("answered {status}");
-    let may_succeed_later = matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-    ) || status.is_server_error();
-    if !may_succeed_later {
-        return HandlerError::Reject { detail };
-    }
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    HandlerError::Retry {
-        detail,
-        retry_after_s: retry_after.and_then(|text| seconds_of(text, now)),
-    }
+    let retry_after = response.headers().get(RETRY_AFTER).cloned();
+    let retry_after = retry_after.as_ref().and_then(|value| value.to_str().ok());
+    // A character that the excerpt's limit cuts is read whole.
+    let reason = read_bounded(response, LONGEST_EXCERPT + 3);
+    let beginning = match tokio::time::timeout(TIME_FOR_REASON, reason).await {
+        Ok(Ok(Body::Whole(bytes) | Body::TooLong(bytes))) => bytes,
+        Ok(Err(_cut)) => Vec::new(),
+        Err(_late) => Vec::new(),
+    };
+    answer::of_refusal(status, retry_after, &beginning, now)
 }
 
-/// The seconds that a `Retry-After` asks for, as a number or as a date (RFC 9110, section 10.2.3).
-fn seconds_of(retry_after: &str, now: Timestamp) -> Option<u64> {
-    if let Ok(seconds) = retry_after.parse() {
-        return Some(seconds);
-    }
-    let left = DateTimeParser::new().parse_timestamp(retry_after).ok()?.duration_since(now);
-    // A part of a second counts as a whole one: it is a floor.
-    u64::try_from(left.as_secs() + i64::from(left.subsec_nanos() > 0)).ok()
-}
-
-async fn read_bounded(response: Response) -> Result<Vec<u8>, HandlerError> {
+async fn read_bounded(response: Response, most: usize) -> Result<Body, HandlerError> {
     let mut body = Vec::new();
     let mut pieces = response.bytes_stream();
     while let Some(piece) = pieces.next().await {
-        body.extend_from_slice(
-            &piece.map_err(|error| HandlerError::Retry {
-                detail: shown(&error),
-                retry_after_s: None,
-            })?,
-        );
-        if body.len() > LONGEST_ANSWER {
-            return Err(HandlerError::Reject {
-                detail: format!("answered more than {LONGEST_ANSWER} bytes"),
-            });
+        body.extend_from_slice(&piece.map_err(|error| fault_of(&error))?);
+        if body.len() > most {
+            return Ok(Body::TooLong(body));
         }
     }
-    Ok(body)
+    Ok(Body::Whole(body))
 }
 
-fn read_results(work: &Work, body: &[u8]) -> Result<Vec<UserResult>, HandlerError> {
-    if body.is_empty() {
-        return match work.users.as_slice() {
-            [user] => Ok(vec![UserResult::succeeded(user.tenant_id.clone())]),
-            _ => Err(HandlerError::Retry {
-                detail: "answered without results for its users".into(),
-                retry_after_s: None,
-            }),
-        };
+/// What a call means that got no answer, or none that could be read to its end.
+fn fault_of(error: &reqwest::Error) -> HandlerError {
+    match own_fault::lacking_for_call(error) {
+        Some(lacking) => HandlerError::own_fault(lacking),
+        None => HandlerError::Retry { detail: shown(error), retry_after_s: None },
     }
-    serde_json::from_slice::<Answer>(body).map(|answer| answer.results).map_err(|error| {
-        HandlerError::Retry {
-            detail: format!("the answer is not {{\"results\": […]}}: {error}"),
-            retry_after_s: None,
-        }
-    })
 }
 
 /// An error of the HTTP client with its causes; addresses are left out, since they may hold
@@ -275,24 +232,4 @@ fn shown(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     format!("{kind}{deepest}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_as_seconds_and_as_a_date() {
-        let now = "2026-12-01T00:00:00Z".parse().expect("instant");
-        assert_eq!(seconds_of("120", now), Some(120));
-        assert_eq!(seconds_of("Tue, 01 Dec 2026 00:01:30 GMT", now), Some(90));
-        let between = "2026-12-01T00:00:00.7Z".parse().expect("instant");
-        assert_eq!(
-            seconds_of("Tue, 01 Dec 2026 00:01:30 GMT", between),
-            Some(90),
-            "never too early"
-        );
-        assert_eq!(seconds_of("Mon, 30 Nov 2026 00:00:00 GMT", now), None);
-        assert_eq!(seconds_of("soon", now), None);
-    }
 }

@@ -1,7 +1,11 @@
 //! The handlers that need no program of the user's own: `template` and `http`.
 
 #[cfg(feature = "http")]
+mod answer;
+#[cfg(feature = "http")]
 mod http;
+#[cfg(any(feature = "http", feature = "template"))]
+mod own_fault;
 #[cfg(feature = "http")]
 mod public_address;
 #[cfg(feature = "http")]

@@ -26,12 +26,22 @@ struct NotPublic {
 #[error("{0} has no address")]
 struct NoAddress(String);
 
+/// The name could not be looked up.
+#[derive(Debug, thiserror::Error)]
+#[error("looking up {host}")]
+pub(super) struct NoLookUp {
+    host: String,
+    source: std::io::Error,
+}
+
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0))
+                .await
+                .map_err(|source| NoLookUp { host: host.clone(), source })?
+                .collect();
             if found.is_empty() {
                 return Err(NoAddress(host).into());
             }

@@ -18,6 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::own_fault;
 use crate::handler::{Handler, HandlerError, UserResult, UserShare, Work};
 
 /// Instructions that one text may cost: a hostile or looping template ends here.
@@ -146,7 +147,7 @@ impl Handler for TemplateHandler {
 impl Renderer {
     fn write_all(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
         let folder = self.output_dir.join(occurrence_name(work));
-        fs::create_dir_all(&folder).map_err(|error| retry(&folder, &error))?;
+        fs::create_dir_all(&folder).map_err(|error| unwritten(&folder, &error))?;
         Ok(work.users.iter().map(|user| self.write(&folder, work, user)).collect())
     }
 
@@ -154,7 +155,7 @@ impl Renderer {
         let tenant_id = user.tenant_id.clone();
         let written = self.render(work, user).and_then(|text| {
             let file = folder.join(format!("{}.{}", file_name(user), self.extension));
-            replace(&file, &text).map_err(|error| retry(&file, &error))
+            replace(&file, &text).map_err(|error| unwritten(&file, &error))
         });
         match written {
             Ok(()) => UserResult::succeeded(tenant_id),
@@ -170,10 +171,11 @@ impl Renderer {
     }
 }
 
-fn retry(path: &Path, error: &io::Error) -> HandlerError {
-    HandlerError::Retry {
-        detail: format!("writing {}: {error}", path.display()),
-        retry_after_s: None,
+fn unwritten(path: &Path, error: &io::Error) -> HandlerError {
+    let writing = format!("writing {}", path.display());
+    match own_fault::lacking(error) {
+        Some(lacking) => HandlerError::own_fault(format_args!("{writing}: {lacking}")),
+        None => HandlerError::retry(format_args!("{writing}: {error}")),
     }
 }
 
@@ -195,8 +197,12 @@ fn file_name(user: &UserShare) -> String {
 
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let beside = file.with_added_extension("part");
-    fs::write(&beside, text)?;
-    fs::rename(&beside, file)
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        // Half a text is of no use, and its room may be what is lacking.
+        drop(fs::remove_file(&beside));
+    }
+    written
 }
 
 #[cfg(test)]

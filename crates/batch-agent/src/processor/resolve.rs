@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::backoff;
 use super::claimed::Claimed;
 use crate::clock::saturating_add;
-use crate::handler::{ResultStatus, UserResult};
+use crate::handler::{LONGEST_EXCERPT, ResultStatus, UserResult, shortened};
 
 /// The most bytes of a handler's result that are kept (D11).
 const LONGEST_RESULT: usize = 4 << 10;
 
-/// The most characters of an error that are kept.
-const LONGEST_DETAIL: usize = 500;
+/// The most bytes of an error that are kept: an excerpt of the answer, and what stands before it.
+const LONGEST_DETAIL: usize = LONGEST_EXCERPT + 100;
 
 /// One member after an attempt.
 #[derive(Debug)]
@@ -265,7 +265,7 @@ fn retried_attempt(member: &OpenMember, result: UserResult) -> RetriedAttempt {
 }
 
 fn kept_detail(error: String) -> String {
-    error.chars().take(LONGEST_DETAIL).collect()
+    shortened(&error, LONGEST_DETAIL)
 }
 
 fn kept_result(result: Option<Value>, url: Option<String>) -> Option<Value> {

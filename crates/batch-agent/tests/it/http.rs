@@ -235,13 +235,16 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn an_answer_without_end_is_not_read_and_a_later_one_is_not_served() {
-    let endless = Endpoint::answering(|| vec![b' '; (1 << 20) + 1].into_response()).await;
+    let endless = Endpoint::answering(|| vec![b'{'; (1 << 20) + 1].into_response()).await;
     let answer = endless.answer_to(&one()).await;
     assert!(
         matches!(&answer,
-            Err(HandlerError::Reject { detail }) if detail.contains("more than 1048576 bytes")),
+            Err(HandlerError::BadAnswer { detail }) if detail.contains("more than 1048576 bytes")),
         "{answer:?}"
     );
+    let page = Endpoint::answering(|| vec![b' '; (1 << 20) + 1].into_response()).await;
+    let succeeded = HashMap::from([("u1".to_owned(), ResultStatus::Succeeded)]);
+    assert_eq!(page.answer_to(&one()).await, Ok(succeeded));
     let later = Endpoint::answering(|| StatusCode::ACCEPTED.into_response()).await;
     let answer = later.answer_to(&one()).await;
     assert!(
@@ -251,11 +254,24 @@ async fn an_answer_without_end_is_not_read_and_a_later_one_is_not_served() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_to_a_chunk_and_one_that_is_no_json_are_retried() {
-    let empty = Endpoint::answering(|| StatusCode::OK.into_response()).await;
-    assert!(matches!(empty.answer_to(&chunk()).await, Err(HandlerError::Retry { .. })));
-    let page = Endpoint::answering(|| "<html>".into_response()).await;
-    assert!(matches!(page.answer_to(&one()).await, Err(HandlerError::Retry { .. })));
+async fn an_answer_without_results_is_success_for_everybody() {
+    for body in ["", "OK", "{}", "{\"ok\":true}", "\n", "<html>"] {
+        let endpoint = Endpoint::answering(move || body.into_response()).await;
+        let answer = endpoint.answer_to(&chunk()).await.expect("success");
+        assert_eq!(answer.len(), 3, "{body}");
+        assert!(answer.values().all(|status| *status == ResultStatus::Succeeded), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_kept_with_the_first_500_bytes_of_its_reason() {
+    let reason = format!("no such account\r\n{}", "é".repeat(4_000));
+    let answer = move || (StatusCode::BAD_REQUEST, reason.clone()).into_response();
+    let answer = Endpoint::answering(answer).await.answer_to(&one()).await;
+    let Err(HandlerError::Reject { detail }) = &answer else { panic!("{answer:?}") };
+    let said = detail.strip_prefix("answered 400 Bad Request: ").expect("the status");
+    assert!(said.starts_with("no such account  éé"), "{said}");
+    assert!((499..=500).contains(&said.len()), "{}", said.len());
 }
 
 #[tokio::test]
