@@ -9,6 +9,7 @@ mod agent;
 mod api;
 mod clock;
 mod completeness;
+mod condition;
 mod evidence;
 mod explain;
 mod handler;
@@ -17,6 +18,7 @@ mod jobs;
 mod members;
 mod metrics;
 mod processor;
+mod readiness;
 mod registry;
 mod scheduler;
 mod schedules;
@@ -24,7 +26,10 @@ mod shared;
 mod source;
 
 pub use agent::Agent;
-pub use api::{KeyCheck, VerifiedKeys, agent_api, agent_health, agent_metrics, with_agent_metrics};
+pub use api::{
+    KeyCheck, VerifiedKeys, agent_api, agent_health, agent_metrics, with_agent_metrics,
+    with_agent_readiness,
+};
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
 pub use cohort_config_client::{ConfigDatabaseClient, FeedEvent};
 #[cfg(feature = "postgres")]
@@ -34,14 +39,14 @@ pub use cohort_ledger::{
     Chunk, ChunkResult, ChunkStanding, ChunkState, Claim, CompletenessLedger, Counts, DeadLetter,
     DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger,
     ExplainLedger, FailedAttempt, FailedReason, FairLedger, FeedPage, Firing, FiringName,
-    HealthLedger, HealthState, JobStanding, Lane, Ledger, LedgerError, LedgerRetention,
+    HealthLedger, HealthState, JobStanding, JobWork, Lane, Ledger, LedgerError, LedgerRetention,
     MemberStanding, MembersQueued, MembersRead, MissedReason, NewRun, OpenMember, OpenWork,
     OperationLedger, OtherRuns, Outcome, OutcomeQuery, OutcomeRecord, Pause, Plan, Pruned,
-    PurposeHealth, RecordLedger, Requeue, Requeued, RescueLedger, RetentionError, RetentionLedger,
-    RetriedAttempt, Run, RunId, RunOnRecord, RunQuery, RunState, SkippedReason, SqliteLedger,
-    StartedWith, Status, StatusName, StoredDefinitions, Treatment, TzdbRelease, TzdbStanding,
-    UnprocessedReason, UsedSettings, Waiting, WaitingWork, Watermark, WorkStanding,
-    idempotency_key,
+    PurposeHealth, ReadingGroup, RecordLedger, Requeue, Requeued, RescueLedger, RetentionError,
+    RetentionLedger, RetriedAttempt, Run, RunId, RunOnRecord, RunQuery, RunState, SkippedReason,
+    SqliteLedger, StartedWith, Status, StatusLedger, StatusName, StoredDefinitions, Treatment,
+    TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork, Watermark,
+    WorkStanding, idempotency_key,
 };
 pub use cohort_preferences::{
     BatchConfig, BatchDocuments, Enroll, FeatureType, Frequency, IdError, Job, JobId, Preference,
@@ -50,6 +55,7 @@ pub use cohort_preferences::{
 pub use completeness::{
     CompletenessCheck, CompletenessFault, CompletenessReport, Depth, JobCompleteness, Unaccounted,
 };
+pub use condition::{Checked, Fault, Part};
 pub use evidence::{Evidence, EvidenceError};
 pub use explain::{Answer, Explainer, Explanation, Moment, MomentError, Step, StepName};
 pub use handler::{

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use cohort_ledger::Ledger;
 
 use crate::clock::AgentClock;
+use crate::condition::Condition;
 use crate::jobs::Jobs;
+use crate::readiness::Tries;
 use crate::schedules::{ChangeFeed, Schedules};
 use crate::source::PreferenceSource;
 
@@ -18,4 +20,6 @@ pub(crate) struct Shared {
     pub(crate) jobs: Jobs,
     pub(crate) schedules: Arc<Schedules>,
     pub(crate) feed: Arc<ChangeFeed>,
+    pub(crate) condition: Arc<Condition>,
+    pub(crate) tries: Arc<Tries>,
 }

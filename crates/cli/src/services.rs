@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum::Router;
 use cohort_batch_agent::{
     AgentClock, JobRegistry, KeyCheck, Ledger, PostgresLedger, Serving, SourceError, SqliteLedger,
-    VerifiedKeys, agent_api, with_agent_metrics,
+    VerifiedKeys, agent_api, with_agent_metrics, with_agent_readiness,
 };
 use cohort_config_client::{ConfigDatabaseClient, KeyInfo};
 use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress, unknown_route};
@@ -88,7 +88,10 @@ pub(crate) fn router(
     keys: Arc<dyn KeyCheck>,
 ) -> Router {
     let health = match registry.agent() {
-        Some(agent) => with_agent_metrics(config.health_router(), agent.clone()),
+        Some(agent) => {
+            let health = with_agent_metrics(config.health_router(), agent.clone());
+            with_agent_readiness(health, agent.clone())
+        }
         None => config.health_router(),
     };
     let api = config.api_router().merge(agent_api(registry, keys));

@@ -58,6 +58,9 @@ pub enum ConfigServiceError {
     /// It would contradict what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The database does not do its work at the moment (F12).
+    #[error("not ready: {0}")]
+    NotReady(String),
     /// The service is being shut down.
     #[error("the service is shutting down")]
     ShuttingDown,

@@ -37,6 +37,8 @@ pub struct AgentSign {
     pub agent: String,
     /// The release by which it would plan.
     pub tzdb: TzdbRelease,
+    /// The version of its program; empty if it was too old to say.
+    pub version: String,
     /// When it gave the sign.
     pub renewed_at: Timestamp,
 }

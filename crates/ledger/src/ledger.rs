@@ -1,6 +1,6 @@
 //! The trait that both databases implement.
 //!
-//! Twelve parts of it are traits of their own, each in the module that says what the part is for. A
+//! Thirteen parts of it are traits of their own, each in the module that says what the part is for. A
 //! caller that needs one part takes that part, such as `&dyn CompletenessLedger`. What stands here
 //! is the way of an occurrence, from the plan to the outcome.
 
@@ -19,7 +19,7 @@ use crate::{
     AgentLedger, BacklogLedger, Chunk, ChunkResult, Claim, CompletenessLedger, DefinitionLedger,
     ErasureLedger, ExplainLedger, FairLedger, FiringName, HealthLedger, LedgerError, MembersRead,
     OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, RecordLedger, RescueLedger,
-    RetentionLedger, Run, RunId, RunQuery, UnprocessedReason, Watermark,
+    RetentionLedger, Run, RunId, RunQuery, StatusLedger, UnprocessedReason, Watermark,
 };
 
 /// The durable record, whatever database holds it.
@@ -43,6 +43,7 @@ pub trait Ledger:
     + RescueLedger
     + FairLedger
     + HealthLedger
+    + StatusLedger
 {
     /// Returns up to when the job is planned. A job that is new begins at `now` (F1).
     async fn ensure_job(&self, job: &JobId, now: Timestamp) -> Result<Watermark, LedgerError>;

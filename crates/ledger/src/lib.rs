@@ -69,6 +69,7 @@ mod run;
 mod sealed;
 mod sqlite;
 mod states;
+mod status;
 mod tzdb;
 
 pub use agents::{AgentLedger, AgentSign};
@@ -108,4 +109,5 @@ pub use run::{Counts, NewRun, Plan, Run, RunQuery, RunState, Watermark};
 #[doc(hidden)]
 pub use sealed::Sealed;
 pub use sqlite::SqliteLedger;
+pub use status::{JobWork, ReadingGroup, StatusLedger};
 pub use tzdb::{TzdbRelease, TzdbStanding};

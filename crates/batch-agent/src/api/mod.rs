@@ -32,7 +32,7 @@ use axum::routing::{get, post, put};
 use cohort_ledger::Ledger;
 
 pub use self::auth::{KeyCheck, VerifiedKeys};
-pub use self::health::agent_health;
+pub use self::health::{agent_health, with_agent_readiness};
 pub use self::metrics::{agent_metrics, with_agent_metrics};
 use crate::registry::JobRegistry;
 

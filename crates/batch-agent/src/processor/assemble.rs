@@ -36,7 +36,11 @@ impl EnhancedBatchProcessor {
         let throttles = Arc::new(Throttles::new(Arc::clone(ledger), Arc::clone(clock)));
         let capacity = Arc::new(Capacity::of(max_concurrent_items));
         let metrics = Arc::new(Metrics::new());
-        let recorder = Recorder { ledger: Arc::clone(ledger), metrics: Arc::clone(&metrics) };
+        let recorder = Recorder {
+            ledger: Arc::clone(ledger),
+            metrics: Arc::clone(&metrics),
+            condition: Arc::clone(&shared.condition),
+        };
         let claimer = Claimer {
             shared: shared.clone(),
             in_hand: Arc::clone(&in_hand),

@@ -168,6 +168,8 @@ impl ProcessorBuilder {
             jobs,
             schedules,
             feed,
+            condition: Arc::default(),
+            tries: Arc::default(),
         };
         let (name, calls) = (&self.holder, self.max_concurrent_items);
         Ok(EnhancedBatchProcessor::new(shared, name, self.tzdb, calls))

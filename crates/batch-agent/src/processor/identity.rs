@@ -39,6 +39,7 @@ impl Identity {
         AgentSign {
             agent: self.name.to_string(),
             tzdb: self.tzdb.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
             renewed_at: self.clock.now(),
         }
     }

@@ -13,6 +13,7 @@ use super::EnhancedBatchProcessor;
 use super::claimed::Claimed;
 use super::error::ProcessError;
 use crate::clock::saturating_add;
+use crate::condition::Part;
 
 /// How often claims are renewed and those of the dead are rescued.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
@@ -89,7 +90,9 @@ impl EnhancedBatchProcessor {
         let mut news = self.0.shared.ledger.news();
         loop {
             while self.0.in_hand.has_room() {
-                match self.0.claimer.claim().await {
+                let claimed = self.0.claimer.claim().await;
+                self.0.shared.condition.note(Part::Claiming, &claimed);
+                match claimed {
                     Ok(claimed) if claimed.is_empty() => break,
                     Ok(claimed) => self.begin(claimed, in_hand),
                     Err(error) => {

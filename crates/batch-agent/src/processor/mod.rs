@@ -70,6 +70,7 @@ pub use self::error::ProcessError;
 use self::identity::Identity;
 use self::in_hand::InHand;
 use self::signals::Signals;
+pub(crate) use self::trigger::Trigger;
 use crate::jobs::Jobs;
 use crate::members::GroupAt;
 use crate::metrics::{Gauges, Metrics};

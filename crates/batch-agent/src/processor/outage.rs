@@ -19,6 +19,7 @@ use tracing::Instrument;
 use super::attempt::Worker;
 use super::claimed::Claimed;
 use super::record::PAUSE_AFTER_LEDGER_FAULT;
+use crate::condition::Part;
 
 impl Worker {
     /// Processes a chunk that is noted to be in work to its end, however long the ledger is away.
@@ -31,7 +32,9 @@ impl Worker {
     async fn outlast(&self, mut claimed: Claimed) {
         let _in_work = self.in_hand.until_dropped(&claimed.chunk);
         let result = loop {
-            match self.work_on(&mut claimed).await {
+            let worked_on = self.work_on(&mut claimed).await;
+            self.shared.condition.note(Part::Recording, &worked_on);
+            match worked_on {
                 Ok(Some(result)) => break result,
                 Ok(None) => return,
                 Err(error) => tracing::error!(

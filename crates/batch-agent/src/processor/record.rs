@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cohort_ledger::{ChunkResult, Ledger, LedgerError, Run};
 
+use crate::condition::{Condition, Part};
 use crate::metrics::{Metrics, Recorded};
 
 /// How long the ledger is left alone after it has failed.
@@ -15,6 +16,7 @@ pub(super) const PAUSE_AFTER_LEDGER_FAULT: Duration = Duration::from_secs(1);
 pub(super) struct Recorder {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) condition: Arc<Condition>,
 }
 
 impl Recorder {
@@ -36,7 +38,10 @@ impl Recorder {
 
     /// Records a chunk's result, however long the ledger is away.
     pub(super) async fn record_through_outages(&self, run: &Run, result: ChunkResult) {
-        while let Err(error) = self.record(run, result.clone()).await {
+        loop {
+            let recorded = self.record(run, result.clone()).await;
+            self.condition.note(Part::Recording, &recorded);
+            let Err(error) = recorded else { return };
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "what was done cannot be recorded; it is tried again"

@@ -72,7 +72,7 @@ impl JobRegistry {
         by: &str,
         start: Option<StartedWith>,
     ) -> Result<ApplyReport, RegistryError> {
-        self.refuse_if_read_only()?;
+        self.refuse_operations()?;
         for _ in 0..TRIES {
             let stored = self.ledger.definitions().await?;
             let changes = self.decide(&stored, wanted)?;

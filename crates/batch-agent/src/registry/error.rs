@@ -1,6 +1,6 @@
 //! Why an operation on jobs, purposes or runs was not done.
 
-use cohort_ledger::LedgerError;
+use cohort_ledger::{LedgerError, RunId};
 use cohort_preferences::{BatchConfigError, JobId};
 
 use crate::jobs::BuildError;
@@ -29,6 +29,37 @@ pub enum RegistryError {
         "no agent runs here, and only an agent knows the groups of its jobs; `cohort up` starts one"
     )]
     NoAgent,
+    /// The agent of this process has not read the groups of its jobs yet (F12).
+    #[error("the agent starts: the groups of its jobs are not read yet")]
+    Starting,
+    /// The agent of this process does not plan a job that is stored.
+    #[error(
+        "job {0} is stored and not in force here: this agent has not taken it over yet, or cannot \
+         serve it, as its log says"
+    )]
+    NotInForce(JobId),
+    /// Nobody is run by a job.
+    #[error("job {job} runs nobody: {why}")]
+    NobodyToRun {
+        /// Which job.
+        job: JobId,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The job is in that state already.
+    #[error("job {job} {state}: nothing was changed")]
+    AlreadySo {
+        /// Which job.
+        job: JobId,
+        /// In which.
+        state: &'static str,
+    },
+    /// Nobody has failed as asked for.
+    #[error("nobody has failed as asked for: nothing was changed")]
+    NobodyFailed,
+    /// The run was canceled before.
+    #[error("run {0} was canceled before: nothing was changed")]
+    AlreadyCanceled(RunId),
     /// Others were faster again and again.
     #[error("jobs and purposes are being changed by others; try again")]
     Contended,

@@ -112,8 +112,16 @@ impl JobRegistry {
         }
     }
 
-    fn refuse_if_read_only(&self) -> Result<(), RegistryError> {
-        self.read_only.clone().map_or(Ok(()), |reason| Err(RegistryError::ReadOnly(reason)))
+    /// Refuses an operation where nothing can be changed, and where the agent of this process does
+    /// not know its jobs yet (F12).
+    fn refuse_operations(&self) -> Result<(), RegistryError> {
+        if let Some(reason) = &self.read_only {
+            return Err(RegistryError::ReadOnly(reason.clone()));
+        }
+        match &self.agent {
+            Some(agent) if !agent.feed().was_read() => Err(RegistryError::Starting),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until the agent of this process has reloaded what is stored.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::DynamicBatchScheduler;
 use crate::clock::saturating_add;
 use crate::completeness::{CompletenessCheck, CompletenessReport, Depth};
+use crate::condition::Checked;
 use crate::evidence::{Evidence, EvidenceError};
 
 /// How often the check is made, unless it takes long.
@@ -61,6 +62,8 @@ impl DynamicBatchScheduler {
 
     fn tell_completeness(&self, report: &CompletenessReport) {
         self.processor.counts().unaccounted(report.unaccounted);
+        let (at, unaccounted) = (self.clock.now(), report.unaccounted);
+        self.condition.note_checked(Checked { at, unaccounted });
         for found in report.named.iter().take(10) {
             let (job_id, group, nominal, fault) =
                 (&found.job_id, &found.group, &found.nominal, found.fault);

@@ -6,6 +6,7 @@ use cohort_preferences::{JobId, UnresolvedGroup};
 use super::argument::{ArgumentError, NoGroup, NotServed};
 use crate::jobs::BuildError;
 use crate::processor::ProcessError;
+use crate::schedules::SUDDENLY_EMPTY;
 use crate::source::SourceError;
 
 /// Why scheduling could not go on.
@@ -24,10 +25,7 @@ pub enum ScheduleError {
     #[error(transparent)]
     Unserved(#[from] BuildError),
     /// The groups known were not replaced by a list that names nobody (M8).
-    #[error(
-        "job {job_id}: the list of groups is suddenly empty, and no change says why: is it the \
-         right Config Database?"
-    )]
+    #[error("job {job_id}: {SUDDENLY_EMPTY}")]
     SuddenlyEmpty {
         /// Which job.
         job_id: JobId,

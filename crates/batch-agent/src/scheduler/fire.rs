@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DynamicBatchScheduler, PAUSE_AFTER_FAULT, ScheduleError};
 use crate::clock::saturating_add;
+use crate::condition::Part;
 use crate::jobs::JobInForce;
 use crate::members::GroupAt;
 use crate::schedules::{Due, Named, Verdict};
@@ -17,7 +18,9 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
 impl DynamicBatchScheduler {
     pub(super) async fn plan_forever(&self) {
         loop {
-            let wake_at = match self.plan_due().await {
+            let planned = self.plan_due().await;
+            self.condition.note(Part::Planning, &planned);
+            let wake_at = match planned {
                 Ok(()) => self.next_to_plan().unwrap_or(Timestamp::MAX),
                 Err(error) => {
                     tracing::error!(

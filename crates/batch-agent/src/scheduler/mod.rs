@@ -49,6 +49,7 @@ pub use self::error::ScheduleError;
 pub use self::preference_batch::{PreferenceBatch, PreferenceBatchError};
 use self::standing::Standing;
 use crate::clock::{AgentClock, SimulatedClock};
+use crate::condition::Condition;
 use crate::jobs::Jobs;
 use crate::processor::EnhancedBatchProcessor;
 use crate::schedules::{ChangeFeed, ScheduleView, Schedules};
@@ -66,6 +67,7 @@ pub struct DynamicBatchScheduler {
     jobs: Jobs,
     schedules: Arc<Schedules>,
     feed: Arc<ChangeFeed>,
+    condition: Arc<Condition>,
     processor: EnhancedBatchProcessor,
     poll_interval: Duration,
     /// How long closed runs are kept.
@@ -82,7 +84,8 @@ impl DynamicBatchScheduler {
     /// A scheduler for the processor's jobs; `poll_interval` is how often everything is read anew
     /// as a safety net (F8).
     pub fn new(processor: EnhancedBatchProcessor, poll_interval: Duration) -> Self {
-        let Shared { source, ledger, clock, jobs, schedules, feed } = processor.shared();
+        let Shared { source, ledger, clock, jobs, schedules, feed, condition, .. } =
+            processor.shared();
         Self {
             source,
             ledger,
@@ -90,6 +93,7 @@ impl DynamicBatchScheduler {
             jobs,
             schedules,
             feed,
+            condition,
             processor,
             poll_interval,
             retention: LedgerRetention::default(),

@@ -11,13 +11,10 @@ use crate::clock::saturating_add;
 /// gone.
 pub(super) const RENEW_EVERY: SignedDuration = SignedDuration::from_secs(15);
 
-/// What the ledger last said of this agent's time zone database, and whether it could be told since
-/// that the agent lives.
+/// What the ledger last said of this agent's time zone database.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     renewed: Mutex<Option<Renewed>>,
-    /// Why the last renewal failed; `None` if it did not.
-    fault: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,10 +26,6 @@ pub(super) struct Renewed {
 impl Standing {
     pub(super) fn lock(&self) -> MutexGuard<'_, Option<Renewed>> {
         self.renewed.lock().expect("the standing is replaced by code that does not panic")
-    }
-
-    pub(super) fn fault(&self) -> MutexGuard<'_, Option<String>> {
-        self.fault.lock().expect("the fault is replaced by code that does not panic")
     }
 
     /// Whether this agent plans.

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 
 use super::standing::{RENEW_EVERY, Renewed};
 use super::{DynamicBatchScheduler, ScheduleError};
+use crate::condition::Part;
 
 impl DynamicBatchScheduler {
     /// Says that this agent lives, and learns whether it plans. One that begins to, because its
@@ -43,6 +44,7 @@ impl DynamicBatchScheduler {
             self.reload_all().await;
             self.reloaded.notify_one();
         }
+        self.note_release(&renewed.standing);
         *self.standing.lock() = Some(renewed);
         Ok(())
     }
@@ -56,14 +58,12 @@ impl DynamicBatchScheduler {
     pub(super) async fn renew_forever(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY.unsigned_abs()).await;
-            let renewed = self.renew().await;
-            if let Err(error) = &renewed {
+            if let Err(error) = self.renew().await {
                 tracing::warn!(
-                    error = error as &dyn std::error::Error,
+                    error = &error as &dyn std::error::Error,
                     "the agent could not say that it lives; it is tried again"
                 );
             }
-            *self.standing.fault() = renewed.err().map(|error| error.to_string());
         }
     }
 
@@ -82,12 +82,6 @@ impl DynamicBatchScheduler {
         self.standing.plans()
     }
 
-    /// Why the ledger could not be written when that was last tried; `None` if it could. One that
-    /// is full can still be read (F5).
-    pub(super) fn write_fault(&self) -> Option<String> {
-        self.standing.fault().clone()
-    }
-
     /// When there is next something for this agent to plan; `None` if there is not.
     pub(super) fn next_to_plan(&self) -> Option<Timestamp> {
         self.schedules.next_due().filter(|_| self.plans())
@@ -98,16 +92,18 @@ impl DynamicBatchScheduler {
         (!self.plans()).then(|| self.standing.next_renewal(self.clock.now()))
     }
 
-    /// Why an operator has to act, if this agent's time zone database is older than the ledger's.
-    /// One that waits for older agents to go is well: a roll-out waits for it to be ready.
-    pub(super) fn outdated_tzdb(&self) -> Option<String> {
-        let standing = self.standing.lock();
-        let TzdbStanding::Outdated { in_force } = &standing.as_ref()?.standing else { return None };
+    /// Notes why an operator has to act, if this agent's time zone database is older than the
+    /// ledger's. One that waits for older agents to go is well: a roll-out waits for it to be ready.
+    fn note_release(&self, standing: &TzdbStanding) {
+        let TzdbStanding::Outdated { in_force } = standing else {
+            return self.condition.note_well(Part::TimeZoneDatabase);
+        };
         let own = self.processor.sign().tzdb;
-        Some(format!(
+        let cause = format!(
             "the ledger goes by the time zone database {in_force}, this agent has {own}: it plans \
              nothing"
-        ))
+        );
+        self.condition.note_fault(Part::TimeZoneDatabase, cause);
     }
 
     fn tell_standing(&self, standing: &TzdbStanding) {

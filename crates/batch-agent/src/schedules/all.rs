@@ -24,6 +24,10 @@ use super::of_job::JobSchedules;
 use super::replace::Listed;
 use crate::jobs::JobInForce;
 
+/// What is wrong with a list of groups that is not believed (M8).
+pub(crate) const SUDDENLY_EMPTY: &str = "the list of groups is suddenly empty, and no change says \
+    why: is it the right Config Database?";
+
 /// All schedules, shared by the scheduler, the change feed and the processor.
 #[derive(Debug)]
 pub(crate) struct Schedules {

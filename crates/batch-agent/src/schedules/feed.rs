@@ -18,7 +18,6 @@
 //! is read anew (F7). While the feed cannot be read, [`ChangeFeed::fault`] says why.
 
 use std::error::Error;
-use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -31,6 +30,7 @@ use tokio::sync::Notify;
 use super::all::Schedules;
 use super::change_log::{ChangeLog, ChangedSince, LogPosition};
 use crate::clock::AgentClock;
+use crate::condition::in_full;
 use crate::source::{PreferenceSource, SourceError};
 
 /// How long the feed counts as up to date after it was read (M3).
@@ -54,6 +54,8 @@ struct State {
     /// `None` before everything has been read, and from when the feed no longer knew it until
     /// everything is read anew.
     cursor: Option<String>,
+    /// Whether everything has been read once.
+    was_read: bool,
     /// When the feed was last read to its end.
     confirmed_at: Timestamp,
     /// Who changed since the log begins.
@@ -75,6 +77,7 @@ impl ChangeFeed {
         let (never, lag) = (Timestamp::MIN, SignedDuration::ZERO);
         let state = State {
             cursor: None,
+            was_read: false,
             confirmed_at: never,
             log: ChangeLog::default(),
             fault: None,
@@ -105,6 +108,7 @@ impl ChangeFeed {
         let mut state = self.lock();
         state.log.forget();
         state.cursor = Some(cursor);
+        state.was_read = true;
         self.known.send_replace(known_until);
     }
 
@@ -220,6 +224,22 @@ impl ChangeFeed {
         self.lock().cursor.is_some()
     }
 
+    /// Whether everything has been read once, so that the groups are known.
+    pub(crate) fn was_read(&self) -> bool {
+        self.lock().was_read
+    }
+
+    /// Tries to read the feed to its end, unless that was done within the last second, and notes
+    /// whether it can be read. Without a cursor everything is being read anew, which says itself
+    /// whether it can.
+    pub(crate) async fn try_reading(&self) {
+        match self.confirm().await {
+            Ok(()) => self.note_reading(),
+            Err(SourceError::Gone) => {}
+            Err(error) => self.note_fault(&error),
+        }
+    }
+
     /// Why the feed cannot be read at the moment; `None` while it can.
     pub(crate) fn fault(&self) -> Option<String> {
         self.lock().fault.clone()
@@ -237,12 +257,8 @@ impl ChangeFeed {
 
     /// Notes why the feed cannot be read, and logs it once.
     pub(crate) fn note_fault(&self, error: &(dyn Error + 'static)) {
-        let told = iter::successors(Some(error), |error| (*error).source())
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(": ");
         let mut state = self.lock();
-        if state.fault.replace(told).is_none() {
+        if state.fault.replace(in_full(error)).is_none() {
             state.fault_since = self.clock.now();
             tracing::warn!(
                 error,

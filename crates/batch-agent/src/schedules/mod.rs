@@ -20,6 +20,7 @@ mod of_job;
 mod replace;
 mod views;
 
+pub(crate) use self::all::SUDDENLY_EMPTY;
 pub(crate) use self::all::Schedules;
 pub(crate) use self::change_log::{ChangedSince, LogPosition};
 pub(crate) use self::defaults::{DefaultsInTime, Interval};

@@ -15,7 +15,8 @@ use crate::live::live;
 use crate::stage::{Agent, Stage, instant};
 
 /// What a full ledger refuses of what an agent does with it.
-const WRITES: [&str; 7] = [
+const WRITES: [&str; 8] = [
+    "ledger.prove_writable",
     "ledger.renew_agent",
     "ledger.open_runs",
     "ledger.add_members",

@@ -25,7 +25,12 @@ fn stage_at(start: &str) -> Stage {
 }
 
 fn sign(agent: &str, release: &str, at: &str) -> AgentSign {
-    AgentSign { agent: agent.into(), tzdb: release.into(), renewed_at: instant(at) }
+    AgentSign {
+        agent: agent.into(),
+        tzdb: release.into(),
+        version: "0.1.0".into(),
+        renewed_at: instant(at),
+    }
 }
 
 fn waiting() -> TzdbStanding {

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use cohort_preferences::{FieldError, Invalid};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::error::ConfigServiceError;
 
@@ -41,6 +42,9 @@ struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// What is wrong, part by part, where the service is not ready (F12).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<Value>,
 }
 
 impl Problem {
@@ -51,6 +55,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            causes: Vec::new(),
         }
     }
 
@@ -136,6 +141,11 @@ fn service_error(error: &ConfigServiceError) -> Response {
         E::Unauthorized => Problem::new(StatusCode::UNAUTHORIZED, detail)
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         E::Forbidden { .. } => Problem::new(StatusCode::FORBIDDEN, detail).into_response(),
+        E::NotReady(cause) => {
+            let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+            problem.causes = vec![json!({"part": "preferences", "cause": cause})];
+            problem.with_header(header::RETRY_AFTER, 2)
+        }
         E::ShuttingDown => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response(),
         E::Database(_) | E::Unreadable(_) => {
             tracing::error!(error = error as &dyn std::error::Error, "a request failed");

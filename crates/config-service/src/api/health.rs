@@ -20,7 +20,7 @@ pub(super) async fn healthz() -> Json<Value> {
     }))
 }
 
-/// `GET /readyz`: the database answers and the service is not closing.
+/// `GET /readyz`: the database takes what is written, and the service is not closing (F12).
 pub(super) async fn readyz(State(service): State<ConfigService>) -> Result<Json<Value>, ApiError> {
     service.ready().await?;
     Ok(Json(json!({"status": "ready"})))

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::admission::Admission;
 use super::options::ConfigServiceOptions;
+use super::readiness::LastTry;
 use super::rules::Registry;
 use crate::address::DatabaseAddress;
 use crate::error::{ConfigServiceError, Result};
@@ -30,6 +31,7 @@ pub(super) struct Inner {
     pub(super) registry: Mutex<Option<(u64, Arc<Registry>)>>,
     pub(super) closing: watch::Sender<bool>,
     pub(super) metrics: Metrics,
+    pub(super) last_try: LastTry,
 }
 
 impl ConfigService {
@@ -51,6 +53,7 @@ impl ConfigService {
             registry: Mutex::default(),
             closing,
             metrics: Metrics::new(),
+            last_try: LastTry::default(),
         };
         let service = Self(Arc::new(inner));
         service.keep_noting_uses();
@@ -68,14 +71,6 @@ impl ConfigService {
     /// Ends the polls that wait, now and later; other requests are still answered.
     pub fn shutdown(&self) {
         self.0.closing.send_replace(true);
-    }
-
-    /// Fails if the database does not answer or the service is being shut down.
-    pub(crate) async fn ready(&self) -> Result<()> {
-        if *self.0.closing.borrow() {
-            return Err(ConfigServiceError::ShuttingDown);
-        }
-        self.0.store.newest_change().await.map(|_newest| ())
     }
 
     /// Fails if this database takes no writes.

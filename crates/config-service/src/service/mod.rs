@@ -18,6 +18,7 @@ mod preferences;
 mod preview;
 mod profiles;
 mod rate;
+mod readiness;
 mod receipts;
 mod rules;
 mod tenants;

@@ -116,6 +116,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Compares the groups with what the preferences say, and repairs them if asked.
     async fn drift(&self, repair: bool) -> Result<Drift>;
 
+    /// Writes a row that is there for this only, and returns once that is on disk (F12).
+    async fn prove_writable(&self) -> Result<()>;
+
     /// Returns the number of the newest change, or 0 if there is none.
     async fn newest_change(&self) -> Result<i64>;
 

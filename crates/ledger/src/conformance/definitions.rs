@@ -102,6 +102,7 @@ fn sign(agent: &str, tzdb: &str, seconds: i64) -> AgentSign {
     AgentSign {
         agent: agent.into(),
         tzdb: TzdbRelease::from(tzdb),
+        version: "0.1.0".into(),
         renewed_at: seconds_past_nine(seconds),
     }
 }

@@ -20,6 +20,7 @@ mod opening;
 mod operations;
 mod reading;
 mod recording;
+mod status;
 
 pub(super) use fixtures::Handles;
 use fixtures::Promise;
@@ -38,4 +39,5 @@ pub(super) fn all() -> impl Iterator<Item = Promise> {
         .chain(lists::ALL)
         .chain(completeness::ALL)
         .chain(health::ALL)
+        .chain(status::ALL)
 }

@@ -56,11 +56,16 @@ async fn note_sign(tx: &Transaction<'_>, sign: &AgentSign) -> Result<(), LedgerE
     execute(tx, forget, named! { listed_since: listed_since }).await?;
     execute(
         tx,
-        "INSERT INTO agent (name, tzdb, renewed_at)
-         VALUES (:name, :tzdb, :renewed_at)
+        "INSERT INTO agent (name, tzdb, version, renewed_at)
+         VALUES (:name, :tzdb, :version, :renewed_at)
          ON CONFLICT (name) DO UPDATE
-         SET tzdb = excluded.tzdb, renewed_at = excluded.renewed_at",
-        named! { name: sign.agent, tzdb: sign.tzdb.as_str(), renewed_at: micros(sign.renewed_at) },
+         SET tzdb = excluded.tzdb, version = excluded.version, renewed_at = excluded.renewed_at",
+        named! {
+            name: sign.agent,
+            tzdb: sign.tzdb.as_str(),
+            version: sign.version,
+            renewed_at: micros(sign.renewed_at),
+        },
     )
     .await?;
     Ok(())
@@ -118,11 +123,13 @@ async fn forget_agent(db: &impl GenericClient, agent: &str) -> Result<(), Ledger
 }
 
 async fn agents(db: &impl GenericClient) -> Result<Vec<AgentSign>, LedgerError> {
-    let rows = query(db, "SELECT name, tzdb, renewed_at FROM agent ORDER BY name", &[]).await?;
+    let rows =
+        query(db, "SELECT name, tzdb, version, renewed_at FROM agent ORDER BY name", &[]).await?;
     let sign = |row: &Row| {
         Ok(AgentSign {
             agent: row.get("name"),
             tzdb: TzdbRelease::from(row.get::<_, &str>("tzdb")),
+            version: row.get("version"),
             renewed_at: instant(row, "renewed_at")?,
         })
     };

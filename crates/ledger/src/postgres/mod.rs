@@ -44,6 +44,7 @@ mod repeats;
 mod retention;
 mod row;
 mod runs;
+mod status;
 mod tenants;
 
 pub use self::open::PostgresLedger;

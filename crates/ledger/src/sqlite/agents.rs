@@ -47,12 +47,17 @@ fn note_sign(tx: &Connection, sign: &AgentSign) -> Result<(), LedgerError> {
     let listed_since = micros(sign.renewed_at) - GONE_LISTED.as_micros() as i64;
     tx.prepare_cached("DELETE FROM agent WHERE renewed_at < ?1")?.execute([listed_since])?;
     tx.prepare_cached(
-        "INSERT INTO agent (name, tzdb, renewed_at)
-         VALUES (?1, ?2, ?3)
+        "INSERT INTO agent (name, tzdb, version, renewed_at)
+         VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO UPDATE
-         SET tzdb = excluded.tzdb, renewed_at = excluded.renewed_at",
+         SET tzdb = excluded.tzdb, version = excluded.version, renewed_at = excluded.renewed_at",
     )?
-    .execute(params![sign.agent, sign.tzdb.as_str(), micros(sign.renewed_at)])?;
+    .execute(params![
+        sign.agent,
+        sign.tzdb.as_str(),
+        sign.version,
+        micros(sign.renewed_at)
+    ])?;
     Ok(())
 }
 
@@ -93,11 +98,12 @@ fn forget_agent(tx: &Connection, agent: &str) -> Result<(), LedgerError> {
 
 fn agents(tx: &Connection) -> Result<Vec<AgentSign>, LedgerError> {
     let mut statement =
-        tx.prepare_cached("SELECT name, tzdb, renewed_at FROM agent ORDER BY name")?;
+        tx.prepare_cached("SELECT name, tzdb, version, renewed_at FROM agent ORDER BY name")?;
     let agents = statement.query_map([], |row| {
         Ok(AgentSign {
             agent: row.get("name")?,
             tzdb: TzdbRelease::from(row.get_ref("tzdb")?.as_str()?),
+            version: row.get("version")?,
             renewed_at: instant(row, "renewed_at")?,
         })
     })?;

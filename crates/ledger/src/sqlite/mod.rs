@@ -26,6 +26,7 @@ mod repeats;
 mod retention;
 mod row;
 mod runs;
+mod status;
 mod tenants;
 
 pub use self::open::SqliteLedger;

@@ -5,6 +5,7 @@ use std::error::Error;
 use cohort_ledger::{LedgerError, RunId};
 
 use super::Problem;
+use crate::condition::in_full;
 use crate::evidence::EvidenceError;
 use crate::registry::RegistryError;
 use crate::source::SourceError;
@@ -71,17 +72,17 @@ impl From<RegistryError> for Problem {
                 Self::conflict("Only who failed can be tried again", detail)
             }
             RegistryError::ReadOnly(_) => Self::conflict("Nothing can be changed here", detail),
+            RegistryError::NobodyFailed => Self::conflict("Nobody has failed", detail),
+            RegistryError::NobodyToRun { .. } => Self::conflict("Nobody is run", detail),
+            RegistryError::AlreadySo { .. } | RegistryError::AlreadyCanceled(_) => {
+                Self::conflict("Nothing to change", detail)
+            }
+            RegistryError::Starting => Self::unavailable("The agent starts", detail),
+            RegistryError::NotInForce(_) => Self::unavailable("The job is not in force", detail),
             RegistryError::NoAgent => Self::unavailable("No agent runs", detail),
             RegistryError::Contended => Self::unavailable("Others are faster", detail),
         }
     }
-}
-
-/// An error with its causes in one text, for those who read no chain.
-fn in_full(error: &RegistryError) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    let causes = causes.map(ToString::to_string);
-    std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

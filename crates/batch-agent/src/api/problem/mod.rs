@@ -8,10 +8,20 @@ use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
+use serde::Serialize;
+use serde_json::Value;
 
 /// Why a request is refused, or cannot be served.
 #[derive(Debug)]
-pub(super) struct Problem(Box<ProblemDetails>);
+pub(super) struct Problem(Box<ProblemDetails<Extension>>);
+
+/// What a problem tells besides what RFC 9457 names.
+#[derive(Debug, Default, Serialize)]
+struct Extension {
+    /// What is wrong, part by part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<Value>,
+}
 
 /// What a route returns.
 pub(super) type Reply<T> = Result<Json<T>, Problem>;
@@ -59,7 +69,13 @@ impl Problem {
 
     fn new(status: StatusCode, title: &str, detail: impl Into<String>) -> Self {
         let problem = ProblemDetails::from_status_code(status).with_title(title);
-        Self(Box::new(problem.with_detail(detail)))
+        Self(Box::new(problem.with_detail(detail).with_extensions(Extension::default())))
+    }
+
+    /// The same problem, with what is wrong part by part.
+    pub(super) fn with_causes(mut self, causes: Vec<Value>) -> Self {
+        self.0.extensions.causes = causes;
+        self
     }
 }
 

@@ -4,6 +4,7 @@ use cohort_ledger::{Definition, DefinitionKind, Firing, RunId};
 use cohort_preferences::JobId;
 use serde::Serialize;
 
+use crate::processor::Trigger;
 use crate::registry::{JobRegistry, RegistryError};
 
 /// A manual run.
@@ -12,41 +13,60 @@ pub struct Triggered {
     /// Its name, and the instant whose members it has.
     #[serde(flatten)]
     pub firing: Firing,
-    /// Its runs, one a group; none if the job serves nobody.
+    /// Its runs, one a group.
     pub runs: Vec<RunId>,
 }
 
 impl JobRegistry {
-    /// Stops a job from planning, from now on. Returns whether it planned before.
-    pub async fn pause(&self, job: &JobId) -> Result<bool, RegistryError> {
-        self.refuse_if_read_only()?;
+    /// Stops a job from planning, from now on.
+    ///
+    /// # Errors
+    /// [`RegistryError::AlreadySo`] if it is paused.
+    pub async fn pause(&self, job: &JobId) -> Result<(), RegistryError> {
+        self.refuse_operations()?;
         self.find_job(job).await?;
         let planned = self.ledger.pause_job(job, self.clock.now()).await?;
         self.await_reload().await?;
-        Ok(planned)
+        self.refuse_unless(planned, job, "is paused already")
     }
 
-    /// Lets a paused job plan again, from now on (F1). Returns whether it was paused.
-    pub async fn resume(&self, job: &JobId) -> Result<bool, RegistryError> {
-        self.refuse_if_read_only()?;
+    /// Lets a paused job plan again, from now on (F1).
+    ///
+    /// # Errors
+    /// [`RegistryError::AlreadySo`] if it is not paused.
+    pub async fn resume(&self, job: &JobId) -> Result<(), RegistryError> {
+        self.refuse_operations()?;
         self.find_job(job).await?;
         let was_paused = self.ledger.resume_job(job, self.clock.now()).await?;
         self.await_reload().await?;
-        Ok(was_paused)
+        self.refuse_unless(was_paused, job, "is not paused")
+    }
+
+    /// Refuses to call a request done that has changed nothing (F12).
+    fn refuse_unless(
+        &self,
+        changed: bool,
+        job: &JobId,
+        state: &'static str,
+    ) -> Result<(), RegistryError> {
+        if changed { Ok(()) } else { Err(RegistryError::AlreadySo { job: job.clone(), state }) }
     }
 
     /// Runs everybody whom a job serves, now. Returns the name of the trigger, and its runs: one a
     /// group.
     ///
     /// # Errors
-    /// [`RegistryError::NoAgent`] if no agent of this process knows the job's groups.
+    /// [`RegistryError::NoAgent`] if no agent of this process knows the job's groups;
+    /// [`RegistryError::NobodyToRun`] if nobody is in them.
     pub async fn trigger(&self, job: &JobId) -> Result<Triggered, RegistryError> {
-        self.refuse_if_read_only()?;
+        self.refuse_operations()?;
         self.find_job(job).await?;
         let agent = self.agent.as_ref().ok_or(RegistryError::NoAgent)?;
-        let triggered = agent.trigger(job).await?;
-        let (firing, runs) = triggered.ok_or_else(|| RegistryError::NoSuchJob(job.clone()))?;
-        Ok(Triggered { firing, runs })
+        match agent.trigger(job).await? {
+            Trigger::Opened(firing, runs) => Ok(Triggered { firing, runs }),
+            Trigger::Nobody(why) => Err(RegistryError::NobodyToRun { job: job.clone(), why }),
+            Trigger::NotPlanned => Err(RegistryError::NotInForce(job.clone())),
+        }
     }
 
     /// Returns a stored job that was not removed.

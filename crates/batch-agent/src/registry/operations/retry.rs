@@ -58,9 +58,9 @@ impl JobRegistry {
     ///
     /// # Errors
     /// [`RegistryError::NotFailed`] if one of the users named has not failed; then nobody is
-    /// requeued.
+    /// requeued. [`RegistryError::NobodyFailed`] if nobody at all has.
     pub async fn retry(&self, retry: &Retry) -> Result<Retried, RegistryError> {
-        self.refuse_if_read_only()?;
+        self.refuse_operations()?;
         self.refuse_unless_served(&retry.runs).await?;
         let now = self.clock.now();
         let mut query = retry.query(now);
@@ -75,6 +75,9 @@ impl JobRegistry {
             let requeue = Requeue { places, key_nonce: key_nonce.clone(), at: now };
             requeued += self.ledger.requeue(requeue).await?;
             query.after = Some(last);
+        }
+        if requeued == 0 {
+            return Err(RegistryError::NobodyFailed);
         }
         self.tell_agent().await?;
         Ok(Retried { requeued })

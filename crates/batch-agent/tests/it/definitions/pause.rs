@@ -1,6 +1,6 @@
 //! An operator pauses, resumes and triggers a job.
 
-use cohort_batch_agent::{JobRegistry, RegistryError};
+use cohort_batch_agent::{JobRegistry, RegistryError, RunId};
 use serde_json::json;
 
 use super::{apply, name, one_job, stored_agent, told_runs};
@@ -12,11 +12,13 @@ async fn a_paused_job_records_what_falls_due_and_a_resumed_one_starts_at_now() {
     apply(&stage, &one_job(&json!({"misfire": "all"}))).await;
     let agent = stored_agent(&stage).await;
     agent.until("2026-12-01T12:00:00Z").await;
-    assert!(stage.registry().pause(&name()).await.expect("paused"));
-    assert!(!stage.registry().pause(&name()).await.expect("paused already"));
+    stage.registry().pause(&name()).await.expect("paused");
+    let again = stage.registry().pause(&name()).await;
+    assert!(matches!(again, Err(RegistryError::AlreadySo { .. })), "{again:?}");
     agent.until("2026-12-03T09:00:00Z").await;
-    assert!(stage.registry().resume(&name()).await.expect("resumed"));
-    assert!(!stage.registry().resume(&name()).await.expect("resumed already"));
+    stage.registry().resume(&name()).await.expect("resumed");
+    let again = stage.registry().resume(&name()).await;
+    assert!(matches!(again, Err(RegistryError::AlreadySo { .. })), "{again:?}");
     agent.until("2026-12-04T12:00:00Z").await;
 
     let expected = [
@@ -97,4 +99,35 @@ async fn a_trigger_runs_everybody_now_also_of_a_paused_job_and_does_not_count_as
     assert!(matches!(lost, Err(RegistryError::NoSuchJob(_))), "{lost:?}");
     let without_agent = stage.registry().trigger(&name()).await;
     assert!(matches!(without_agent, Err(RegistryError::NoAgent)), "{without_agent:?}");
+}
+
+#[tokio::test]
+async fn operations_are_refused_until_the_groups_are_read() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    apply(&stage, &one_job(&json!({}))).await;
+    let processor = stage.stored_builder().build().expect("a processor");
+    let registry = JobRegistry::of_agent(&processor);
+    let triggered = registry.trigger(&name()).await;
+    assert!(matches!(triggered, Err(RegistryError::Starting)), "{triggered:?}");
+    let paused = registry.pause(&name()).await;
+    assert!(matches!(paused, Err(RegistryError::Starting)), "{paused:?}");
+    let canceled = registry.cancel_run(RunId(1)).await;
+    assert!(matches!(canceled, Err(RegistryError::Starting)), "{canceled:?}");
+}
+
+#[tokio::test]
+async fn a_trigger_that_would_run_nobody_says_why_and_opens_no_run() {
+    let stage = Stage::at("2026-12-01T08:00:00Z", &json!({}));
+    apply(&stage, &one_job(&json!({}))).await;
+    let agent = stored_agent(&stage).await;
+    let registry = JobRegistry::of_agent(&agent.processor);
+    for change in [None, Some("left")] {
+        if let Some(user) = change {
+            stage.source.set(user, daily("09:00"));
+            stage.source.delete(user);
+        }
+        let refused = registry.trigger(&name()).await;
+        assert!(matches!(refused, Err(RegistryError::NobodyToRun { .. })), "{refused:?}");
+    }
+    assert_eq!(stage.runs().await.len(), 0);
 }

@@ -1,6 +1,6 @@
 //! A ledger under fate.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use cohort_batch_agent::{
     AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, ChunkResult, Claim,
     CompletenessLedger, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind,
     DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, HealthLedger,
-    JobStanding, Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead, OpenWork,
-    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned, PurposeHealth,
+    JobStanding, JobWork, Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead,
+    OpenWork, OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned, PurposeHealth,
     RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery,
-    StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting, Watermark,
+    StatusLedger, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting, Watermark,
 };
 use cohort_database::{DatabaseError, Heard};
 use cohort_ledger::Sealed;
@@ -130,6 +130,14 @@ under_fate! {
         fn job_standing(job: &JobId) -> Option<JobStanding>;
         fn run_named(job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Option<Run>;
         fn member_standings(job: &JobId, number: u64, at: Timestamp) -> Vec<MemberStanding>;
+    }
+}
+
+under_fate! {
+    (StatusLedger for FaultyLedger) in ledger, LedgerError {
+        fn prove_writable(now: Timestamp) -> ();
+        fn job_work(ended_since: Timestamp, trouble_since: Timestamp)
+            -> BTreeMap<JobId, JobWork>;
     }
 }
 

@@ -73,8 +73,10 @@ async fn members_who_were_never_read_count_as_skipped_and_a_second_cancel_change
     assert_eq!(run.reason.map(UnprocessedReason::as_str), Some("canceled"));
     assert_eq!((stage.handler.calls().len(), stage.outcomes().await.len()), (0, 0));
     assert_eq!(stage.completeness("2026-12-01T00:00:00Z").await.unaccounted, 0);
-    let again = registry(&agent).cancel_run(run.id).await.expect("idempotent");
-    assert_eq!((again.canceled_at, again.closed_at), (canceled.canceled_at, run.closed_at));
+    let again = registry(&agent).cancel_run(run.id).await;
+    assert!(matches!(again, Err(RegistryError::AlreadyCanceled(_))), "{again:?}");
+    let after = first_run(&stage).await;
+    assert_eq!((after.canceled_at, after.closed_at), (canceled.canceled_at, run.closed_at));
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use crate::store::Store;
 use crate::store::list::Misplaced;
 use crate::store::settled::whole_micros;
 
-pub(super) const ALL: [Promise; 4] = [
+pub(super) const ALL: [Promise; 5] = [
+    |store, _| Box::pin(the_database_proves_again_and_again_that_it_can_be_written(store)),
     |store, clock| Box::pin(an_erased_tenant_leaves_numbers_and_counts(store, clock)),
     |store, _| Box::pin(a_name_that_comes_back_is_somebody_else(store)),
     |store, clock| {
@@ -21,6 +22,14 @@ pub(super) const ALL: [Promise; 4] = [
     },
     |store, _| Box::pin(groups_that_are_kept_right_show_no_drift(store)),
 ];
+
+async fn the_database_proves_again_and_again_that_it_can_be_written(store: Arc<dyn Store>) {
+    let before = store.newest_change().await.expect("reads");
+    for _ in 0..2 {
+        store.prove_writable().await.expect("written");
+    }
+    assert_eq!(store.newest_change().await.expect("reads"), before, "it is no change");
+}
 
 async fn an_erased_tenant_leaves_numbers_and_counts(store: Arc<dyn Store>, clock: Arc<Hand>) {
     put(&*store, "ann", &daily(9)).await;

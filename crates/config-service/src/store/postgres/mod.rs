@@ -43,6 +43,7 @@ mod tenant;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod writer;
 
 pub(crate) use self::open::PostgresStore;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::open::PostgresStore;
 use super::queue::{Job, wait};
 use super::{
-    definitions, erase, feed, groups, history, keys, members, preferences, tenant, tenants,
+    definitions, erase, feed, groups, history, keys, members, preferences, tenant, tenants, upkeep,
 };
 use crate::cursor::Incarnation;
 use crate::error::Result;
@@ -162,6 +162,10 @@ impl Store for PostgresStore {
 
     async fn drift(&self, repair: bool) -> Result<Drift> {
         self.look_for_drift(repair).await
+    }
+
+    async fn prove_writable(&self) -> Result<()> {
+        upkeep::prove_writable(&self.reader().await?).await
     }
 
     async fn newest_change(&self) -> Result<i64> {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::open::SqliteStore;
 use super::{
     definitions, edit, erase, feed, groups, history, keys, members, preferences, tenant, tenants,
+    upkeep,
 };
 use crate::cursor::Incarnation;
 use crate::error::Result;
@@ -143,6 +144,10 @@ impl Store for SqliteStore {
 
     async fn drift(&self, repair: bool) -> Result<Drift> {
         self.look_for_drift(repair).await
+    }
+
+    async fn prove_writable(&self) -> Result<()> {
+        self.write(|writer| upkeep::prove_writable(writer.db())).await
     }
 
     async fn newest_change(&self) -> Result<i64> {
