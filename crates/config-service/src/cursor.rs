@@ -1,10 +1,17 @@
 //! Cursors: opaque to clients; inside, a position in the feed or in a list, of one incarnation of
 //! the database (F7, F11).
+//!
+//! ```text
+//! 0a0b0c0d-42-1f2e3d4c    incarnation, number of the change, its fingerprint
+//! 0a0b0c0d-42             the same without: behind a change that is no longer kept, or as written
+//!                         by a version before there were fingerprints
+//! ```
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cohort_database::Fingerprint;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -21,8 +28,24 @@ pub(crate) enum Since {
     Oldest,
     /// Behind the newest change.
     Now,
-    /// Behind the change of this number.
-    Change(i64),
+    /// Behind this change.
+    Change(Position),
+}
+
+/// A position of the feed: behind a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The number of the change.
+    pub(crate) change: i64,
+    /// By which the change is known again, where the cursor says it.
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl From<i64> for Position {
+    /// The position behind the change of this number, whatever change that is.
+    fn from(change: i64) -> Self {
+        Self { change, fingerprint: None }
+    }
 }
 
 /// Where a page of a member list begins: the list is of one instant, so that all its pages are one
@@ -50,9 +73,13 @@ impl Incarnation {
         Self(id.as_fields().0)
     }
 
-    /// Returns the feed's position behind the change of this number.
-    pub(crate) fn position(self, change: i64) -> String {
-        format!("{self}-{change}")
+    /// Returns the cursor of a position of the feed.
+    pub(crate) fn position(self, position: Position) -> String {
+        let Position { change, fingerprint } = position;
+        match fingerprint {
+            Some(fingerprint) => format!("{self}-{change}-{fingerprint}"),
+            None => format!("{self}-{change}"),
+        }
     }
 
     /// Reads `since_id`: `now`, a position, or nothing.
@@ -64,13 +91,23 @@ impl Incarnation {
         }
     }
 
-    /// Returns the number of the change at a position of the feed.
+    /// Reads a position of the feed.
     pub(crate) fn position_of(
         self,
         position: &str,
         parameter: &str,
-    ) -> Result<i64, ConfigServiceError> {
-        self.own(position, parameter)?.parse().map_err(|_not_a_number| malformed(parameter))
+    ) -> Result<Position, ConfigServiceError> {
+        let malformed = || malformed(parameter);
+        let rest = self.own(position, parameter)?;
+        let (change, fingerprint) = match rest.split_once('-') {
+            Some((change, fingerprint)) => (change, Some(fingerprint)),
+            None => (rest, None),
+        };
+        let fingerprint = fingerprint.map(str::parse).transpose();
+        Ok(Position {
+            change: change.parse().map_err(|_not_a_number| malformed())?,
+            fingerprint: fingerprint.map_err(|_malformed| malformed())?,
+        })
     }
 
     /// Returns the cursor of the page behind `after`.
@@ -146,13 +183,17 @@ mod tests {
 
     #[test]
     fn a_position_reads_back_in_its_own_incarnation_only() {
-        let position = OURS.position(42);
-        assert!(matches!(OURS.since(Some(&position)), Ok(Since::Change(42))));
-        assert!(matches!(
-            Incarnation(1).since(Some(&position)),
-            Err(ConfigServiceError::CursorGone)
-        ));
-        for malformed in ["", "42", "zz-1", "0a0b0c0d-x", "0a0b0c0d-"] {
+        let with = Position { change: 42, fingerprint: Some(Fingerprint::of(&[Some(7)])) };
+        for position in [with, Position::from(42)] {
+            let cursor = OURS.position(position);
+            let read = OURS.since(Some(&cursor)).expect("reads");
+            assert_eq!(read, Since::Change(position), "{cursor}");
+            let elsewhere = Incarnation(1).since(Some(&cursor));
+            assert!(matches!(elsewhere, Err(ConfigServiceError::CursorGone)), "{cursor}");
+        }
+        for malformed in
+            ["", "42", "zz-1", "0a0b0c0d-x", "0a0b0c0d-", "0a0b0c0d-42-", "0a0b0c0d-42-1"]
+        {
             assert!(
                 matches!(OURS.since(Some(malformed)), Err(ConfigServiceError::Parameter(_))),
                 "{malformed}"

@@ -24,10 +24,12 @@ pub enum ConfigServiceError {
     /// A parameter of the request cannot be read.
     #[error("{0}")]
     Parameter(String),
-    /// A cursor of another incarnation of the database, or of a time that it does not have (F7).
+    /// A cursor of another incarnation of the database, or of a time that it does not have (F7,
+    /// F11).
     #[error(
-        "this cursor belongs to another incarnation of the database: list again, then follow from \
-         the list's position"
+        "this cursor points at nothing that is here: changes up to it are no longer kept, or the \
+         database is another or was restored to an earlier moment. Take a new cursor with \
+         since_id=now, read everything anew, then follow from that cursor"
     )]
     CursorGone,
     /// The instant asked for has not come, or a write stamped before it has not ended (M1).

@@ -7,6 +7,7 @@
 
 mod error;
 mod fault;
+mod fingerprint;
 mod heard;
 mod migrations;
 #[cfg(feature = "postgres")]
@@ -19,6 +20,7 @@ pub mod testing;
 pub use deadpool_postgres::{GenericClient, Transaction};
 pub use error::DatabaseError;
 pub use fault::FaultCause;
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use heard::Heard;
 pub use migrations::Migrations;
 #[cfg(feature = "postgres")]

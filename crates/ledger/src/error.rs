@@ -51,8 +51,9 @@ pub enum LedgerError {
     /// The cursor belongs to another incarnation of the ledger, or to what is no longer kept (F7,
     /// F11).
     #[error(
-        "this cursor belongs to another incarnation of the ledger, or to what is no longer kept: \
-         list the outcomes, then follow from now"
+        "this cursor points at nothing that is here: outcomes up to it are no longer kept, or the \
+         ledger is another or was restored to an earlier moment. Take a new cursor with \
+         cursor=now, list the outcomes, then follow from that cursor"
     )]
     CursorGone,
     /// The text is no cursor that a list gave out.

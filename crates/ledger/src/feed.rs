@@ -1,4 +1,12 @@
 //! Positions in the outcome feed, and the cursors that readers hold (F7, F11).
+//!
+//! ```text
+//! 0a0b0c0d-7-42-1f2e3d4c    incarnation, transaction and number of the entry, its fingerprint
+//! 0a0b0c0d-7-42             the same without: behind an entry that is no longer kept, or as
+//!                           written by a version before there were fingerprints
+//! ```
+
+use cohort_database::Fingerprint;
 
 use crate::LedgerError;
 
@@ -17,6 +25,14 @@ pub(crate) struct FeedPosition {
     pub(crate) entry: i64,
 }
 
+/// What a cursor says: a position, and by which the entry there is known again (F11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FeedCursor {
+    pub(crate) position: FeedPosition,
+    /// `None` where the cursor does not say it.
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
 /// Where a page of the feed begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FeedSince {
@@ -25,7 +41,7 @@ pub(crate) enum FeedSince {
     /// After the newest entry.
     Now,
     /// At this position.
-    Position(FeedPosition),
+    Cursor(FeedCursor),
 }
 
 impl FeedSince {
@@ -34,7 +50,7 @@ impl FeedSince {
         match text {
             None => Ok(Self::Oldest),
             Some("now") => Ok(Self::Now),
-            Some(cursor) => FeedPosition::read(cursor, incarnation).map(Self::Position),
+            Some(cursor) => FeedCursor::read(cursor, incarnation).map(Self::Cursor),
         }
     }
 
@@ -50,23 +66,48 @@ impl FeedSince {
         match self {
             Self::Oldest => Ok(pruned),
             Self::Now => Ok(newest),
-            Self::Position(position) if (pruned..=newest).contains(&position) => Ok(position),
-            Self::Position(_) => Err(LedgerError::CursorGone),
+            Self::Cursor(FeedCursor { position, .. }) if (pruned..=newest).contains(&position) => {
+                Ok(position)
+            }
+            Self::Cursor(_) => Err(LedgerError::CursorGone),
         }
+    }
+
+    /// Whether the entry at the position may be the one that was asked for: `found` is its
+    /// fingerprint, `None` if it is no longer kept. The oldest entry kept may have been removed by
+    /// itself, and then only its number says that it is the same.
+    pub(crate) fn check(
+        self,
+        found: Option<Fingerprint>,
+        pruned: FeedPosition,
+    ) -> Result<(), LedgerError> {
+        let Self::Cursor(FeedCursor { position, fingerprint: Some(asked) }) = self else {
+            return Ok(());
+        };
+        let is_same = found.map_or(position == pruned, |found| found == asked);
+        if is_same { Ok(()) } else { Err(LedgerError::CursorGone) }
     }
 }
 
-impl FeedPosition {
-    /// The cursor of the page that begins here.
-    pub(crate) fn cursor(self, incarnation: &str) -> String {
-        let Self { transaction, entry } = self;
-        format!("{}-{transaction}-{entry}", shown(incarnation))
+impl FeedCursor {
+    /// The text of the cursor.
+    pub(crate) fn text(self, incarnation: &str) -> String {
+        let Self { position: FeedPosition { transaction, entry }, fingerprint } = self;
+        let text = format!("{}-{transaction}-{entry}", shown(incarnation));
+        fingerprint.map_or(text.clone(), |fingerprint| format!("{text}-{fingerprint}"))
     }
 
     fn read(cursor: &str, incarnation: &str) -> Result<Self, LedgerError> {
         let malformed = || LedgerError::Cursor(cursor.into());
         let parts: Vec<&str> = cursor.split('-').collect();
-        let [life, transaction, entry] = parts[..] else { return Err(malformed()) };
+        let (life, transaction, entry, fingerprint) = match parts[..] {
+            [life, transaction, entry] => (life, transaction, entry, None),
+            [life, transaction, entry, fingerprint] => {
+                let fingerprint = fingerprint.parse().map_err(|_malformed| malformed())?;
+                (life, transaction, entry, Some(fingerprint))
+            }
+            _ => return Err(malformed()),
+        };
         if life.len() != INCARNATION_SHOWN || !life.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(malformed());
         }
@@ -74,7 +115,7 @@ impl FeedPosition {
             return Err(malformed());
         };
         if life == shown(incarnation) {
-            Ok(Self { transaction, entry })
+            Ok(Self { position: FeedPosition { transaction, entry }, fingerprint })
         } else {
             Err(LedgerError::CursorGone)
         }
@@ -94,15 +135,18 @@ mod tests {
     #[test]
     fn a_cursor_reads_back_in_its_own_incarnation_only() {
         let position = FeedPosition { transaction: 7, entry: 42 };
-        let cursor = position.cursor(OURS);
-        assert_eq!(
-            FeedSince::read(Some(&cursor), OURS).expect("reads"),
-            FeedSince::Position(position)
-        );
-        assert!(matches!(
-            FeedSince::read(Some(&cursor), "ffff0000ffff0000"),
-            Err(LedgerError::CursorGone)
-        ));
+        for fingerprint in [None, Some(Fingerprint::of(&[Some(1)]))] {
+            let cursor = FeedCursor { position, fingerprint };
+            let text = cursor.text(OURS);
+            assert_eq!(
+                FeedSince::read(Some(&text), OURS).expect("reads"),
+                FeedSince::Cursor(cursor)
+            );
+            assert!(matches!(
+                FeedSince::read(Some(&text), "ffff0000ffff0000"),
+                Err(LedgerError::CursorGone)
+            ));
+        }
         assert_eq!(FeedSince::read(None, OURS).expect("reads"), FeedSince::Oldest);
         assert_eq!(FeedSince::read(Some("now"), OURS).expect("reads"), FeedSince::Now);
         for malformed in [

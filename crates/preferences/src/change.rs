@@ -132,17 +132,22 @@ impl NextRun {
 /// Whether cursor `a` of the change feed stands behind `b`, where both are of one incarnation of
 /// the database.
 ///
-/// Cursors are opaque but ordered: a longer one is later, and of two of one length the one that
-/// sorts later is. A cursor of another incarnation is refused by the Config Database, so it never
-/// comes to be compared (F11).
+/// Cursors are opaque but ordered: behind the incarnation stands a number, which grows, and then
+/// the fingerprint of the change of that number, if the cursor has one. A cursor of another
+/// incarnation is refused by the Config Database, so it never comes to be compared (F11).
 pub fn is_later_cursor(a: &str, b: &str) -> bool {
-    (a.len(), a) > (b.len(), b)
+    let number = |cursor: &str| -> Option<u64> { cursor.split('-').nth(1)?.parse().ok() };
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a > b,
+        // Not a cursor of ours: a longer one is taken for a later one.
+        _ => (a.len(), a) > (b.len(), b),
+    }
 }
 
 /// Whether two cursors of the change feed are of one incarnation of the database, which stands
-/// before the last `-` of each (F11).
+/// before the first `-` of each (F11).
 pub fn is_of_one_feed(a: &str, b: &str) -> bool {
     let incarnation =
-        |cursor: &str| cursor.rsplit_once('-').map(|(incarnation, _)| incarnation.to_owned());
+        |cursor: &str| cursor.split_once('-').map(|(incarnation, _)| incarnation.to_owned());
     incarnation(a) == incarnation(b)
 }

@@ -101,12 +101,7 @@ impl Outcomes {
         if self.follow {
             return self.follow(&endpoint).await;
         }
-        let pages = Pages {
-            endpoint: &endpoint,
-            list: List::by_cursor("outcomes", 5_000),
-            path: "/outcomes".into(),
-            parameters: self.parameters(),
-        };
+        let pages = self.pages(&endpoint);
         match output {
             Output::Json => print_lines(&pages, self.limit.unwrap_or(usize::MAX)).await,
             Output::Text => print_table(&pages, self.limit.unwrap_or(ROWS)).await,
@@ -126,8 +121,8 @@ impl Outcomes {
                 "/outcomes/feed",
                 [("cursor", cursor.clone()), ("wait", Some(WAIT.to_string()))],
             );
-            let page: anyhow::Result<FeedPage> = tokio::select! {
-                page = endpoint.get_json(&path) => page,
+            let page: anyhow::Result<Option<FeedPage>> = tokio::select! {
+                page = endpoint.find_json(&path) => page,
                 // Without a way to hear of Ctrl-C it ends the process all the same.
                 _interrupted = tokio::signal::ctrl_c() => {
                     say_where(cursor.as_deref());
@@ -135,6 +130,10 @@ impl Outcomes {
                 }
             };
             let page = page.inspect_err(|_reported| say_where(cursor.as_deref()))?;
+            let Some(page) = page else {
+                cursor = Some(self.list_anew(endpoint).await?);
+                continue;
+            };
             let mut stdout = io::stdout().lock();
             page.outcomes
                 .iter()
@@ -142,6 +141,29 @@ impl Outcomes {
                 .try_for_each(|outcome| writeln!(stdout, "{outcome}"))?;
             stdout.flush()?;
             cursor = Some(page.next);
+        }
+    }
+
+    /// Prints everything that is listed now, because the feed does not go on from the cursor, and
+    /// returns the cursor to follow from. It is taken before the list, so that nothing is left out
+    /// (F7, F11).
+    async fn list_anew(&self, endpoint: &Endpoint) -> anyhow::Result<String> {
+        let start: FeedPage = endpoint.get_json("/outcomes/feed?cursor=now").await?;
+        eprintln!(
+            "the feed does not go on from this cursor: outcomes up to it are no longer kept, or \
+             the ledger was restored. All outcomes follow, then the feed goes on from {}",
+            start.next
+        );
+        print_lines(&self.pages(endpoint), usize::MAX).await?;
+        Ok(start.next)
+    }
+
+    fn pages<'a>(&self, endpoint: &'a Endpoint) -> Pages<'a> {
+        Pages {
+            endpoint,
+            list: List::by_cursor("outcomes", 5_000),
+            path: "/outcomes".into(),
+            parameters: self.parameters(),
         }
     }
 

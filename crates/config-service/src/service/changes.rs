@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::bounds::bounded;
 use super::config_service::ConfigService;
-use crate::cursor::Since;
+use crate::cursor::{Position, Since};
 use crate::error::Result;
 use crate::store::Store;
 
@@ -65,10 +65,10 @@ impl ConfigService {
 }
 
 /// Returns the change behind which a reader of the feed starts.
-async fn start_of(store: &dyn Store, since: Since) -> Result<i64> {
+async fn start_of(store: &dyn Store, since: Since) -> Result<Position> {
     match since {
-        Since::Oldest => store.oldest_kept().await,
-        Since::Now => store.newest_change().await,
-        Since::Change(change) => Ok(change),
+        Since::Oldest => store.oldest_kept().await.map(Position::from),
+        Since::Now => store.newest_change().await.map(Position::from),
+        Since::Change(position) => Ok(position),
     }
 }

@@ -15,7 +15,7 @@ use super::list::{
     MemberList, MembersQuery, MovedList, MovedQuery, StoredPreference, StoredTenant, TenantSummary,
     TenantsQuery, WholeLists,
 };
-use crate::cursor::Incarnation;
+use crate::cursor::{Incarnation, Position};
 use crate::error::Result;
 use crate::key::{ApiKey, KeyHash, KeyUse, NewKey};
 use crate::registry::{Definition, Registration};
@@ -126,9 +126,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// it.
     async fn oldest_kept(&self) -> Result<i64>;
 
-    /// Returns at most `limit` changes that follow the one of number `after`. Fails with
-    /// `CursorGone` if that one is of the future or no longer kept.
-    async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage>;
+    /// Returns at most `limit` changes that follow the one at `after`. Fails with `CursorGone` if
+    /// that one is of the future or no longer kept, or if the number is another change's (F11).
+    async fn changes(&self, after: Position, limit: usize) -> Result<ChangePage>;
 
     /// Returns how long the oldest open transaction has been open, zero if none is: by so much the
     /// feed is late (F7).

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::fixtures::{Handles, Promise, ended, new_run, nine, open, read, seconds_past_nine};
 use crate::{FeedPage, LedgerError, RecordLedger, Status};
 
-pub(super) const ALL: [Promise; 2] = [
+pub(super) const ALL: [Promise; 3] = [
     |ledger| Box::pin(the_feed_shows_each_outcome_once_while_many_record(ledger)),
     |ledger| Box::pin(a_place_behind_what_is_kept_or_of_another_ledger_is_gone(ledger)),
+    |ledger| Box::pin(a_cursor_is_of_one_entry_and_not_of_its_number(ledger)),
 ];
 
 async fn the_feed_shows_each_outcome_once_while_many_record(Handles { one, other }: Handles) {
@@ -40,9 +41,16 @@ async fn the_feed_shows_each_outcome_once_while_many_record(Handles { one, other
 /// Records the outcome of the one user of a run.
 #[cfg(feature = "postgres")]
 pub(crate) async fn record_one(ledger: &dyn crate::Ledger) {
+    record(ledger, 1, 0).await;
+}
+
+/// Records the outcomes of so many users, one after another, so many seconds past nine.
+pub(crate) async fn record(ledger: &dyn crate::Ledger, users: u64, seconds: i64) {
     let run = open(ledger, new_run("09:00")).await.expect("opened");
-    let chunk = read(ledger, &run, 1..=1, 1).await.remove(0);
-    ledger.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
+    for chunk in read(ledger, &run, 1..=users, 1).await {
+        let result = ended(&chunk, Status::Succeeded, seconds_past_nine(seconds));
+        ledger.record_outcomes(result).await.expect("recorded");
+    }
 }
 
 /// The page after a cursor, as soon as it has so many outcomes: any transaction that is open on the
@@ -85,4 +93,25 @@ async fn a_place_behind_what_is_kept_or_of_another_ledger_is_gone(Handles { one,
         one.outcome_feed(Some("yesterday".into()), 10).await,
         Err(LedgerError::Cursor(_))
     ));
+}
+
+async fn a_cursor_is_of_one_entry_and_not_of_its_number(Handles { one, .. }: Handles) {
+    let run = open(&*one, new_run("09:00")).await.expect("opened");
+    let mut cursors = vec![one.outcome_feed(None, 10).await.expect("reads").next];
+    for chunk in read(&*one, &run, 1..=2, 1).await {
+        one.record_outcomes(ended(&chunk, Status::Succeeded, nine())).await.expect("recorded");
+        let last = cursors.last().expect("there is one");
+        let page = read_until(&*one, last, 1).await;
+        cursors.push(page.next);
+    }
+    let newest = one.outcome_feed(Some(cursors[2].clone()), 10).await.expect("reads");
+    assert_eq!((newest.outcomes.len(), &newest.next), (0, &cursors[2]));
+    let (place, fingerprint) = cursors[1].rsplit_once('-').expect("with a fingerprint");
+    let (_, other) = cursors[2].rsplit_once('-').expect("with a fingerprint");
+    assert_ne!(fingerprint, other);
+    // As a reader has it who saw another first entry, before the ledger was restored.
+    let of_another = one.outcome_feed(Some(format!("{place}-{other}")), 10).await;
+    assert!(matches!(of_another, Err(LedgerError::CursorGone)), "{of_another:?}");
+    let older = one.outcome_feed(Some(place.into()), 10).await.expect("without a fingerprint");
+    assert_eq!(older.outcomes.len(), 1);
 }

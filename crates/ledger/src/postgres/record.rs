@@ -6,8 +6,8 @@
 //! records comes after everything that was shown.
 
 use async_trait::async_trait;
-use cohort_database::Transaction;
 use cohort_database::statement::query as query_by_place;
+use cohort_database::{Fingerprint, Transaction};
 use cohort_preferences::TenantId;
 use tokio::sync::watch;
 use tokio_postgres::Row;
@@ -18,7 +18,7 @@ use super::named::{named, query, query_one, query_opt};
 use super::outcomes::select_outcomes;
 use super::row::{instant, number, parsed};
 use crate::columns::{OUTCOME, RUN_JOB_TENANT};
-use crate::feed::{FeedPosition, FeedSince, MOST_OUTCOMES};
+use crate::feed::{FeedCursor, FeedPosition, FeedSince, MOST_OUTCOMES};
 use crate::record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
 use crate::states::{FAILED, REQUEUED, SUCCEEDED};
 use crate::{LedgerError, OutcomeRecord, RunId};
@@ -89,7 +89,8 @@ async fn outcome_feed(
         last = entry.position;
         outcomes.extend(outcomes_of(tx, &entry).await?);
     }
-    Ok(FeedPage { outcomes, next: last.cursor(&incarnation) })
+    let next = FeedCursor { position: last, fingerprint: fingerprint(tx, last).await? };
+    Ok(FeedPage { outcomes, next: next.text(&incarnation) })
 }
 
 /// The position at which a page begins.
@@ -108,7 +109,23 @@ async fn start_of_feed(
          LIMIT 1"
     );
     let newest = query_opt(tx, &newest, &[]).await?;
-    since.position(pruned, newest.as_ref().map_or(pruned, position))
+    let start = since.position(pruned, newest.as_ref().map_or(pruned, position))?;
+    since.check(fingerprint(tx, start).await?, pruned)?;
+    Ok(start)
+}
+
+/// By which the entry at a position is known again (F11); `None` if it is no longer kept.
+async fn fingerprint(
+    tx: &Transaction<'_>,
+    at: FeedPosition,
+) -> Result<Option<Fingerprint>, LedgerError> {
+    let select = "SELECT run, first_ordinal, last_ordinal, at
+        FROM settlement
+        WHERE transaction = :transaction AND id = :entry";
+    let values = named! { transaction: at.transaction as i64, entry: at.entry };
+    let columns = ["run", "first_ordinal", "last_ordinal", "at"];
+    let row = query_opt(tx, select, values).await?;
+    Ok(row.map(|row| Fingerprint::of(&columns.map(|column| row.get(column)))))
 }
 
 /// The position after an entry.

@@ -33,8 +33,13 @@ pub use self::open::SqliteLedger;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use rusqlite::Connection;
+
     use super::SqliteLedger;
-    use crate::conformance::{self, Handles};
+    use crate::conformance::{self, Handles, feed};
+    use crate::{LedgerError, RecordLedger};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn sqlite_keeps_what_a_ledger_promises() {
@@ -44,5 +49,25 @@ mod tests {
                 SqliteLedger::open(&folder.path().join("ledger.db"), false).expect("opens");
             promise(Handles { one: ledger.clone().into(), other: ledger.into() }).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_copied_back_and_grew_past_a_cursor_refuses_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = |path: &Path| SqliteLedger::open(path, false).expect("opens");
+        let (path, copy) = (folder.path().join("ledger.db"), folder.path().join("copy.db"));
+        let ledger = open(&path);
+        let start = ledger.outcome_feed(None, 10).await.expect("reads").next;
+        let file = Connection::open(&path).expect("opens");
+        file.execute("VACUUM INTO ?1", [copy.to_str().expect("text")]).expect("copies");
+        feed::record(&ledger, 1, 1).await;
+        let lost = ledger.outcome_feed(None, 10).await.expect("reads").next;
+
+        let restored = open(&copy);
+        feed::record(&restored, 2, 2).await;
+        let refused = restored.outcome_feed(Some(lost), 10).await;
+        assert!(matches!(refused, Err(LedgerError::CursorGone)), "{refused:?}");
+        let page = restored.outcome_feed(Some(start), 10).await.expect("reads");
+        assert_eq!(page.outcomes.len(), 2, "the copy has this position");
     }
 }

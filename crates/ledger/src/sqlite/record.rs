@@ -3,6 +3,7 @@
 //! Transactions come one after another, so that the numbers of entries are the order of the feed.
 
 use async_trait::async_trait;
+use cohort_database::Fingerprint;
 use cohort_preferences::TenantId;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use tokio::sync::watch;
@@ -11,7 +12,7 @@ use super::SqliteLedger;
 use super::outcomes::select_outcomes;
 use super::row::{instant, parsed, unreadable};
 use crate::columns::{OUTCOME, RUN_JOB_TENANT};
-use crate::feed::{FeedPosition, FeedSince, MOST_OUTCOMES};
+use crate::feed::{FeedCursor, FeedPosition, FeedSince, MOST_OUTCOMES};
 use crate::record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
 use crate::states::{FAILED, REQUEUED, SUCCEEDED};
 use crate::{LedgerError, OutcomeRecord, RunId};
@@ -73,7 +74,8 @@ fn outcome_feed(
         last = position(entry.id);
         outcomes.extend(outcomes_of(tx, &entry)?);
     }
-    Ok(FeedPage { outcomes, next: last.cursor(&incarnation) })
+    let next = FeedCursor { position: last, fingerprint: fingerprint(tx, last)? };
+    Ok(FeedPage { outcomes, next: next.text(&incarnation) })
 }
 
 /// The position at which a page begins.
@@ -85,7 +87,20 @@ fn start_of_feed(tx: &Connection, since: FeedSince) -> Result<FeedPosition, Ledg
         .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'settlement'")?
         .query_row([], |row| row.get("seq"))
         .optional()?;
-    since.position(position(pruned), position(newest.unwrap_or(0)))
+    let start = since.position(position(pruned), position(newest.unwrap_or(0)))?;
+    since.check(fingerprint(tx, start)?, position(pruned))?;
+    Ok(start)
+}
+
+/// By which the entry at a position is known again (F11); `None` if it is no longer kept.
+fn fingerprint(tx: &Connection, at: FeedPosition) -> Result<Option<Fingerprint>, LedgerError> {
+    let mut select = tx.prepare_cached(
+        "SELECT run, first_ordinal, last_ordinal, at FROM settlement WHERE id = ?1",
+    )?;
+    let values = select.query_row([at.entry], |row| {
+        Ok([row.get("run")?, row.get("first_ordinal")?, row.get("last_ordinal")?, row.get("at")?])
+    });
+    Ok(values.optional()?.map(|values| Fingerprint::of(&values)))
 }
 
 /// The position after an entry.

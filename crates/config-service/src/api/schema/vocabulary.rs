@@ -76,13 +76,13 @@ fn places() -> Shapes {
         (
             "Position",
             text()
-                .pattern("^[0-9a-f]{8}-[0-9]{1,18}$")
+                .pattern("^[0-9a-f]{8}-[0-9]{1,18}(-[0-9a-f]{8})?$")
                 .described("A position in the change feed: opaque."),
         ),
         (
             "Since",
             text()
-                .pattern("^(now|[0-9a-f]{8}-[0-9]{1,18})$")
+                .pattern("^(now|[0-9a-f]{8}-[0-9]{1,18}(-[0-9a-f]{8})?)$")
                 .described("A position in the change feed, or now."),
         ),
         (

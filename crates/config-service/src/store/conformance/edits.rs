@@ -98,7 +98,7 @@ async fn the_feed_holds_every_change_once_under_sixteen_writers(store: Arc<dyn S
         });
     }
     let mut commits = store.commits();
-    let (mut feed, mut complete_until, mut after) = (Vec::new(), Timestamp::MIN, 0);
+    let (mut feed, mut complete_until, mut after) = (Vec::new(), Timestamp::MIN, 0.into());
     while feed.len() < (WRITERS * EDITS) as usize {
         commits.mark_unchanged();
         let page = store.changes(after, 10).await.expect("reads");
@@ -107,7 +107,7 @@ async fn the_feed_holds_every_change_once_under_sixteen_writers(store: Arc<dyn S
         if page.changes.is_empty() {
             commits.changed().await.expect("the store is open");
         }
-        after = page.next.split_once('-').expect("a position").1.parse().expect("a number");
+        after = store.incarnation().position_of(&page.next, "next").expect("a position");
         feed.extend(page.changes);
     }
     let ids: BTreeSet<_> = feed.iter().map(|change| change.id.clone()).collect();

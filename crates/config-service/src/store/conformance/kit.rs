@@ -117,7 +117,7 @@ pub(crate) async fn names(store: &dyn Store, hours: &[u32], as_of: Timestamp) ->
 
 /// The whole feed.
 pub(crate) async fn everything(store: &dyn Store) -> Vec<cohort_preferences::Change> {
-    store.changes(0, 1_000_000).await.expect("reads").changes
+    store.changes(0.into(), 1_000_000).await.expect("reads").changes
 }
 
 pub(super) fn is_of(change: &cohort_preferences::Change, name: &str) -> bool {

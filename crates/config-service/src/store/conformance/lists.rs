@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::kit::{Hand, Promise, daily, daily_group, feature, put, stated, tenant, write};
-use crate::cursor::TenantsAfter;
+use crate::cursor::{Position, TenantsAfter};
 use crate::error::ConfigServiceError;
 use crate::store::Store;
 use crate::store::edit::{Edit, Edited, Profile, Wanted};
@@ -335,7 +335,7 @@ async fn what_became_of_members_equals_the_difference_of_two_lists(
     for name in ["stays", "leaves", "edits", "moves"] {
         put(&*store, name, &daily(9)).await;
     }
-    let since = store.newest_change().await.expect("reads");
+    let since = store.newest_change().await.map(Position::from).expect("reads");
     write(&*store, "leaves", None).await;
     put(
         &*store,
@@ -360,7 +360,10 @@ async fn what_became_of_members_equals_the_difference_of_two_lists(
     assert_eq!(members, ["stays", "edits", "comes"]);
     assert_eq!((moved.gone.len(), moved.count_as_of), (2, 3));
     assert!(matches!(store.moved(query(since, 4)).await, Err(ConfigServiceError::CursorGone)));
-    assert!(matches!(store.moved(query(1_000, 4)).await, Err(ConfigServiceError::CursorGone)));
+    assert!(matches!(
+        store.moved(query(1_000.into(), 4)).await,
+        Err(ConfigServiceError::CursorGone)
+    ));
     let edits: TenantId = tenant("edits");
     assert_eq!(
         moved

@@ -2,6 +2,7 @@
 
 mod admission;
 mod edits;
+mod feed;
 mod imports;
 mod kit;
 mod lists;
@@ -14,6 +15,7 @@ pub(crate) use self::kit::{Hand, Promise, daily, everything, feature, names, put
 pub(crate) fn all() -> impl Iterator<Item = Promise> {
     [
         &edits::ALL[..],
+        &feed::ALL[..],
         &model::ALL[..],
         &imports::ALL[..],
         &lists::ALL[..],

@@ -89,9 +89,9 @@ async fn what_is_forgotten_is_gone_for_readers_and_nothing_of_now_is(
         "ann's two, bob's first; the deletion is bob's present"
     );
     assert_eq!(store.forget(cut).await.expect("forgets").changes, 0);
-    assert!(matches!(store.changes(1, 10).await, Err(ConfigServiceError::CursorGone)));
+    assert!(matches!(store.changes(1.into(), 10).await, Err(ConfigServiceError::CursorGone)));
     let kept = store.oldest_kept().await.expect("reads");
-    let rest = store.changes(kept, 10).await.expect("reads").changes;
+    let rest = store.changes(kept.into(), 10).await.expect("reads").changes;
     assert_eq!(rest.iter().map(|change| change.version).collect::<Vec<_>>(), [2, 3]);
     let bob =
         store.preference(&tenant("bob"), &feature()).await.expect("reads").expect("a tombstone");

@@ -3,6 +3,8 @@
 use cohort_preferences::{FeatureType, StatedGroup};
 use jiff::Timestamp;
 
+use crate::cursor::Position;
+
 /// Asks for a page of a member list.
 #[derive(Debug, Clone)]
 pub(crate) struct MembersQuery {
@@ -99,7 +101,7 @@ pub(crate) struct MovedQuery {
     /// As of which instant, in whole microseconds (M1).
     pub(crate) as_of: Timestamp,
     /// Only changes behind this one count.
-    pub(crate) since: i64,
+    pub(crate) since: Position,
     /// The most tenants that may have changed.
     pub(crate) limit: usize,
 }

@@ -4,19 +4,19 @@
 
 use std::time::Duration;
 
-use cohort_database::Transaction;
+use cohort_database::{Fingerprint, Transaction};
 use cohort_preferences::{Change, ChangeKind, ChangePage};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::names::{feature, group, learn_features, learn_groups};
 use super::row::FromRow;
-use crate::cursor::Incarnation;
+use crate::cursor::{Incarnation, Position};
 use crate::error::{ConfigServiceError, Result};
 use crate::store::columns::{instant, tenant_id};
 use crate::store::names::Names;
 use crate::store::settled::just_before;
-use cohort_database::statement::{query, query_one};
+use cohort_database::statement::{query, query_one, query_opt};
 
 /// What has been committed.
 #[derive(Debug, Clone, Copy)]
@@ -48,25 +48,57 @@ pub(super) async fn newest(db: &Transaction<'_>) -> Result<Newest> {
     Newest::from_row(&query_one(db, select, &[]).await?)
 }
 
+/// Returns the cursor behind the newest change.
+pub(super) async fn end(
+    db: &Transaction<'_>,
+    newest: &Newest,
+    incarnation: Incarnation,
+) -> Result<String> {
+    Ok(incarnation.position(position(db, newest.change).await?))
+}
+
+/// Returns the position behind the change of this number, with its fingerprint if it is there.
+async fn position(db: &Transaction<'_>, change: i64) -> Result<Position> {
+    let select = "SELECT at, tenant, feature, version FROM change WHERE id = $1";
+    let row = query_opt(db, select, &[&change]).await?;
+    Ok(Position { change, fingerprint: row.as_ref().map(fingerprint) })
+}
+
+fn fingerprint(row: &Row) -> Fingerprint {
+    Fingerprint::of(&["at", "tenant", "feature", "version"].map(|column| row.get(column)))
+}
+
+/// Fails with `CursorGone` unless the feed goes on from this position without a gap (F7), and the
+/// change there is the one that the cursor was made of (F11). The oldest change kept may have been
+/// removed by itself, and then only its number says that it is the same.
+pub(super) async fn check(db: &Transaction<'_>, newest: &Newest, asked: Position) -> Result<()> {
+    if !(newest.oldest_kept..=newest.change).contains(&asked.change) {
+        return Err(ConfigServiceError::CursorGone);
+    }
+    match (asked.fingerprint, position(db, asked.change).await?.fingerprint) {
+        (Some(asked), Some(found)) if asked != found => Err(ConfigServiceError::CursorGone),
+        (Some(_), None) if asked.change > newest.oldest_kept => Err(ConfigServiceError::CursorGone),
+        _ => Ok(()),
+    }
+}
+
 /// Returns at most `limit` changes behind `after`.
 pub(super) async fn page(
     db: &Transaction<'_>,
     names: &Names,
     incarnation: Incarnation,
-    after: i64,
+    after: Position,
     limit: usize,
 ) -> Result<ChangePage> {
     let newest = newest(db).await?;
-    if !(newest.oldest_kept..=newest.change).contains(&after) {
-        return Err(ConfigServiceError::CursorGone);
-    }
+    check(db, &newest, after).await?;
     // A change of timezone or labels alone is no change of a preference.
     let select = "SELECT change.id AS id, tenant, tenant_id, feature, version, at, \
              preference IS NULL AS is_deleted, left_group, joined_group
          FROM (SELECT * FROM change WHERE id > $1 AND feature IS NOT NULL ORDER BY id LIMIT $2)
              AS change
          LEFT JOIN tenant ON tenant.id = tenant ORDER BY change.id";
-    let rows = query(db, select, &[&after, &(limit as i64)]).await?;
+    let rows = query(db, select, &[&after.change, &(limit as i64)]).await?;
     learn_features(db, names, rows.iter().map(|row| row.get("feature"))).await?;
     let groups = |row: &Row| [row.get::<_, Option<i64>>("left_group"), row.get("joined_group")];
     learn_groups(db, names, rows.iter().flat_map(groups).flatten()).await?;
@@ -77,8 +109,11 @@ pub(super) async fn page(
         Some(last) if changes.len() == limit => newest.stamp.min(just_before(last.at)),
         _ => newest.stamp,
     };
-    let last = rows.last().map_or(after, |row| row.get("id"));
-    Ok(ChangePage { changes, next: incarnation.position(last), complete_until })
+    let next = match changes.last() {
+        Some(last) => last.id.clone(),
+        None => incarnation.position(position(db, after.change).await?),
+    };
+    Ok(ChangePage { changes, next, complete_until })
 }
 
 fn change(names: &Names, row: &Row, incarnation: Incarnation) -> Result<Change> {
@@ -92,7 +127,8 @@ fn change(names: &Names, row: &Row, incarnation: Incarnation) -> Result<Change> 
         Some(_) => ChangeKind::Set,
     };
     Ok(Change {
-        id: incarnation.position(row.get("id")),
+        id: incarnation
+            .position(Position { change: row.get("id"), fingerprint: Some(fingerprint(row)) }),
         tenant_id: name.map(tenant_id).transpose()?,
         number: number.map(|number| number as u64),
         feature_type: feature(names, row.get("feature"))?,

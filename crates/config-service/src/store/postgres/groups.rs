@@ -20,7 +20,7 @@ pub(super) async fn groups(
     incarnation: Incarnation,
 ) -> Result<GroupPage> {
     let newest = feed::newest(db).await?;
-    let position = incarnation.position(newest.change);
+    let position = feed::end(db, &newest, incarnation).await?;
     let mut page = GroupPage {
         groups: Vec::new(),
         defaults: Vec::new(),

@@ -62,7 +62,7 @@ pub(super) async fn preferences(
     let found: HashMap<&str, &Row> = rows.iter().map(|row| (row.get("tenant_id"), row)).collect();
     let entries =
         request.tenant_ids.iter().map(|tenant| entry(tenant, found.get(tenant.as_str()).copied()));
-    let position = incarnation.position(feed::newest(db).await?.change);
+    let position = feed::end(db, &feed::newest(db).await?, incarnation).await?;
     Ok(BatchGetResponse { preferences: entries.collect::<Result<_>>()?, position })
 }
 

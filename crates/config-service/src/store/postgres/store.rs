@@ -15,7 +15,7 @@ use super::queue::{Job, wait};
 use super::{
     definitions, erase, feed, groups, history, keys, members, preferences, tenant, tenants, upkeep,
 };
-use crate::cursor::Incarnation;
+use crate::cursor::{Incarnation, Position};
 use crate::error::Result;
 use crate::key::{ApiKey, KeyHash, KeyUse, NewKey};
 use crate::registry::{Definition, Registration};
@@ -178,7 +178,7 @@ impl Store for PostgresStore {
         Ok(feed::newest(&reader.snapshot().await?).await?.oldest_kept)
     }
 
-    async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage> {
+    async fn changes(&self, after: Position, limit: usize) -> Result<ChangePage> {
         self.process.stamps.come_up().await?;
         let mut reader = self.reader().await?;
         feed::page(&reader.snapshot().await?, &self.process.names, self.incarnation(), after, limit)

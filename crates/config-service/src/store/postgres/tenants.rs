@@ -129,7 +129,7 @@ pub(super) async fn chosen(
         tenants,
         last_look,
         newest.tenant as u64,
-        incarnation.position(newest.change),
+        feed::end(db, &newest, incarnation).await?,
     );
     if page.is_counted(asked) {
         page.count_as_of = Some(count_chosen(db, asked).await?);

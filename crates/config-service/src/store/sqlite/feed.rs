@@ -1,12 +1,13 @@
 //! The change feed (F7): change rows by id, which the one writer gives in commit order.
 
+use cohort_database::Fingerprint;
 use cohort_preferences::{Change, ChangeKind, ChangePage, StatedGroup};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::names;
 use super::row::columns;
-use crate::cursor::Incarnation;
+use crate::cursor::{Incarnation, Position};
 use crate::error::{ConfigServiceError, Result};
 use crate::store::columns::{instant, tenant_id, unreadable};
 use crate::store::names::Names;
@@ -15,10 +16,11 @@ use crate::store::settled::just_before;
 /// The key of `meta` under which [`oldest_kept`] stands.
 pub(super) const OLDEST_KEPT: &str = "oldest_kept";
 
-/// Returns the number of the newest change, 0 if there is none.
+/// Returns the number of the newest change, 0 if there was none. It may have been removed.
 pub(super) fn newest(db: &Connection) -> Result<i64> {
     let mut select = db.prepare_cached("SELECT coalesce(max(id), 0) AS newest FROM change")?;
-    Ok(select.query_row([], |row| row.get("newest"))?)
+    let newest: i64 = select.query_row([], |row| row.get("newest"))?;
+    Ok(newest.max(oldest_kept(db)?))
 }
 
 /// Returns the number below which changes may have been removed; 0 while none was.
@@ -38,19 +40,48 @@ columns! {
     }
 }
 
+/// Returns the cursor behind the newest change.
+pub(super) fn end(db: &Connection, incarnation: Incarnation) -> Result<String> {
+    Ok(incarnation.position(position(db, newest(db)?)?))
+}
+
+/// Returns the position behind the change of this number, with its fingerprint if it is there.
+fn position(db: &Connection, change: i64) -> Result<Position> {
+    let mut select =
+        db.prepare_cached("SELECT at, tenant, feature, version FROM change WHERE id = ?1")?;
+    let values = select.query_row([change], |row| {
+        Ok([row.get("at")?, row.get("tenant")?, row.get("feature")?, row.get("version")?])
+    });
+    let fingerprint = values.optional()?.map(|values| Fingerprint::of(&values));
+    Ok(Position { change, fingerprint })
+}
+
+/// Fails with `CursorGone` unless the feed goes on from this position without a gap (F7), and the
+/// change there is the one that the cursor was made of (F11). The oldest change kept may have been
+/// removed by itself, and then only its number says that it is the same.
+pub(super) fn check(db: &Connection, asked: Position) -> Result<()> {
+    let oldest_kept = oldest_kept(db)?;
+    if !(oldest_kept..=newest(db)?).contains(&asked.change) {
+        return Err(ConfigServiceError::CursorGone);
+    }
+    match (asked.fingerprint, position(db, asked.change)?.fingerprint) {
+        (Some(asked), Some(found)) if asked != found => Err(ConfigServiceError::CursorGone),
+        (Some(_), None) if asked.change > oldest_kept => Err(ConfigServiceError::CursorGone),
+        _ => Ok(()),
+    }
+}
+
 /// Returns at most `limit` changes behind `after`; `settled` was settled before the snapshot was
 /// taken.
 pub(super) fn page(
     db: &Connection,
     names: &Names,
     incarnation: Incarnation,
-    after: i64,
+    after: Position,
     limit: usize,
     settled: Timestamp,
 ) -> Result<ChangePage> {
-    if !(oldest_kept(db)?..=newest(db)?).contains(&after) {
-        return Err(ConfigServiceError::CursorGone);
-    }
+    check(db, after)?;
     // A change of timezone or labels alone is no change of a preference.
     let mut select = db.prepare_cached(
         "SELECT change.id AS id, tenant, tenant_id, feature, version, at, \
@@ -59,22 +90,37 @@ pub(super) fn page(
          WHERE change.id > ?1 AND feature IS NOT NULL ORDER BY change.id LIMIT ?2",
     )?;
     let columns = ChangeColumns::of(&select)?;
-    let mut rows = select.query((after, limit as i64))?;
-    let (mut changes, mut last) = (Vec::new(), after);
+    let mut rows = select.query((after.change, limit as i64))?;
+    let (mut changes, mut next) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
-        last = row.get(columns.id)?;
-        changes.push(columns.change(db, names, row, incarnation.position(last))?);
+        let id = incarnation.position(columns.position(row)?);
+        next = Some(id.clone());
+        changes.push(columns.change(db, names, row, id)?);
     }
+    let next = match next {
+        Some(next) => next,
+        None => incarnation.position(position(db, after.change)?),
+    };
     let is_cut = changes.len() == limit;
     let complete_until = match changes.last() {
         // The rows that were cut off are stamped no earlier than the last that was not.
         Some(last) if is_cut => settled.min(just_before(last.at)),
         _ => settled,
     };
-    Ok(ChangePage { changes, next: incarnation.position(last), complete_until })
+    Ok(ChangePage { changes, next, complete_until })
 }
 
 impl ChangeColumns {
+    fn position(&self, row: &Row<'_>) -> Result<Position> {
+        let values = [
+            row.get(self.at)?,
+            row.get(self.tenant)?,
+            row.get(self.feature)?,
+            row.get(self.version)?,
+        ];
+        Ok(Position { change: row.get(self.id)?, fingerprint: Some(Fingerprint::of(&values)) })
+    }
+
     fn change(&self, db: &Connection, names: &Names, row: &Row<'_>, id: String) -> Result<Change> {
         let group = |number: Option<i64>| -> Result<Option<StatedGroup>> {
             let group = number.map(|number| names::group(db, names, number)).transpose()?;

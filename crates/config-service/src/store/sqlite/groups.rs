@@ -24,7 +24,7 @@ pub(super) fn groups(
     incarnation: Incarnation,
     complete_until: Timestamp,
 ) -> Result<GroupPage> {
-    let position = incarnation.position(feed::newest(db)?);
+    let position = feed::end(db, incarnation)?;
     let mut page = GroupPage {
         groups: Vec::new(),
         defaults: Vec::new(),

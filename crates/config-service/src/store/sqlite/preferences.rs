@@ -44,7 +44,7 @@ pub(super) fn preferences(
     let entries = request.tenant_ids.into_iter().map(|tenant| entry(db, tenant, feature));
     Ok(BatchGetResponse {
         preferences: entries.collect::<Result<_>>()?,
-        position: incarnation.position(feed::newest(db)?),
+        position: feed::end(db, incarnation)?,
     })
 }
 

@@ -15,7 +15,7 @@ use super::{
     definitions, edit, erase, feed, groups, history, keys, members, preferences, tenant, tenants,
     upkeep,
 };
-use crate::cursor::Incarnation;
+use crate::cursor::{Incarnation, Position};
 use crate::error::Result;
 use crate::key::{ApiKey, KeyHash, KeyUse, NewKey};
 use crate::registry::{Definition, Registration};
@@ -158,7 +158,7 @@ impl Store for SqliteStore {
         self.read(|db, _, _| feed::oldest_kept(db)).await
     }
 
-    async fn changes(&self, after: i64, limit: usize) -> Result<ChangePage> {
+    async fn changes(&self, after: Position, limit: usize) -> Result<ChangePage> {
         let settled = self.stamps.settled_until();
         self.read(move |db, names, incarnation| {
             feed::page(db, names, incarnation, after, limit, settled)

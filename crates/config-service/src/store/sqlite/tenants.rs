@@ -128,7 +128,7 @@ pub(super) fn chosen(
     while let Some(row) = rows.next()? {
         tenants.push(columns.tenant(row)?);
     }
-    let position = incarnation.position(feed::newest(db)?);
+    let position = feed::end(db, incarnation)?;
     let mut page = ChosenPage::of(asked, tenants, last_look, newest_number(db)?, position);
     if page.is_counted(asked) {
         page.count_as_of = Some(count_chosen(db, asked)?);

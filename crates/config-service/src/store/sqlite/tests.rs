@@ -7,6 +7,8 @@ use cohort_database::DatabaseError;
 use rusqlite::Connection;
 
 use super::SqliteStore;
+use crate::cursor::Since;
+use crate::error::ConfigServiceError;
 use crate::store::Store;
 use crate::store::conformance::{self, Hand};
 
@@ -56,4 +58,32 @@ async fn groups_that_were_broken_behind_its_back_are_found_and_set_right() {
     };
     store.db.write(break_groups).await.expect("breaks");
     conformance::upkeep::broken_groups_are_found_and_set_right(&store).await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_copied_back_and_grew_past_a_cursor_refuses_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let clock = Hand::at("2026-12-01T00:00:00Z");
+    let before = store(folder.path(), &clock).await;
+    conformance::put(&before, "ann", r#"{"frequency":"daily"}"#).await;
+    let known = conformance::everything(&before).await[0].id.clone();
+    let copy = folder.path().join("copy.db");
+    let file = Connection::open(folder.path().join("config.db")).expect("opens");
+    file.execute("VACUUM INTO ?1", [copy.to_str().expect("text")]).expect("copies");
+    conformance::put(&before, "bob", r#"{"frequency":"daily"}"#).await;
+    let lost = conformance::everything(&before).await[1].id.clone();
+    drop(before);
+
+    let restored = SqliteStore::open(&copy, clock.clone(), false).await.expect("opens");
+    for name in ["bob", "cem"] {
+        conformance::put(&restored, name, r#"{"frequency":"daily"}"#).await;
+    }
+    let position = |cursor: &str| match restored.incarnation().since(Some(cursor)) {
+        Ok(Since::Change(position)) => position,
+        other => panic!("{other:?}"),
+    };
+    let refused = restored.changes(position(&lost), 10).await;
+    assert!(matches!(refused, Err(ConfigServiceError::CursorGone)), "{refused:?}");
+    let page = restored.changes(position(&known), 10).await.expect("the copy has this change");
+    assert_eq!(page.changes.len(), 2);
 }

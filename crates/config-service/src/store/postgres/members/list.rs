@@ -22,7 +22,7 @@ pub(in crate::store::postgres) async fn list(
     asked: &MembersQuery,
     incarnation: Incarnation,
 ) -> Result<MemberList> {
-    let position = incarnation.position(feed::newest(db).await?.change);
+    let position = feed::end(db, &feed::newest(db).await?, incarnation).await?;
     let mut list = MemberList { members: Vec::new(), count_as_of: 0, position, has_more: false };
     let Some(feature) = find_feature(db, &asked.feature).await? else { return Ok(list) };
     let groups = numbers(db, names, feature, &asked.groups).await?;
@@ -42,7 +42,7 @@ pub(in crate::store::postgres) async fn lists(
     asked: &ListsQuery,
     incarnation: Incarnation,
 ) -> Result<WholeLists> {
-    let position = incarnation.position(feed::newest(db).await?.change);
+    let position = feed::end(db, &feed::newest(db).await?, incarnation).await?;
     let Some(feature) = find_feature(db, &asked.feature).await? else {
         return Ok(WholeLists {
             lists: vec![Some(StoredList::default()); asked.lists.len()],

@@ -25,20 +25,18 @@ pub(in crate::store::postgres) async fn moved(
     incarnation: Incarnation,
 ) -> Result<MovedList> {
     let newest = feed::newest(db).await?;
-    if !(newest.oldest_kept..=newest.change).contains(&asked.since) {
-        return Err(ConfigServiceError::CursorGone);
-    }
+    feed::check(db, &newest, asked.since).await?;
     let mut list = MovedList {
         members: Vec::new(),
         gone: Vec::new(),
         count_as_of: 0,
-        position: incarnation.position(newest.change),
+        position: feed::end(db, &newest, incarnation).await?,
     };
     let Some(feature) = find_feature(db, &asked.feature).await? else { return Ok(list) };
     let groups = numbers(db, names, feature, &asked.groups).await?;
     let as_of = asked.as_of.as_microsecond();
     list.count_as_of = count(db, &groups, as_of).await?;
-    let tenants = changed_since(db, feature, asked.since, asked.limit).await?;
+    let tenants = changed_since(db, feature, asked.since.change, asked.limit).await?;
     let memberships = members_as_of(db, feature, &groups, as_of, &tenants).await?;
     let mut found = Vec::new();
     for tenant in tenants {

@@ -12,6 +12,7 @@ use cohort_preferences::{ChangePage, Clock};
 use tokio_postgres::Client;
 
 use super::PostgresStore;
+use crate::cursor::Position;
 use crate::error::{ConfigServiceError, Result};
 use crate::store::Store;
 use crate::store::conformance::{self, Hand, daily, feature, put};
@@ -51,9 +52,9 @@ async fn try_put(store: &dyn Store, name: &str, hour: u32) -> Result<Arc<Current
     Ok(edited.after.preferences.remove(feature().as_str()).expect("it is there"))
 }
 
-/// The number behind which the next page begins.
-fn end(page: &ChangePage) -> i64 {
-    page.next.split_once('-').expect("a position").1.parse().expect("a number")
+/// The position behind which the next page begins.
+fn end(store: &PostgresStore, page: &ChangePage) -> Position {
+    store.incarnation().position_of(&page.next, "next").expect("a position")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +93,7 @@ async fn what_is_opened_to_read_hears_of_commits_and_refuses_writes() {
     commits.mark_unchanged();
     let written = put(&*writes, "ann", &daily(9)).await;
     commits.changed().await.expect("the store is open");
-    let page = reads.changes(0, 10).await.expect("reads");
+    let page = reads.changes(0.into(), 10).await.expect("reads");
     assert_eq!((page.changes.len(), page.complete_until), (1, written.at));
     assert!(try_put(&reads, "bob", 9).await.is_err());
     assert_eq!(reads.incarnation(), writes.incarnation());

@@ -14,7 +14,7 @@ const EDITS: u64 = 25;
 /// Follows the feed by pages of seven until it has so many changes.
 async fn follow(store: &PostgresStore, count: usize) -> Vec<Change> {
     let mut commits = store.commits();
-    let (mut feed, mut complete_until, mut after) = (Vec::new(), Timestamp::MIN, 0);
+    let (mut feed, mut complete_until, mut after) = (Vec::new(), Timestamp::MIN, 0.into());
     while feed.len() < count {
         commits.mark_unchanged();
         let page = store.changes(after, 7).await.expect("reads");
@@ -23,7 +23,7 @@ async fn follow(store: &PostgresStore, count: usize) -> Vec<Change> {
         if page.changes.is_empty() {
             commits.changed().await.expect("the store is open");
         }
-        after = end(&page);
+        after = end(store, &page);
         feed.extend(page.changes);
     }
     feed
@@ -104,7 +104,7 @@ async fn an_idle_transaction_of_somebody_else_neither_hides_nor_delays_a_change(
     run(&idle, "BEGIN; SELECT pg_current_xact_id()").await;
     run(&busy, &"BEGIN; SELECT pg_current_xact_id(); COMMIT; ".repeat(200)).await;
     let written = put(&*store, "ann", &daily(9)).await;
-    let page = store.changes(0, 10).await.expect("reads");
+    let page = store.changes(0.into(), 10).await.expect("reads");
     assert_eq!(page.changes.len(), 1);
     assert!(page.complete_until >= written.at);
     assert_eq!(names(&*store, &[9], written.at).await.len(), 1);

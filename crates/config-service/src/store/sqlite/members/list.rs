@@ -19,7 +19,7 @@ pub(in crate::store::sqlite) fn list(
     query: &MembersQuery,
     incarnation: Incarnation,
 ) -> Result<MemberList> {
-    let position = incarnation.position(feed::newest(db)?);
+    let position = feed::end(db, incarnation)?;
     let mut list = MemberList { members: Vec::new(), count_as_of: 0, position, has_more: false };
     let Some(feature) = find_feature(db, &query.feature)? else {
         return Ok(list);
@@ -41,7 +41,7 @@ pub(in crate::store::sqlite) fn lists(
     query: &ListsQuery,
     incarnation: Incarnation,
 ) -> Result<WholeLists> {
-    let position = incarnation.position(feed::newest(db)?);
+    let position = feed::end(db, incarnation)?;
     let Some(feature) = find_feature(db, &query.feature)? else {
         return Ok(WholeLists {
             lists: vec![Some(StoredList::default()); query.lists.len()],

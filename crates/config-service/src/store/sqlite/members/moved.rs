@@ -20,15 +20,12 @@ pub(in crate::store::sqlite) fn moved(
     query: &MovedQuery,
     incarnation: Incarnation,
 ) -> Result<MovedList> {
-    let newest = feed::newest(db)?;
-    if !(feed::oldest_kept(db)?..=newest).contains(&query.since) {
-        return Err(ConfigServiceError::CursorGone);
-    }
+    feed::check(db, query.since)?;
     let mut list = MovedList {
         members: Vec::new(),
         gone: Vec::new(),
         count_as_of: 0,
-        position: incarnation.position(newest),
+        position: feed::end(db, incarnation)?,
     };
     let Some(feature) = find_feature(db, &query.feature)? else {
         return Ok(list);
@@ -37,7 +34,7 @@ pub(in crate::store::sqlite) fn moved(
     let as_of = query.as_of.as_microsecond();
     list.count_as_of = count(db, &groups, as_of)?;
     let mut found = Vec::new();
-    let tenants = changed_since(db, feature, query.since, query.limit)?;
+    let tenants = changed_since(db, feature, query.since.change, query.limit)?;
     let mut past = PastReader::prepare(db)?;
     for tenant in tenants {
         match past.member_since(feature, &groups, as_of, tenant)? {
