@@ -8,7 +8,8 @@ use cohort_preferences::Invalid;
 /// What the service and its stores return.
 pub(crate) type Result<T, E = ConfigServiceError> = std::result::Result<T, E>;
 
-/// Why the Config Database did not do what was asked. Nothing is stored after any of these.
+/// Why the Config Database did not do what was asked. Nothing is stored after any of these, unless
+/// a [`DatabaseError`] says that its outcome is unknown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigServiceError {

@@ -21,6 +21,7 @@ mod retry;
 mod runs;
 mod schedules;
 mod span;
+mod time_limit;
 mod trigger;
 
 use std::sync::Arc;
@@ -85,6 +86,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
     operations
         .merge(queries)
         .route_layer(from_fn_with_state(keys, auth::require_key))
+        .route_layer(from_fn(time_limit::limit))
         .route_layer(from_fn(span::in_span))
         .with_state(ApiState { ledger, registry })
 }

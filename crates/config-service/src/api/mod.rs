@@ -29,3 +29,4 @@ mod routes;
 mod schema;
 mod stream;
 mod tenants;
+mod time_limit;

@@ -41,11 +41,12 @@ const ANY: [(u16, &str); 6] = [
     (401, "No key, or one that is not known, has expired or was revoked"),
     (403, "Whoever asks may not do this"),
     (429, "Too many requests: Retry-After says when to ask again"),
-    (500, "The database failed"),
+    (500, "A defect: the log says more"),
     (
         503,
-        "Not now: the service ends, or the instant asked for is not settled; Retry-After says when \
-         to ask again",
+        "Not now: the database is away or busy, the service ends, or the instant asked for is not \
+         settled. The detail says why and whether something may have been stored; Retry-After says \
+         when to ask again",
     ),
 ];
 

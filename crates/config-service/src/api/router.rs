@@ -6,7 +6,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 
 use super::routes::{DOCUMENT, routes};
-use super::{auth, docs, error, health};
+use super::{auth, docs, error, health, time_limit};
 use crate::service::ConfigService;
 
 /// The largest body but for imports (W5).
@@ -35,6 +35,7 @@ impl ConfigService {
         let (routes, _) = routes().split_for_parts();
         routes
             .route_layer(middleware::from_fn_with_state(self.clone(), auth::admit))
+            .route_layer(middleware::from_fn(time_limit::limit))
             .route_layer(middleware::from_fn_with_state(self.clone(), auth::count))
             // What the API is like is no secret.
             .route(

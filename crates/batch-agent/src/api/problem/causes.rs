@@ -1,7 +1,9 @@
 //! Errors of the components as problems.
 
 use std::error::Error;
+use std::time::Duration;
 
+use cohort_database::{DatabaseError, FaultCause};
 use cohort_ledger::{LedgerError, RunId};
 
 use super::Problem;
@@ -21,6 +23,31 @@ impl Problem {
     }
 }
 
+/// When to ask again where only somebody else was in the way.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Problem {
+    /// A fault of the ledger's database that may pass: its cause, and what became of what was
+    /// asked.
+    fn ledger_away(error: &DatabaseError) -> Self {
+        tracing::warn!(error = error as &dyn Error, "a request has to wait for the ledger");
+        let cause = error.cause();
+        let end = if error.is_outcome_unknown() {
+            "it is not known whether this was stored: look before you ask again"
+        } else {
+            "nothing was stored; ask again"
+        };
+        let detail = format!("{cause}; {end}");
+        let title = "The ledger does not answer now";
+        match cause {
+            FaultCause::Conflict | FaultCause::Locked | FaultCause::AllConnectionsInUse => {
+                Self::unavailable_for(SOON, title, detail)
+            }
+            _ => Self::unavailable(title, detail),
+        }
+    }
+}
+
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
@@ -31,10 +58,16 @@ impl From<LedgerError> for Problem {
             LedgerError::RunIsBeingCanceled(_) => {
                 Self::conflict("The run is being canceled", error.to_string())
             }
+            LedgerError::Database(error) if error.is_transient() => Self::ledger_away(&error),
+            LedgerError::RevisionMoved | LedgerError::LostClaim { .. } => {
+                Self::unavailable_for(SOON, "Others are faster", error.to_string())
+            }
+            LedgerError::OtherTzdb { .. } => {
+                Self::unavailable("Another agent has to plan this", error.to_string())
+            }
             _ => {
                 tracing::error!(error = &error as &dyn Error, "the ledger cannot be read");
-                let detail = "the log says why; try again";
-                Self::unavailable("The ledger cannot be read now", detail)
+                Self::defect("The ledger cannot be read", "a defect: the log says more")
             }
         }
     }
@@ -88,6 +121,7 @@ impl From<RegistryError> for Problem {
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
+    use cohort_database::testing::refused_with;
 
     use super::*;
 
@@ -101,10 +135,30 @@ mod tests {
         assert_eq!(status(RegistryError::Ledger(LedgerError::NoSuchRun(RunId(7)))), 404);
         assert_eq!(status(EvidenceError::Ledger(LedgerError::CursorGone)), 410);
         assert_eq!(status(LedgerError::RunIsBeingCanceled(RunId(7))), 409);
-        assert_eq!(status(LedgerError::Corrupt("a row".into())), 503);
+        assert_eq!(status(LedgerError::Corrupt("a row".into())), 500);
+        assert_eq!(status(LedgerError::RevisionMoved), 503);
         assert_eq!(status(SourceError::Unavailable("away".into())), 503);
         assert_eq!(status(RegistryError::NotFailed("u (succeeded)".into())), 409);
         assert_eq!(status(RegistryError::NoAgent), 503);
+    }
+
+    #[test]
+    fn a_fault_of_the_ledger_that_may_pass_is_503_with_retry_after_and_a_defect_500() {
+        let answer = |error: DatabaseError| {
+            let response = Problem::from(LedgerError::Database(error)).into_response();
+            let retry_after = response.headers().get("retry-after").cloned();
+            (response.status().as_u16(), retry_after.map(|s| s.to_str().expect("text").to_owned()))
+        };
+        for state in ["53300", "53100", "53200", "57P01", "57P02", "57P03", "57014", "25006"] {
+            assert_eq!(answer(refused_with(state)), (503, Some("5".into())), "{state}");
+        }
+        for state in ["55P03", "40001", "40P01"] {
+            assert_eq!(answer(refused_with(state)), (503, Some("1".into())), "{state}");
+        }
+        for state in ["42P01", "23505", "XX001"] {
+            assert_eq!(answer(refused_with(state)), (500, None), "{state}");
+        }
+        assert_eq!(answer(DatabaseError::Closed).0, 503);
     }
 
     #[test]

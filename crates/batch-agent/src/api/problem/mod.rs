@@ -3,9 +3,11 @@
 
 mod causes;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde::Serialize;
@@ -13,7 +15,11 @@ use serde_json::Value;
 
 /// Why a request is refused, or cannot be served.
 #[derive(Debug)]
-pub(super) struct Problem(Box<ProblemDetails<Extension>>);
+pub(super) struct Problem {
+    details: Box<ProblemDetails<Extension>>,
+    /// When to ask again, if that may help.
+    retry_after: Option<Duration>,
+}
 
 /// What a problem tells besides what RFC 9457 names.
 #[derive(Debug, Default, Serialize)]
@@ -22,6 +28,9 @@ struct Extension {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<Value>,
 }
+
+/// When to ask again after what may pass by itself.
+const LATER: Duration = Duration::from_secs(5);
 
 /// What a route returns.
 pub(super) type Reply<T> = Result<Json<T>, Problem>;
@@ -64,24 +73,44 @@ impl Problem {
 
     /// It cannot be served now, and may be later.
     pub(super) fn unavailable(title: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail)
+        Self::unavailable_for(LATER, title, detail)
+    }
+
+    /// It cannot be served now, and may be after so long.
+    pub(super) fn unavailable_for(
+        retry_after: Duration,
+        title: &str,
+        detail: impl Into<String>,
+    ) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail);
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
+    /// A defect, of this program or of what it has stored.
+    pub(super) fn defect(title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, title, detail)
     }
 
     fn new(status: StatusCode, title: &str, detail: impl Into<String>) -> Self {
         let problem = ProblemDetails::from_status_code(status).with_title(title);
-        Self(Box::new(problem.with_detail(detail).with_extensions(Extension::default())))
+        let problem = problem.with_detail(detail).with_extensions(Extension::default());
+        Self { details: Box::new(problem), retry_after: None }
     }
 
     /// The same problem, with what is wrong part by part.
     pub(super) fn with_causes(mut self, causes: Vec<Value>) -> Self {
-        self.0.extensions.causes = causes;
+        self.details.extensions.causes = causes;
         self
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (*self.0).into_response()
+        let mut response = (*self.details).into_response();
+        if let Some(retry_after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after.as_secs().into());
+        }
+        response
     }
 }
 
