@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-#[cfg(feature = "postgres")]
-use deadpool_postgres::{PoolError, TimeoutType};
 use semver::Version;
 #[cfg(feature = "postgres")]
 use tokio_postgres::error::Error as PostgresError;
@@ -51,15 +50,26 @@ pub enum DatabaseError {
         /// Why.
         source: PostgresError,
     },
-    /// All connections of the pool stayed in use, or a new one was too long in coming.
-    #[cfg(feature = "postgres")]
-    #[error("waiting for a connection to the database {database}")]
-    NoConnection {
+    /// All connections of the pool stayed in use.
+    #[error("waiting {} s for one of this process's connections to the database {database}",
+        waited.as_secs())]
+    AllConnectionsInUse {
         /// Which schema where.
         database: String,
-        /// Why.
-        source: PoolError,
+        /// How long.
+        waited: Duration,
     },
+    /// The database did not answer within our limit (F6).
+    #[error("waiting {} s for an answer of the database {database}", waited.as_secs())]
+    NoAnswer {
+        /// Which file, or which schema where.
+        database: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// The answer of a commit was lost: it may be stored or not.
+    #[error("committing, and whether it is stored is not known")]
+    Unknown(#[source] Box<Self>),
     /// The server is of a version that lacks what is used here.
     #[error("the database {database} is served by PostgreSQL {version}: 15 or newer is needed")]
     ServerTooOld {
@@ -137,15 +147,11 @@ impl DatabaseError {
         match self {
             #[cfg(feature = "postgres")]
             Self::Connect { source, .. }
-            | Self::NoConnection { source: PoolError::Backend(source), .. }
             | Self::CreateSchema { source, .. }
             | Self::Query(source) => fault::of_postgres(source),
-            #[cfg(feature = "postgres")]
-            Self::NoConnection { source: PoolError::Timeout(TimeoutType::Wait), .. } => {
-                FaultCause::AllConnectionsInUse
-            }
-            #[cfg(feature = "postgres")]
-            Self::NoConnection { source: PoolError::Timeout(_), .. } => FaultCause::NoAnswer,
+            Self::AllConnectionsInUse { .. } => FaultCause::AllConnectionsInUse,
+            Self::NoAnswer { .. } => FaultCause::NoAnswer,
+            Self::Unknown(cause) => cause.cause(),
             Self::Open { source, .. } | Self::Statement(source) => fault::of_sqlite(source),
             Self::Together(cause) | Self::Commit(cause) => cause.cause(),
             Self::Closed => FaultCause::Closed,
@@ -156,5 +162,23 @@ impl DatabaseError {
     /// Whether the same may succeed if it is tried again, with nothing changed by a person.
     pub fn is_transient(&self) -> bool {
         self.cause().may_pass()
+    }
+
+    /// Returns whether what was to be stored may be stored or not, because the answer was lost.
+    pub fn is_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Unknown(_) => true,
+            Self::Together(cause) | Self::Commit(cause) => cause.is_outcome_unknown(),
+            _ => false,
+        }
+    }
+
+    /// Returns what this error means when it came instead of the answer of a commit.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_commit(self) -> Self {
+        match self.cause() {
+            FaultCause::NoAnswer | FaultCause::ConnectionLost => Self::Unknown(Box::new(self)),
+            _ => self,
+        }
     }
 }

@@ -16,8 +16,6 @@ mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-#[cfg(feature = "postgres")]
-pub use deadpool_postgres::{GenericClient, Transaction};
 pub use error::DatabaseError;
 pub use fault::FaultCause;
 pub use fingerprint::{Fingerprint, FingerprintError};
@@ -25,7 +23,8 @@ pub use heard::Heard;
 pub use migrations::Migrations;
 #[cfg(feature = "postgres")]
 pub use postgres::{
-    Connection, Planning, Postgres, PostgresOptions, Reader, SchemaName, statement, table,
+    Connection, GenericClient, Planning, Postgres, PostgresOptions, Reader, SchemaName,
+    Transaction, limits, statement, table,
 };
 pub use refinery::embed_migrations;
 pub use semver::Version;

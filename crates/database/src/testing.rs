@@ -4,6 +4,7 @@ use std::thread;
 
 use tokio_postgres::NoTls;
 
+use crate::error::DatabaseError;
 use crate::postgres::{Planning, PostgresOptions, SchemaName};
 
 /// A schema that nobody else uses. It is dropped with this value; the whole server is a moment
@@ -41,6 +42,40 @@ pub fn fresh_postgres() -> TestDatabase {
         .expect("no PostgreSQL for this test: run scripts/with-postgres cargo test …");
     let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
     TestDatabase { url, schema: schema.parse().expect("fits the rules for names") }
+}
+
+/// The error that a server sends with this state (`"53300"`), as a statement meets it.
+///
+/// # Panics
+/// If the driver does not read the server's message.
+pub fn refused_with(state: &str) -> DatabaseError {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let state = state.to_owned();
+    let refused = thread::spawn(move || runtime.expect("a runtime").block_on(refuse(&state)));
+    DatabaseError::Query(refused.join().expect("the server refuses"))
+}
+
+/// Refuses a connection, as a server does: with an error of this state instead of a greeting.
+async fn refuse(state: &str) -> tokio_postgres::Error {
+    let (client, server) = tokio::io::duplex(1024);
+    let fields = format!("SERROR\0VERROR\0C{state}\0Mas the test wants it\0\0");
+    let answering = async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut read, mut write) = tokio::io::split(server);
+        let mut startup = [0_u8; 512];
+        let _asked = read.read(&mut startup).await;
+        let length = (4 + fields.len() as u32).to_be_bytes();
+        let message = [b"E".as_slice(), &length, fields.as_bytes()].concat();
+        write.write_all(&message).await.expect("the client reads");
+        write.shutdown().await.expect("the client reads");
+    };
+    let config = {
+        let mut config = tokio_postgres::Config::new();
+        config.user("nobody").ssl_mode(tokio_postgres::config::SslMode::Disable);
+        config
+    };
+    let (refused, ()) = tokio::join!(config.connect_raw(client, NoTls), answering);
+    refused.err().expect("refused")
 }
 
 impl Drop for TestDatabase {

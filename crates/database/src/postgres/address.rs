@@ -8,16 +8,17 @@ use tokio_postgres::config::Host;
 use super::schema_name::SchemaName;
 use crate::error::DatabaseError;
 
-/// What every session is told, so that the server ends what hangs. A wait for a lock outlasts an
-/// idle transaction: when a peer hangs while it holds the lock, the peer is ended and not those
-/// who wait. The peer's host may be gone without a word, which the server notices by probes.
+/// What every session is told, so that the server ends what hangs, each before our own limit
+/// (`limits`). A wait for a lock outlasts an idle transaction: when a peer hangs while it holds the
+/// lock, the peer is ended and not those who wait. A peer that has gone away is noticed also in the
+/// middle of a statement; its host may be gone without a word, which the server notices by probes.
 /// Statements are short, so that compiling them costs more than it saves.
-const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=30s \
-    -c idle_in_transaction_session_timeout=10s -c jit=off \
+const SESSION: &str = "-c statement_timeout=60s -c lock_timeout=9s \
+    -c idle_in_transaction_session_timeout=7s -c client_connection_check_interval=2s -c jit=off \
     -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
-/// How long one attempt to connect may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long one host may take to be reached: of several, the next is tried within the limit of all.
+const REACHED_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long what was sent may stay unacknowledged by the server's host before the connection counts
 /// as broken.
@@ -63,7 +64,7 @@ fn tell_session(config: &mut Config, schema: &SchemaName, read_only: bool) {
 
 fn notice_broken_connections(config: &mut Config) {
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_WITHIN);
+        config.connect_timeout(REACHED_WITHIN);
     }
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(ACKNOWLEDGED_WITHIN);
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!(config.get_application_name(), Some("x"));
         let options = config.get_options().expect("options");
         assert!(
-            options.find("lock_timeout=30s") < options.find("lock_timeout=1s"),
+            options.find("lock_timeout=9s") < options.find("lock_timeout=1s"),
             "the later one counts: {options}"
         );
         assert!(

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::sync::watch;
 
+use super::connection::Connection;
 use super::listener;
 use super::planning::Planning;
+use super::pool::Pool;
 use super::reader::Reader;
 use super::schema_name::SchemaName;
-use super::server::{Connection, Server, WAIT_FOR_CONNECTION};
+use super::server::Server;
 use super::{address, migrate, tls};
 use crate::error::DatabaseError;
 use crate::heard::Heard;
@@ -57,24 +58,19 @@ impl Postgres {
         } else {
             migrate::run(&server, migrations).await?;
         }
-        let pool = pool(&server, readers, planning);
-        Ok(Self { server: Arc::new(server), pool })
+        let server = Arc::new(server);
+        let pool = Pool::new(Arc::clone(&server), readers, planning);
+        Ok(Self { server, pool })
     }
 
     /// Returns a connection for reads. Waits for one to be given back when all are in use.
     pub async fn read(&self) -> Result<Reader, DatabaseError> {
-        let object = self.pool.get().await.map_err(|source| DatabaseError::NoConnection {
-            database: self.server.name.clone(),
-            source,
-        })?;
-        Ok(Reader(object))
+        self.pool.take().await
     }
 
     /// Makes a new connection outside the pool.
     pub async fn connect(&self, planning: Planning) -> Result<Connection, DatabaseError> {
-        let connection = self.server.connect().await?;
-        planning.tell(&connection).await?;
-        Ok(connection)
+        self.server.connect_as(planning).await
     }
 
     /// Listens to what is sent by `NOTIFY` to this channel from now on, until the receiver is
@@ -88,19 +84,4 @@ impl Postgres {
     pub fn schema(&self) -> &SchemaName {
         &self.server.schema
     }
-}
-
-fn pool(server: &Server, readers: usize, planning: Planning) -> Pool {
-    let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_config(server.config.clone(), server.tls.clone(), manager_config);
-    Pool::builder(manager)
-        .max_size(readers.max(1))
-        .wait_timeout(Some(WAIT_FOR_CONNECTION))
-        .create_timeout(Some(WAIT_FOR_CONNECTION))
-        .runtime(Runtime::Tokio1)
-        .post_create(Hook::async_fn(move |client, _| {
-            Box::pin(async move { planning.tell(client).await.map_err(HookError::Backend) })
-        }))
-        .build()
-        .expect("a pool with a runtime can be built")
 }

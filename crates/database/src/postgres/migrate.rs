@@ -1,10 +1,13 @@
 //! Brings the schema up to date, one process at a time.
 //!
 //! The lock is the session's: it is free again when the connection ends, however the process ended.
+//!
+//! A migration has no limit: how long it takes is for the size of the tables to say. Whoever starts
+//! the process can end it meanwhile.
 
-use tokio_postgres::Client;
-
-use super::server::{Connection, Server};
+use super::connection::Connection;
+use super::server::Server;
+use super::statement::{execute, execute_all, query_one, query_opt};
 use crate::error::DatabaseError;
 use crate::migrations::{CREATE_RECORD, Migrations, READ_RECORD};
 
@@ -14,10 +17,10 @@ const OLDEST_SERVER: i32 = 150_000;
 pub(super) async fn run(server: &Server, migrations: &Migrations) -> Result<(), DatabaseError> {
     let mut client = connect(server).await?;
     // A migration, and the wait for another process's, may take longer than any statement at work.
-    client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
-    lock(&client, server).await?;
+    execute_all(&client, "SET statement_timeout = 0; SET lock_timeout = 0").await?;
+    lock(&mut client, server).await?;
     create_schema(&client, server).await?;
-    client.batch_execute(CREATE_RECORD).await?;
+    execute_all(&client, CREATE_RECORD).await?;
 
     let recorded = record(&client).await?;
     migrations.check(recorded.as_deref(), &server.name)?;
@@ -25,7 +28,7 @@ pub(super) async fn run(server: &Server, migrations: &Migrations) -> Result<(), 
         raise_record(&client, &oldest).await?;
     }
     let runner = migrations.runner(newest_applied(&client).await?);
-    runner.run_async(&mut *client).await.map_err(|source| DatabaseError::Migrate {
+    runner.run_async(client.unlimited()).await.map_err(|source| DatabaseError::Migrate {
         database: server.name.clone(),
         source: Box::new(source),
     })?;
@@ -42,66 +45,68 @@ pub(super) async fn check(server: &Server, migrations: &Migrations) -> Result<()
 
 async fn connect(server: &Server) -> Result<Connection, DatabaseError> {
     let client = server.connect().await?;
-    let version = client
-        .query_one(
-            "SELECT current_setting('server_version_num')::int, current_setting('server_version')",
-            &[],
-        )
-        .await?;
-    if version.get::<_, i32>(0) < OLDEST_SERVER {
+    let version = "SELECT current_setting('server_version_num')::int AS number, \
+        current_setting('server_version') AS name";
+    let version = query_one(&client, version, &[]).await?;
+    if version.get::<_, i32>("number") < OLDEST_SERVER {
         return Err(DatabaseError::ServerTooOld {
             database: server.name.clone(),
-            version: version.get(1),
+            version: version.get("name"),
         });
     }
     Ok(client)
 }
 
-async fn lock(client: &Client, server: &Server) -> Result<(), DatabaseError> {
+/// Waits without a limit for another process, whose migration may take long.
+async fn lock(client: &mut Connection, server: &Server) -> Result<(), DatabaseError> {
     let key = format!("cohort migrations {}", server.schema);
-    let free =
-        client.query_one("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
-    if !free.get::<_, bool>(0) {
+    let take = "SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS is_free";
+    if !query_one(client, take, &[&key]).await?.get::<_, bool>("is_free") {
         tracing::info!(database = %server.name,
             "waiting for another process that migrates the database");
-        client.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
+        let wait = "SELECT pg_advisory_lock(hashtextextended($1, 0))";
+        client.unlimited().execute(wait, &[&key]).await?;
     }
     Ok(())
 }
 
 /// Asks first: creating takes a right that is not needed where somebody else has prepared the
 /// schema.
-async fn create_schema(client: &Client, server: &Server) -> Result<(), DatabaseError> {
+async fn create_schema(client: &Connection, server: &Server) -> Result<(), DatabaseError> {
     let schema = server.schema.as_str();
-    if client.query_opt("SELECT FROM pg_namespace WHERE nspname = $1", &[&schema]).await?.is_none()
-    {
-        let created = client.batch_execute(&format!("CREATE SCHEMA {schema}")).await;
-        created.map_err(|source| DatabaseError::CreateSchema {
-            database: server.name.clone(),
-            source,
-        })?;
+    let look = "SELECT FROM pg_namespace WHERE nspname = $1";
+    if query_opt(client, look, &[&schema]).await?.is_some() {
+        return Ok(());
     }
-    Ok(())
+    let created = execute_all(client, &format!("CREATE SCHEMA {schema}")).await;
+    created.map_err(|error| match error {
+        DatabaseError::Query(source) => {
+            DatabaseError::CreateSchema { database: server.name.clone(), source }
+        }
+        other => other,
+    })
 }
 
-async fn record(client: &Client) -> Result<Option<String>, DatabaseError> {
-    Ok(client.query_opt(READ_RECORD, &[]).await?.map(|row| row.get(0)))
+async fn record(client: &Connection) -> Result<Option<String>, DatabaseError> {
+    Ok(query_opt(client, READ_RECORD, &[]).await?.map(|row| row.get("oldest_program")))
 }
 
-async fn raise_record(client: &Client, oldest: &str) -> Result<(), DatabaseError> {
+async fn raise_record(client: &Connection, oldest: &str) -> Result<(), DatabaseError> {
     let raise = "INSERT INTO compatibility VALUES (1, $1) ON CONFLICT (only_row) DO UPDATE SET \
         oldest_program = excluded.oldest_program";
-    client.execute(raise, &[&oldest]).await?;
+    execute(client, raise, &[&oldest]).await?;
     Ok(())
 }
 
-async fn newest_applied(client: &Client) -> Result<Option<i32>, DatabaseError> {
+async fn newest_applied(client: &Connection) -> Result<Option<i32>, DatabaseError> {
     if !has_table(client, "refinery_schema_history").await? {
         return Ok(None);
     }
-    Ok(client.query_one("SELECT max(version) FROM refinery_schema_history", &[]).await?.get(0))
+    let newest = "SELECT max(version) AS newest FROM refinery_schema_history";
+    Ok(query_one(client, newest, &[]).await?.get("newest"))
 }
 
-async fn has_table(client: &Client, table: &str) -> Result<bool, DatabaseError> {
-    Ok(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await?.get(0))
+async fn has_table(client: &Connection, table: &str) -> Result<bool, DatabaseError> {
+    let look = "SELECT to_regclass($1) IS NOT NULL AS is_there";
+    Ok(query_one(client, look, &[&table]).await?.get("is_there"))
 }

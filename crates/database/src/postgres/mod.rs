@@ -8,9 +8,10 @@
 //! ```
 //!
 //! What may fail: the server restarts or fails over, the network parts, a peer hangs while it holds
-//! a lock. Every session therefore has limits that the server enforces (see `address`), so that a
-//! peer that hangs loses its transaction and those who wait for its lock go on. A connection that
-//! broke is replaced by the next call.
+//! a lock, the server hangs itself. Every wait therefore has a limit on our side (see [`limits`]),
+//! and every session limits that the server enforces (see `address`), so that a peer that hangs
+//! loses its transaction and those who wait for its lock go on. A connection that broke, or whose
+//! work ran into a limit, is replaced by the next call.
 //!
 //! Not done here: retrying a transaction. Only the caller knows whether a commit without an answer
 //! may be repeated; [`DatabaseError::is_transient`] says whether it is worth a try. Sessions are
@@ -18,10 +19,13 @@
 //! to pool sessions, not transactions.
 
 mod address;
+mod connection;
 mod handle;
+pub mod limits;
 mod listener;
 mod migrate;
 mod planning;
+mod pool;
 mod reader;
 mod schema_name;
 mod server;
@@ -29,8 +33,8 @@ pub mod statement;
 pub mod table;
 mod tls;
 
+pub use self::connection::{Connection, GenericClient, Transaction};
 pub use self::handle::{Postgres, PostgresOptions};
 pub use self::planning::Planning;
 pub use self::reader::Reader;
 pub use self::schema_name::SchemaName;
-pub use self::server::Connection;

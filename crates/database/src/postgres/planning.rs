@@ -1,6 +1,8 @@
 //! How the server plans statements.
 
-use deadpool_postgres::ClientWrapper;
+use super::connection::Connection;
+use super::statement::execute_all;
+use crate::error::DatabaseError;
 
 /// How the server plans statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +18,10 @@ const BY_KEYS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; \
     SET enable_mergejoin = off";
 
 impl Planning {
-    pub(super) async fn tell(self, session: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
+    pub(super) async fn tell(self, session: &Connection) -> Result<(), DatabaseError> {
         match self {
             Self::ByCost => Ok(()),
-            Self::ByKeys => session.batch_execute(BY_KEYS).await,
+            Self::ByKeys => execute_all(session, BY_KEYS).await,
         }
     }
 }

@@ -1,39 +1,34 @@
 //! A connection of the pool.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
-use deadpool_postgres::{Object, Transaction};
-use tokio_postgres::IsolationLevel;
+use super::connection::Connection;
+use super::pool::Pooled;
 
-use crate::error::DatabaseError;
-
-/// A connection of the pool, to be given back soon. It derefs to the client, for single statements
-/// and short transactions.
-pub struct Reader(pub(super) Object);
+/// A connection of the pool, to be given back soon. It derefs to the connection, for single
+/// statements and short transactions.
+pub struct Reader(pub(super) Pooled);
 
 impl Reader {
-    /// A transaction that sees one state of the database throughout, and refuses writes.
-    pub async fn snapshot(&mut self) -> Result<Transaction<'_>, DatabaseError> {
-        Ok(self
-            .0
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await?)
+    /// Lets each statement and each transaction take so long, until the connection is given back.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.0.set_limit(limit);
+        self
     }
 }
 
 impl Deref for Reader {
-    type Target = Object;
+    type Target = Connection;
 
-    fn deref(&self) -> &Object {
+    fn deref(&self) -> &Connection {
         &self.0
     }
 }
 
 impl DerefMut for Reader {
-    fn deref_mut(&mut self) -> &mut Object {
+    fn deref_mut(&mut self) -> &mut Connection {
         &mut self.0
     }
 }

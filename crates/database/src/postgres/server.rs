@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, PoolError, TimeoutType};
+use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Config;
 
+use super::connection::Connection;
+use super::limits::{CONNECT_WITHIN, Ending, INTERACTIVE};
+use super::planning::Planning;
 use super::schema_name::SchemaName;
 use super::tls::Tls;
 use crate::error::DatabaseError;
-
-/// A connection of the caller's own. It ends when it is dropped, and its transaction with it.
-pub type Connection = ClientWrapper;
 
 /// How to reach the schema.
 pub(super) struct Server {
@@ -21,9 +21,6 @@ pub(super) struct Server {
     pub(super) name: String,
 }
 
-/// How long to wait for a connection, whether new or of the pool.
-pub(super) const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(30);
-
 impl Server {
     pub(super) async fn connect(&self) -> Result<Connection, DatabaseError> {
         let (client, connection) = self.reached(self.config.connect(self.tls.clone())).await?;
@@ -32,7 +29,18 @@ impl Server {
                 tracing::warn!(%error, "a connection to the database broke");
             }
         });
-        Ok(Connection::new(client, working))
+        // Aborted by whoever throws the connection away (`limits`), or with its client.
+        let ending = Ending::of(working.abort_handle(), &self.name);
+        Ok(Connection::new(ClientWrapper::new(client, working), ending))
+    }
+
+    /// Makes a connection whose statements are planned so.
+    pub(super) async fn connect_as(&self, planning: Planning) -> Result<Connection, DatabaseError> {
+        let mut connection = self.connect().await?;
+        connection.set_limit(CONNECT_WITHIN);
+        planning.tell(&connection).await?;
+        connection.set_limit(INTERACTIVE);
+        Ok(connection)
     }
 
     /// Waits for a connection to be made, and not for ever: a server may take a connection and then
@@ -41,13 +49,15 @@ impl Server {
         &self,
         connecting: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, DatabaseError> {
-        let database = self.name.clone();
-        match tokio::time::timeout(WAIT_FOR_CONNECTION, connecting).await {
-            Ok(reached) => reached.map_err(|source| DatabaseError::Connect { database, source }),
-            Err(_elapsed) => Err(DatabaseError::NoConnection {
-                database,
-                source: PoolError::Timeout(TimeoutType::Create),
-            }),
+        match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
+            Ok(reached) => reached
+                .map_err(|source| DatabaseError::Connect { database: self.name.clone(), source }),
+            Err(_elapsed) => Err(self.no_answer(CONNECT_WITHIN)),
         }
+    }
+
+    /// The error of a server that says nothing.
+    pub(super) fn no_answer(&self, waited: Duration) -> DatabaseError {
+        DatabaseError::NoAnswer { database: self.name.clone(), waited }
     }
 }

@@ -11,10 +11,10 @@
 use std::error::Error;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use deadpool_postgres::Transaction;
 use futures_util::SinkExt;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
+use super::connection::{GenericClient, Transaction};
 use super::statement::execute;
 use crate::error::DatabaseError;
 
@@ -74,7 +74,7 @@ impl<const N: usize> Table<N> {
         if rows.len() < MANY {
             self.insert_or(db, rows, "").await.map(drop)
         } else {
-            self.copy(db, rows).await
+            db.limit().keep(self.copy(&db.inner, rows)).await
         }
     }
 
@@ -110,7 +110,7 @@ impl<const N: usize> Table<N> {
 
     async fn copy<'f, E: From<DatabaseError>>(
         &self,
-        db: &Transaction<'_>,
+        db: &deadpool_postgres::Transaction<'_>,
         rows: impl Iterator<Item = Result<[Field<'f>; N], E>>,
     ) -> Result<(), E> {
         let copy = format!("COPY {} ({}) FROM STDIN BINARY", self.name, self.named_columns());

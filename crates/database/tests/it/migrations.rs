@@ -1,5 +1,6 @@
 //! Two processes that start at once.
 
+use cohort_database::statement::query;
 use cohort_database::testing::fresh_postgres;
 use cohort_database::{DatabaseError, Migrations, Postgres, Version};
 use refinery::{Migration, Runner};
@@ -21,7 +22,7 @@ async fn processes_that_start_at_the_same_moment_all_find_the_schema_ready() {
     for opened in opening {
         let opened = opened.await.expect("no panic").expect("opens");
         let reader = opened.read().await.expect("connects");
-        reader.query("SELECT FROM first, second", &[]).await.expect("both tables are there");
+        query(&*reader, "SELECT FROM first, second", &[]).await.expect("both tables are there");
     }
 }
 

@@ -23,11 +23,11 @@ impl CompletenessLedger for PostgresLedger {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<RunOnRecord>, LedgerError> {
-        runs_between(&*self.connection().await?, job, from, until).await
+        runs_between(&*self.long_connection().await?, job, from, until).await
     }
 
     async fn open_work(&self, now: Timestamp) -> Result<OpenWork, LedgerError> {
-        open_work(&*self.connection().await?, now).await
+        open_work(&*self.long_connection().await?, now).await
     }
 }
 

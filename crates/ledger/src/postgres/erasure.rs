@@ -13,11 +13,11 @@ use crate::erasure::{ERASED, ErasureLedger};
 #[async_trait]
 impl ErasureLedger for PostgresLedger {
     async fn erased_until(&self) -> Result<Option<String>, LedgerError> {
-        erased_until(&*self.connection().await?).await
+        erased_until(&*self.long_connection().await?).await
     }
 
     async fn erase(&self, numbers: Vec<u64>, until: String) -> Result<(), LedgerError> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.long_connection().await?;
         let tx = connection.transaction().await?;
         erase(&tx, &numbers, &until).await?;
         Ok(tx.commit().await?)
@@ -28,7 +28,7 @@ impl ErasureLedger for PostgresLedger {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, TenantId)>, LedgerError> {
-        named_tenants(&*self.connection().await?, after, limit).await
+        named_tenants(&*self.long_connection().await?, after, limit).await
     }
 }
 

@@ -31,7 +31,7 @@ impl Ledger for PostgresLedger {
         plan: Plan,
         now: Timestamp,
     ) -> Result<Vec<RunId>, LedgerError> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.long_connection().await?;
         let tx = connection.transaction().await?;
         let opened = runs::open_runs(&tx, job, &plan, now).await?;
         news::tell(&tx, self.db.schema(), opened.first().copied()).await?;

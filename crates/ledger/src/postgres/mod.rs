@@ -54,6 +54,7 @@ mod tests {
     use std::sync::Arc;
 
     use cohort_database::Planning;
+    use cohort_database::statement::execute_all;
     use cohort_database::testing::{TestDatabase, fresh_postgres};
 
     use super::PostgresLedger;
@@ -83,7 +84,7 @@ mod tests {
         let open = other.transaction().await.expect("begins");
         let insert =
             "INSERT INTO settlement (run, first_ordinal, last_ordinal, at) VALUES (1, 7, 7, 0)";
-        open.batch_execute(insert).await.expect("an entry that is on its way");
+        execute_all(&open, insert).await.expect("an entry that is on its way");
 
         conformance::feed::record_one(&ledger).await;
         let before = ledger.outcome_feed(None, 10).await.expect("reads");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cohort_database::{
-    Heard, Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version,
+    Heard, Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version, limits,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -61,6 +61,11 @@ impl PostgresLedger {
     /// A connection of the pool, for one statement or one short transaction.
     pub(super) async fn connection(&self) -> Result<Reader, LedgerError> {
         Ok(self.db.read().await?)
+    }
+
+    /// The same, for upkeep and for plans of very many runs.
+    pub(super) async fn long_connection(&self) -> Result<Reader, LedgerError> {
+        Ok(self.connection().await?.within(limits::LONG))
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use cohort_database::{Connection, DatabaseError, Planning, Postgres};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::news;
 use super::record_outcomes::record_outcomes;
@@ -32,6 +33,9 @@ const MOST_WAITING: usize = 2 * MOST_RESULTS;
 /// How often a transaction that failed for a reason that may pass is tried again, within about ten
 /// seconds.
 const MOST_TRIES: usize = 8;
+
+/// When it is tried no more: a server that hangs takes as long as our limit to fail each try.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The way to the recorder, which ends with the last of these.
 pub(super) type ToRecorder = mpsc::Sender<Handed>;
@@ -119,9 +123,12 @@ impl Recorder {
             .with_max_times(MOST_TRIES)
             .with_jitter()
             .build();
+        let began = Instant::now();
         for pause in pauses {
             match self.record(results).await {
-                Err(LedgerError::Database(error)) if error.is_transient() => {
+                Err(LedgerError::Database(error))
+                    if error.is_transient() && began.elapsed() < LONGEST_PATIENCE =>
+                {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "outcomes could not be recorded; it is tried again"

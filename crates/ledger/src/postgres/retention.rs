@@ -16,7 +16,7 @@ use crate::states::CLOSED;
 impl RetentionLedger for PostgresLedger {
     #[tracing::instrument(level = "debug", skip_all, fields(%cutoff, rows))]
     async fn prune(&self, cutoff: Timestamp, rows: usize) -> Result<Pruned, LedgerError> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.long_connection().await?;
         let tx = connection.transaction().await?;
         if query_opt(&tx, "SELECT FROM feed_pruned FOR UPDATE SKIP LOCKED", &[]).await?.is_none() {
             return Ok(Pruned::default());

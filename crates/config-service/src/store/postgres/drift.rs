@@ -1,7 +1,7 @@
 //! Whether the groups still say what the preferences say.
 
-use cohort_database::Transaction;
 use cohort_database::statement::{execute, query};
+use cohort_database::{Transaction, limits};
 use cohort_preferences::{FeatureType, StatedGroup, TenantId};
 
 use super::open::PostgresStore;
@@ -26,14 +26,14 @@ impl PostgresStore {
     }
 
     async fn miscounted(&self, mut drift: Drift) -> Result<Drift> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.upkeep_reader().await?;
         miscounted(&reader.snapshot().await?, &mut drift).await?;
         Ok(drift)
     }
 
     async fn recount(&self, drift: Drift) -> Result<Drift> {
         let mut session = self.session().await;
-        let mut writer = session.begin().await?;
+        let mut writer = session.begin_within(limits::LONG).await?;
         let drift = recount(&mut writer, drift).await?;
         writer.commit().await?;
         Ok(drift)
@@ -43,7 +43,7 @@ impl PostgresStore {
         let mut after = Some(0);
         while let Some(behind) = after {
             let (misplaced, next) = {
-                let mut reader = self.reader().await?;
+                let mut reader = self.upkeep_reader().await?;
                 misplaced(&reader.snapshot().await?, behind, drift).await?
             };
             after = next;

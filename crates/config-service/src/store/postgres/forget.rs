@@ -1,7 +1,7 @@
 //! Removes what is too old to be kept.
 
-use cohort_database::Transaction;
 use cohort_database::statement::{execute, query};
+use cohort_database::{Transaction, limits};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -20,21 +20,21 @@ impl PostgresStore {
         let mut after = Some(0);
         while let Some(behind) = after {
             let (outdated, next) = {
-                let mut reader = self.reader().await?;
+                let mut reader = self.upkeep_reader().await?;
                 outdated(&reader.snapshot().await?, behind, before).await?
             };
             after = next;
             forgotten.changes += outdated.len() as u64;
             if !outdated.is_empty() {
                 let mut session = self.session().await;
-                let writer = session.begin().await?;
+                let writer = session.begin_within(limits::LONG).await?;
                 remove(&writer, &outdated).await?;
                 writer.commit().await?;
             }
         }
         loop {
             let mut session = self.session().await;
-            let writer = session.begin().await?;
+            let writer = session.begin_within(limits::LONG).await?;
             let removed = remove_counts(&writer, before).await?;
             writer.commit().await?;
             forgotten.counts += removed;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use cohort_database::statement::{execute, query_one};
 use cohort_database::{
-    Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version,
+    Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version, limits,
 };
 use cohort_preferences::Clock;
 use tokio::sync::{Mutex, MutexGuard};
@@ -88,6 +89,16 @@ impl PostgresStore {
         Ok(self.process.db.read().await?)
     }
 
+    /// Takes a connection from the pool, for a snapshot that may hold very many rows.
+    pub(super) async fn list_reader(&self) -> Result<Reader> {
+        Ok(self.reader().await?.within(limits::LIST))
+    }
+
+    /// Takes a connection from the pool, for upkeep.
+    pub(super) async fn upkeep_reader(&self) -> Result<Reader> {
+        Ok(self.reader().await?.within(limits::LONG))
+    }
+
     /// Waits for the connection that writes, for a write that shares its transaction with no other.
     pub(super) async fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().await
@@ -96,13 +107,9 @@ impl PostgresStore {
 
 async fn write_identity(db: &Postgres) -> Result<()> {
     let reader = db.read().await?;
+    let insert = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     for (key, value) in Identity::KEYS.iter().zip(Identity::random()) {
-        reader
-            .execute(
-                "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                &[key, &value],
-            )
-            .await?;
+        execute(&*reader, insert, &[key, &value]).await?;
     }
     Ok(())
 }
@@ -110,8 +117,7 @@ async fn write_identity(db: &Postgres) -> Result<()> {
 async fn read_identity(db: &Postgres) -> Result<Identity> {
     let reader = db.read().await?;
     let value = async |key: &str| {
-        reader
-            .query_one("SELECT value FROM meta WHERE key = $1", &[&key])
+        query_one(&*reader, "SELECT value FROM meta WHERE key = $1", &[&key])
             .await
             .map(|row| row.get("value"))
     };

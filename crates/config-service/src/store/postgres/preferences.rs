@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use cohort_database::statement::query;
-use cohort_database::{Reader, Transaction};
+use cohort_database::statement::{query, query_opt};
+use cohort_database::{Connection, Transaction};
 use cohort_preferences::{
     BatchGetRequest, BatchGetResponse, FeatureType, PreferenceEntry, TenantId,
 };
@@ -28,7 +28,7 @@ impl FromRow for AsStated {
 
 /// Returns one preference; `None` if there never was one.
 pub(super) async fn preference(
-    db: &Reader,
+    db: &Connection,
     tenant: &TenantId,
     feature: &FeatureType,
 ) -> Result<Option<AsStated>> {
@@ -39,8 +39,7 @@ pub(super) async fn preference(
              AND preference.feature = (SELECT id FROM feature WHERE feature_type = $2)
          JOIN change ON change.id = change_id
          WHERE tenant_id = $1";
-    let select = db.prepare_cached(select).await?;
-    let row = db.query_opt(&select, &[&tenant.as_str(), &feature.as_str()]).await?;
+    let row = query_opt(db, select, &[&tenant.as_str(), &feature.as_str()]).await?;
     row.as_ref().map(AsStated::from_row).transpose()
 }
 

@@ -14,8 +14,9 @@
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cohort_database::DatabaseError;
+use cohort_database::{DatabaseError, limits};
 use cohort_preferences::TenantId;
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -84,15 +85,23 @@ pub(super) async fn work(session: Arc<Mutex<Session>>, mut jobs: mpsc::Receiver<
 async fn write_waiting(session: &Mutex<Session>, first: Job, waiting: &mut mpsc::Receiver<Job>) {
     let mut session = session.lock().await;
     // Whoever comes while the transaction waits for its turn is taken along.
-    let unreadable = match session.begin().await {
+    let unreadable = match session.begin_within(limit_of(&first)).await {
         Ok(writer) => write_together(writer, gather(first, waiting)).await,
         Err(error) => return fail(gather(first, waiting).into_iter().map(Job::into_waiter), error),
     };
     for job in unreadable {
-        match session.begin().await {
+        match session.begin_within(limit_of(&job)).await {
             Ok(writer) => drop(write_together(writer, vec![job]).await),
             Err(error) => fail([job.into_waiter()], error),
         }
+    }
+}
+
+/// How long the transaction of a job may take. Edits that are taken along by an import wait for it.
+fn limit_of(first: &Job) -> Duration {
+    match first {
+        Job::Edit(..) => limits::INTERACTIVE,
+        Job::Import(..) => limits::LONG,
     }
 }
 

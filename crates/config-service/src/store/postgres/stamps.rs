@@ -17,7 +17,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use cohort_database::{DatabaseError, Postgres};
+use cohort_database::statement::{execute, execute_all};
+use cohort_database::{DatabaseError, FaultCause, Postgres};
 use cohort_preferences::Clock;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -72,13 +73,12 @@ impl Stamps {
         if self.read_only || self.is_passed(now) {
             return Ok(());
         }
-        let client = self.db.read().await?;
-        let pass = client.prepare_cached(
+        let reader = self.db.read().await?;
+        let pass =
             "WITH free AS (SELECT only_row FROM head WHERE stamp < $1 FOR UPDATE SKIP LOCKED)
              UPDATE head SET stamp = greatest(stamp, $1) FROM free WHERE head.only_row = \
-             free.only_row",
-        );
-        if client.execute(&pass.await?, &[&now.as_microsecond()]).await? == 1 {
+             free.only_row";
+        if execute(&*reader, pass, &[&now.as_microsecond()]).await? == 1 {
             self.has_passed(now);
         }
         Ok(())
@@ -89,7 +89,7 @@ impl Stamps {
     }
 
     async fn pass(&self, now: Timestamp, deadline: Instant) -> Result<()> {
-        let client = self.db.read().await?;
+        let reader = self.db.read().await?;
         let patience = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
         let micros = now.as_microsecond();
         // Together they are one transaction, to which the setting is confined.
@@ -97,17 +97,15 @@ impl Stamps {
             "SET LOCAL lock_timeout = {patience}; UPDATE head SET stamp = {micros} WHERE stamp < \
              {micros}"
         );
-        match client.batch_execute(&pass).await {
+        match execute_all(&*reader, &pass).await {
             Ok(()) => {
                 self.has_passed(now);
                 Ok(())
             }
-            Err(error)
-                if error.code() == Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE) =>
-            {
-                Err(not_settled())
-            }
-            Err(error) => Err(DatabaseError::from(error).into()),
+            Err(error) if error.cause() == FaultCause::Locked => Err(not_settled()),
+            // Whether the stamp is raised matters to nobody: who asks again raises it.
+            Err(DatabaseError::Unknown(cause)) => Err((*cause).into()),
+            Err(error) => Err(error.into()),
         }
     }
 }

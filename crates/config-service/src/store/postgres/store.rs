@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cohort_database::limits;
 use cohort_preferences::{
     BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId, TenantTimezone,
 };
@@ -55,7 +56,7 @@ impl Store for PostgresStore {
 
     async fn erase(&self, tenant: &TenantId, actor: String) -> Result<Option<Erased>> {
         let mut session = self.session().await;
-        let mut writer = session.begin().await?;
+        let mut writer = session.begin_within(limits::LONG).await?;
         let erased = erase::erase(&mut writer, tenant, &actor).await?;
         writer.commit().await?;
         Ok(erased)
@@ -66,7 +67,7 @@ impl Store for PostgresStore {
         tenant: &TenantId,
         feature: &FeatureType,
     ) -> Result<Option<AsStated>> {
-        preferences::preference(&self.reader().await?, tenant, feature).await
+        preferences::preference(&*self.reader().await?, tenant, feature).await
     }
 
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<Tenant>> {
@@ -80,12 +81,12 @@ impl Store for PostgresStore {
     }
 
     async fn preferences(&self, request: BatchGetRequest) -> Result<BatchGetResponse> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         preferences::preferences(&reader.snapshot().await?, request, self.incarnation()).await
     }
 
     async fn documents(&self, after: u64, limit: usize) -> Result<Vec<StoredTenant>> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         tenant::documents(&reader.snapshot().await?, after, limit).await
     }
 
@@ -96,12 +97,12 @@ impl Store for PostgresStore {
 
     async fn chosen(&self, query: ChosenQuery) -> Result<ChosenPage> {
         self.process.stamps.wait_until_settled(query.as_of).await?;
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         tenants::chosen(&reader.snapshot().await?, &query, self.incarnation()).await
     }
 
     async fn timezones(&self) -> Result<Vec<TenantTimezone>> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         tenants::timezones(&reader.snapshot().await?).await
     }
 
@@ -130,32 +131,32 @@ impl Store for PostgresStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<StoredPreference>> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         preferences::stated(&reader.snapshot().await?, feature, after, limit).await
     }
 
     async fn groups(&self, query: GroupsQuery) -> Result<GroupPage> {
         self.process.stamps.come_up().await?;
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         groups::groups(&reader.snapshot().await?, &query, self.incarnation()).await
     }
 
     async fn members(&self, query: MembersQuery) -> Result<MemberList> {
         self.process.stamps.wait_until_settled(query.as_of).await?;
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         members::list(&reader.snapshot().await?, &self.process.names, &query, self.incarnation())
             .await
     }
 
     async fn member_lists(&self, query: ListsQuery) -> Result<WholeLists> {
         self.process.stamps.wait_until_settled(query.as_of).await?;
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         members::lists(&reader.snapshot().await?, &query, self.incarnation()).await
     }
 
     async fn moved(&self, query: MovedQuery) -> Result<MovedList> {
         self.process.stamps.wait_until_settled(query.as_of).await?;
-        let mut reader = self.reader().await?;
+        let mut reader = self.list_reader().await?;
         members::moved(&reader.snapshot().await?, &self.process.names, &query, self.incarnation())
             .await
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use cohort_database::statement::{query, query_one};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 
@@ -11,7 +12,7 @@ use super::*;
 use crate::store::conformance::everything;
 
 /// Does what a process does that writes the next change of the first user, but for the end.
-async fn write_half(client: &Client) {
+async fn write_half(client: &Connection) {
     let half = "BEGIN; SELECT FROM head FOR UPDATE; UPDATE head SET stamp = stamp + 1000000, \
         change_id = change_id + 1;
          INSERT INTO change (id, at, tenant, feature, version, preference, actor, rules)
@@ -28,10 +29,10 @@ async fn until_queued(store: &PostgresStore, count: usize) {
 }
 
 /// Waits until the writer of the store waits for `head`.
-async fn until_writer_waits(watching: &Client) {
+async fn until_writer_waits(watching: &Connection) {
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM \
         pg_locks WHERE relation = 'head'::regclass)";
-    while watching.query_one(waits, &[]).await.expect("reads").get::<_, i64>(0) == 0 {}
+    while query_one(watching, waits, &[]).await.expect("reads").get::<_, i64>("count") == 0 {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,7 +189,7 @@ async fn a_store_whose_connections_are_cut_recovers_and_loses_nothing_that_it_ac
         counted.wait_for(|count| *count >= cut * 30).await.expect("edits go on");
         let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \
             $1 AND pid <> pg_backend_pid()";
-        cutter.query(all, &[&format!("cohort {}", database.schema)]).await.expect("cuts");
+        query(&cutter, all, &[&format!("cohort {}", database.schema)]).await.expect("cuts");
     }
     let mut expected = Vec::new();
     for edits in edits {

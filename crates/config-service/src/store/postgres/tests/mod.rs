@@ -6,10 +6,10 @@ mod processes;
 
 use std::sync::Arc;
 
+use cohort_database::statement::execute_all;
 use cohort_database::testing::{TestDatabase, fresh_postgres};
 use cohort_database::{Connection, DatabaseError, Planning};
 use cohort_preferences::{ChangePage, Clock};
-use tokio_postgres::Client;
 
 use super::PostgresStore;
 use crate::cursor::Position;
@@ -33,8 +33,8 @@ async fn other(store: &PostgresStore) -> Connection {
     store.process.db.connect(Planning::ByCost).await.expect("connects")
 }
 
-async fn run(client: &Client, statements: &str) {
-    client.batch_execute(statements).await.expect("runs");
+async fn run(client: &Connection, statements: &str) {
+    execute_all(client, statements).await.expect("runs");
 }
 
 /// Sets the preference of one user to this hour.
