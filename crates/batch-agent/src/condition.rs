@@ -31,6 +31,8 @@ pub enum Part {
     Claiming,
     /// Work in hand cannot be begun, or what was done not be recorded.
     Recording,
+    /// This agent lacks something for calls: file descriptors, memory, disk (D4).
+    OwnSide,
 }
 
 /// A part that fails at the moment, and why.
@@ -111,6 +113,7 @@ impl fmt::Display for Fault {
             Part::Planning => "planning",
             Part::Claiming => "claiming work",
             Part::Recording => "work in hand",
+            Part::OwnSide => "this agent's own side",
         };
         write!(f, "{part}: {}", self.cause)
     }

@@ -17,6 +17,7 @@ mod handlers;
 mod jobs;
 mod members;
 mod metrics;
+mod own_faults;
 mod processor;
 mod readiness;
 mod registry;

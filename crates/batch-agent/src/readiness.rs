@@ -49,6 +49,8 @@ impl Shared {
         faults.extend(ledger.map(|cause| Fault { part: Part::Ledger, cause }));
         let of_config_database = self.config_database_faults();
         faults.extend(of_config_database.map(|cause| Fault { part: Part::ConfigDatabase, cause }));
+        let of_own_side = self.own_faults.present();
+        faults.extend(of_own_side.map(|cause| Fault { part: Part::OwnSide, cause }));
         faults.sort_by_key(|fault| fault.part);
         faults
     }

@@ -7,6 +7,7 @@ use cohort_ledger::Ledger;
 use crate::clock::AgentClock;
 use crate::condition::Condition;
 use crate::jobs::Jobs;
+use crate::own_faults::OwnFaults;
 use crate::readiness::Tries;
 use crate::schedules::{ChangeFeed, Schedules};
 use crate::source::PreferenceSource;
@@ -21,5 +22,6 @@ pub(crate) struct Shared {
     pub(crate) schedules: Arc<Schedules>,
     pub(crate) feed: Arc<ChangeFeed>,
     pub(crate) condition: Arc<Condition>,
+    pub(crate) own_faults: Arc<OwnFaults>,
     pub(crate) tries: Arc<Tries>,
 }

@@ -12,6 +12,8 @@ use super::claim::Claimer;
 use super::current::SettingsReader;
 use super::identity::Identity;
 use super::in_hand::InHand;
+use super::last_look::LastLook;
+use super::pulse::LedgerPulse;
 use super::record::Recorder;
 use super::signals::Signals;
 use super::throttles::Throttles;
@@ -36,17 +38,30 @@ impl EnhancedBatchProcessor {
         let throttles = Arc::new(Throttles::new(Arc::clone(ledger), Arc::clone(clock)));
         let capacity = Arc::new(Capacity::of(max_concurrent_items));
         let metrics = Arc::new(Metrics::new());
+        let pulse = Arc::new(LedgerPulse::new(Arc::clone(ledger), Arc::clone(clock)));
         let recorder = Recorder {
             ledger: Arc::clone(ledger),
+            pulse: Arc::clone(&pulse),
             metrics: Arc::clone(&metrics),
             condition: Arc::clone(&shared.condition),
+        };
+        let settings = Arc::new(SettingsReader::new(Arc::clone(&shared.source), Arc::clone(clock)));
+        let last_look = LastLook {
+            shared: shared.clone(),
+            signals: Arc::clone(&signals),
+            pulse: Arc::clone(&pulse),
+            settings: Arc::clone(&settings),
         };
         let claimer = Claimer {
             shared: shared.clone(),
             in_hand: Arc::clone(&in_hand),
             cancellations: Arc::clone(&cancellations),
             throttles: Arc::clone(&throttles),
-            reader: MemberReader { shared: shared.clone(), identity: identity.clone() },
+            reader: MemberReader {
+                shared: shared.clone(),
+                identity: identity.clone(),
+                pulse: Arc::clone(&pulse),
+            },
             recorder: recorder.clone(),
             stride: tokio::sync::Mutex::default(),
         };
@@ -57,6 +72,8 @@ impl EnhancedBatchProcessor {
             cancellations: Arc::clone(&cancellations),
             throttles: Arc::clone(&throttles),
             capacity: Arc::clone(&capacity),
+            last_look,
+            own_faults: Arc::clone(&shared.own_faults),
             metrics: Arc::clone(&metrics),
         };
         let worker = Worker {
@@ -65,7 +82,7 @@ impl EnhancedBatchProcessor {
             in_hand: Arc::clone(&in_hand),
             cancellations: Arc::clone(&cancellations),
             throttles,
-            settings: SettingsReader::new(Arc::clone(&shared.source), Arc::clone(clock)),
+            settings,
             caller,
             recorder,
         };
@@ -76,6 +93,7 @@ impl EnhancedBatchProcessor {
             in_hand,
             cancellations,
             capacity,
+            pulse,
             claimer,
             worker,
             metrics,

@@ -30,8 +30,12 @@ use super::record::{Recorder, pass_over_lost_claim};
 use super::resolve::{cancel, poisoned, postpone, resolve_chunk};
 use super::signals::Signals;
 use super::throttles::Throttles;
-use crate::schedules::ChangedSince;
+use crate::schedules::LogPosition;
 use crate::shared::Shared;
+
+/// Candidates, and the position in the feed's log from before their settings were read; `None` if
+/// those of now could not be.
+type Candidates = (Vec<Candidate>, Option<LogPosition>);
 
 /// Works on claimed chunks.
 pub(super) struct Worker {
@@ -40,7 +44,7 @@ pub(super) struct Worker {
     pub(super) in_hand: Arc<InHand>,
     pub(super) cancellations: Arc<Cancellations>,
     pub(super) throttles: Arc<Throttles>,
-    pub(super) settings: SettingsReader,
+    pub(super) settings: Arc<SettingsReader>,
     pub(super) caller: Caller,
     pub(super) recorder: Recorder,
 }
@@ -101,7 +105,7 @@ impl Worker {
             Some(read) => Some(self.candidates_of_page(claimed, read).await),
             None => self.candidates_of_earlier_attempt(claimed).await?,
         };
-        let Some(candidates) = candidates else {
+        let Some((candidates, asked)) = candidates else {
             let until = self.settings.next_try_at(chunk.id as u64);
             return Ok(postpone(chunk, until, self.now()));
         };
@@ -114,35 +118,27 @@ impl Worker {
         };
         let defaults = self.shared.schedules.template_overrides(&run.job_id);
         let (mut results, calls) = objections.divide(candidates, &defaults);
-        results.extend(self.caller.call(claimed, calls).await);
+        results.extend(self.caller.call(claimed, asked, calls).await);
         Ok(resolve_chunk(claimed, results, self.now()))
     }
 
     /// The candidates of a chunk whose members were just read: only those are asked for again whom
     /// the feed has named since (M3).
-    async fn candidates_of_page(&self, claimed: &Claimed, read: ReadMembers) -> Vec<Candidate> {
+    async fn candidates_of_page(&self, claimed: &Claimed, read: ReadMembers) -> Candidates {
         let Claimed { chunk, run, job, .. } = claimed;
-        let changed = self.changed_since(claimed, &read).await;
-        let update = match self.settings.read(&run.feature_type, &job.job, &changed).await {
-            Ok(current) => Update { current, read_at: self.now(), stale: false },
+        let tenants: Vec<_> = read.members.iter().map(|member| &member.tenant_id).collect();
+        let asked = self.shared.feed.position();
+        let changed =
+            self.shared.feed.changed_among(&run.feature_type, Some(read.position), &tenants).await;
+        let (update, asked) = match self.settings.read(&run.feature_type, &job.job, &changed).await
+        {
+            Ok(current) => (Update { current, read_at: self.now(), stale: false }, asked),
             Err(_logged) => {
-                Update { current: HashMap::new(), read_at: read.position.at, stale: true }
+                let (current, read_at) = (HashMap::new(), read.position.at);
+                (Update { current, read_at, stale: true }, read.position)
             }
         };
-        update.candidates(&chunk.open, read.members, run, self.now())
-    }
-
-    /// Which members of a page may have other settings since; all, if the feed cannot tell.
-    async fn changed_since(&self, claimed: &Claimed, read: &ReadMembers) -> Vec<TenantId> {
-        let feed = &self.shared.feed;
-        let is_confirmed = feed.confirm().await.is_ok();
-        let tenants = read.members.iter().map(|member| &member.tenant_id);
-        match feed.changed_since(&claimed.run.feature_type, read.position) {
-            ChangedSince::Only(changed) if is_confirmed => {
-                tenants.filter(|tenant| changed.contains(*tenant)).cloned().collect()
-            }
-            ChangedSince::Only(_) | ChangedSince::MaybeAll => tenants.cloned().collect(),
-        }
+        (update.candidates(&chunk.open, read.members, run, self.now()), Some(asked))
     }
 
     /// The candidates of a chunk that was attempted or postponed before: all are asked for. While
@@ -151,17 +147,19 @@ impl Worker {
     async fn candidates_of_earlier_attempt(
         &self,
         claimed: &Claimed,
-    ) -> Result<Option<Vec<Candidate>>, ProcessError> {
+    ) -> Result<Option<Candidates>, ProcessError> {
         let Claimed { chunk, run, job, .. } = claimed;
         let numbers: Vec<u64> = chunk.open.iter().map(|member| member.number).collect();
         let names = self.shared.ledger.tenant_names(numbers.clone()).await?;
         let tenants: Vec<TenantId> = numbers.iter().map(|number| names[number].clone()).collect();
-        let current = match self.settings.read(&run.feature_type, &job.job, &tenants).await {
-            Ok(current) => current,
-            Err(_logged) if may_reuse(&chunk.open, self.now()) => HashMap::new(),
+        let position = self.shared.feed.position();
+        let read = self.settings.read(&run.feature_type, &job.job, &tenants).await;
+        let (current, asked) = match read {
+            Ok(current) => (current, Some(position)),
+            Err(_logged) if may_reuse(&chunk.open, self.now()) => (HashMap::new(), None),
             Err(_logged) => return Ok(None),
         };
-        Ok(Some(of_earlier_attempt(&chunk.open, tenants, current, self.now())))
+        Ok(Some((of_earlier_attempt(&chunk.open, tenants, current, self.now()), asked)))
     }
 
     /// Which candidates the job has run in the run's period in another group (M6). Only users are

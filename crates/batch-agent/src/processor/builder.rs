@@ -9,6 +9,7 @@ use super::EnhancedBatchProcessor;
 use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
 use crate::jobs::{BuildError, Jobs, Serving};
+use crate::own_faults::OwnFaults;
 use crate::schedules::{ChangeFeed, NominalDates, Schedules};
 use crate::shared::Shared;
 use crate::source::PreferenceSource;
@@ -161,6 +162,7 @@ impl ProcessorBuilder {
             Arc::clone(&schedules),
         ));
         let jobs = Jobs::new(Arc::clone(&self.ledger), serving);
+        let own_faults = Arc::new(OwnFaults::new(Arc::clone(&self.clock)));
         let shared = Shared {
             source: self.source,
             ledger: self.ledger,
@@ -169,6 +171,7 @@ impl ProcessorBuilder {
             schedules,
             feed,
             condition: Arc::default(),
+            own_faults,
             tries: Arc::default(),
         };
         let (name, calls) = (&self.holder, self.max_concurrent_items);

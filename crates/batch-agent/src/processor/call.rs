@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! wait for capacity (D3)
-//!   ├─ got ─► canceled? slowed? too late? over the budget of retries? ─► handler ─► Retry-After?
+//!   ├─ got ─► ledger there (F5)? still wanted (M2)? ─┐
+//!   │         ┌─────────────────────────────────────┘
+//!   │         └─► canceled? slowed? too late? over the budget of retries? ─► handler ─► Retry-After?
 //!   └─ the agent stops, or the purpose is slowed: nobody is called, and the users wait
 //! ```
 
@@ -21,6 +23,7 @@ use super::cancellations::Cancellations;
 use super::capacity::{Capacity, Permits};
 use super::claimed::Claimed;
 use super::in_hand::InHand;
+use super::last_look::{LastLook, Looked};
 use super::resolve::{MemberResult, too_late_at};
 use super::signals::Signals;
 use super::throttles::{Throttle, Throttles};
@@ -28,6 +31,8 @@ use crate::clock::AgentClock;
 use crate::handler::{CallEnd, HandlerError, ResultStatus, UserResult, UserShare, Work, failed};
 use crate::jobs::Purpose;
 use crate::metrics::Metrics;
+use crate::own_faults::OwnFaults;
+use crate::schedules::LogPosition;
 
 /// A user who is to be called.
 pub(super) struct Call {
@@ -44,11 +49,16 @@ pub(super) struct Caller {
     pub(super) cancellations: Arc<Cancellations>,
     pub(super) throttles: Arc<Throttles>,
     pub(super) capacity: Arc<Capacity>,
+    pub(super) last_look: LastLook,
+    pub(super) own_faults: Arc<OwnFaults>,
     pub(super) metrics: Arc<Metrics>,
 }
 
 /// What the calls of one chunk have in common.
 struct Calling<'a> {
+    claimed: &'a Claimed,
+    /// The position in the feed's log from before the users' settings were read.
+    asked: Option<LogPosition>,
     chunk: &'a Chunk,
     run: &'a Run,
     job: &'a Job,
@@ -58,14 +68,19 @@ struct Calling<'a> {
 
 impl Caller {
     /// Makes the calls of a chunk. Returns what became of each user.
-    pub(super) async fn call(&self, claimed: &Claimed, calls: Vec<Call>) -> Vec<MemberResult> {
+    pub(super) async fn call(
+        &self,
+        claimed: &Claimed,
+        asked: Option<LogPosition>,
+        calls: Vec<Call>,
+    ) -> Vec<MemberResult> {
         if calls.is_empty() {
             return Vec::new();
         }
         let Claimed { chunk, run, job: in_force, .. } = claimed;
         let (purpose, job) = (&*in_force.purpose, &*in_force.job);
         let throttle = self.throttles.of(&job.purpose_id);
-        let calling = Calling { chunk, run, job, purpose, throttle };
+        let calling = Calling { claimed, asked, chunk, run, job, purpose, throttle };
         match job.job_type {
             JobType::IndividualBatch => {
                 let each = calls.into_iter().map(|call| self.call_together(&calling, vec![call]));
@@ -80,14 +95,18 @@ impl Caller {
         let Some(permits) = self.permits(calling, calls.len()).await else {
             return calls.into_iter().map(|call| self.left_waiting(calling, call.member)).collect();
         };
-        let (calls, mut ended) = self.admitted(calling, calls);
+        let Looked { calls, mut ended } =
+            self.last_look.at(calling.claimed, calling.asked, calls).await;
+        let (calls, not_admitted) = self.admitted(calling, calls);
+        ended.extend(not_admitted);
         if calls.is_empty() {
             return ended;
         }
-        let users = calls.iter().map(|call| call.user.clone()).collect();
+        let users: Vec<_> = calls.iter().map(|call| call.user.clone()).collect();
         let returned = self.guarded(calling.purpose, &work(calling.run, calling.job, users)).await;
         let end = CallEnd::of(&returned);
         tracing::debug!(?end, "a call ended");
+        self.own_faults.note(&returned, calls.len());
         let result_of = |tenant_id: &TenantId| match &returned {
             Ok(results) => results.iter().find(|result| result.tenant_id == *tenant_id).cloned(),
             Err(error) => Some(failed(tenant_id.clone(), error.clone())),
@@ -122,16 +141,14 @@ impl Caller {
     }
 
     /// Permission to call so many users of a chunk; `None` once the agent is stopping, which begins
-    /// no calls any more (F6), once the purpose is slowed (D4), or once the claim has run out, as
-    /// after a sleep of the machine: what is done now could not be recorded (F5).
+    /// no calls any more (F6), or once the purpose is slowed (D4).
     async fn permits(&self, calling: &Calling<'_>, users: usize) -> Option<Permits> {
-        let permits = tokio::select! {
+        tokio::select! {
             biased;
-            () = self.signals.until_stopping() => return None,
-            () = calling.throttle.until_slowed_beyond(self.clock.now()) => return None,
-            permits = self.capacity.acquire(calling.purpose, users) => permits,
-        };
-        self.in_hand.holds(calling.chunk).then_some(permits)
+            () = self.signals.until_stopping() => None,
+            () = calling.throttle.until_slowed_beyond(self.clock.now()) => None,
+            permits = self.capacity.acquire(calling.purpose, users) => Some(permits),
+        }
     }
 
     /// The result of a user who is not called yet: looked at again when the purpose may be called,
@@ -145,6 +162,7 @@ impl Caller {
     fn admitted(&self, calling: &Calling<'_>, calls: Vec<Call>) -> (Vec<Call>, Vec<MemberResult>) {
         let now = self.clock.now();
         let gate = Gate {
+            is_claim_lost: !self.in_hand.holds(calling.chunk),
             is_canceled: self.cancellations.contains(calling.run.id),
             slowed_until: calling.throttle.slowed_until(now),
             now,
@@ -188,6 +206,9 @@ impl Caller {
 
 /// What may have changed while a call waited for its turn.
 struct Gate {
+    /// Whether the claim has run out, as after a sleep of the machine: what is done now could not be
+    /// recorded (F3).
+    is_claim_lost: bool,
     is_canceled: bool,
     slowed_until: Option<Timestamp>,
     now: Timestamp,
@@ -204,6 +225,8 @@ impl Gate {
     fn verdict(&self, calling: &Calling<'_>, member: &OpenMember) -> Verdict {
         if self.is_canceled {
             Verdict::Skip(SkippedReason::Canceled)
+        } else if self.is_claim_lost {
+            Verdict::Wait(self.now)
         } else if let Some(until) = self.slowed_until {
             Verdict::Wait(until)
         } else if self.now >= too_late_at(calling.job, calling.run, member) {

@@ -105,6 +105,11 @@ fn of_first_attempt(member: &OpenMember) -> Current {
 /// Whether all of these have settings of a first attempt that may still be used while the Config
 /// Database is away (M3).
 pub(super) fn may_reuse(open: &[OpenMember], now: Timestamp) -> bool {
-    let is_recent = |used: &UsedSettings| now.duration_since(used.read_at) <= MAX_STALE;
-    open.iter().all(|member| member.settings.as_ref().is_some_and(is_recent))
+    let may_use = |used: &UsedSettings| is_recent(used, now);
+    open.iter().all(|member| member.settings.as_ref().is_some_and(may_use))
+}
+
+/// Whether settings may still be used while the Config Database is away (M3).
+pub(super) fn is_recent(used: &UsedSettings, now: Timestamp) -> bool {
+    now.duration_since(used.read_at) <= MAX_STALE
 }

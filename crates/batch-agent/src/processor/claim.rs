@@ -133,12 +133,13 @@ impl Claimer {
         loop {
             let claim = self.reader.identity.claim_now();
             let lease_until = claim.lease_until;
-            let chunks = match work {
+            let claimed = match work {
                 WaitingWork::Suspects => {
-                    ledger.claim_suspect(lane, claim).await?.into_iter().collect()
+                    ledger.claim_suspect(lane, claim).await.map(|chunk| chunk.into_iter().collect())
                 }
-                _ => ledger.claim_chunks(lane, claim, CLAIM_USERS / USERS_OF_A_CHUNK).await?,
+                _ => ledger.claim_chunks(lane, claim, CLAIM_USERS / USERS_OF_A_CHUNK).await,
             };
+            let chunks: Vec<Chunk> = self.heard(claimed)?;
             self.cancellations.read().await?;
             let is_last = chunks.is_empty();
             let claimed = self.with_runs(chunks, lease_until).await?;
@@ -147,6 +148,15 @@ impl Claimer {
                 return Ok(claimed);
             }
         }
+    }
+
+    /// A claim that found nothing has written nothing: it does not show that the ledger takes
+    /// records (F5).
+    fn heard(&self, claimed: Result<Vec<Chunk>, LedgerError>) -> Result<Vec<Chunk>, LedgerError> {
+        if !claimed.as_ref().is_ok_and(Vec::is_empty) {
+            self.recorder.pulse.hear(&claimed);
+        }
+        claimed
     }
 
     async fn with_runs(

@@ -16,7 +16,7 @@ use crate::clock::saturating_add;
 use crate::condition::Part;
 
 /// How often claims are renewed and those of the dead are rescued.
-const RENEW_EVERY: Duration = Duration::from_secs(15);
+const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// How long to wait before looking again for work that nobody told us of (F9).
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(1);
@@ -141,7 +141,11 @@ impl EnhancedBatchProcessor {
         let shared = &self.0.shared;
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
+            let is_idle = self.0.in_hand.is_empty();
             let renewed = self.0.in_hand.renew(self.0.identity.claim_now()).await;
+            if !is_idle {
+                self.0.pulse.hear(&renewed);
+            }
             let rescued = shared.ledger.rescue_chunks(shared.clock.now()).await;
             match renewed.and(rescued) {
                 Ok(0) => {}

@@ -41,11 +41,13 @@ mod error;
 mod fair;
 mod identity;
 mod in_hand;
+mod last_look;
 mod loops;
 mod objections;
 mod once;
 mod outage;
 mod overlap;
+mod pulse;
 mod read;
 mod record;
 mod resolve;
@@ -69,6 +71,7 @@ use self::claim::Claimer;
 pub use self::error::ProcessError;
 use self::identity::Identity;
 use self::in_hand::InHand;
+use self::pulse::LedgerPulse;
 use self::signals::Signals;
 pub(crate) use self::trigger::Trigger;
 use crate::jobs::Jobs;
@@ -88,6 +91,7 @@ struct Inner {
     in_hand: Arc<InHand>,
     cancellations: Arc<Cancellations>,
     capacity: Arc<Capacity>,
+    pulse: Arc<LedgerPulse>,
     claimer: Claimer,
     worker: Worker,
     metrics: Arc<Metrics>,

@@ -163,7 +163,9 @@ impl MemberReader {
     ) -> Result<Vec<Claimed>, ProcessError> {
         let claim = self.identity.claim_now();
         let pages = read.iter().map(|(unread, page)| unread.members_read(page, claim.clone()));
-        let added = self.shared.ledger.add_members(pages.collect()).await?;
+        let added = self.shared.ledger.add_members(pages.collect()).await;
+        self.pulse.hear(&added);
+        let added = added?;
         let mut all = Vec::new();
         for ((Unread { run, in_force, .. }, page), chunks) in read.into_iter().zip(added) {
             let (run, others) = (Arc::new(run), Arc::default());

@@ -10,6 +10,7 @@ use tracing::{Instrument, Span};
 use super::count::{unread_as_of, unread_members};
 use super::error::ProcessError;
 use super::identity::Identity;
+use super::pulse::LedgerPulse;
 use crate::clock::saturating_add;
 use crate::jobs::JobInForce;
 use crate::members::{Lists, Page, PageError};
@@ -33,6 +34,7 @@ pub(super) const PAUSE_OF_UNKNOWN_JOB: SignedDuration = SignedDuration::from_min
 pub(super) struct MemberReader {
     pub(super) shared: Shared,
     pub(super) identity: Identity,
+    pub(super) pulse: Arc<LedgerPulse>,
 }
 
 /// A run whose members are to be read, and where they come from.

@@ -22,19 +22,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cohort_config_client::FeedEvent;
-use cohort_preferences::{Change, ChangeKind, ChangePage, FeatureType, is_later_cursor};
+use cohort_preferences::{Change, ChangeKind, ChangePage, FeatureType, TenantId, is_later_cursor};
 use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::all::Schedules;
-use super::change_log::{ChangeLog, ChangedSince, LogPosition};
+use super::change_log::{ChangeLog, LogPosition};
 use crate::clock::AgentClock;
 use crate::condition::in_full;
 use crate::source::{PreferenceSource, SourceError};
 
-/// How long the feed counts as up to date after it was read (M3).
-const FRESH: SignedDuration = SignedDuration::from_secs(1);
+/// How long the feed counts as up to date after it was read: half of what M3 allows, so that a call
+/// that goes by it begins within the second (M2).
+const FRESH: SignedDuration = SignedDuration::from_millis(500);
 
 /// Follows the feed for the scheduler and the processor.
 pub(crate) struct ChangeFeed {
@@ -58,6 +59,8 @@ struct State {
     was_read: bool,
     /// When the feed was last read to its end.
     confirmed_at: Timestamp,
+    /// How many readings for [`ChangeFeed::confirm`] have ended, well or not.
+    ended: u64,
     /// Who changed since the log begins.
     log: ChangeLog,
     /// Why the feed cannot be read at the moment.
@@ -79,6 +82,7 @@ impl ChangeFeed {
             cursor: None,
             was_read: false,
             confirmed_at: never,
+            ended: 0,
             log: ChangeLog::default(),
             fault: None,
             fault_since: never,
@@ -145,25 +149,47 @@ impl ChangeFeed {
         self.lock().log.end(self.clock.now())
     }
 
-    /// Who has changed their preference for a feature since then.
-    pub(crate) fn changed_since(
+    /// Which of these users may have changed their preference for a feature since a position: all of
+    /// them, if there is none, or if the feed was not read to its end just now (M3).
+    pub(crate) async fn changed_among(
         &self,
         feature: &FeatureType,
-        position: LogPosition,
-    ) -> ChangedSince {
-        self.lock().log.since(feature, position)
+        since: Option<LogPosition>,
+        tenants: &[&TenantId],
+    ) -> Vec<TenantId> {
+        let since = if self.confirm().await { since } else { None };
+        let state = self.lock();
+        let may_have_changed = |tenant: &&&TenantId| {
+            since.is_none_or(|since| state.log.may_have_changed(feature, tenant, since))
+        };
+        tenants.iter().filter(may_have_changed).map(|tenant| (*tenant).clone()).collect()
     }
 
-    /// Reads the feed to its end unless that was done within the last second (M3).
-    pub(crate) async fn confirm(&self) -> Result<(), SourceError> {
-        let is_fresh =
-            |feed: &Self| feed.clock.now().duration_since(feed.lock().confirmed_at).abs() <= FRESH;
-        if is_fresh(self) {
-            return Ok(());
+    /// Reads the feed to its end unless that was done just now, and notes if it cannot. Returns
+    /// whether it could.
+    async fn confirm(&self) -> bool {
+        if self.is_fresh() {
+            return true;
         }
+        let ended = self.lock().ended;
         let _turn = self.reading.lock().await;
-        // Who waited for the turn finds the work done by whoever had it.
-        if is_fresh(self) { Ok(()) } else { self.read_to_end().await }
+        // Who waited for the turn takes what came of whoever had it, success or not.
+        if self.is_fresh() || self.lock().ended != ended {
+            return self.is_fresh();
+        }
+        let read = self.read_to_end().await;
+        self.lock().ended += 1;
+        match &read {
+            Ok(()) => self.note_reading(),
+            // Everything is being read anew.
+            Err(SourceError::Gone) => {}
+            Err(error) => self.note_fault(error),
+        }
+        read.is_ok()
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.clock.now().duration_since(self.lock().confirmed_at).abs() <= FRESH
     }
 
     /// Reads the feed to its end.
@@ -233,10 +259,8 @@ impl ChangeFeed {
     /// whether it can be read. Without a cursor everything is being read anew, which says itself
     /// whether it can.
     pub(crate) async fn try_reading(&self) {
-        match self.confirm().await {
-            Ok(()) => self.note_reading(),
-            Err(SourceError::Gone) => {}
-            Err(error) => self.note_fault(&error),
+        if self.confirm().await {
+            self.note_reading();
         }
     }
 

@@ -22,7 +22,7 @@ mod views;
 
 pub(crate) use self::all::SUDDENLY_EMPTY;
 pub(crate) use self::all::Schedules;
-pub(crate) use self::change_log::{ChangedSince, LogPosition};
+pub(crate) use self::change_log::LogPosition;
 pub(crate) use self::defaults::{DefaultsInTime, Interval};
 pub use self::due::NominalDates;
 pub(crate) use self::due::{Due, Named};
