@@ -49,6 +49,17 @@ pub struct Fault {
 pub(crate) struct Condition {
     faults: Mutex<BTreeMap<Part, String>>,
     checked: Mutex<Option<Checked>>,
+    /// What the last try of the databases has shown; held by whoever tries.
+    pub(crate) tried: tokio::sync::Mutex<Option<Tried>>,
+}
+
+/// What a try of the databases has shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Tried {
+    /// When.
+    pub(crate) at: tokio::time::Instant,
+    /// Why the ledger could not be written; `None` if it could.
+    pub(crate) ledger: Option<String>,
 }
 
 /// What the agent found when it last held what was due against the record (A1).
@@ -119,8 +130,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// An error in one text, for those who read no chain: what keeps a database from its work if that is
-/// its cause, else all of its causes.
+/// An error in one text, for those who read no chain: what keeps a database from its work if that
+/// is its cause, else all of its causes.
 pub(crate) fn in_plain_words(error: &(dyn Error + 'static)) -> String {
     let mut chain = iter::successors(Some(error), |error| (*error).source());
     let of_database = chain.find_map(|error| error.downcast_ref::<LedgerError>()?.fault());

@@ -25,6 +25,7 @@ mod scheduler;
 mod schedules;
 mod shared;
 mod source;
+mod status;
 
 pub use agent::Agent;
 pub use api::{
@@ -79,3 +80,6 @@ pub use scheduler::{
 };
 pub use schedules::{NominalDates, Outlook, ScheduleKey, ScheduleView};
 pub use source::{HistoryEntry, PreferenceSource, SourceError};
+pub use status::{
+    AgentHere, AgentSeen, Facts, Finding, JobFacts, PurposeFacts, Severity, StatusReport,
+};

@@ -12,10 +12,9 @@
 
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::condition::{Fault, Part, in_plain_words};
+use crate::condition::{Fault, Part, Tried, in_plain_words};
 use crate::schedules::SUDDENLY_EMPTY;
 use crate::shared::Shared;
 
@@ -25,16 +24,6 @@ const LONGEST_TRY: Duration = Duration::from_millis(2_500);
 
 /// How long the result of a try holds.
 const TRY_HOLDS: Duration = Duration::from_secs(2);
-
-/// What the last try has shown.
-#[derive(Debug, Default)]
-pub(crate) struct Tries(Mutex<Option<Tried>>);
-
-#[derive(Debug)]
-struct Tried {
-    at: Instant,
-    ledger: Option<String>,
-}
 
 /// A database has not answered in time.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +48,7 @@ impl Shared {
     /// what is wrong with the feed is noted by the feed.
     async fn try_databases(&self) -> Option<String> {
         // Whoever waits for the lock finds the try done.
-        let mut last = self.tries.0.lock().await;
+        let mut last = self.condition.tried.lock().await;
         if let Some(tried) = &*last
             && tried.at.elapsed() < TRY_HOLDS
         {

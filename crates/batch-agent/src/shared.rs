@@ -8,7 +8,6 @@ use crate::clock::AgentClock;
 use crate::condition::Condition;
 use crate::jobs::Jobs;
 use crate::own_faults::OwnFaults;
-use crate::readiness::Tries;
 use crate::schedules::{ChangeFeed, Schedules};
 use crate::source::PreferenceSource;
 
@@ -23,5 +22,4 @@ pub(crate) struct Shared {
     pub(crate) feed: Arc<ChangeFeed>,
     pub(crate) condition: Arc<Condition>,
     pub(crate) own_faults: Arc<OwnFaults>,
-    pub(crate) tries: Arc<Tries>,
 }

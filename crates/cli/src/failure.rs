@@ -51,6 +51,18 @@ impl fmt::Display for Differs {
 
 impl Error for Differs {}
 
+/// Something is not well, which has been shown: the command ends with 1 and says no more.
+#[derive(Debug)]
+pub(crate) struct NotWell;
+
+impl fmt::Display for NotWell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not all is well")
+    }
+}
+
+impl Error for NotWell {}
+
 /// Prints what failed and why on standard error, and returns the exit code.
 ///
 /// A reader that closed standard output (`cohort next | head`) has seen enough: that is no failure.
@@ -58,7 +70,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_output(error) {
         return ExitCode::SUCCESS;
     }
-    if error.is::<Differs>() {
+    if error.is::<Differs>() || error.is::<NotWell>() {
         return ExitCode::FAILURE;
     }
     eprintln!("error: {error}");

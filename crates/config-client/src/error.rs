@@ -70,7 +70,7 @@ pub enum ClientError {
         time_key: TimeKey,
     },
     /// The connection failed or broke, or no response came in time.
-    #[error("{request}: the Config Database did not answer")]
+    #[error("{request}: the Config Database did not answer; CONFIG_SERVICE_URL says where it is")]
     Unreachable {
         /// The request.
         request: String,

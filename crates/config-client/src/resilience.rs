@@ -3,7 +3,8 @@
 //!
 //! The breaker counts single requests. When half of the last ten have failed it opens, and every
 //! request is refused without being sent. After a wait some are let through: if they succeed it
-//! closes, else the wait doubles, up to five seconds. Only an outage counts as a failure. A refusal
+//! closes, else the wait doubles, up to three seconds, so that who asks notices within five that
+//! the service is back (F12). Only an outage counts as a failure. A refusal
 //! does not, nor does a service that says when to come back.
 
 use std::time::Duration;
@@ -30,7 +31,7 @@ const LOOKED_BACK_ON: usize = 10;
 const FAILED: f32 = 0.5;
 
 /// The longest time for which the breaker lets nothing through.
-const LONGEST_OPEN: Duration = Duration::from_secs(5);
+const LONGEST_OPEN: Duration = Duration::from_secs(3);
 
 /// Lets nothing through for a while after too much has failed.
 #[derive(Debug, Clone)]

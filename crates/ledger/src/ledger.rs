@@ -1,6 +1,7 @@
 //! The trait that both databases implement.
 //!
-//! Thirteen parts of it are traits of their own, each in the module that says what the part is for. A
+//! Thirteen parts of it are traits of their own, each in the module that says what the part is
+//! for. A
 //! caller that needs one part takes that part, such as `&dyn CompletenessLedger`. What stands here
 //! is the way of an occurrence, from the plan to the outcome.
 

@@ -65,7 +65,7 @@ pub trait StatusLedger: Sealed {
 pub(crate) enum Told {
     Open { runs: u64, due_since: Timestamp, users: u64 },
     Reading(ReadingGroup),
-    Ended(u64),
+    Finished(u64),
     Trouble { failed: u64, missed: u64 },
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn by_job(rows: impl IntoIterator<Item = (JobId, Told)>) -> BTreeMap<
                 work.users_open = users;
             }
             Told::Reading(group) => work.reading.push(group),
-            Told::Ended(users) => work.ended = users,
+            Told::Finished(users) => work.ended = users,
             Told::Trouble { failed, missed } => {
                 work.failed = failed;
                 work.missed = missed;

@@ -21,6 +21,7 @@ mod retry;
 mod runs;
 mod schedules;
 mod span;
+mod status;
 mod time_limit;
 mod trigger;
 
@@ -80,6 +81,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/runs/{id}/attempts", get(attempts::of_run))
         .route("/outcomes", get(outcomes::list))
         .route("/outcomes/feed", get(outcome_feed::page))
+        .route("/status", get(status::show))
         .route("/account", get(completeness::show))
         .route("/tenants/{tenant_id}/explain", get(explain::explain));
     let ledger = Arc::clone(registry.ledger());

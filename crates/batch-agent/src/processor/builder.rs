@@ -172,7 +172,6 @@ impl ProcessorBuilder {
             feed,
             condition: Arc::default(),
             own_faults,
-            tries: Arc::default(),
         };
         let (name, calls) = (&self.holder, self.max_concurrent_items);
         Ok(EnhancedBatchProcessor::new(shared, name, self.tzdb, calls))

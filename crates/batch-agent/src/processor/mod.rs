@@ -159,6 +159,11 @@ impl EnhancedBatchProcessor {
         self.0.identity.sign()
     }
 
+    /// Users called and not yet answered.
+    pub(crate) fn calls_in_flight(&self) -> usize {
+        self.0.capacity.in_flight()
+    }
+
     /// What it counts.
     pub(crate) fn counts(&self) -> &Metrics {
         &self.0.metrics
@@ -171,7 +176,7 @@ impl EnhancedBatchProcessor {
         Ok(self.0.metrics.render(&Gauges {
             now,
             open: ledger.open_work(now).await?,
-            calls_in_flight: self.0.capacity.in_flight(),
+            calls_in_flight: self.calls_in_flight(),
             feed_lag: feed.lag(),
             groups: schedules.group_counts(),
         }))

@@ -19,6 +19,7 @@ mod apply;
 mod error;
 mod operations;
 mod plan;
+mod status;
 mod view;
 
 use std::sync::Arc;

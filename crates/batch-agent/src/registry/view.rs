@@ -129,7 +129,7 @@ impl JobRegistry {
     }
 }
 
-fn in_force(
+pub(super) fn in_force(
     definitions: &[Definition],
     kind: DefinitionKind,
 ) -> impl Iterator<Item = (Definition, Value)> {

@@ -93,7 +93,8 @@ impl DynamicBatchScheduler {
     }
 
     /// Notes why an operator has to act, if this agent's time zone database is older than the
-    /// ledger's. One that waits for older agents to go is well: a roll-out waits for it to be ready.
+    /// ledger's. One that waits for older agents to go is well: a roll-out waits for it to be
+    /// ready.
     fn note_release(&self, standing: &TzdbStanding) {
         let TzdbStanding::Outdated { in_force } = standing else {
             return self.condition.note_well(Part::TimeZoneDatabase);

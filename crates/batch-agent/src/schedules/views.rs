@@ -1,5 +1,7 @@
 //! What the schedules show to those who look.
 
+use std::collections::HashMap;
+
 use cohort_preferences::{FeatureType, JobId, NamedRun, Occurrence, PreferenceGroup};
 use serde::Serialize;
 
@@ -49,6 +51,15 @@ impl Schedules {
     /// What is planned for a job; `None` if it has no schedules.
     pub(crate) fn outlook(&self, job: &JobId) -> Option<Outlook> {
         self.of(job, JobSchedules::outlook)
+    }
+
+    /// How many members each group of a job has.
+    pub(crate) fn sizes(&self, job: &JobId) -> HashMap<PreferenceGroup, u64> {
+        let sizes = |schedules: &JobSchedules| {
+            let groups = schedules.groups.iter();
+            groups.map(|(group, scheduled)| (group.clone(), scheduled.members())).collect()
+        };
+        self.of(job, sizes).unwrap_or_default()
     }
 
     /// How many groups each job has.

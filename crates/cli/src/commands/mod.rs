@@ -20,6 +20,7 @@ mod retry;
 mod run;
 mod runs;
 mod schedules;
+mod status;
 mod tenants;
 mod up;
 
@@ -44,6 +45,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::Demo),
     Up(up::Up),
+    Status(status::Status),
     ConfigService(config_service::ConfigServiceCommand),
     Agent(agent::AgentCommand),
     Apply(apply::Apply),
@@ -92,6 +94,7 @@ impl Cli {
         match self.command {
             Command::Demo(demo) => demo.run(output).await,
             Command::Up(up) => up.run(environment).await,
+            Command::Status(status) => status.run(environment, output).await,
             Command::ConfigService(config_service) => config_service.run(environment).await,
             Command::Agent(agent) => agent.run(environment).await,
             Command::Apply(apply) => apply.run(environment, output).await,

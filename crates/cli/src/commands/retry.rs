@@ -61,7 +61,6 @@ impl Retry {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::Change).await?;
         let answer: Value = endpoint.send_json(Method::POST, &self.path(), &self.body()).await?;
         output.print(&answer, || match answer["requeued"].as_u64().unwrap_or_default() {
-            0 => "nobody has failed so".into(),
             1 => "1 user is tried again".into(),
             requeued => format!("{requeued} users are tried again"),
         })

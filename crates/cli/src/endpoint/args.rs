@@ -28,6 +28,15 @@ pub(crate) struct EndpointArgs {
 }
 
 impl EndpointArgs {
+    /// Returns the flags as they were given, each after a space.
+    pub(crate) fn as_flags(&self) -> String {
+        match (&self.data, &self.url) {
+            (Some(data), _) => format!(" --data {}", data.display()),
+            (None, Some(url)) => format!(" --url {url}"),
+            (None, None) => String::new(),
+        }
+    }
+
     /// Finds the Config Database; nothing is asked of it yet.
     pub(crate) async fn connect(
         &self,

@@ -78,6 +78,16 @@ impl Endpoint {
         }
     }
 
+    /// Returns what keeps the service from its work, as it says itself without a key; `None` if it
+    /// says nothing of it.
+    pub(crate) async fn causes(&self) -> Option<Vec<Value>> {
+        let Self::Http { http, base, .. } = self else { return None };
+        let url = format!("{}/readyz", base.strip_suffix(BASE)?);
+        let answer = http.get(url).send().await.ok()?;
+        let answer: Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
+        answer["causes"].as_array().cloned()
+    }
+
     /// Returns the answer to a request with a body of JSON.
     pub(crate) async fn send_json<T: DeserializeOwned>(
         &self,
@@ -167,7 +177,8 @@ async fn execute(
     let sent = http.execute(request.try_into().context("cannot make the request")?).await;
     let response = sent.map_err(reqwest::Error::without_url).with_context(|| {
         format!(
-            "cannot reach the service at {base}: is it running? `cohort up --data DIR` starts one"
+            "cannot reach the service at {base}: is it running? `cohort up --data DIR` starts one; \
+             --url, COHORT_AGENT_URL or CONFIG_SERVICE_URL says where it is"
         )
     })?;
     Ok(Response::<reqwest::Body>::from(response).map(Body::new))

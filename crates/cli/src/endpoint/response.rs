@@ -11,6 +11,9 @@ use tokio_util::io::StreamReader;
 
 use crate::failure::wrong_input;
 
+/// What a service says of a route that it does not have.
+const NO_ROUTE: &str = "there is no route";
+
 /// Reads a body of JSON; `request` is its method and path, for the error.
 pub(super) async fn read_json<T: DeserializeOwned>(
     request: &str,
@@ -46,6 +49,11 @@ pub(super) async fn refusal(request: &str, response: Response<Body>) -> anyhow::
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => anyhow::anyhow!(
             "{request}: {told}; set CONFIG_SERVICE_API_KEY, or give --data DIR to use the key in \
              DIR/admin.key"
+        ),
+        StatusCode::NOT_FOUND if told.contains(NO_ROUTE) => anyhow::anyhow!(
+            "{request}: {told}: who answers there is a Config Database without an agent, an agent \
+             without a Config Database, or another version; --url, COHORT_AGENT_URL or \
+             CONFIG_SERVICE_URL says where to ask"
         ),
         _ => anyhow::anyhow!("{request}: {told}"),
     }

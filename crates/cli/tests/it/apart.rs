@@ -18,7 +18,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use cohort_batch_agent::{AgentClock, SystemClock};
-use cohort_fault_proxy::FaultProxy;
+use cohort_fault_proxy::{Fault, FaultProxy};
 use cohort_preferences::Clock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Unit};
@@ -69,6 +69,11 @@ impl Apart {
         self.config().rest()
     }
 
+    /// The base address of the Config Database's API.
+    pub(crate) fn config_base(&self) -> String {
+        self.config().base()
+    }
+
     /// Returns the Config Database alone.
     pub(crate) fn into_config(self) -> Up {
         self.config.expect("it runs")
@@ -92,6 +97,11 @@ impl Apart {
         let batch = self.path("batch.json");
         let arguments = ["agent", "--batch-config", &batch].map(AsRef::as_ref);
         Up::start_command(&self.folder.path().join("config"), &arguments, &environment)
+    }
+
+    /// Sets what is wrong with the way to the Config Database.
+    pub(crate) async fn config_database_has(&self, fault: Fault) {
+        self.proxy.set(fault).await;
     }
 
     fn path(&self, name: &str) -> String {

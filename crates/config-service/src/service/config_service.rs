@@ -7,7 +7,6 @@ use tokio::sync::watch;
 
 use super::admission::Admission;
 use super::options::ConfigServiceOptions;
-use super::readiness::LastTry;
 use super::rules::Registry;
 use crate::address::DatabaseAddress;
 use crate::error::{ConfigServiceError, Result};
@@ -20,6 +19,9 @@ use crate::store::sqlite::SqliteStore;
 #[derive(Clone)]
 pub struct ConfigService(pub(super) Arc<Inner>);
 
+/// When a database was tried, and why it could not be written then.
+type LastTry = (tokio::time::Instant, Option<String>);
+
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
@@ -31,7 +33,9 @@ pub(super) struct Inner {
     pub(super) registry: Mutex<Option<(u64, Arc<Registry>)>>,
     pub(super) closing: watch::Sender<bool>,
     pub(super) metrics: Metrics,
-    pub(super) last_try: LastTry,
+    /// When the database was last tried, and why it could not be written then; held by whoever
+    /// tries.
+    pub(super) last_try: tokio::sync::Mutex<Option<LastTry>>,
 }
 
 impl ConfigService {
@@ -53,7 +57,7 @@ impl ConfigService {
             registry: Mutex::default(),
             closing,
             metrics: Metrics::new(),
-            last_try: LastTry::default(),
+            last_try: tokio::sync::Mutex::default(),
         };
         let service = Self(Arc::new(inner));
         service.keep_noting_uses();

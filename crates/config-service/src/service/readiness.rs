@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::config_service::ConfigService;
@@ -19,10 +18,6 @@ const LONGEST_TRY: Duration = Duration::from_millis(2_500);
 /// How long the result of a try holds.
 const TRY_HOLDS: Duration = Duration::from_secs(2);
 
-/// When the database was last tried, and why it could not be written then.
-#[derive(Default)]
-pub(super) struct LastTry(Mutex<Option<(Instant, Option<String>)>>);
-
 impl ConfigService {
     /// Fails if the database does not do its work, or the service is being shut down.
     pub(crate) async fn ready(&self) -> Result<()> {
@@ -30,7 +25,7 @@ impl ConfigService {
             return Err(ConfigServiceError::ShuttingDown);
         }
         // Whoever waits for the lock finds the try done.
-        let mut last = self.0.last_try.0.lock().await;
+        let mut last = self.0.last_try.lock().await;
         let fault = match &*last {
             Some((at, fault)) if at.elapsed() < TRY_HOLDS => fault.clone(),
             _ => {

@@ -55,7 +55,11 @@ async fn open(db: &impl GenericClient) -> Result<Vec<(JobId, Told)>, LedgerError
              min(CASE
                  WHEN EXISTS (SELECT FROM requeued_outcome q WHERE q.run = r.id)
                  THEN coalesce(
-                     (SELECT min(c.ready_at) FROM chunk c WHERE c.run = r.id AND c.state <> '{DONE}'),
+                     (
+                         SELECT min(c.ready_at)
+                         FROM chunk c
+                         WHERE c.run = r.id AND c.state <> '{DONE}'
+                     ),
                      r.scheduled_at
                  )
                  ELSE r.scheduled_at
@@ -108,7 +112,7 @@ async fn ended(
          GROUP BY j.job_id"
     );
     let rows = query(db, &sql, named! { since: micros(since) }).await?;
-    told(&rows, |row| Ok(Told::Ended(number(row, "users"))))
+    told(&rows, |row| Ok(Told::Finished(number(row, "users"))))
 }
 
 async fn trouble(

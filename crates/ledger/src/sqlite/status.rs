@@ -54,7 +54,11 @@ fn open(tx: &Connection) -> Result<Vec<(JobId, Told)>, LedgerError> {
              min(CASE
                  WHEN EXISTS (SELECT 1 FROM requeued_outcome q WHERE q.run = r.id)
                  THEN ifnull(
-                     (SELECT min(c.ready_at) FROM chunk c WHERE c.run = r.id AND c.state <> '{DONE}'),
+                     (
+                         SELECT min(c.ready_at)
+                         FROM chunk c
+                         WHERE c.run = r.id AND c.state <> '{DONE}'
+                     ),
                      r.scheduled_at
                  )
                  ELSE r.scheduled_at
@@ -101,7 +105,7 @@ fn ended(tx: &Connection, since: Timestamp) -> Result<Vec<(JobId, Told)>, Ledger
          WHERE s.at >= ?1
          GROUP BY j.job_id"
     );
-    select(tx, &sql, [micros(since)], |row| Ok(Told::Ended(number(row, "users")?)))
+    select(tx, &sql, [micros(since)], |row| Ok(Told::Finished(number(row, "users")?)))
 }
 
 fn trouble(tx: &Connection, since: Timestamp) -> Result<Vec<(JobId, Told)>, LedgerError> {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use self::completeness::CompletenessCheck;
 use crate::config::{Environment, Setting};
 use crate::endpoint::{Access, Endpoint, EndpointArgs};
-use crate::output::{Output, print_line, shown};
+use crate::output::{Output, items, print_line, shown};
 use crate::table::table;
 
 const EXAMPLE: &str = r#"Example:
@@ -28,7 +28,8 @@ what was due and what of it is on record, by job, with the occurrences that are 
 "until", "jobs": [{"job_id", "due", "closed", "open", "unaccounted", "members", "on_record"}],
 "unaccounted", "named": [{"job_id", "frequency", "time_key", "timezone", "nominal", "scheduled_at",
 "fault", "run_id", "members", "on_record"}]}; null where no agent answers. A "fault" is no_run,
-members_lacking or overdue. If a check fails, the exit code is 1."#;
+members_lacking or overdue. What `cohort status` finds is a check too. If a check fails, the exit
+code is 1."#;
 
 /// Show where the configuration comes from, and check both databases
 ///
@@ -98,6 +99,7 @@ impl Doctor {
             Err(error) => Err(anyhow::anyhow!("{error:#}")),
         };
         checks.push(Check::of("occurrences", verdict));
+        checks.extend(self.status(environment).await);
         Findings { checks, completeness: completeness.ok().flatten() }
     }
 
@@ -107,6 +109,28 @@ impl Doctor {
     ) -> anyhow::Result<Option<CompletenessCheck>> {
         let endpoint = self.endpoint.connect_to_agent(environment, Access::LookAsAgent).await?;
         CompletenessCheck::ask(&endpoint, self.since).await
+    }
+
+    /// What `cohort status` finds too (A4). Where only files are looked at, that no agent answers
+    /// is no fault of them.
+    async fn status(&self, environment: &Environment) -> Vec<Check> {
+        let asked = async {
+            let endpoint = self.endpoint.connect_to_agent(environment, Access::Look).await?;
+            endpoint.find_json::<Value>("/status").await
+        };
+        let status = match asked.await {
+            Ok(Some(status)) => status,
+            Ok(None) => return Vec::new(),
+            Err(error) => return vec![Check::of("status", Err(error))],
+        };
+        let is_told =
+            |finding: &&Value| finding["severity"] != "note" && finding["kind"] != "no_agent";
+        let told: Vec<_> = items(&status, "findings")
+            .iter()
+            .filter(is_told)
+            .map(|finding| Check::of("status", Err(anyhow::anyhow!(in_words(finding)))))
+            .collect();
+        if told.is_empty() { vec![Check::of("status", Ok("all is well".into()))] } else { told }
     }
 
     async fn checks(&self, environment: &Environment) -> Vec<Check> {
@@ -143,6 +167,15 @@ impl Doctor {
 async fn answers(endpoint: &Endpoint) -> anyhow::Result<String> {
     let page: Value = endpoint.get_json("/preferences/changes?since_id=now").await?;
     Ok(format!("it answers; its feed stands at {}", shown(&page["next"])))
+}
+
+/// A finding, and what to do about it.
+fn in_words(finding: &Value) -> String {
+    let sentence = shown(&finding["sentence"]);
+    match finding["command"].as_str() {
+        Some("cohort doctor") | None => sentence,
+        Some(command) => format!("{sentence} See `{command}`"),
+    }
 }
 
 impl Check {
