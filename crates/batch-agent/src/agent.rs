@@ -7,6 +7,10 @@ use tokio::sync::watch::Receiver;
 
 use crate::processor::EnhancedBatchProcessor;
 use crate::scheduler::{DynamicBatchScheduler, ScheduleError};
+use crate::source::SourceError;
+
+/// How long to wait before the Config Database is asked again at the start.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// A whole agent: a scheduler that opens runs, and the processor that works on them. Cheap to
 /// clone; clones are the same agent.
@@ -61,18 +65,43 @@ impl Agent {
     /// `grace`; what does not finish is given back to the ledger, for the next start or for
     /// another agent (F6).
     ///
+    /// A Config Database that does not answer is waited for, and the agent is not ready meanwhile
+    /// (F4, F12).
+    ///
     /// # Errors
-    /// If the schedules cannot be made: the Config Database or the ledger does not answer, or a
-    /// stored job cannot be served here. Later faults are logged and outlasted.
+    /// If the schedules cannot be made: the Config Database refuses the key, the ledger does not
+    /// answer, or a stored job cannot be served here. Later faults are logged and outlasted.
     pub async fn run(
         &self,
         shutdown: Receiver<bool>,
         grace: Duration,
     ) -> Result<(), ScheduleError> {
+        let mut ended = shutdown.clone();
         if !self.processor.feed().is_following() {
-            self.scheduler.initialize_dynamic_schedules().await?;
+            tokio::select! {
+                // A sender that is gone has nothing left to run for.
+                _ended_or_gone = ended.wait_for(|ended| *ended) => return Ok(()),
+                made = self.make_schedules() => made?,
+            }
         }
         tokio::join!(self.scheduler.run(shutdown.clone()), self.processor.run(shutdown, grace));
         Ok(())
+    }
+
+    /// Makes the schedules once the Config Database answers.
+    async fn make_schedules(&self) -> Result<(), ScheduleError> {
+        loop {
+            let made = self.scheduler.initialize_dynamic_schedules().await;
+            let Err(ScheduleError::Source(SourceError::Unavailable(error))) = &made else {
+                return made;
+            };
+            let error: &(dyn std::error::Error + 'static) = &**error;
+            tracing::warn!(
+                error,
+                retry_in = ?BETWEEN_TRIES,
+                "the Config Database does not answer yet: nothing is scheduled"
+            );
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
     }
 }
