@@ -12,6 +12,7 @@ mod heard;
 mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod real_time;
 mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -26,6 +27,7 @@ pub use postgres::{
     Connection, GenericClient, Planning, Postgres, PostgresOptions, Reader, SchemaName,
     Transaction, limits, statement, table,
 };
+pub use real_time::within_real_time;
 pub use refinery::embed_migrations;
 pub use semver::Version;
 pub use sqlite::{Sqlite, SqliteOptions};

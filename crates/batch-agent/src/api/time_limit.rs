@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::time::timeout;
+use cohort_database::within_real_time;
 
 use super::problem::Problem;
 
@@ -21,10 +21,8 @@ const LONG: Duration = Duration::from_secs(75);
 pub(super) async fn limit(path: MatchedPath, request: Request, next: Next) -> Response {
     let longest = longest(path.as_str());
     let may_write = request.method() != Method::GET;
-    match timeout(longest, next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => too_slow(longest, may_write).into_response(),
-    }
+    let response = within_real_time(longest, next.run(request)).await;
+    response.unwrap_or_else(|| too_slow(longest, may_write).into_response())
 }
 
 fn longest(route: &str) -> Duration {

@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::time::timeout;
+use cohort_database::within_real_time;
 
 use super::auth::BASE;
 use super::error::ApiError;
@@ -24,10 +24,8 @@ pub(super) async fn limit(path: MatchedPath, request: Request, next: Next) -> Re
     let route = path.as_str().strip_prefix(BASE).unwrap_or(path.as_str());
     let Some(longest) = longest(&method, route) else { return next.run(request).await };
     let may_write = method != Method::GET;
-    match timeout(longest, next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => ApiError::TooSlow { waited: longest, may_write }.into_response(),
-    }
+    let response = within_real_time(longest, next.run(request)).await;
+    response.unwrap_or_else(|| ApiError::TooSlow { waited: longest, may_write }.into_response())
 }
 
 /// Returns how long a request to the route may take; `None` if it takes as long as there is to do,

@@ -1,7 +1,9 @@
 //! The handle that callers hold: opens the file, and sends jobs to the threads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -9,9 +11,10 @@ use tokio::sync::oneshot;
 use super::connection::connect;
 use super::migrate;
 use super::reader::{self, ReadJob, on_snapshot};
-use super::writer::{self, Pending, WriteJob};
+use super::writer::{self, Pending, Turn, WriteJob};
 use crate::error::DatabaseError;
 use crate::migrations::Migrations;
+use crate::real_time::within_real_time;
 
 /// How to open an embedded database.
 pub struct SqliteOptions {
@@ -31,7 +34,15 @@ pub struct SqliteOptions {
 pub struct Sqlite {
     writer: Sender<Box<dyn WriteJob>>,
     readers: Sender<ReadJob>,
+    /// The file, for messages.
+    name: Arc<str>,
+    /// How long a caller waits for a job.
+    pub(super) longest_wait: Duration,
 }
+
+/// How long a caller waits for a job (F6). Jobs take milliseconds, those of upkeep a second or two:
+/// whoever waits so long waits for a thread that is stuck, in a disk that does not answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl Sqlite {
     /// Opens the file and, unless it is read-only, brings its schema up to date.
@@ -48,14 +59,17 @@ impl Sqlite {
         }
         let readers = reader::start(&path, readers.max(1))?;
         let writer = writer::start(connect(&path, read_only)?, on_commit);
-        Ok(Self { writer, readers })
+        let name = path.display().to_string().into();
+        Ok(Self { writer, readers, name, longest_wait: LONGEST_WAIT })
     }
 
     /// Runs a job in a transaction, maybe together with others that wait, and returns once it is on
     /// disk.
     ///
     /// # Errors
-    /// The job's own, which undoes this job alone; or that the transaction could not be committed.
+    /// The job's own, which undoes this job alone; or that the transaction could not be committed;
+    /// or that the writer did not get to it in time, when it is not done any more; or that the disk
+    /// did not answer in time, and then it is not known whether it is stored.
     pub async fn write<T, E, F>(&self, job: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -63,9 +77,14 @@ impl Sqlite {
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let pending = Box::new(Pending::new(job, answer));
+        let turn = Turn::default();
+        let pending = Box::new(Pending::new(job, answer, turn.clone()));
         self.writer.send(pending).map_err(|_closed| DatabaseError::Closed)?;
-        answered.await.map_err(|_closed| DatabaseError::Closed)?
+        match within_real_time(self.longest_wait, answered).await {
+            Some(answered) => answered.map_err(|_closed| DatabaseError::Closed)?,
+            None if turn.take() => Err(self.no_answer().into()),
+            None => Err(DatabaseError::Unknown(Box::new(self.no_answer())).into()),
+        }
     }
 
     /// Runs a job on one snapshot of the database.
@@ -81,6 +100,13 @@ impl Sqlite {
             let _gone = answer.send(on_snapshot(connection, job));
         };
         self.readers.send(Box::new(run)).map_err(|_closed| DatabaseError::Closed)?;
-        answered.await.map_err(|_closed| DatabaseError::Closed)?
+        match within_real_time(self.longest_wait, answered).await {
+            Some(answered) => answered.map_err(|_closed| DatabaseError::Closed)?,
+            None => Err(self.no_answer().into()),
+        }
+    }
+
+    fn no_answer(&self) -> DatabaseError {
+        DatabaseError::NoAnswer { database: self.name.to_string(), waited: self.longest_wait }
     }
 }

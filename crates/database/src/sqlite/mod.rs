@@ -11,6 +11,9 @@
 //! each of them is told. A process that is killed loses only jobs whose callers were not answered:
 //! the file is in WAL mode with `synchronous = FULL`, so an answer means that the disk has said so.
 //!
+//! A caller waits for so long and no longer, also where the disk, and with it the thread, is stuck.
+//! A job whose turn had not come by then is not done any more.
+//!
 //! Not done here: retrying. Nobody else writes to the file, so a busy database is a fault to
 //! report.
 

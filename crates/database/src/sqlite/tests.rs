@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rusqlite::StatementStatus;
 
 use super::connection::connect;
 use super::{Sqlite, SqliteOptions};
 use crate::error::DatabaseError;
+use crate::fault::FaultCause;
 use crate::migrations::Migrations;
 
 fn open(folder: &Path, on_commit: Option<Box<dyn Fn() + Send>>) -> Sqlite {
@@ -90,6 +92,27 @@ fn jobs_that_wait_together_share_a_commit() {
         2,
         "one for the table, one for the four that waited"
     );
+}
+
+#[test]
+fn whoever_waits_for_a_stuck_writer_is_told_and_what_was_not_begun_is_not_done() {
+    let folder = tempfile::tempdir().expect("folder");
+    run(async {
+        let patient = with_table(folder.path(), None).await;
+        let mut impatient = patient.clone();
+        impatient.longest_wait = Duration::from_millis(50);
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let stuck = impatient.write(move |_| Ok::<_, DatabaseError>(held.recv().is_ok()));
+        let (stuck, behind) = tokio::join!(stuck, insert(&impatient, 1, false));
+        let stuck = stuck.expect_err("it hangs");
+        assert!(stuck.is_outcome_unknown() && stuck.cause() == FaultCause::NoAnswer, "{stuck:?}");
+        let behind = behind.expect_err("it waits behind");
+        assert!(!behind.is_outcome_unknown() && behind.is_transient(), "{behind:?}");
+
+        hold.send(()).expect("the writer waits");
+        insert(&patient, 2, false).await.expect("the writer goes on");
+        assert_eq!(values(&patient).await, [2], "nothing is stored of which that was said");
+    });
 }
 
 #[test]

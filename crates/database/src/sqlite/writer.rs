@@ -1,6 +1,7 @@
 //! The writer thread: jobs that wait together share one commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -84,11 +85,24 @@ pub(super) struct Pending<T, E, F> {
     job: Option<F>,
     result: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
+    turn: Turn,
+}
+
+/// Whether a job is done, or given up because its turn did not come in time: whoever takes the turn
+/// first decides, the writer or the caller.
+#[derive(Clone, Default)]
+pub(super) struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    /// Takes the turn; returns whether nobody had taken it before.
+    pub(super) fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
 }
 
 impl<T, E, F> Pending<T, E, F> {
-    pub(super) fn new(job: F, answer: oneshot::Sender<Result<T, E>>) -> Self {
-        Self { job: Some(job), result: None, answer }
+    pub(super) fn new(job: F, answer: oneshot::Sender<Result<T, E>>, turn: Turn) -> Self {
+        Self { job: Some(job), result: None, answer, turn }
     }
 }
 
@@ -99,7 +113,9 @@ where
     F: FnOnce(&Connection) -> Result<T, E> + Send,
 {
     fn run(&mut self, connection: &Connection) {
-        self.result = self.job.take().map(|job| in_savepoint(connection, job));
+        if self.turn.take() {
+            self.result = self.job.take().map(|job| in_savepoint(connection, job));
+        }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), &Arc<DatabaseError>>) {
