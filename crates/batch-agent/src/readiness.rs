@@ -3,12 +3,12 @@
 //! ```text
 //! /readyz, status ─► what the agent's parts have noted (`condition`)
 //!                 ├► the feed is read to its end   ─┐ both at once, within 2.5 s,
-//!                 └► the ledger is written          ─┘ at most every 2 s
+//!                 └► the ledger is written          ─┘ at most every 1.5 s
 //! ```
 //!
 //! Nothing is believed because it worked a while ago: who asks makes the agent try. The tries are
-//! bounded in time, since a database that hangs says nothing, and shared by all who ask within two
-//! seconds, so that a stranger who asks often costs little (W10).
+//! bounded in time, since a database that hangs says nothing, and shared by all who ask within a
+//! moment, so that a stranger who asks often costs little (W10).
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::shared::Shared;
 const LONGEST_TRY: Duration = Duration::from_millis(2_500);
 
 /// How long the result of a try holds.
-const TRY_HOLDS: Duration = Duration::from_secs(2);
+const TRY_HOLDS: Duration = Duration::from_millis(1_500);
 
 /// A database has not answered in time.
 #[derive(Debug, thiserror::Error)]

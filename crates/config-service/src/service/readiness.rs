@@ -2,7 +2,7 @@
 //!
 //! Nothing is believed because it worked a while ago: who asks makes the service write. The write
 //! is bounded in time, since a database that hangs says nothing, and shared by all who ask within
-//! two seconds, so that a stranger who asks often costs little (W10).
+//! a moment, so that a stranger who asks often costs little (W10).
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::error::{ConfigServiceError, Result};
 const LONGEST_TRY: Duration = Duration::from_millis(2_500);
 
 /// How long the result of a try holds.
-const TRY_HOLDS: Duration = Duration::from_secs(2);
+const TRY_HOLDS: Duration = Duration::from_millis(1_500);
 
 impl ConfigService {
     /// Fails if the database does not do its work, or the service is being shut down.

@@ -110,7 +110,7 @@ impl From<RegistryError> for Problem {
             RegistryError::AlreadySo { .. } | RegistryError::AlreadyCanceled(_) => {
                 Self::conflict("Nothing to change", detail)
             }
-            RegistryError::Starting => Self::unavailable("The agent starts", detail),
+            RegistryError::Starting => Self::unavailable_for(SOON, "The agent starts", detail),
             RegistryError::NotInForce(_) => Self::unavailable("The job is not in force", detail),
             RegistryError::NoAgent => Self::unavailable("No agent runs", detail),
             RegistryError::Contended => Self::unavailable("Others are faster", detail),

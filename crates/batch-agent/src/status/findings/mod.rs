@@ -112,7 +112,7 @@ fn of_agent_here(agent: &AgentHere) -> Vec<Finding> {
                 Part::OwnSide => "the agent lacks what it needs of its machine",
             }
             .into(),
-            sentence: capitalised(&format!("{fault}.")),
+            sentence: capitalised(&format!("{}.", fault.to_string().trim_end_matches('?'))),
             command: Some("cohort doctor".into()),
         })
         .collect();

@@ -9,6 +9,7 @@ use clap::Args;
 use cohort_batch_agent::SystemClock;
 use cohort_preferences::Clock;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::config::Environment;
 use crate::endpoint::{Access, Endpoint, EndpointArgs};
@@ -28,6 +29,9 @@ NO_COLOR is set, and where the output is no terminal."#;
 
 /// How long --watch waits before it asks again.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
+
+/// How long the whole status is waited for: longer than an agent takes that answers at all.
+const LONGEST_WAIT: Duration = Duration::from_secs(7);
 
 /// Clears a terminal, and goes to its beginning.
 const CLEAR: &str = "\x1b[2J\x1b[H";
@@ -89,6 +93,10 @@ impl Status {
     }
 }
 
+fn silent() -> anyhow::Error {
+    anyhow::anyhow!("no answer within {} s", LONGEST_WAIT.as_secs())
+}
+
 /// The status of a service that says no more than what keeps it from its work.
 fn of_causes(causes: &[Value]) -> Value {
     let told: Vec<_> = causes.iter().map(|cause| shown(&cause["cause"])).collect();
@@ -98,7 +106,7 @@ fn of_causes(causes: &[Value]) -> Value {
     };
     json!({
         "well": false,
-        "sentence": format!("Not well, and nothing else can be asked: {}.", told.join("; ")),
+        "sentence": format!("Not well, and nothing else can be asked: {}", told.join("; ")),
         "findings": told.iter().map(finding).collect::<Vec<_>>(),
         "at": SystemClock.now(), "version": null, "time_zone_database": null,
         "jobs": [], "purposes": [], "agents": [], "agent": null,
@@ -107,7 +115,8 @@ fn of_causes(causes: &[Value]) -> Value {
 
 /// Returns what an agent says of everything.
 pub(super) async fn find(endpoint: &Endpoint) -> anyhow::Result<Value> {
-    let found = match endpoint.find_json("/status").await {
+    let asked = timeout(LONGEST_WAIT, endpoint.find_json("/status")).await;
+    let found = match asked.unwrap_or_else(|_elapsed| Err(silent())) {
         Ok(found) => found,
         // Where the Config Database is away, the agent cannot check the key, and still says why.
         Err(error) => match endpoint.causes().await {
