@@ -38,17 +38,18 @@ pub use cohort_config_client::{ConfigDatabaseClient, FeedEvent};
 pub use cohort_ledger::PostgresLedger;
 pub use cohort_ledger::{
     AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger,
-    Chunk, ChunkResult, ChunkStanding, ChunkState, Claim, CompletenessLedger, Counts, DeadLetter,
-    DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger,
-    ExplainLedger, FailedAttempt, FailedReason, FairLedger, FeedPage, Firing, FiringName,
-    HealthLedger, HealthState, JobStanding, JobWork, Lane, Ledger, LedgerError, LedgerRetention,
-    MemberStanding, MembersQueued, MembersRead, MissedReason, NewRun, OpenMember, OpenWork,
-    OperationLedger, OtherRuns, Outcome, OutcomeQuery, OutcomeRecord, Pause, Plan, Pruned,
-    PurposeHealth, ReadingGroup, RecordLedger, Requeue, Requeued, RescueLedger, RetentionError,
-    RetentionLedger, RetriedAttempt, Run, RunId, RunOnRecord, RunQuery, RunState, SkippedReason,
-    SqliteLedger, StartedWith, Status, StatusLedger, StatusName, StoredDefinitions, Treatment,
-    TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork, Watermark,
-    WorkStanding, idempotency_key,
+    Chunk, ChunkResult, ChunkStanding, ChunkState, Claim, CompletenessLedger, Counts, Definition,
+    DefinitionEdit, DefinitionKind, DefinitionLedger, ErasureLedger, ExplainLedger, FailedAttempt,
+    FailedReason, FairLedger, FeedPage, Firing, FiringName, HealthLedger, HealthState, JobStanding,
+    JobWork, Lane, Ledger, LedgerError, LedgerRetention, MemberStanding, MembersQueued,
+    MembersRead, MissedReason, NewRerun, NewRun, OpenMember, OpenRuns, OpenWork, OperationLedger,
+    OtherRuns, Outcome, OutcomeQuery, OutcomeRecord, Pause, Plan, Pruned, PurposeHealth,
+    ReadingGroup, RecordLedger, Repeated, RepeatedMember, RepeatedPage, RepeatedWork, Requeue,
+    Requeued, RerunLedger, RescueLedger, RetentionError, RetentionLedger, RetriedAttempt, Run,
+    RunId, RunOnRecord, RunQuery, RunState, SelectedCount, SelectedWork, Selection,
+    SelectionLedger, SkippedReason, SqliteLedger, StartedWith, Status, StatusLedger, StatusName,
+    StoredDefinitions, Treatment, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings,
+    Waiting, WaitingWork, Watermark, WorkStanding, idempotency_key,
 };
 pub use cohort_preferences::{
     BatchConfig, BatchDocuments, Enroll, FeatureType, Frequency, IdError, Job, JobId, Preference,
@@ -71,8 +72,9 @@ pub use handlers::{TemplateHandler, TemplateHandlerError};
 pub use jobs::{BuildError, Jobs, Serving};
 pub use processor::{EnhancedBatchProcessor, ProcessError, ProcessorBuilder};
 pub use registry::{
-    ApplyReport, DefinitionChange, JobRegistry, JobState, JobView, PurposeView, RegistryError,
-    Retried, RetriedRuns, Retry, StartReport, Triggered,
+    ApplyReport, Choice, ChosenWork, DefinitionChange, JobChoice, JobRegistry, JobState, JobView,
+    PurposeView, RegistryError, Rerun, Retried, Retry, StartReport, Stopped, TriggerPreview,
+    Triggered,
 };
 pub use scheduler::{
     ArgumentError, DynamicBatchScheduler, NoGroup, NotServed, PreferenceBatch,

@@ -18,8 +18,8 @@ use crate::failure::wrong_input;
 
 /// Reads the jobs and purposes of all files together; an error names the file, and the line in it.
 ///
-/// Paths that a file gives relative to its folder are made absolute, because the document is stored
-/// and read elsewhere.
+/// The documents are stored and read elsewhere: the texts of templates are put into them (D15), and
+/// folders that a file gives relative to its own are made absolute.
 pub(crate) fn read_documents(files: &[PathBuf]) -> anyhow::Result<BatchDocuments> {
     let mut all = BatchDocuments::default();
     for file in files {
@@ -43,7 +43,10 @@ fn add(all: &mut BatchDocuments, file: &Path) -> anyhow::Result<()> {
     let Some(purposes) = documents.purposes else { return Ok(()) };
     let known = all.purposes.get_or_insert_default();
     for (id, mut purpose) in purposes {
-        make_absolute(&mut purpose, folder.as_deref().unwrap_or(Path::new("/")));
+        let folder = folder.as_deref().unwrap_or(Path::new("/"));
+        add_template(&mut purpose, folder)
+            .map_err(|error| wrong_in(file, format!("purpose {id}: {error:#}")))?;
+        make_absolute(&mut purpose, folder);
         if known.insert(id.clone(), purpose).is_some() {
             return Err(wrong_in(file, format!("purpose {id}: another file has the same name")));
         }
@@ -55,13 +58,25 @@ fn wrong_in(file: &Path, what: impl std::fmt::Display) -> anyhow::Error {
     wrong_input(format!("{}: {what}", file.display()))
 }
 
+/// Puts the text of a template into the purpose's document, unless it states the text itself.
+fn add_template(purpose: &mut Value, folder: &Path) -> anyhow::Result<()> {
+    let Some(named) = purpose["template_file"].as_str() else { return Ok(()) };
+    if purpose.get("template").is_some() {
+        return Ok(());
+    }
+    let path = folder.join(named);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("template_file: reading the template {}", path.display()))?;
+    TemplateHandler::check(text.clone(), &path)?;
+    purpose["template"] = text.into();
+    Ok(())
+}
+
 fn make_absolute(purpose: &mut Value, folder: &Path) {
-    for field in ["template_file", "output_dir"] {
-        if let Some(path) = purpose.get_mut(field)
-            && let Some(relative) = path.as_str()
-        {
-            *path = folder.join(relative).to_string_lossy().into_owned().into();
-        }
+    if let Some(path) = purpose.get_mut("output_dir")
+        && let Some(relative) = path.as_str()
+    {
+        *path = folder.join(relative).to_string_lossy().into_owned().into();
     }
 }
 
@@ -86,7 +101,19 @@ impl HandlerFactory for Handlers {
 fn serve_template(
     purpose: &TemplatePurpose,
 ) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
-    let handler = TemplateHandler::open(&purpose.template_file, &purpose.output_dir)?;
+    let TemplatePurpose { template_file, output_dir, .. } = purpose;
+    let handler = match &purpose.template {
+        Some(text) => TemplateHandler::from_text(text.clone(), template_file, output_dir)?,
+        None => {
+            let handler = TemplateHandler::open(template_file, output_dir)?;
+            tracing::warn!(
+                template_file = %template_file.display(),
+                "this purpose was stored without the text of its template, so the file was read \
+                 now, and only now: apply the batch config again to store the text"
+            );
+            handler
+        }
+    };
     Ok(ServedPurpose { handler: Arc::new(handler), max_concurrency: purpose.max_concurrency })
 }
 
@@ -123,7 +150,12 @@ impl HandlerFactory for HandlersOfLater {
         purpose: &Purpose,
     ) -> Result<ServedPurpose, Box<dyn std::error::Error + Send + Sync>> {
         let max_concurrency = match purpose {
-            Purpose::Template(template) => template.max_concurrency,
+            Purpose::Template(template) => {
+                if let Some(text) = &template.template {
+                    TemplateHandler::check(text.clone(), &template.template_file)?;
+                }
+                template.max_concurrency
+            }
             Purpose::Http(http) => http.max_concurrency,
             Purpose::Command(_) => return Err(not_served("command")),
         };

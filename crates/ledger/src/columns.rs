@@ -81,6 +81,8 @@ columns! {
         result = "o.result",
         finished_at = "o.finished_at",
         key_nonce = "o.key_nonce",
+        purpose_version = "o.purpose_version",
+        repeats = "o.repeats",
         job_id = "j.job_id",
         feature_type = "r.feature_type",
         nominal = "r.nominal",
@@ -123,7 +125,8 @@ pub(crate) const RUN_JOB_TENANT: &str = "JOIN run r ON r.id = o.run \
 
 /// The columns of an outcome that a requeue keeps (D6).
 pub(crate) const KEPT_BY_REQUEUE: &str = "run, ordinal, tenant, chunk, status, reason, detail, \
-    attempts, preference_version, stale, result, finished_at, settlement, key_nonce";
+    attempts, preference_version, stale, result, finished_at, settlement, key_nonce, \
+    purpose_version, repeats";
 
 #[cfg(test)]
 mod tests {

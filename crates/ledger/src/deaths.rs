@@ -87,6 +87,7 @@ mod tests {
                 attempts: 0,
                 settings: None,
                 requeued: None,
+                repeats: None,
             })
             .collect();
         Chunk { id: 7, run: RunId(1), open, attempts: 0, token: 1, deaths, split_from: None }

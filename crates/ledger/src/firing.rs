@@ -1,5 +1,5 @@
-//! What a run is named after: the nominal time of an occurrence, or the trigger that an operator
-//! pulled (D1).
+//! What a run is named after: the nominal time of an occurrence, the trigger that an operator
+//! pulled, or the rerun that one asked for (D1, D13).
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +14,9 @@ use crate::LedgerError;
 
 /// What precedes the identifier in a trigger's name.
 const TRIGGER: &str = "trigger:";
+
+/// What precedes the identifier in a rerun's name.
+pub(crate) const RERUN: &str = "rerun:";
 
 /// One firing of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,6 +36,8 @@ pub enum FiringName {
     Nominal(NominalTime),
     /// An operator pulled a trigger; such a run counts for no period (M6).
     Trigger(Uuid),
+    /// An operator had work done again; such a run counts for no period either (D13).
+    Rerun(Uuid),
 }
 
 impl From<Occurrence> for Firing {
@@ -44,24 +49,39 @@ impl From<Occurrence> for Firing {
 impl Firing {
     /// The firing of a trigger that is pulled now.
     pub fn triggered(now: Timestamp) -> Self {
-        let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-        let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
-        let name = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds));
-        Self { at: now, nominal: FiringName::Trigger(name) }
+        Self { at: now, nominal: FiringName::Trigger(identifier(now)) }
+    }
+
+    /// A rerun that is asked for now, under this identifier or under one of its own.
+    pub fn rerun(now: Timestamp, id: Option<Uuid>) -> Self {
+        let id = id.unwrap_or_else(|| identifier(now));
+        Self { at: now, nominal: FiringName::Rerun(id) }
     }
 }
 
+/// A new identifier, which begins with this instant.
+fn identifier(now: Timestamp) -> Uuid {
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds))
+}
+
 impl FiringName {
-    /// The nominal date; `None` for a trigger, which belongs to no date (M6).
+    /// The nominal date; `None` for a trigger or a rerun, which belongs to no date (M6).
     pub fn date(&self) -> Option<Date> {
         self.nominal().map(|nominal| nominal.date())
     }
 
-    /// The nominal time; `None` for a trigger.
+    /// Whether an operator had work done again (D13).
+    pub fn is_rerun(&self) -> bool {
+        matches!(self, Self::Rerun(_))
+    }
+
+    /// The nominal time; `None` for a trigger or a rerun.
     pub fn nominal(&self) -> Option<NominalTime> {
         match self {
             Self::Nominal(nominal) => Some(*nominal),
-            Self::Trigger(_) => None,
+            Self::Trigger(_) | Self::Rerun(_) => None,
         }
     }
 }
@@ -71,6 +91,7 @@ impl fmt::Display for FiringName {
         match self {
             Self::Nominal(nominal) => nominal.fmt(f),
             Self::Trigger(name) => write!(f, "{TRIGGER}{name}"),
+            Self::Rerun(name) => write!(f, "{RERUN}{name}"),
         }
     }
 }
@@ -88,9 +109,12 @@ impl FromStr for FiringName {
         let corrupt = |error: &dyn fmt::Display| {
             LedgerError::Corrupt(format!("the name {text:?} of a firing: {error}"))
         };
-        match text.strip_prefix(TRIGGER) {
-            Some(name) => name.parse().map(Self::Trigger).map_err(|error| corrupt(&error)),
-            None => text.parse().map(Self::Nominal).map_err(|error| corrupt(&error)),
+        if let Some(name) = text.strip_prefix(TRIGGER) {
+            name.parse().map(Self::Trigger).map_err(|error| corrupt(&error))
+        } else if let Some(name) = text.strip_prefix(RERUN) {
+            name.parse().map(Self::Rerun).map_err(|error| corrupt(&error))
+        } else {
+            text.parse().map(Self::Nominal).map_err(|error| corrupt(&error))
         }
     }
 }
@@ -108,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_of_name_read_back_and_a_trigger_has_no_date() {
+    fn all_kinds_of_name_read_back_and_only_an_occurrence_has_a_date() {
         let occurrence: FiringName = "2026-12-01T09:00".parse().expect("a nominal time");
         assert_eq!(occurrence.date(), Some("2026-12-01".parse().expect("a date")));
         let trigger =
@@ -117,6 +141,12 @@ mod tests {
         assert_eq!(
             (trigger.to_string().parse::<FiringName>().expect("a name"), trigger.date()),
             (trigger, None)
+        );
+        let rerun = Firing::rerun(Timestamp::UNIX_EPOCH, Some(Uuid::nil())).nominal;
+        assert_eq!(rerun.to_string(), "rerun:00000000-0000-0000-0000-000000000000");
+        assert_eq!(
+            (rerun.to_string().parse::<FiringName>().expect("a name"), rerun.date()),
+            (rerun, None)
         );
         assert!("trigger:now".parse::<FiringName>().is_err());
     }

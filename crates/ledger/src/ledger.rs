@@ -1,8 +1,7 @@
 //! The trait that both databases implement.
 //!
-//! Thirteen parts of it are traits of their own, each in the module that says what the part is
-//! for. A
-//! caller that needs one part takes that part, such as `&dyn CompletenessLedger`. What stands here
+//! Fifteen parts of it are traits of their own, each in the module that says what the part is for.
+//! A caller that needs one part takes that part, such as `&dyn CompletenessLedger`. What stands here
 //! is the way of an occurrence, from the plan to the outcome.
 
 use std::collections::{HashMap, HashSet};
@@ -19,8 +18,9 @@ use crate::sealed::Sealed;
 use crate::{
     AgentLedger, BacklogLedger, Chunk, ChunkResult, Claim, CompletenessLedger, DefinitionLedger,
     ErasureLedger, ExplainLedger, FairLedger, FiringName, HealthLedger, LedgerError, MembersRead,
-    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, RecordLedger, RescueLedger,
-    RetentionLedger, Run, RunId, RunQuery, StatusLedger, UnprocessedReason, Watermark,
+    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, RecordLedger, RerunLedger,
+    RescueLedger, RetentionLedger, Run, RunId, RunQuery, SelectionLedger, StatusLedger,
+    UnprocessedReason, Watermark,
 };
 
 /// The durable record, whatever database holds it.
@@ -37,7 +37,9 @@ pub trait Ledger:
     + ErasureLedger
     + ExplainLedger
     + CompletenessLedger
+    + SelectionLedger
     + OperationLedger
+    + RerunLedger
     + RecordLedger
     + RetentionLedger
     + BacklogLedger

@@ -21,7 +21,8 @@
 //!   agent that was paused past its lease records nothing (F3).
 //! * Outcomes, the chunk and the run's counters change in one transaction; the last outcome closes
 //!   the run (D2).
-//! * Operators cancel runs here, and requeue users who failed (`operations`, D6).
+//! * Operators cancel runs here, requeue users who failed and have work done again (`selection`,
+//!   `operations`, `rerun`; D6, D13, D14).
 //! * What was recorded is told to others as a feed (`record`, F7), and kept for a time
 //!   (`retention`).
 //! * The ledger knows the agents, and by which time zone database they plan (`agents`, T11).
@@ -62,11 +63,14 @@ mod outcome_list;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+mod repeated;
 mod repeats;
+mod rerun;
 mod retention;
 mod rows;
 mod run;
 mod sealed;
+mod selection;
 mod sqlite;
 mod states;
 mod status;
@@ -93,7 +97,7 @@ pub use id::RunId;
 pub use identity::{chunk_key, idempotency_key, work_key};
 pub use ledger::Ledger;
 pub use member::{OpenMember, Requeued, UsedSettings};
-pub use operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue};
+pub use operations::{OperationLedger, Requeue};
 pub use outcome::{
     FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName,
     UnprocessedReason,
@@ -102,12 +106,15 @@ pub use outcome_list::OutcomeQuery;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
+pub use repeated::{Repeated, RepeatedWork};
 pub use repeats::OtherRuns;
+pub use rerun::{NewRerun, RepeatedMember, RepeatedPage, RerunLedger};
 pub use retention::{LedgerRetention, Pruned, RetentionError, RetentionLedger};
 pub use run::{Counts, NewRun, Plan, Run, RunQuery, RunState, Watermark};
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub use sealed::Sealed;
+pub use selection::{OpenRuns, SelectedCount, SelectedWork, Selection, SelectionLedger};
 pub use sqlite::SqliteLedger;
 pub use status::{JobWork, ReadingGroup, StatusLedger};
 pub use tzdb::{TzdbRelease, TzdbStanding};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Run;
+use crate::{Repeated, Run};
 
 /// A member of a chunk without an outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct OpenMember {
     /// The requeue by which an operator has the member tried again; `None` if there was none (D6).
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub requeued: Option<Requeued>,
+    /// The work that a rerun does again for the member; `None` in every other run (D13).
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Repeated>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -77,18 +80,31 @@ impl OpenMember {
             attempts: 0,
             settings: None,
             requeued: None,
+            repeats: None,
         };
         (first..).zip(numbers).map(member).collect()
     }
 
+    /// A member of a rerun.
+    pub(crate) fn repeating(ordinal: u64, number: u64, repeated: Repeated) -> Self {
+        let (settings, requeued) = (None, None);
+        Self { ordinal, number, attempts: 0, settings, requeued, repeats: Some(repeated) }
+    }
+
     /// A member who failed and is to be tried again.
-    pub(crate) fn requeued(ordinal: u64, number: u64, requeued: Requeued) -> Self {
+    pub(crate) fn requeued(
+        ordinal: u64,
+        number: u64,
+        requeued: Requeued,
+        repeats: Option<Repeated>,
+    ) -> Self {
         Self {
             ordinal,
             number,
             attempts: requeued.attempts_before,
             settings: None,
             requeued: Some(requeued),
+            repeats,
         }
     }
 

@@ -1,14 +1,15 @@
-//! What operators do to runs: they cancel them, and they requeue users who failed (D6).
+//! What operators do to runs: they cancel and stop them, and requeue users who failed (D6, D14).
 //!
 //! ```text
-//! cancel_run ──► run: canceled_at ──► whoever holds or claims a chunk of it skips the users
-//!                                     who were not called yet ──► closed
+//! cancel ──► run: canceled_at ──► whoever holds or claims a chunk of it skips the users
+//!                                 who were not called yet ──► closed
+//! stop ──► the same for all open runs, and the jobs are paused with it
 //!
-//! dead_letters ──► outcome: failed ──requeue──► outcome: requeued, and an open member of a
-//!                                               new chunk ──record_outcomes──► final again
+//! selected ──► outcome: failed ──requeue──► outcome: requeued, and an open member of a
+//!                                           new chunk ──record_outcomes──► final again
 //! ```
 //!
-//! Both operations only note what is wanted, in one small transaction, and the agents carry it out
+//! All operations only note what is wanted, in one small transaction, and the agents carry it out
 //! as they come to the work: canceling a run of a million users takes no longer than canceling a
 //! small one.
 //!
@@ -20,44 +21,11 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use cohort_preferences::{JobId, TenantId};
+use cohort_preferences::JobId;
 use jiff::Timestamp;
 
 use crate::sealed::Sealed;
-use crate::{FailedReason, LedgerError, Run, RunId};
-
-/// Which failed users are meant; `None`, and no tenants, do not restrict.
-#[derive(Debug, Clone)]
-pub struct DeadLetterQuery {
-    /// Only those of this run.
-    pub run: Option<RunId>,
-    /// Only those of this job.
-    pub job: Option<JobId>,
-    /// Only those of occurrences at this instant or later.
-    pub since: Option<Timestamp>,
-    /// Only these users.
-    pub tenants: Vec<TenantId>,
-    /// Only those who failed for this reason.
-    pub reason: Option<FailedReason>,
-    /// Only those whose last error contains this text.
-    pub error: Option<String>,
-    /// Only those who had failed by then: a user who is requeued and fails again is not meant once
-    /// more.
-    pub failed_by: Timestamp,
-    /// Only those after this place of this run.
-    pub after: Option<(RunId, u64)>,
-}
-
-/// A user who failed, and whom nothing tries again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The run in which the user failed.
-    pub run: RunId,
-    /// The user's place in the run.
-    pub ordinal: u64,
-    /// The user's name.
-    pub tenant_id: TenantId,
-}
+use crate::{LedgerError, OpenRuns, Run, RunId, Selection};
 
 /// Failed users who are to be tried again.
 #[derive(Debug, Clone)]
@@ -82,15 +50,26 @@ pub trait OperationLedger: Sealed {
     /// canceled.
     async fn cancel_run(&self, run: RunId, now: Timestamp) -> Result<Run, LedgerError>;
 
+    /// Cancels the open runs that are selected by what is said of runs, in one transaction. Returns
+    /// what was canceled.
+    async fn cancel_runs(
+        &self,
+        selection: &Selection,
+        now: Timestamp,
+    ) -> Result<OpenRuns, LedgerError>;
+
+    /// Pauses these jobs and cancels the open runs that are selected, in one transaction (D14). What
+    /// a plan opens for one of the jobs before the pause ends is not processed either. Returns what
+    /// was canceled.
+    async fn stop(
+        &self,
+        jobs: &[JobId],
+        selection: &Selection,
+        now: Timestamp,
+    ) -> Result<OpenRuns, LedgerError>;
+
     /// Returns the canceled runs that are still open.
     async fn canceled_runs(&self) -> Result<HashSet<RunId>, LedgerError>;
-
-    /// Returns users who failed, by run and place.
-    async fn dead_letters(
-        &self,
-        query: DeadLetterQuery,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, LedgerError>;
 
     /// Requeues those of these users who are failed, in one transaction, and reopens their runs.
     /// Returns how many were requeued: when two requeue the same user at once, one of them does.

@@ -7,7 +7,7 @@ use cohort_preferences::{FeatureType, JobId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{FiringName, LedgerError, RunId};
+use crate::{FiringName, LedgerError, Repeated, RepeatedWork, RunId};
 
 /// How one user's work in one run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,11 @@ pub struct Outcome {
     pub stale: bool,
     /// What the handler returned (D11).
     pub result: Option<serde_json::Value>,
+    /// The version of the purpose that made it (D15); `None` if nobody was called, or if the
+    /// purpose is not stored.
+    pub purpose_version: Option<u32>,
+    /// The work that it repeats; `None` in every run but a rerun (D13).
+    pub repeats: Option<Repeated>,
 }
 
 /// How a user's work ended.
@@ -265,6 +270,12 @@ pub struct OutcomeRecord {
     pub chunk: i64,
     /// The version of the preference that was used.
     pub preference_version: Option<u64>,
+    /// The version of the purpose that made it (D15); null where nobody was called, and for a
+    /// purpose that is not stored.
+    pub purpose_version: Option<u32>,
+    /// The work that it repeats, in a rerun (D13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<RepeatedWork>,
     /// Whether the settings were older than the feed could vouch for (M3).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,

@@ -17,22 +17,23 @@ pub struct OtherRuns {
 pub(crate) struct OpenRuns {
     /// Runs in which the user is due as part of the occurrence.
     due: usize,
-    /// Whether the user was requeued in a run.
-    requeued: bool,
+    /// Whether the user was requeued in a run, or is in a rerun.
+    by_operator: bool,
 }
 
 impl OpenRuns {
     pub(crate) fn add(&mut self, member: &OpenMember) {
-        match member.requeued {
-            Some(_) => self.requeued = true,
-            None => self.due += 1,
+        if member.requeued.is_some() || member.repeats.is_some() {
+            self.by_operator = true;
+        } else {
+            self.due += 1;
         }
     }
 
     /// The number that decides whether another run waits for the user or skips the user. A requeue
-    /// makes it wait; but requeues alone make it skip nobody, however many there are, since an
-    /// operator may requeue what failed in many runs.
+    /// or a rerun makes it wait; but these alone make it skip nobody, however many there are, since
+    /// an operator may have done again what failed in many runs.
     pub(crate) fn counted(&self) -> usize {
-        self.due.max(usize::from(self.requeued))
+        self.due.max(usize::from(self.by_operator))
     }
 }

@@ -92,6 +92,8 @@ pub struct Pruned {
     pub outcomes: usize,
     /// Attempts that were tried again.
     pub attempts: usize,
+    /// Who was noted to be in a rerun (D13).
+    pub rerun_members: usize,
     /// Names of users.
     pub names: usize,
 }
@@ -99,8 +101,8 @@ pub struct Pruned {
 impl Pruned {
     /// All rows together.
     pub fn rows(&self) -> usize {
-        let Self { feed_entries, runs, chunks, outcomes, attempts, names } = self;
-        feed_entries + runs + chunks + outcomes + attempts + names
+        let Self { feed_entries, runs, chunks, outcomes, attempts, rerun_members, names } = self;
+        feed_entries + runs + chunks + outcomes + attempts + rerun_members + names
     }
 }
 
@@ -111,6 +113,7 @@ impl std::ops::AddAssign for Pruned {
         self.chunks += more.chunks;
         self.outcomes += more.outcomes;
         self.attempts += more.attempts;
+        self.rerun_members += more.rerun_members;
         self.names += more.names;
     }
 }

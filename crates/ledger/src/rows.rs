@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::chunk::{ChunkResult, RetriedAttempt};
+use crate::json::to_json;
 use crate::outcome::Outcome;
 use crate::states::REQUEUED;
 
@@ -94,6 +95,7 @@ row! {
         chunk: i64,
         finished_at: i64,
         preference_version: Option<i64>,
+        purpose_version: Option<i64>,
         settlement: i64,
         status: i32,
         attempts: i32,
@@ -101,6 +103,7 @@ row! {
         reason: Option<&'a str>,
         detail: Option<Cow<'a, str>>,
         result: Option<String>,
+        repeats: Option<String>,
     }
 }
 
@@ -142,6 +145,7 @@ impl<'a> OutcomeRow<'a> {
             chunk: chunk.chunk,
             finished_at: micros(chunk.at),
             preference_version: outcome.preference_version.map(|version| version as i64),
+            purpose_version: outcome.purpose_version.map(i64::from),
             settlement: feed_entry,
             status: outcome.status.name().code(),
             attempts: outcome.attempts as i32,
@@ -149,6 +153,7 @@ impl<'a> OutcomeRow<'a> {
             reason: outcome.status.reason(),
             detail: outcome.detail.as_deref().map(store_text),
             result: outcome.result.as_ref().map(serde_json::Value::to_string),
+            repeats: outcome.repeats.as_ref().map(to_json),
         }
     }
 }
@@ -189,13 +194,15 @@ pub(crate) fn instead_of_requeued() -> String {
          SET chunk = excluded.chunk,
              finished_at = excluded.finished_at,
              preference_version = excluded.preference_version,
+             purpose_version = excluded.purpose_version,
              settlement = excluded.settlement,
              status = excluded.status,
              attempts = excluded.attempts,
              stale = excluded.stale,
              reason = excluded.reason,
              detail = excluded.detail,
-             result = excluded.result
+             result = excluded.result,
+             repeats = excluded.repeats
          WHERE outcome.status = {REQUEUED}"
     )
 }

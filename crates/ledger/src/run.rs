@@ -164,7 +164,33 @@ pub struct NewRun {
     pub unprocessed: Option<(UnprocessedReason, Option<u64>)>,
 }
 
+/// A job's pause that lasts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LastingPause {
+    pub(crate) since: Timestamp,
+    /// Whether open work was ended with it (D14).
+    pub(crate) is_stop: bool,
+}
+
+impl LastingPause {
+    /// Why a run that a plan opens meanwhile is not to be processed; `None` if it is. The planner
+    /// may not have heard of the pause.
+    pub(crate) fn holds(self, occurrence: &Firing) -> Option<UnprocessedReason> {
+        if occurrence.at >= self.since {
+            Some(UnprocessedReason::JobPaused)
+        } else {
+            self.is_stop.then_some(UnprocessedReason::Canceled)
+        }
+    }
+}
+
 impl NewRun {
+    /// The run as it is opened while the job's pause lasts: its members are counted later.
+    pub(crate) fn under(&self, pause: LastingPause) -> Self {
+        let held = pause.holds(&self.occurrence).map(|reason| (reason, None));
+        Self { unprocessed: self.unprocessed.or(held), ..self.clone() }
+    }
+
     /// How many members are skipped and how many are missed because it is not processed.
     pub(crate) fn unprocessed_members(&self) -> (u64, u64) {
         match self.unprocessed {

@@ -7,6 +7,7 @@
 mod attempts;
 mod auth;
 mod batch_config;
+mod choice;
 mod completeness;
 mod explain;
 mod health;
@@ -17,11 +18,13 @@ mod outcomes;
 mod pause;
 mod problem;
 mod purposes;
+mod rerun;
 mod retry;
 mod runs;
 mod schedules;
 mod span;
 mod status;
+mod stop;
 mod time_limit;
 mod trigger;
 
@@ -66,6 +69,12 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/jobs/{job}/pause", post(pause::pause))
         .route("/jobs/{job}/resume", post(pause::resume))
         .route("/jobs/{job}/retry", post(retry::of_job))
+        .route("/pause", post(pause::pause_all))
+        .route("/resume", post(pause::resume_all))
+        .route("/stop", post(stop::stop))
+        .route("/runs/cancel", post(stop::cancel))
+        .route("/runs/rerun", post(rerun::rerun))
+        .route("/runs/retry", post(retry::chosen))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/retry", post(retry::of_run))
         .route_layer(from_fn(auth::require_admin));

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cohort_ledger::{FiringName, RunId};
+use cohort_ledger::{FiringName, RepeatedWork, RunId};
 use cohort_preferences::{FeatureType, JobId, PurposeId, TenantId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -43,6 +43,8 @@ pub struct UserWork<T = Map<String, Value>> {
     pub timezone: String,
     /// The occurrence's instant.
     pub scheduled_at: Timestamp,
+    /// The work that is done again for the user; `None` but in a rerun (D13).
+    pub repeats: Option<RepeatedWork>,
 }
 
 /// Makes a handler of an asynchronous function over one user's work.
@@ -118,6 +120,7 @@ impl<T: DeserializeOwned> UserWork<T> {
             nominal: work.nominal,
             timezone: work.timezone.clone(),
             scheduled_at: work.scheduled_at,
+            repeats: user.repeats.clone(),
         })
     }
 }
@@ -172,6 +175,7 @@ mod tests {
                 attempt: 1,
                 preference_version: 3,
                 template_overrides,
+                repeats: None,
             }],
             is_chunk: false,
         }

@@ -19,7 +19,7 @@ pub(crate) use self::excerpt::{LONGEST_EXCERPT, excerpt, shortened};
 pub use self::function::{UserWork, handler_fn};
 pub(crate) use self::result::{CallEnd, failed};
 pub use self::result::{HandlerError, ResultStatus, UserResult};
-use cohort_ledger::{FiringName, RunId};
+use cohort_ledger::{FiringName, RepeatedWork, RunId};
 
 /// One user's share of the work, as it is sent.
 #[derive(Debug, Clone, Serialize)]
@@ -34,6 +34,9 @@ pub struct UserShare {
     pub preference_version: u64,
     /// The user's overrides, over the job's defaults (T12).
     pub template_overrides: Map<String, Value>,
+    /// The work that is done again for the user; `None` but in a rerun (D13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<RepeatedWork>,
 }
 
 /// What a handler is asked to do: for one user (`individual_batch`) or for a chunk

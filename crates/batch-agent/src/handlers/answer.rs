@@ -185,6 +185,7 @@ mod tests {
             attempt: 1,
             preference_version: 1,
             template_overrides: serde_json::Map::new(),
+            repeats: None,
         };
         Work {
             job_id: "j".parse().expect("a job"),

@@ -1,10 +1,12 @@
 //! `template`: renders a text for each user into a folder.
 //!
 //! The file of a user's work is `OUTPUT_DIR/<nominal>_<zone>/<tenant>.<extension>`, percent-encoded
-//! (W5), so that a repeat writes the same file. It is written beside and renamed: nobody reads half
-//! a text. It is not synced to disk: a power cut may lose texts that the ledger counts as done, and
-//! a requeue writes them again.
+//! (W5), so that a repeat writes the same file. A rerun writes the files of the work that it
+//! repeats: the text made anew takes the place of the other (D13). A file is written beside and
+//! renamed: nobody reads half a text. It is not synced to disk: a power cut may lose texts that the
+//! ledger counts as done, and a requeue writes them again.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -12,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cohort_ledger::{FiringName, RepeatedWork};
 use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -30,13 +33,13 @@ const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(
 /// The longest encoded tenant in a file name; most file systems allow 255 bytes.
 const LONGEST_NAME: usize = 200;
 
-const TEMPLATE: &str = "brief";
-
 /// Renders a minijinja template for each user.
 pub struct TemplateHandler(Arc<Renderer>);
 
 struct Renderer {
     environment: Environment<'static>,
+    /// The template's name, by which its faults are told.
+    name: String,
     output_dir: PathBuf,
     extension: String,
 }
@@ -85,35 +88,65 @@ impl TemplateHandler {
     pub fn open(template_file: &Path, output_dir: &Path) -> Result<Self, TemplateHandlerError> {
         let text = fs::read_to_string(template_file)
             .map_err(|source| TemplateHandlerError::Read { path: template_file.into(), source })?;
-        Self::from_text(text, &extension_of_texts(template_file), output_dir).map_err(|error| {
-            match error {
-                TemplateHandlerError::Syntax { source, .. } => {
-                    TemplateHandlerError::Syntax { path: template_file.into(), source }
-                }
-                other => other,
-            }
-        })
+        Self::from_text(text, template_file, output_dir)
     }
 
-    /// The same with the template as text; `extension` is that of the files written.
+    /// The same with the template as text. Its file is not read: the name tells what kind of texts
+    /// it makes, and which of them are escaped (D15).
     pub fn from_text(
         text: String,
-        extension: &str,
+        template_file: &Path,
         output_dir: &Path,
     ) -> Result<Self, TemplateHandlerError> {
-        let mut environment = Environment::new();
-        environment.set_fuel(Some(FUEL));
-        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-        environment
-            .add_template_owned(TEMPLATE, text)
-            .map_err(|source| TemplateHandlerError::Syntax { path: TEMPLATE.into(), source })?;
+        let name = name_of(template_file);
+        let environment = environment_with(text, template_file)?;
         fs::create_dir_all(output_dir)
             .map_err(|source| TemplateHandlerError::Folder { path: output_dir.into(), source })?;
         Ok(Self(Arc::new(Renderer {
             environment,
+            name,
             output_dir: output_dir.into(),
-            extension: extension.into(),
+            extension: extension_of_texts(template_file),
         })))
+    }
+
+    /// Checks a template without serving it.
+    ///
+    /// # Errors
+    /// [`TemplateHandlerError::Syntax`], whose source names the line.
+    pub fn check(text: String, template_file: &Path) -> Result<(), TemplateHandlerError> {
+        environment_with(text, template_file).map(drop)
+    }
+}
+
+/// What renders a template that is compiled here.
+fn environment_with(
+    text: String,
+    template_file: &Path,
+) -> Result<Environment<'static>, TemplateHandlerError> {
+    let escape = escape_of(&extension_of_texts(template_file));
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_auto_escape_callback(move |_name| escape.clone());
+    environment
+        .add_template_owned(name_of(template_file), text)
+        .map_err(|source| TemplateHandlerError::Syntax { path: template_file.into(), source })?;
+    Ok(environment)
+}
+
+/// The template's name, without its folder.
+fn name_of(template_file: &Path) -> String {
+    template_file
+        .file_name()
+        .map_or_else(|| "template".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// How what a user has stated is escaped in texts of this extension, so that it stays text there.
+fn escape_of(extension: &str) -> AutoEscape {
+    match extension.to_ascii_lowercase().as_str() {
+        "html" | "htm" | "xhtml" | "xml" | "svg" => AutoEscape::Html,
+        _ => AutoEscape::None,
     }
 }
 
@@ -146,15 +179,26 @@ impl Handler for TemplateHandler {
 
 impl Renderer {
     fn write_all(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
-        let folder = self.output_dir.join(occurrence_name(work));
-        fs::create_dir_all(&folder).map_err(|error| unwritten(&folder, &error))?;
-        Ok(work.users.iter().map(|user| self.write(&folder, work, user)).collect())
+        let folders: BTreeSet<PathBuf> =
+            work.users.iter().map(|user| self.folder_of(work, user)).collect();
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
+        }
+        Ok(work.users.iter().map(|user| self.write(work, user)).collect())
     }
 
-    fn write(&self, folder: &Path, work: &Work, user: &UserShare) -> UserResult {
+    fn folder_of(&self, work: &Work, user: &UserShare) -> PathBuf {
+        self.output_dir.join(match &user.repeats {
+            Some(RepeatedWork { nominal, timezone, .. }) => firing_name(*nominal, timezone),
+            None => firing_name(work.nominal, &work.timezone),
+        })
+    }
+
+    fn write(&self, work: &Work, user: &UserShare) -> UserResult {
         let tenant_id = user.tenant_id.clone();
         let written = self.render(work, user).and_then(|text| {
-            let file = folder.join(format!("{}.{}", file_name(user), self.extension));
+            let name = format!("{}.{}", file_name(user), self.extension);
+            let file = self.folder_of(work, user).join(name);
             replace(&file, &text).map_err(|error| unwritten(&file, &error))
         });
         match written {
@@ -166,7 +210,7 @@ impl Renderer {
     fn render(&self, work: &Work, user: &UserShare) -> Result<String, HandlerError> {
         let context = Serde(Context { work, user, overrides: &user.template_overrides });
         let rendered =
-            self.environment.get_template(TEMPLATE).and_then(|template| template.render(context));
+            self.environment.get_template(&self.name).and_then(|template| template.render(context));
         rendered.map_err(|error| HandlerError::Reject { detail: format!("the template: {error}") })
     }
 }
@@ -179,9 +223,9 @@ fn unwritten(path: &Path, error: &io::Error) -> HandlerError {
     }
 }
 
-fn occurrence_name(work: &Work) -> String {
-    let nominal = work.nominal.to_string().replace(':', "");
-    format!("{nominal}_{}", utf8_percent_encode(&work.timezone.replace('/', "-"), FILE_NAME))
+fn firing_name(nominal: FiringName, timezone: &str) -> String {
+    let nominal = nominal.to_string().replace(':', "");
+    format!("{nominal}_{}", utf8_percent_encode(&timezone.replace('/', "-"), FILE_NAME))
 }
 
 /// The encoded tenant; one that is too long for a file name is cut and told apart by the start of
@@ -229,15 +273,24 @@ mod tests {
                 attempt: 1,
                 preference_version: 1,
                 template_overrides: overrides.as_object().cloned().unwrap_or_default(),
+                repeats: None,
             }],
             is_chunk: false,
         }
     }
 
     async fn render(template: &str, tenant: &str) -> (tempfile::TempDir, Vec<UserResult>) {
+        render_as("brief.md", template, tenant).await
+    }
+
+    async fn render_as(
+        name: &str,
+        template: &str,
+        tenant: &str,
+    ) -> (tempfile::TempDir, Vec<UserResult>) {
         let folder = tempfile::tempdir().expect("folder");
-        let handler =
-            TemplateHandler::from_text(template.into(), "md", folder.path()).expect("template");
+        let handler = TemplateHandler::from_text(template.into(), Path::new(name), folder.path())
+            .expect("template");
         let results = handler.call(&work(tenant)).await.expect("called");
         (folder, results)
     }
@@ -250,6 +303,24 @@ mod tests {
         let text = fs::read_to_string(folder.path().join("2026-12-01T0900_Europe-Berlin/ann.md"))
             .expect("written");
         assert_eq!(text, "ann dry 2026-12-01T09:00");
+    }
+
+    #[tokio::test]
+    async fn a_rerun_takes_the_place_of_the_text_that_it_repeats() {
+        let (folder, _results) = render("first", "ann").await;
+        let handler =
+            TemplateHandler::from_text("again".into(), Path::new("brief.md"), folder.path())
+                .expect("template");
+        let mut again = work("ann");
+        again.users[0].repeats = Some(RepeatedWork {
+            nominal: again.nominal,
+            timezone: again.timezone.clone(),
+            key: "k".into(),
+        });
+        again.nominal = "rerun:0198c0de-0000-7000-8000-000000000000".parse().expect("a name");
+        handler.call(&again).await.expect("called");
+        let text = fs::read_to_string(folder.path().join("2026-12-01T0900_Europe-Berlin/ann.md"));
+        assert_eq!(text.expect("written"), "again");
     }
 
     #[test]
@@ -281,13 +352,26 @@ mod tests {
         assert_eq!(results[0].status, ResultStatus::Failed);
     }
 
+    #[tokio::test]
+    async fn what_a_user_is_called_is_escaped_by_the_kind_of_the_texts() {
+        for (name, extension, written) in [
+            ("mail.html", "html", "&lt;b&gt;"),
+            ("mail.HTML.j2", "HTML", "&lt;b&gt;"),
+            ("mail.md", "md", "<b>"),
+        ] {
+            let (folder, _results) = render_as(name, "{{ tenant_id }}", "<b>").await;
+            let file = format!("2026-12-01T0900_Europe-Berlin/%3Cb%3E.{extension}");
+            let text = fs::read_to_string(folder.path().join(file)).expect("written");
+            assert_eq!(text, written, "{name}");
+        }
+    }
+
     #[test]
-    fn a_faulty_template_is_refused_with_its_line() {
-        let folder = tempfile::tempdir().expect("folder");
-        let error = TemplateHandler::from_text("a\n{% if %}".into(), "md", folder.path())
-            .err()
-            .expect("refused");
+    fn a_faulty_template_is_refused_with_its_name_and_line() {
+        let error = TemplateHandler::check("a\n{% if %}".into(), Path::new("in/mail.html"))
+            .expect_err("refused");
+        assert!(error.to_string().contains("in/mail.html"), "{error}");
         let cause = std::error::Error::source(&error).expect("a cause").to_string();
-        assert!(cause.contains(":2"), "{cause}");
+        assert!(cause.contains("mail.html:2"), "{cause}");
     }
 }

@@ -9,7 +9,7 @@ use cohort_ledger::{Definition, DefinitionKind, StoredDefinitions};
 use cohort_preferences::{Job, JobId, JobType, Purpose as PurposeDocument, PurposeId};
 
 use super::error::BuildError;
-use super::set::{JobInForce, JobSet, Purpose, StoredJob, read_job};
+use super::set::{JobInForce, JobSet, Purpose, StoredJob, StoredPurpose, read_job};
 use crate::handler::{HandlerFactory, ServedPurpose};
 
 /// Everything needed to make a set of jobs from what is stored.
@@ -83,7 +83,7 @@ impl Serving {
 
     /// The set that is stored, over the program's own, and why what was left out cannot be served.
     /// `retired` are the last documents of removed jobs with open work, and of the purposes that
-    /// they name. A purpose that `earlier` has with the same document is taken over.
+    /// they name. A purpose that `earlier` has with the same version and document is taken over.
     pub(crate) fn serve(
         &self,
         stored: &StoredDefinitions,
@@ -129,16 +129,16 @@ impl Serving {
         let failed = |source| BuildError::Purpose { purpose_id: definition.name.clone(), source };
         let Some(document) = &definition.document else { return Ok(None) };
         let id: PurposeId = definition.name.parse().map_err(|error| failed(Box::new(error)))?;
-        if let Some(known) =
-            earlier.purposes.get(&id).filter(|known| known.document.as_ref() == Some(document))
-        {
+        let stored =
+            Some(StoredPurpose { version: definition.version, document: document.clone() });
+        if let Some(known) = earlier.purposes.get(&id).filter(|known| known.stored == stored) {
             return Ok(Some((id, Arc::clone(known))));
         }
         let purpose: PurposeDocument =
             serde_json::from_value(document.clone()).map_err(|error| failed(Box::new(error)))?;
         let Some(factory) = &self.factory else { return Ok(None) };
         let served = factory.make(&purpose).map_err(failed)?;
-        Ok(Some((id, Purpose::new(served, self.max_concurrent_items, Some(document.clone())))))
+        Ok(Some((id, Purpose::new(served, self.max_concurrent_items, stored))))
     }
 
     /// The job of a definition; `None` if it was removed.

@@ -50,7 +50,14 @@ pub(crate) struct Purpose {
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) max_concurrency: usize,
     /// What the handler was made of; `None` for one that the program itself brings along.
-    pub(super) document: Option<Value>,
+    pub(super) stored: Option<StoredPurpose>,
+}
+
+/// What the ledger says of a purpose.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredPurpose {
+    pub(crate) version: u32,
+    pub(crate) document: Value,
 }
 
 impl JobSet {
@@ -99,14 +106,23 @@ impl JobInForce {
 impl Purpose {
     /// A purpose served by a handler, which may call `most` users at once if it has no limit of its
     /// own.
-    pub(super) fn new(served: ServedPurpose, most: usize, document: Option<Value>) -> Arc<Self> {
+    pub(super) fn new(
+        served: ServedPurpose,
+        most: usize,
+        stored: Option<StoredPurpose>,
+    ) -> Arc<Self> {
         let max_concurrency = served.max_concurrency.unwrap_or(most).max(1);
         Arc::new(Self {
             handler: served.handler,
             calls: Arc::new(Semaphore::new(max_concurrency)),
             max_concurrency,
-            document,
+            stored,
         })
+    }
+
+    /// The stored version; `None` for a purpose that the program itself brings along (D15).
+    pub(crate) fn version(&self) -> Option<u32> {
+        self.stored.as_ref().map(|stored| stored.version)
     }
 }
 

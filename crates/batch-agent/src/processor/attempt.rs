@@ -25,7 +25,7 @@ use super::error::ProcessError;
 use super::in_hand::InHand;
 use super::objections::Objections;
 use super::once;
-use super::overlap::{Overlaps, is_caught_up};
+use super::overlap::{Overlaps, skips_nobody};
 use super::record::{Recorder, pass_over_lost_claim};
 use super::resolve::{cancel, poisoned, postpone, resolve_chunk};
 use super::signals::Signals;
@@ -197,7 +197,7 @@ impl Worker {
             return Ok(Overlaps::default());
         }
         let earlier = self.shared.ledger.open_earlier(&claimed.run, numbers).await?;
-        Ok(Overlaps { earlier, is_caught_up: is_caught_up(&claimed.run) })
+        Ok(Overlaps { earlier, skips_nobody: skips_nobody(&claimed.run) })
     }
 
     /// What other runs of the job there are. One that is opened later has its chunks later, and

@@ -1,8 +1,8 @@
 //! Canceled runs: looked up before each attempt, as consent is.
 //!
 //! The runs are few and held in memory, so that an attempt looks them up for free. They are read
-//! anew with each claim, once a second while there is work in hand, and when an operator cancels in
-//! this process: no call begins any more once that operation is answered. A call that is open by
+//! anew with each claim, twice a second while there is work in hand, and when an operator cancels
+//! in this process: no call begins any more once that operation is answered. A call that is open by
 //! then ends as its handler says.
 
 use std::collections::HashSet;
@@ -13,8 +13,9 @@ use cohort_ledger::{Ledger, LedgerError, RunId};
 
 use super::in_hand::InHand;
 
-/// How long work in hand goes on at most after an operator has canceled it elsewhere.
-const READ_EVERY: Duration = Duration::from_secs(1);
+/// How often they are read while there is work in hand. No call begins more than a second after an
+/// operator has stopped it elsewhere, the time of the reading itself included (D14).
+const READ_EVERY: Duration = Duration::from_millis(500);
 
 /// The canceled runs that are still open, as last read.
 pub(super) struct Cancellations {
@@ -37,7 +38,7 @@ impl Cancellations {
         Ok(())
     }
 
-    /// Reads them every second in which there is work in hand.
+    /// Reads them again and again while there is work in hand.
     pub(super) async fn read_forever(&self, in_hand: &InHand) {
         loop {
             tokio::time::sleep(READ_EVERY).await;

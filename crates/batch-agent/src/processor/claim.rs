@@ -119,7 +119,11 @@ impl Claimer {
             self.reader.queue_members(lane).await?;
         } else if work == WaitingWork::Members {
             self.cancellations.read().await?;
-            return self.reader.read_next_members(lane).await;
+            let read = self.reader.read_next_members(lane).await?;
+            if !read.is_empty() {
+                return Ok(read);
+            }
+            // Members of a rerun wait in chunks.
         }
         self.claim_ready(lane, work).await
     }

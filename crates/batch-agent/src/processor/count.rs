@@ -33,6 +33,9 @@ pub(super) async fn count_members(shared: &Shared, asked: GroupAt<'_>) -> Option
 
 /// How many members of a run were never read, as far as is known; `None` if nobody is known of.
 pub(super) async fn unread_members(shared: &Shared, run: &Run, job: &Job) -> Option<u64> {
+    if run.occurrence.nominal.is_rerun() {
+        return unread_of_rerun(shared, run).await;
+    }
     let sources = sources_opened_with(shared, run);
     let members = count_members(shared, group_of(run, job, &sources)).await?;
     Some(members.saturating_sub(run.counts.members))
@@ -41,9 +44,21 @@ pub(super) async fn unread_members(shared: &Shared, run: &Run, job: &Job) -> Opt
 /// How many members of a run were never read, by the Config Database's own count; `None` if it
 /// cannot be asked now, or its answer is not believed (M8).
 pub(super) async fn unread_as_of(shared: &Shared, run: &Run, job: &Job) -> Option<u64> {
+    if run.occurrence.nominal.is_rerun() {
+        return unread_of_rerun(shared, run).await;
+    }
     let sources = sources_opened_with(shared, run);
     let members = count_as_of(shared, group_of(run, job, &sources)).await?;
     Some(members.saturating_sub(run.counts.members))
+}
+
+/// How many users a rerun has not come to, by what is on record.
+async fn unread_of_rerun(shared: &Shared, run: &Run) -> Option<u64> {
+    let counted = shared.ledger.unread_of_rerun(run).await.inspect_err(|error| {
+        tracing::warn!(error = error as &dyn std::error::Error, run = %run.id,
+            "whom a rerun has not come to cannot be counted now");
+    });
+    counted.ok()
 }
 
 async fn count_as_of(shared: &Shared, asked: GroupAt<'_>) -> Option<u64> {

@@ -50,6 +50,7 @@ mod overlap;
 mod pulse;
 mod read;
 mod record;
+mod rerun;
 mod resolve;
 mod signals;
 mod stride;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cohort_ledger::{OpenMember, Run, SkippedReason, UsedSettings, work_key};
+use cohort_ledger::{Firing, OpenMember, Run, SkippedReason, UsedSettings, work_key};
 use cohort_preferences::{Job, TenantId};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -51,7 +51,7 @@ impl Objections<'_> {
     fn to(&self, candidate: &Candidate) -> Option<SkippedReason> {
         let number = candidate.member.number;
         let Some(settings) = &candidate.settings else { return Some(SkippedReason::Deleted) };
-        if let Some(reason) = settings.objection(&self.run.occurrence) {
+        if let Some(reason) = settings.objection(&asked_for(self.run, &candidate.member)) {
             Some(reason)
         } else if self.ran.contains(&number) {
             Some(SkippedReason::AlreadyRan)
@@ -80,12 +80,20 @@ impl Objections<'_> {
     }
 }
 
+/// The firing that a user may have objected to. A rerun stands for what it repeats: who has asked
+/// to skip that is not called by it either (M2).
+fn asked_for(run: &Run, member: &OpenMember) -> Firing {
+    let nominal = member.repeats.as_ref().map_or(run.occurrence.nominal, |work| work.nominal);
+    Firing { nominal, ..run.occurrence }
+}
+
 fn user_share(
     run: &Run,
     tenant_id: TenantId,
     used: &UsedSettings,
     member: &OpenMember,
 ) -> UserShare {
+    let repeats = member.repeats.clone().map(|repeated| repeated.of(&run.job_id, &tenant_id));
     UserShare {
         key: work_key(
             &run.job_id,
@@ -98,5 +106,6 @@ fn user_share(
         attempt: member.attempts + 1,
         preference_version: used.version,
         template_overrides: used.template_overrides.clone(),
+        repeats,
     }
 }

@@ -3,7 +3,8 @@
 //! This is decided for each user at each attempt. A user who is open in one earlier run waits in
 //! the later one and is looked at again after a pause, while the rest of the chunk goes on. A user
 //! who is open in two, of which one waits already, is skipped. A run that is caught up on skips
-//! nobody: the runs that were missed together are fired one after the other (F1).
+//! nobody: the runs that were missed together are fired one after the other (F1). Nor does a rerun,
+//! which an operator has asked for (D13).
 
 use std::collections::HashMap;
 
@@ -19,19 +20,20 @@ pub(super) const PAUSE_OF_OVERLAP: SignedDuration = SignedDuration::from_secs(15
 #[derive(Debug, Default)]
 pub(super) struct Overlaps {
     pub(super) earlier: HashMap<u64, usize>,
-    /// Whether the run at hand was opened late.
-    pub(super) is_caught_up: bool,
+    /// Whether the run at hand waits for earlier ones, however many there are.
+    pub(super) skips_nobody: bool,
 }
 
-/// Whether a run was opened late, to catch up on an occurrence.
-pub(super) fn is_caught_up(run: &Run) -> bool {
-    run.opened_at.duration_since(run.occurrence.at) > ON_TIME
+/// Whether a run was opened late, to catch up on an occurrence, or is a rerun.
+pub(super) fn skips_nobody(run: &Run) -> bool {
+    let is_caught_up = run.opened_at.duration_since(run.occurrence.at) > ON_TIME;
+    is_caught_up || run.occurrence.nominal.is_rerun()
 }
 
 impl Overlaps {
     /// Whether the user is skipped, since an earlier run waits already.
     pub(super) fn skip(&self, number: u64) -> bool {
-        !self.is_caught_up && self.earlier_runs(number) > 1
+        !self.skips_nobody && self.earlier_runs(number) > 1
     }
 
     /// Whether the user waits for the earlier run to end.

@@ -38,7 +38,11 @@ impl MemberReader {
         while let Some(run) =
             self.shared.ledger.next_run_to_read(lane, self.shared.clock.now()).await?
         {
-            let Some(first) = self.unread(run).await? else { continue };
+            let is_rerun = run.occurrence.nominal.is_rerun();
+            let Some(first) = self.unread(run).await? else {
+                // Its next page has its turn when this one is in work.
+                if is_rerun { break } else { continue }
+            };
             let chunks = if self.room_beside(&first).is_some() {
                 self.read_with_others(first).await?
             } else {

@@ -77,6 +77,8 @@ pub(super) fn resolve_chunk(
 struct Resolving<'a> {
     run: &'a Run,
     job: &'a Job,
+    /// The version of the purpose that was called (D15).
+    purpose_version: Option<u32>,
     /// The shortest wait before another attempt.
     pause: SignedDuration,
     now: Timestamp,
@@ -95,6 +97,7 @@ impl<'a> Resolving<'a> {
         Self {
             run: &claimed.run,
             job: &claimed.job.job,
+            purpose_version: claimed.job.purpose.version(),
             pause,
             now,
             outcomes: Vec::new(),
@@ -129,7 +132,9 @@ impl<'a> Resolving<'a> {
             self.retried.push(retried_attempt(&member, result));
             self.rest.push(OpenMember { settings: Some(used), ..member });
         } else {
-            self.outcomes.push(called_outcome(&member, &used, result));
+            let outcome = called_outcome(&member, &used, result);
+            let purpose_version = self.purpose_version;
+            self.outcomes.push(Outcome { purpose_version, ..outcome });
         }
     }
 
@@ -230,6 +235,8 @@ fn uncalled(member: &OpenMember, status: Status) -> Outcome {
         preference_version: member.settings.as_ref().and_then(UsedSettings::stated_version),
         stale: false,
         result: None,
+        purpose_version: None,
+        repeats: member.repeats.clone(),
     }
 }
 
@@ -251,6 +258,8 @@ fn called_outcome(member: &OpenMember, used: &UsedSettings, result: UserResult) 
         preference_version: used.stated_version(),
         stale: used.stale,
         result: kept_result(result.result, result.result_url),
+        purpose_version: None,
+        repeats: member.repeats.clone(),
     }
 }
 

@@ -63,8 +63,8 @@ impl Unread {
 }
 
 impl MemberReader {
-    /// What is needed to read a run; `None` if it has to wait, or if its members are only to be
-    /// counted.
+    /// What is needed to read a run; `None` if it has to wait, if its members are only to be
+    /// counted, or if it is a rerun, whose members then wait in chunks.
     pub(super) async fn unread(&self, run: Run) -> Result<Option<Unread>, ProcessError> {
         let span = span_of(&run);
         self.sources_or_wait(run).instrument(span).await
@@ -79,6 +79,10 @@ impl MemberReader {
         };
         if let Some(reason) = run.reason {
             self.close_unprocessed(&run, &in_force.job, reason).await?;
+            return Ok(None);
+        }
+        if run.occurrence.nominal.is_rerun() {
+            self.queue_repeated(run, &in_force.job).await?;
             return Ok(None);
         }
         match self.sources_of(&run, &in_force.job).await {

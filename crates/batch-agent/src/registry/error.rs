@@ -1,7 +1,7 @@
 //! Why an operation on jobs, purposes or runs was not done.
 
 use cohort_ledger::{LedgerError, RunId};
-use cohort_preferences::{BatchConfigError, JobId};
+use cohort_preferences::{BatchConfigError, JobId, PurposeId};
 
 use crate::jobs::BuildError;
 
@@ -17,6 +17,18 @@ pub enum RegistryError {
     /// There is no job of this name.
     #[error("there is no job {0}")]
     NoSuchJob(JobId),
+    /// No job in force is of this purpose.
+    #[error("no job in force is of the purpose {0}")]
+    NoJobOfPurpose(PurposeId),
+    /// The choice does not say what is meant, for this reason.
+    #[error("{0}")]
+    NothingChosen(String),
+    /// What was chosen leaves nothing to do, for this reason (F12).
+    #[error("{0}")]
+    NothingToDo(String),
+    /// No work of these users is on record.
+    #[error("nothing is on record of: {0}")]
+    NothingOnRecord(String),
     /// Users who are to be tried again have not failed, or not as asked for; each is named with
     /// what is recorded instead.
     #[error("not failed as asked for: {0}")]

@@ -28,7 +28,9 @@ use cohort_ledger::Ledger;
 
 pub use self::apply::{ApplyReport, StartReport};
 pub use self::error::RegistryError;
-pub use self::operations::{Retried, RetriedRuns, Retry, Triggered};
+pub use self::operations::{
+    Choice, ChosenWork, JobChoice, Rerun, Retried, Retry, Stopped, TriggerPreview, Triggered,
+};
 pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, PurposeView};
 use crate::clock::AgentClock;
@@ -113,12 +115,15 @@ impl JobRegistry {
         }
     }
 
+    /// Refuses an operation where nothing can be changed.
+    fn refuse_if_read_only(&self) -> Result<(), RegistryError> {
+        self.read_only.clone().map_or(Ok(()), |reason| Err(RegistryError::ReadOnly(reason)))
+    }
+
     /// Refuses an operation where nothing can be changed, and where the agent of this process does
     /// not know its jobs yet (F12).
     fn refuse_operations(&self) -> Result<(), RegistryError> {
-        if let Some(reason) = &self.read_only {
-            return Err(RegistryError::ReadOnly(reason.clone()));
-        }
+        self.refuse_if_read_only()?;
         match &self.agent {
             Some(agent) if !agent.feed().was_read() => Err(RegistryError::Starting),
             _ => Ok(()),

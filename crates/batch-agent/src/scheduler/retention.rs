@@ -43,7 +43,9 @@ impl DynamicBatchScheduler {
         loop {
             match self.prune().await {
                 Ok(pruned) if pruned.rows() == 0 => {}
-                Ok(Pruned { feed_entries, runs, chunks, outcomes, attempts, names }) => {
+                Ok(pruned) => {
+                    let Pruned { feed_entries, runs, chunks, outcomes, attempts, .. } = pruned;
+                    let names = pruned.names;
                     tracing::info!(
                         runs,
                         chunks,

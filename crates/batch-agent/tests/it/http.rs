@@ -79,6 +79,7 @@ fn user(tenant: &str, tone: &str) -> UserShare {
         attempt: 2,
         preference_version: 7,
         template_overrides: overrides,
+        repeats: None,
     }
 }
 

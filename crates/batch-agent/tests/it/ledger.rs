@@ -93,6 +93,8 @@ fn outcome(chunk: &Chunk, place: usize, status: Status) -> Outcome {
         preference_version: Some(1),
         stale: false,
         result: None,
+        purpose_version: Some(3),
+        repeats: member.repeats.clone(),
     }
 }
 

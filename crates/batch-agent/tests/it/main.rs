@@ -59,6 +59,7 @@ mod misfires;
 mod model;
 mod network;
 mod nth_operation;
+mod nth_rerun;
 mod operations;
 #[path = "../../../preferences/tests/it/oracle.rs"]
 mod oracle;

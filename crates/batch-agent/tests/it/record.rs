@@ -1,7 +1,7 @@
 //! The outcome feed (F7), and what leaves the ledger when it is no longer kept (W8).
 
 use cohort_batch_agent::{
-    AttemptQuery, FeedPage, JobRegistry, Ledger, LedgerError, LedgerRetention, Pruned, RetriedRuns,
+    AttemptQuery, Choice, FeedPage, JobRegistry, Ledger, LedgerError, LedgerRetention, Pruned,
     Retry, RunId, StatusName,
 };
 use jiff::SignedDuration;
@@ -22,8 +22,7 @@ fn told(page: &FeedPage) -> Vec<String> {
 }
 
 async fn requeue(stage: &Stage, agent: &crate::stage::Agent) {
-    let runs = RetriedRuns::One(RunId(1));
-    let retry = Retry { runs, tenants: Vec::new(), reason: None, error: None, new_key: false };
+    let retry = Retry { choice: Choice::of_run(RunId(1)), new_key: false };
     JobRegistry::of_agent(&agent.processor).retry(&retry).await.expect("requeued");
     stage.handler.forget_scripts();
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use axum::http::Method;
 use clap::Args;
 use serde_json::Value;
+use similar::TextDiff;
 
 use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs};
@@ -106,13 +107,28 @@ fn headline(change: &Value) -> String {
     format!("{kind} {name} {kind_of_change} v{}", change["version"])
 }
 
-/// Returns the headline of a change, and a line for each field that differs.
+/// Returns the headline of a change, and a line for each field that differs. A text of several
+/// lines, as a template is, is compared line by line.
 fn in_full(change: &Value) -> String {
     let mut text = headline(change);
     for difference in change["differences"].as_array().into_iter().flatten() {
-        let side = |name| difference.get(name).map_or_else(|| "nothing".into(), Value::to_string);
-        let (path, before, after) = (shown(&difference["path"]), side("before"), side("after"));
-        write!(text, "\n  {path}: {before} -> {after}").expect("a String takes everything");
+        let path = shown(&difference["path"]);
+        let lines = |name: &str| difference[name].as_str().filter(|text| text.contains('\n'));
+        let compared = match (lines("before"), lines("after")) {
+            (Some(before), Some(after)) => line_by_line(before, after),
+            _ => {
+                let side =
+                    |name| difference.get(name).map_or_else(|| "nothing".into(), Value::to_string);
+                format!(" {} -> {}", side("before"), side("after"))
+            }
+        };
+        write!(text, "\n  {path}:{compared}").expect("a String takes everything");
     }
     text
+}
+
+/// The lines that differ, each on a line of its own with what is around them.
+fn line_by_line(before: &str, after: &str) -> String {
+    let hunks = TextDiff::from_lines(before, after).unified_diff().to_string();
+    hunks.lines().fold(String::new(), |text, line| format!("{text}\n    {}", line))
 }

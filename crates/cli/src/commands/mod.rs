@@ -4,6 +4,7 @@ mod agent;
 mod apply;
 mod bench;
 mod cancel;
+mod choice;
 mod config_service;
 mod demo;
 mod doctor;
@@ -16,11 +17,13 @@ mod jobs;
 mod keys;
 mod next;
 mod outcomes;
+mod rerun;
 mod retry;
 mod run;
 mod runs;
 mod schedules;
 mod status;
+mod stop;
 mod tenants;
 mod up;
 
@@ -58,8 +61,10 @@ pub(crate) enum Command {
     Trigger(jobs::Trigger),
     Pause(jobs::Pause),
     Resume(jobs::Resume),
+    Stop(stop::Stop),
     Cancel(cancel::Cancel),
     Retry(retry::Retry),
+    Rerun(rerun::Rerun),
     Runs(runs::Runs),
     #[command(subcommand, after_help = run::EXAMPLE)]
     Run(run::Run),
@@ -107,8 +112,10 @@ impl Cli {
             Command::Trigger(trigger) => trigger.run(environment, output).await,
             Command::Pause(pause) => pause.run(environment, output).await,
             Command::Resume(resume) => resume.run(environment, output).await,
+            Command::Stop(stop) => stop.run(environment, output).await,
             Command::Cancel(cancel) => cancel.run(environment, output).await,
             Command::Retry(retry) => retry.run(environment, output).await,
+            Command::Rerun(rerun) => rerun.run(environment, output).await,
             Command::Runs(runs) => runs.run(environment, output).await,
             Command::Run(run) => run.run(environment, output).await,
             Command::Outcomes(outcomes) => outcomes.run(environment, output).await,

@@ -17,8 +17,9 @@ const EXAMPLE: &str = r#"Example:
   cohort outcomes --data ./data --follow
 
 With --json each outcome is a line {"job_id", "feature_type", "tenant_id", "nominal", "timezone",
-"scheduled_at", "status", "reason", "attempts", "key", "chunk", "preference_version", "run_id",
-"finished_at"}, all of them unless --limit is given. --follow prints the same lines as outcomes are
+"scheduled_at", "status", "reason", "attempts", "key", "chunk", "preference_version",
+"purpose_version", "run_id", "finished_at"}, in a rerun with "repeats": {"nominal", "timezone",
+"key"}; all of them unless --limit is given. --follow prints the same lines as outcomes are
 recorded, until Ctrl-C, which names the cursor to go on from. A user who is requeued appears again
 with the next outcome."#;
 

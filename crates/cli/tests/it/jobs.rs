@@ -202,3 +202,60 @@ fn a_restart_with_the_old_file_does_not_take_back_what_was_applied_since() {
         ["b"]
     );
 }
+
+/// The text that was written last for ann, whatever run wrote it.
+fn text_for_ann(folder: &TestFolder) -> Option<String> {
+    let runs = std::fs::read_dir(folder.path("posts")).ok()?;
+    let files = runs.map(|run| run.expect("a folder").path().join("ann.html"));
+    let written = files.filter(|file| file.exists());
+    let last = written.max_by_key(|file| file.metadata().and_then(|meta| meta.modified()).ok());
+    std::fs::read_to_string(last?).ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrected_template_is_a_new_version_that_runs_without_a_restart_and_without_the_file() {
+    let folder = TestFolder::new();
+    let mut wanted = config(&[job("a")]);
+    wanted["purposes"]["write"]["template_file"] = json!("mail.html");
+    let file = write(&folder, "batch.json", &wanted);
+    folder.write("mail.html", "Dear\n{{ overrides.name }},\nbuy");
+    let up = Up::start(&folder.data(), &[], &[]);
+    let preference = json!({"timezone": "UTC", "template_overrides": {"name": "<Ann>"}});
+    up.rest().put("/tenants/ann/preferences/posts", preference.to_string()).await;
+    folder.lines(&["apply", &file]);
+    folder.lines(&["trigger", "a"]);
+    let first = up.rest().outcomes_when(1).await;
+    assert_eq!(
+        (&first[0]["purpose_version"], &first[0]["status"]),
+        (&json!(1), &json!("succeeded"))
+    );
+    assert_eq!(text_for_ann(&folder).as_deref(), Some("Dear\n&lt;Ann&gt;,\nbuy"));
+
+    folder.write("mail.html", "Dear\n{% if %}");
+    let faulty = folder.run(&["apply", &file]);
+    assert_eq!(faulty.code, 2, "{}", faulty.stderr);
+    let named = ["purpose write", "mail.html has a fault", "mail.html:2"];
+    assert!(named.iter().all(|part| faulty.stderr.contains(part)), "{}", faulty.stderr);
+
+    folder.write("mail.html", "Dear\n{{ overrides.name }},\nhello");
+    let differs = folder.run(&["diff", &file]);
+    assert_eq!(differs.code, 1, "{}", differs.stderr);
+    for line in ["purpose write updated v2", "/template", "    -buy", "    +hello"] {
+        assert!(differs.stdout.contains(line), "{}", differs.stdout);
+    }
+    assert_eq!(folder.lines(&["apply", &file])[1], "purpose write updated v2");
+    std::fs::remove_file(folder.path("mail.html")).expect("removed");
+    folder.lines(&["trigger", "a"]);
+    let second = up.rest().outcomes_when(2).await;
+    assert_eq!(second[1]["purpose_version"], 2);
+    assert_eq!(text_for_ann(&folder).as_deref(), Some("Dear\n&lt;Ann&gt;,\nhello"));
+
+    up.terminate();
+    let up = Up::start(&folder.data(), &[], &[]);
+    folder.lines(&["trigger", "a"]);
+    let third = up.rest().outcomes_when(3).await;
+    assert_eq!(
+        (&third[2]["purpose_version"], &third[2]["status"]),
+        (&json!(2), &json!("succeeded"))
+    );
+}

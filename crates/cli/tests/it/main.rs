@@ -25,6 +25,7 @@ mod operate;
 mod operations;
 mod program;
 mod ready;
+mod rerun;
 mod runbook;
 mod service;
 mod serving;

@@ -217,6 +217,33 @@ async fn a_canceled_run_lets_open_calls_end_and_makes_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_all_that_is_open_and_what_was_skipped_is_done_after_a_resume() {
+    let users: Vec<String> = (0..40).map(|user| format!("u{user}")).collect();
+    let served = Served::with_users(&users).await;
+    let twice = [(); 2].map(|()| served.folder.json(&["trigger", "a"]).remove(0));
+    served.endpoint.arrivals.until(25, PATIENCE).await;
+    let by_name = served.folder.line(&["cancel", twice[1]["nominal"].as_str().expect("text")]);
+    assert!(by_name.starts_with("1 open run with "), "{by_name}");
+    let would = served.folder.json(&["stop", "--all", "--dry-run"]).remove(0);
+    assert_eq!((&would["jobs"], &would["runs"]), (&json!(["a"]), &json!(1)));
+    let stopped = served.folder.line(&["stop", "--all"]);
+    assert!(stopped.starts_with("every job is stopped: 1 open run with 40 users end"), "{stopped}");
+    served.endpoint.answers.add_permits(100);
+    let (told, place) = served.follow(None, 80).await;
+    assert_eq!(told.iter().filter(|outcome| outcome.ends_with(" succeeded")).count(), 25);
+    assert_eq!(served.endpoint.arrivals.so_far(), 25, "no call begins once it is answered");
+    assert_eq!(served.folder.json(&["jobs"])[0]["state"], "paused");
+
+    assert_eq!(served.folder.line(&["resume", "--all"]), "resumed: a");
+    let canceled = ["rerun", "1", "--status", "skipped", "--reason", "canceled"];
+    let opened = served.folder.json(&canceled).remove(0);
+    assert_eq!(opened["users"], 15);
+    let (told, _place) = served.follow(Some(&place), 15).await;
+    assert!(told.iter().all(|outcome| outcome.ends_with(" succeeded")), "{told:?}");
+    assert_eq!(served.endpoint.arrivals.so_far(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn outcomes_are_followed_as_lines_from_the_oldest_on() {
     let served = Served::with_users(&names(&["ann"])).await;
     let mut follower = Command::new(env!("CARGO_BIN_EXE_cohort"))

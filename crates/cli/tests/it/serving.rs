@@ -273,6 +273,16 @@ impl Rest {
         }
     }
 
+    /// Every outcome, once there are so many.
+    pub(crate) async fn outcomes_when(&self, number: usize) -> Vec<Value> {
+        loop {
+            let all = self.outcomes().await;
+            if all.len() >= number {
+                return all;
+            }
+        }
+    }
+
     /// Every outcome, page by page.
     pub(crate) async fn outcomes(&self) -> Vec<Value> {
         let (mut all, mut cursor) = (Vec::new(), String::new());

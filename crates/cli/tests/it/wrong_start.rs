@@ -135,7 +135,7 @@ fn a_job_that_cannot_run_ends_up_with_2_and_names_file_and_job() {
     }
     assert_refused(
         &Config::new(BATCH_CONFIG, "one\n{{ tenant_id"),
-        &["batch.json: purpose brief", "brief.md.j2 has a fault", "brief:2"],
+        &["batch.json: purpose brief", "brief.md.j2 has a fault", "brief.md.j2:2"],
     );
 }
 

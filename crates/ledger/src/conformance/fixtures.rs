@@ -133,6 +133,8 @@ pub(super) fn outcome(member: &OpenMember, status: Status) -> Outcome {
         preference_version: Some(7),
         stale: false,
         result: None,
+        purpose_version: Some(3),
+        repeats: member.repeats.clone(),
     }
 }
 

@@ -20,6 +20,7 @@ mod opening;
 mod operations;
 mod reading;
 mod recording;
+mod reruns;
 mod status;
 
 pub(super) use fixtures::Handles;
@@ -33,6 +34,7 @@ pub(super) fn all() -> impl Iterator<Item = Promise> {
         .chain(claiming::ALL)
         .chain(recording::ALL)
         .chain(operations::ALL)
+        .chain(reruns::ALL)
         .chain(definitions::ALL)
         .chain(fair::ALL)
         .chain(feed::ALL)

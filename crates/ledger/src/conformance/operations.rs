@@ -7,8 +7,8 @@ use super::fixtures::{
     read, reread, seconds_past_nine,
 };
 use crate::{
-    AttemptQuery, AttemptStatus, ChunkResult, DeadLetterQuery, FailedReason, LedgerError, Outcome,
-    OutcomeQuery, Requeue, RunState, Status, StatusName, UnprocessedReason,
+    AttemptQuery, AttemptStatus, ChunkResult, FailedReason, LedgerError, Outcome, OutcomeQuery,
+    Requeue, RunState, Selection, Status, StatusName, UnprocessedReason,
 };
 
 pub(super) const ALL: [Promise; 5] = [
@@ -19,16 +19,12 @@ pub(super) const ALL: [Promise; 5] = [
     |ledger| Box::pin(what_is_no_longer_kept_goes_in_turns(ledger)),
 ];
 
-fn letters() -> DeadLetterQuery {
-    DeadLetterQuery {
-        run: None,
-        job: Some(job()),
-        since: None,
-        tenants: Vec::new(),
-        reason: None,
-        error: None,
-        failed_by: seconds_past_nine(10),
-        after: None,
+fn failures() -> Selection {
+    Selection {
+        jobs: vec![job()],
+        status: Some(StatusName::Failed),
+        ended_by: Some(seconds_past_nine(10)),
+        ..Selection::default()
     }
 }
 
@@ -77,27 +73,24 @@ async fn who_failed_is_requeued_by_one_of_two(Handles { one, other }: Handles) {
     one.record_outcomes(ChunkResult { outcomes, ..ended(&chunk, Status::Succeeded, nine()) })
         .await
         .expect("recorded");
-    let found = async |query| {
-        one.dead_letters(query, 10)
-            .await
-            .expect("lists")
-            .iter()
-            .map(|letter| letter.ordinal)
-            .collect::<Vec<_>>()
+    let found = async |selection: Selection, before| {
+        let found = one.selected(&selection, before, 10).await.expect("lists");
+        found.iter().map(|work| work.ordinal).collect::<Vec<_>>()
     };
-    assert_eq!(found(letters()).await, [0, 1]);
-    assert_eq!(found(DeadLetterQuery { error: Some("0% s".into()), ..letters() }).await, [0]);
-    assert_eq!(found(DeadLetterQuery { after: Some((run.id, 0)), ..letters() }).await, [1]);
-    assert_eq!(
-        found(DeadLetterQuery { tenants: vec![members([2])[0].1.clone()], ..letters() }).await,
-        [1]
-    );
-    assert!(
-        found(DeadLetterQuery { reason: Some(FailedReason::Poison), ..letters() }).await.is_empty()
-    );
-    assert!(
-        found(DeadLetterQuery { since: Some(seconds_past_nine(1)), ..letters() }).await.is_empty()
-    );
+    assert_eq!(found(failures(), None).await, [1, 0], "the last place first");
+    assert_eq!(found(failures(), Some((run.id, 1))).await, [0]);
+    let selections = [
+        (Selection { error: Some("0% s".into()), ..failures() }, vec![0]),
+        (Selection { users: vec![2], ..failures() }, vec![1]),
+        (Selection { reason: Some("poison".into()), ..failures() }, vec![]),
+        (Selection { since: Some(seconds_past_nine(1)), ..failures() }, vec![]),
+        (Selection { until: Some(nine()), ..failures() }, vec![]),
+        (Selection { status: Some(StatusName::Succeeded), ..failures() }, vec![2]),
+        (Selection { status: None, ..failures() }, vec![2, 1, 0]),
+    ];
+    for (selection, expected) in selections {
+        assert_eq!(found(selection.clone(), None).await, expected, "{selection:?}");
+    }
 
     let requeue = |nonce: &str| Requeue {
         places: vec![(run.id, 0), (run.id, 2)],

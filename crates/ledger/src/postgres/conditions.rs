@@ -34,6 +34,14 @@ impl<'a> Conditions<'a> {
         }
     }
 
+    /// Restricts to rows before a place, if there is one.
+    pub(super) fn add_before(&mut self, columns: &str, place: Option<&'a (i64, i64)>) {
+        if let Some((first, second)) = place {
+            let (first, second) = (self.place_of(first), self.place_of(second));
+            self.all.push(format!("{columns} < ({first}, {second})"));
+        }
+    }
+
     /// Restricts to rows whose text contains a part, if there is one.
     pub(super) fn add_part_of(&mut self, column: &str, part: Option<&'a String>) {
         if let Some(part) = part {

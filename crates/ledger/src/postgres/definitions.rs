@@ -188,7 +188,8 @@ async fn start_job(tx: &Transaction<'_>, job: &str, at: Timestamp) -> Result<(),
              known_until = greatest(job.known_until, :at),
              replan_from = NULL,
              paused_at = NULL,
-             resumed_at = NULL",
+             resumed_at = NULL,
+             stopped_at = NULL",
         named! { job: job, at: micros(at) },
     )
     .await?;
@@ -219,12 +220,40 @@ async fn pause_job(tx: &Transaction<'_>, job: &JobId, now: Timestamp) -> Result<
     let paused = execute(
         tx,
         "UPDATE job
-         SET paused_at = :now, resumed_at = NULL
+         SET paused_at = :now, resumed_at = NULL, stopped_at = NULL
          WHERE job_id = :job AND (paused_at IS NULL OR resumed_at IS NOT NULL)",
         named! { job: job.as_str(), now: micros(now) },
     )
     .await?;
     if paused == 1 { raise_revision(tx).await.map(|()| true) } else { Ok(false) }
+}
+
+/// Pauses these jobs, whose open work ends with it (D14).
+pub(super) async fn stop_jobs(
+    tx: &Transaction<'_>,
+    jobs: &[JobId],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    lock_revision(tx).await?;
+    let jobs: Vec<&str> = jobs.iter().map(JobId::as_str).collect();
+    execute(
+        tx,
+        "UPDATE job
+         SET paused_at = CASE
+                 WHEN job.paused_at IS NULL OR job.resumed_at IS NOT NULL THEN :now
+                 ELSE job.paused_at
+             END,
+             resumed_at = NULL,
+             stopped_at = :now
+         FROM (SELECT id FROM job WHERE job_id = ANY(:jobs) ORDER BY id FOR UPDATE) held
+         WHERE held.id = job.id",
+        named! { jobs: jobs, now: micros(now) },
+    )
+    .await?;
+    raise_revision(tx).await
 }
 
 async fn resume_job(

@@ -4,9 +4,10 @@ use cohort_database::{GenericClient, Transaction};
 use cohort_preferences::JobId;
 use jiff::Timestamp;
 
-use super::named::{execute, named, query_one};
+use super::named::{execute, named, query_one, query_opt};
 use super::row::{instant, instant_or_none};
 use crate::rows::micros;
+use crate::run::LastingPause;
 use crate::{LedgerError, Watermark};
 
 pub(super) async fn ensure_job(
@@ -33,6 +34,30 @@ pub(super) async fn ensure_job(
         known_until: instant(&row, "known_until")?,
         replan_from: instant_or_none(&row, "replan_from")?,
     })
+}
+
+/// The number of a job that has had runs.
+pub(super) async fn number_of(db: &impl GenericClient, job: &JobId) -> Result<i64, LedgerError> {
+    let find = "SELECT id FROM job WHERE job_id = :job";
+    Ok(query_one(db, find, named! { job: job.as_str() }).await?.get("id"))
+}
+
+/// The pause of a job that lasts; `None` if the job plans.
+pub(super) async fn lasting_pause(
+    db: &impl GenericClient,
+    job: i64,
+) -> Result<Option<LastingPause>, LedgerError> {
+    let row = query_opt(
+        db,
+        "SELECT paused_at, stopped_at
+         FROM job
+         WHERE id = :job AND paused_at IS NOT NULL AND resumed_at IS NULL",
+        named! { job: job },
+    )
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let is_stop = instant_or_none(&row, "stopped_at")?.is_some();
+    Ok(Some(LastingPause { since: instant(&row, "paused_at")?, is_stop }))
 }
 
 /// Advances the watermark of a job, and returns the job's number. The job is locked from here on:

@@ -41,9 +41,11 @@ mod record;
 mod record_outcomes;
 mod recorder;
 mod repeats;
+mod rerun;
 mod retention;
 mod row;
 mod runs;
+mod selection;
 mod status;
 mod tenants;
 

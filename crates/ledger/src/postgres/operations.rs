@@ -1,29 +1,31 @@
-//! What operators do to runs, on PostgreSQL (D6).
+//! What operators do to runs, on PostgreSQL (D6, D14).
 
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use cohort_database::statement::query as query_by_place;
 use cohort_database::{GenericClient, Transaction};
-use cohort_preferences::{JobId, TenantId};
+use cohort_preferences::JobId;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::conditions::Conditions;
 use super::named::{execute, named, query, query_one, query_opt};
-use super::row::{number, parsed, small_number};
-use super::{PostgresLedger, news, runs};
-use crate::columns::{KEPT_BY_REQUEUE, RUN_JOB_TENANT};
+use super::row::{from_json_or_none, number, small_number};
+use super::selection::{Values, count_open_runs};
+use super::{PostgresLedger, definitions, news, runs};
+use crate::columns::KEPT_BY_REQUEUE;
 use crate::json::to_json;
-use crate::operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue};
+use crate::operations::{OperationLedger, Requeue};
 use crate::rows::micros;
 use crate::states::{CLOSED, FAILED, PROCESSING, READING, READY, REQUEUED};
-use crate::{FailedReason, LedgerError, OpenMember, Requeued, Run, RunId, UnprocessedReason};
+use crate::{
+    LedgerError, OpenMember, OpenRuns, Requeued, Run, RunId, Selection, UnprocessedReason,
+};
 
 /// The lane in which the chunks of a run wait.
-struct LaneOfRun {
-    job: i64,
-    priority: i32,
+pub(super) struct LaneOfRun {
+    pub(super) job: i64,
+    pub(super) priority: i32,
 }
 
 #[async_trait]
@@ -37,16 +39,31 @@ impl OperationLedger for PostgresLedger {
         Ok(canceled)
     }
 
-    async fn canceled_runs(&self) -> Result<HashSet<RunId>, LedgerError> {
-        canceled_runs(&*self.connection().await?).await
+    async fn cancel_runs(
+        &self,
+        selection: &Selection,
+        now: Timestamp,
+    ) -> Result<OpenRuns, LedgerError> {
+        self.stop(&[], selection, now).await
     }
 
-    async fn dead_letters(
+    async fn stop(
         &self,
-        query: DeadLetterQuery,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, LedgerError> {
-        dead_letters(&*self.connection().await?, &query, limit).await
+        jobs: &[JobId],
+        selection: &Selection,
+        now: Timestamp,
+    ) -> Result<OpenRuns, LedgerError> {
+        let mut connection = self.connection().await?;
+        let tx = connection.transaction().await?;
+        definitions::stop_jobs(&tx, jobs, now).await?;
+        let (canceled, open) = cancel_runs(&tx, selection, now).await?;
+        news::tell(&tx, self.db.schema(), canceled.first().copied().map(RunId)).await?;
+        tx.commit().await?;
+        Ok(open)
+    }
+
+    async fn canceled_runs(&self) -> Result<HashSet<RunId>, LedgerError> {
+        canceled_runs(&*self.connection().await?).await
     }
 
     async fn requeue(&self, requeue: Requeue) -> Result<u64, LedgerError> {
@@ -97,53 +114,63 @@ async fn cancel_run(tx: &Transaction<'_>, id: RunId, now: Timestamp) -> Result<R
     run.cancel_changes().map(|_canceled| run)
 }
 
+/// Cancels all that is selected. Chunks come first, as for one run; runs are locked by number, so
+/// that two operators never wait for each other. Whoever opens a run of a stopped job has locked
+/// the job: the run is seen here, or is held where it is opened.
+async fn cancel_runs(
+    tx: &Transaction<'_>,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<(Vec<i64>, OpenRuns), LedgerError> {
+    let values = Values::of(selection);
+    let open = count_open_runs(tx, &values).await?;
+    let runs = open_runs(tx, &values).await?;
+    let wake = format!(
+        "UPDATE chunk
+         SET ready_at = :now
+         FROM (
+             SELECT id
+             FROM chunk
+             WHERE run = ANY(:runs) AND state = '{READY}' AND ready_at > :now
+             ORDER BY id
+             FOR UPDATE
+         ) held
+         WHERE held.id = chunk.id AND state = '{READY}' AND ready_at > :now"
+    );
+    execute(tx, &wake, named! { runs: runs, now: micros(now) }).await?;
+    let cancel = format!(
+        "UPDATE run
+         SET canceled_at = :now,
+             reason = CASE
+                 WHEN run.state = '{READING}' THEN coalesce(run.reason, :reason)
+                 ELSE run.reason
+             END,
+             read_after = least(run.read_after, :now)
+         FROM (SELECT id FROM run WHERE id = ANY(:runs) ORDER BY id FOR UPDATE) held
+         WHERE held.id = run.id AND run.canceled_at IS NULL AND run.state <> '{CLOSED}'"
+    );
+    let reason = UnprocessedReason::Canceled.as_str();
+    execute(tx, &cancel, named! { runs: runs, now: micros(now), reason: reason }).await?;
+    Ok((runs, open))
+}
+
+async fn open_runs(db: &impl GenericClient, values: &Values<'_>) -> Result<Vec<i64>, LedgerError> {
+    let conditions = values.of_open_runs();
+    let restricted = conditions.sql();
+    let sql = format!(
+        "SELECT r.id
+         FROM run r
+         JOIN job j ON j.id = r.job
+         {restricted}
+         ORDER BY r.id"
+    );
+    let rows = query_by_place(db, &sql, conditions.bound()).await?;
+    Ok(rows.iter().map(|row| row.get("id")).collect())
+}
+
 async fn canceled_runs(db: &impl GenericClient) -> Result<HashSet<RunId>, LedgerError> {
     let sql = format!("SELECT id FROM run WHERE state <> '{CLOSED}' AND canceled_at IS NOT NULL");
     Ok(query(db, &sql, &[]).await?.iter().map(|row| RunId(row.get("id"))).collect())
-}
-
-async fn dead_letters(
-    db: &impl GenericClient,
-    wanted: &DeadLetterQuery,
-    limit: usize,
-) -> Result<Vec<DeadLetter>, LedgerError> {
-    let (run, job) = (wanted.run.map(|run| run.0), wanted.job.as_ref().map(JobId::as_str));
-    let (since, failed_by) = (wanted.since.map(micros), micros(wanted.failed_by));
-    let after = wanted.after.map(|(run, ordinal)| (run.0, ordinal as i64));
-    let reason = wanted.reason.map(FailedReason::as_str);
-    let tenants: Vec<&str> = wanted.tenants.iter().map(TenantId::as_str).collect();
-    let limit = limit as i64;
-    let mut conditions = Conditions::default();
-    conditions.add_plain(&format!("r.failed > 0 AND o.status = {FAILED}"));
-    conditions.add("r.id =", run.as_ref());
-    conditions.add("j.job_id =", job.as_ref());
-    conditions.add("r.scheduled_at >=", since.as_ref());
-    conditions.add("o.finished_at <=", Some(&failed_by));
-    conditions.add_after("(o.run, o.ordinal)", after.as_ref());
-    conditions.add("o.reason =", reason.as_ref());
-    conditions.add_part_of("o.detail", wanted.error.as_ref());
-    if !tenants.is_empty() {
-        let place = conditions.place_of(&tenants);
-        conditions.add_plain(&format!("t.tenant_id = ANY({place})"));
-    }
-    let limit = conditions.place_of(&limit);
-    let restricted = conditions.sql();
-    let sql = format!(
-        "SELECT o.run, o.ordinal, t.tenant_id
-         FROM outcome o {RUN_JOB_TENANT}
-         {restricted}
-         ORDER BY o.run, o.ordinal
-         LIMIT {limit}"
-    );
-    query_by_place(db, &sql, conditions.bound()).await?.iter().map(read_dead_letter).collect()
-}
-
-fn read_dead_letter(row: &Row) -> Result<DeadLetter, LedgerError> {
-    Ok(DeadLetter {
-        run: RunId(row.get("run")),
-        ordinal: number(row, "ordinal"),
-        tenant_id: parsed(row, "tenant_id")?,
-    })
 }
 
 async fn requeue(tx: &Transaction<'_>, requeue: &Requeue) -> Result<u64, LedgerError> {
@@ -152,7 +179,7 @@ async fn requeue(tx: &Transaction<'_>, requeue: &Requeue) -> Result<u64, LedgerE
     for (run, members) in &members {
         let lane = reopen_run(tx, *run, members.len()).await?;
         for of_chunk in members.chunks(largest_chunk(tx, *run).await?) {
-            insert_requeued_chunk(tx, *run, &lane, of_chunk, requeue.at).await?;
+            insert_ready_chunk(tx, *run, &lane, of_chunk, requeue.at).await?;
         }
     }
     Ok(members.values().map(|members| members.len() as u64).sum())
@@ -193,12 +220,12 @@ async fn requeue_outcomes(
          FROM failed
          WHERE outcome.run = failed.run AND outcome.ordinal = failed.ordinal
          RETURNING outcome.run, outcome.ordinal, outcome.tenant, outcome.attempts,
-             outcome.key_nonce"
+             outcome.key_nonce, outcome.repeats"
     );
     let values = named! { runs: runs, ordinals: ordinals, key_nonce: requeue.key_nonce };
     let mut members: BTreeMap<RunId, Vec<OpenMember>> = BTreeMap::new();
     for row in &query(tx, &sql, values).await? {
-        let member = read_requeued(row, requeue.at);
+        let member = read_requeued(row, requeue.at)?;
         members.entry(RunId(row.get("run"))).or_default().push(member);
     }
     for members in members.values_mut() {
@@ -207,13 +234,15 @@ async fn requeue_outcomes(
     Ok(members)
 }
 
-fn read_requeued(row: &Row, at: Timestamp) -> OpenMember {
+fn read_requeued(row: &Row, at: Timestamp) -> Result<OpenMember, LedgerError> {
     let requeued = Requeued {
         at,
         attempts_before: small_number(row, "attempts"),
         key_nonce: row.get("key_nonce"),
     };
-    OpenMember::requeued(number(row, "ordinal"), number(row, "tenant"), requeued)
+    let (ordinal, tenant) = (number(row, "ordinal"), number(row, "tenant"));
+    let repeats = from_json_or_none(row, "repeats")?;
+    Ok(OpenMember::requeued(ordinal, tenant, requeued, repeats))
 }
 
 /// Opens a run again for so many members who had failed, and returns its lane.
@@ -243,7 +272,8 @@ async fn largest_chunk(tx: &Transaction<'_>, run: RunId) -> Result<usize, Ledger
     Ok(number(&query_one(tx, sql, named! { run: run.0 }).await?, "size") as usize)
 }
 
-async fn insert_requeued_chunk(
+/// Inserts a chunk of these members that waits to be claimed.
+pub(super) async fn insert_ready_chunk(
     tx: &Transaction<'_>,
     run: RunId,
     lane: &LaneOfRun,

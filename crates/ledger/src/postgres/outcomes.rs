@@ -10,7 +10,7 @@ use super::named::{Named, query};
 use super::row::{from_json_or_none, instant, parsed, place, small_number};
 use crate::columns::{OUTCOME, OutcomeColumns, RUN_JOB_TENANT};
 use crate::identity::work_key;
-use crate::{FiringName, LedgerError, OutcomeQuery, OutcomeRecord, RunId, StatusName};
+use crate::{FiringName, LedgerError, OutcomeQuery, OutcomeRecord, Repeated, RunId, StatusName};
 
 /// A run and a place in it.
 pub(super) type Place = (i64, i64);
@@ -74,6 +74,8 @@ fn read_outcome(
     let (nominal, timezone): (FiringName, String) =
         (parsed(row, columns.nominal)?, row.get(columns.timezone));
     let preference_version: Option<i64> = row.get(columns.preference_version);
+    let repeats = from_json_or_none(row, columns.repeats)?
+        .map(|repeated: Repeated| repeated.of(&job_id, &tenant_id));
     let record = OutcomeRecord {
         key: work_key(&job_id, &tenant_id, nominal, &timezone, row.get(columns.key_nonce)),
         job_id,
@@ -89,6 +91,10 @@ fn read_outcome(
         attempts: small_number(row, columns.attempts),
         chunk: row.get(columns.chunk),
         preference_version: preference_version.map(|version| version as u64),
+        purpose_version: row
+            .get::<_, Option<i64>>(columns.purpose_version)
+            .map(|version| version as u32),
+        repeats,
         stale: row.get(columns.stale),
         result: from_json_or_none(row, columns.result)?,
         finished_at: instant(row, columns.finished_at)?,

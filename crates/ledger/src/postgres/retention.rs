@@ -112,6 +112,7 @@ async fn prune_run(
     pruned.attempts += delete_of_run(tx, "attempt", run, rows - pruned.rows()).await?;
     pruned.outcomes += delete_of_run(tx, "requeued_outcome", run, rows - pruned.rows()).await?;
     pruned.outcomes += delete_of_run(tx, "outcome", run, rows - pruned.rows()).await?;
+    pruned.rerun_members += delete_of_run(tx, "rerun_member", run, rows - pruned.rows()).await?;
     pruned.chunks += delete_of_run(tx, "chunk", run, rows - pruned.rows()).await?;
     if pruned.rows() < rows {
         let delete = "DELETE FROM run WHERE id = :run";

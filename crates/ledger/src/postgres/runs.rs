@@ -38,15 +38,21 @@ pub(super) async fn open_runs(
         return Err(LedgerError::OtherTzdb { planned_by: planned_by.clone(), in_force });
     }
     let job = jobs::advance_watermark(tx, job, plan.watermark).await?;
+    // Only what the calendar names is paused: an operator's trigger is meant.
+    let pause = match plan.tzdb {
+        Some(_) => jobs::lasting_pause(tx, job).await?,
+        None => None,
+    };
     let mut opened = Vec::new();
     for new in &plan.runs {
-        opened.extend(open_run(tx, job, new, now).await?);
+        let held = pause.map(|pause| new.under(pause));
+        opened.extend(open_run(tx, job, held.as_ref().unwrap_or(new), now).await?);
     }
     Ok(opened)
 }
 
 /// Opens a run; `None` if another agent has opened it already (F3).
-async fn open_run(
+pub(super) async fn open_run(
     tx: &Transaction<'_>,
     job: i64,
     new: &NewRun,
@@ -125,7 +131,7 @@ pub(super) async fn unread_beside(
              AND own.scheduled_at = r.scheduled_at
              AND own.feature_type = r.feature_type
          WHERE r.state = '{READING}' AND r.read_after <= :now
-             AND r.cursor IS NULL AND r.reason IS NULL AND r.id <> :run
+             AND r.cursor IS NULL AND r.reason IS NULL AND r.selection IS NULL AND r.id <> :run
          ORDER BY r.id
          LIMIT :limit"
     );

@@ -151,7 +151,8 @@ fn start_job(tx: &Connection, job: &str, at: Timestamp) -> Result<(), LedgerErro
              known_until = max(known_until, ?2),
              replan_from = NULL,
              paused_at = NULL,
-             resumed_at = NULL",
+             resumed_at = NULL,
+             stopped_at = NULL",
     )?
     .execute(params![job, micros(at)])?;
     Ok(())
@@ -177,11 +178,30 @@ fn pause_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<bool, Ledge
     let paused = tx
         .prepare_cached(
             "UPDATE job
-             SET paused_at = ?2, resumed_at = NULL
+             SET paused_at = ?2, resumed_at = NULL, stopped_at = NULL
              WHERE job_id = ?1 AND (paused_at IS NULL OR resumed_at IS NOT NULL)",
         )?
         .execute(params![job.as_str(), micros(now)])?;
     if paused == 1 { raise_revision(tx).map(|()| true) } else { Ok(false) }
+}
+
+/// Pauses these jobs, whose open work ends with it (D14).
+pub(super) fn stop_jobs(
+    tx: &Connection,
+    jobs: &[JobId],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let mut stop = tx.prepare_cached(
+        "UPDATE job
+         SET paused_at = iif(paused_at IS NULL OR resumed_at IS NOT NULL, ?2, paused_at),
+             resumed_at = NULL,
+             stopped_at = ?2
+         WHERE job_id = ?1",
+    )?;
+    for job in jobs {
+        stop.execute(params![job.as_str(), micros(now)])?;
+    }
+    if jobs.is_empty() { Ok(()) } else { raise_revision(tx) }
 }
 
 fn resume_job(tx: &Connection, job: &JobId, now: Timestamp) -> Result<bool, LedgerError> {

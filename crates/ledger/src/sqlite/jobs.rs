@@ -2,10 +2,11 @@
 
 use cohort_preferences::JobId;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::{instant, instant_or_none};
 use crate::rows::micros;
+use crate::run::LastingPause;
 use crate::{LedgerError, Watermark};
 
 pub(super) fn ensure_job(
@@ -29,6 +30,30 @@ pub(super) fn ensure_job(
             })
         })?;
     Ok(watermark)
+}
+
+/// The number of a job that has had runs.
+pub(super) fn number_of(tx: &Connection, job: &JobId) -> Result<i64, LedgerError> {
+    let find = "SELECT id FROM job WHERE job_id = ?1";
+    Ok(tx.prepare_cached(find)?.query_row([job.as_str()], |row| row.get("id"))?)
+}
+
+/// The pause of a job that lasts; `None` if the job plans.
+pub(super) fn lasting_pause(
+    tx: &Connection,
+    job: i64,
+) -> Result<Option<LastingPause>, LedgerError> {
+    let pause = tx
+        .prepare_cached(
+            "SELECT paused_at, stopped_at
+             FROM job
+             WHERE id = ?1 AND paused_at IS NOT NULL AND resumed_at IS NULL",
+        )?
+        .query_row([job], |row| {
+            let is_stop = instant_or_none(row, "stopped_at")?.is_some();
+            Ok(LastingPause { since: instant(row, "paused_at")?, is_stop })
+        });
+    Ok(pause.optional()?)
 }
 
 /// Advances the watermark of a job, and returns the job's number.

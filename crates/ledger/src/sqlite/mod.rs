@@ -23,9 +23,11 @@ mod outcomes;
 mod record;
 mod record_outcomes;
 mod repeats;
+mod rerun;
 mod retention;
 mod row;
 mod runs;
+mod selection;
 mod status;
 mod tenants;
 

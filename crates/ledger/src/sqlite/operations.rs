@@ -1,25 +1,28 @@
-//! What operators do to runs, on SQLite (D6).
+//! What operators do to runs, on SQLite (D6, D14).
 
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use cohort_preferences::JobId;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
 
-use super::row::{number, parsed};
-use super::{SqliteLedger, runs};
+use super::row::{from_json_or_none, number};
+use super::selection::{Values, count_open_runs, selected_open_runs};
+use super::{SqliteLedger, definitions, runs};
 use crate::columns::KEPT_BY_REQUEUE;
 use crate::json::to_json;
-use crate::operations::{DeadLetter, DeadLetterQuery, OperationLedger, Requeue};
+use crate::operations::{OperationLedger, Requeue};
 use crate::rows::micros;
 use crate::states::{CLOSED, FAILED, PROCESSING, READING, READY, REQUEUED};
-use crate::{FailedReason, LedgerError, OpenMember, Requeued, Run, RunId, UnprocessedReason};
+use crate::{
+    LedgerError, OpenMember, OpenRuns, Requeued, Run, RunId, Selection, UnprocessedReason,
+};
 
 /// The lane in which the chunks of a run wait.
-struct LaneOfRun {
-    job: i64,
-    priority: i32,
+pub(super) struct LaneOfRun {
+    pub(super) job: i64,
+    pub(super) priority: i32,
 }
 
 #[async_trait]
@@ -28,16 +31,32 @@ impl OperationLedger for SqliteLedger {
         self.db.write(move |tx| cancel_run(tx, run, now)).await
     }
 
-    async fn canceled_runs(&self) -> Result<HashSet<RunId>, LedgerError> {
-        self.db.read(canceled_runs).await
+    async fn cancel_runs(
+        &self,
+        selection: &Selection,
+        now: Timestamp,
+    ) -> Result<OpenRuns, LedgerError> {
+        let values = Values::of(selection);
+        self.db.write(move |tx| cancel_runs(tx, &values, now)).await
     }
 
-    async fn dead_letters(
+    async fn stop(
         &self,
-        query: DeadLetterQuery,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, LedgerError> {
-        self.db.read(move |tx| dead_letters(tx, &query, limit)).await
+        jobs: &[JobId],
+        selection: &Selection,
+        now: Timestamp,
+    ) -> Result<OpenRuns, LedgerError> {
+        let (jobs, values) = (jobs.to_vec(), Values::of(selection));
+        self.db
+            .write(move |tx| {
+                definitions::stop_jobs(tx, &jobs, now)?;
+                cancel_runs(tx, &values, now)
+            })
+            .await
+    }
+
+    async fn canceled_runs(&self) -> Result<HashSet<RunId>, LedgerError> {
+        self.db.read(canceled_runs).await
     }
 
     async fn requeue(&self, requeue: Requeue) -> Result<u64, LedgerError> {
@@ -69,60 +88,42 @@ fn cancel_run(tx: &Connection, id: RunId, now: Timestamp) -> Result<Run, LedgerE
     runs::run(tx, id)?.ok_or(LedgerError::NoSuchRun(id))
 }
 
+fn cancel_runs(tx: &Connection, values: &Values, now: Timestamp) -> Result<OpenRuns, LedgerError> {
+    let open = count_open_runs(tx, values)?;
+    let (now, reason) = (micros(now), UnprocessedReason::Canceled.as_str());
+    let runs = selected_open_runs();
+    let cancel = format!(
+        "UPDATE run
+         SET canceled_at = :now,
+             reason = iif(state = '{READING}', coalesce(reason, :canceled), reason),
+             read_after = min(read_after, :now)
+         WHERE id IN (
+             SELECT r.id
+             {runs}
+         )"
+    );
+    let mut named = values.of_runs();
+    named.extend([(":now", &now as &dyn ToSql), (":canceled", &reason)]);
+    tx.prepare_cached(&cancel)?.execute(named.as_slice())?;
+    let wake = format!(
+        "UPDATE chunk
+         SET ready_at = ?1
+         WHERE state = '{READY}'
+             AND ready_at > ?1
+             AND run IN (
+                 SELECT id FROM run WHERE state <> '{CLOSED}' AND canceled_at IS NOT NULL
+             )"
+    );
+    tx.prepare_cached(&wake)?.execute([now])?;
+    Ok(open)
+}
+
 fn canceled_runs(tx: &Connection) -> Result<HashSet<RunId>, LedgerError> {
     let mut statement = tx.prepare_cached(&format!(
         "SELECT id FROM run WHERE state <> '{CLOSED}' AND canceled_at IS NOT NULL"
     ))?;
     let runs = statement.query_map([], |row| row.get("id").map(RunId))?;
     Ok(runs.collect::<Result<_, _>>()?)
-}
-
-fn dead_letters(
-    tx: &Connection,
-    query: &DeadLetterQuery,
-    limit: usize,
-) -> Result<Vec<DeadLetter>, LedgerError> {
-    let mut statement = tx.prepare_cached(&format!(
-        "SELECT o.run, o.ordinal, t.tenant_id
-         FROM run r
-         JOIN job j ON j.id = r.job
-         CROSS JOIN outcome o ON o.run = r.id
-         JOIN tenant t ON t.number = o.tenant
-         WHERE r.failed > 0
-             AND (:run IS NULL OR r.id = :run)
-             AND (:job IS NULL OR j.job_id = :job)
-             AND (:since IS NULL OR r.scheduled_at >= :since)
-             AND o.status = {FAILED}
-             AND o.finished_at <= :failed_by
-             AND (o.run, o.ordinal) > (:after_run, :after_ordinal)
-             AND (:reason IS NULL OR o.reason = :reason)
-             AND (:error IS NULL OR instr(o.detail, :error) > 0)
-             AND (:tenants = '[]' OR t.tenant_id IN (SELECT value FROM json_each(:tenants)))
-         ORDER BY o.run, o.ordinal
-         LIMIT :limit"
-    ))?;
-    let (after_run, after_ordinal) =
-        query.after.map_or((0, -1), |(run, ordinal)| (run.0, ordinal as i64));
-    let parameters = named_params! {
-        ":run": query.run.map(|run| run.0),
-        ":job": query.job.as_ref().map(JobId::as_str),
-        ":since": query.since.map(micros),
-        ":failed_by": micros(query.failed_by),
-        ":after_run": after_run,
-        ":after_ordinal": after_ordinal,
-        ":reason": query.reason.map(FailedReason::as_str),
-        ":error": query.error,
-        ":tenants": to_json(&query.tenants),
-        ":limit": limit as i64,
-    };
-    let rows = statement.query_map(parameters, |row| {
-        Ok(DeadLetter {
-            run: RunId(row.get("run")?),
-            ordinal: number(row, "ordinal")?,
-            tenant_id: parsed(row, "tenant_id")?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn requeue(tx: &Connection, requeue: &Requeue) -> Result<u64, LedgerError> {
@@ -135,7 +136,7 @@ fn requeue(tx: &Connection, requeue: &Requeue) -> Result<u64, LedgerError> {
     for (run, members) in &members {
         let lane = reopen_run(tx, *run, members.len())?;
         for of_chunk in members.chunks(largest_chunk(tx, *run)?) {
-            insert_requeued_chunk(tx, *run, &lane, of_chunk, requeue.at)?;
+            insert_ready_chunk(tx, *run, &lane, of_chunk, requeue.at)?;
         }
     }
     Ok(members.values().map(|members| members.len() as u64).sum())
@@ -161,7 +162,7 @@ fn requeue_outcome(
             "UPDATE outcome
              SET status = {REQUEUED}, key_nonce = coalesce(?3, key_nonce)
              WHERE run = ?1 AND ordinal = ?2 AND status = {FAILED}
-             RETURNING tenant, attempts, key_nonce"
+             RETURNING tenant, attempts, key_nonce, repeats"
         ))?
         .query_row(params![run.0, ordinal as i64, requeue.key_nonce], |row| {
             let requeued = Requeued {
@@ -169,7 +170,8 @@ fn requeue_outcome(
                 attempts_before: row.get("attempts")?,
                 key_nonce: row.get("key_nonce")?,
             };
-            Ok(OpenMember::requeued(ordinal, number(row, "tenant")?, requeued))
+            let repeats = from_json_or_none(row, "repeats")?;
+            Ok(OpenMember::requeued(ordinal, number(row, "tenant")?, requeued, repeats))
         })
         .optional()?;
     Ok(member)
@@ -200,7 +202,8 @@ fn largest_chunk(tx: &Connection, run: RunId) -> Result<usize, LedgerError> {
     Ok(size as usize)
 }
 
-fn insert_requeued_chunk(
+/// Inserts a chunk of these members that waits to be claimed.
+pub(super) fn insert_ready_chunk(
     tx: &Connection,
     run: RunId,
     lane: &LaneOfRun,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params, Row, named_params};
 use super::row::{from_json_or_none, instant, parsed, unreadable};
 use crate::columns::{OUTCOME, OutcomeColumns, RUN_JOB_TENANT};
 use crate::identity::work_key;
-use crate::{FiringName, LedgerError, OutcomeQuery, OutcomeRecord, RunId, StatusName};
+use crate::{FiringName, LedgerError, OutcomeQuery, OutcomeRecord, Repeated, RunId, StatusName};
 
 /// A run and a place in it.
 pub(super) type Place = (i64, i64);
@@ -71,6 +71,8 @@ fn read_outcome(
     let (nominal, timezone): (FiringName, String) =
         (parsed(row, columns.nominal)?, row.get(columns.timezone)?);
     let key_nonce = row.get_ref(columns.key_nonce)?.as_str_or_null()?;
+    let repeats = from_json_or_none(row, columns.repeats)?
+        .map(|repeated: Repeated| repeated.of(&job_id, &tenant_id));
     let record = OutcomeRecord {
         key: work_key(&job_id, &tenant_id, nominal, &timezone, key_nonce),
         job_id,
@@ -89,6 +91,10 @@ fn read_outcome(
         preference_version: row
             .get::<_, Option<i64>>(columns.preference_version)?
             .map(|version| version as u64),
+        purpose_version: row
+            .get::<_, Option<i64>>(columns.purpose_version)?
+            .map(|version| version as u32),
+        repeats,
         stale: row.get(columns.stale)?,
         result: from_json_or_none(row, columns.result)?,
         finished_at: instant(row, columns.finished_at)?,

@@ -21,6 +21,7 @@ const ATTEMPTS: RowsOfRun = RowsOfRun { table: "attempt", key: "ordinal, attempt
 const REQUEUED_OUTCOMES: RowsOfRun =
     RowsOfRun { table: "requeued_outcome", key: "ordinal, settlement" };
 const OUTCOMES: RowsOfRun = RowsOfRun { table: "outcome", key: "ordinal" };
+const RERUN_MEMBERS: RowsOfRun = RowsOfRun { table: "rerun_member", key: "tenant" };
 const CHUNKS: RowsOfRun = RowsOfRun { table: "chunk", key: "id" };
 
 #[async_trait]
@@ -109,6 +110,7 @@ fn prune_run(
     pruned.attempts += delete_of_run(tx, &ATTEMPTS, run, rows - pruned.rows())?;
     pruned.outcomes += delete_of_run(tx, &REQUEUED_OUTCOMES, run, rows - pruned.rows())?;
     pruned.outcomes += delete_of_run(tx, &OUTCOMES, run, rows - pruned.rows())?;
+    pruned.rerun_members += delete_of_run(tx, &RERUN_MEMBERS, run, rows - pruned.rows())?;
     pruned.chunks += delete_of_run(tx, &CHUNKS, run, rows - pruned.rows())?;
     if pruned.rows() < rows {
         pruned.runs += tx.prepare_cached("DELETE FROM run WHERE id = ?1")?.execute([run])?;

@@ -33,15 +33,21 @@ pub(super) fn open_runs(
         return Err(LedgerError::OtherTzdb { planned_by: planned_by.clone(), in_force });
     }
     let job = jobs::advance_watermark(tx, job, plan.watermark)?;
+    // Only what the calendar names is paused: an operator's trigger is meant.
+    let pause = match plan.tzdb {
+        Some(_) => jobs::lasting_pause(tx, job)?,
+        None => None,
+    };
     let mut opened = Vec::new();
     for new in &plan.runs {
-        opened.extend(open_run(tx, job, new, now)?);
+        let held = pause.map(|pause| new.under(pause));
+        opened.extend(open_run(tx, job, held.as_ref().unwrap_or(new), now)?);
     }
     Ok(opened)
 }
 
 /// Opens a run; `None` if another agent has opened it already (F3).
-fn open_run(
+pub(super) fn open_run(
     tx: &Connection,
     job: i64,
     new: &NewRun,
@@ -119,7 +125,7 @@ pub(super) fn unread_beside(
              AND own.scheduled_at = r.scheduled_at
              AND own.feature_type = r.feature_type
          WHERE r.state = '{READING}' AND r.read_after <= ?2
-             AND r.cursor IS NULL AND r.reason IS NULL AND r.id <> ?1
+             AND r.cursor IS NULL AND r.reason IS NULL AND r.selection IS NULL AND r.id <> ?1
          ORDER BY r.id
          LIMIT ?3"
     );

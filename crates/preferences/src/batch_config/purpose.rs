@@ -25,8 +25,13 @@ pub enum Purpose {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TemplatePurpose {
-    /// A minijinja template; relative to the batch config's folder.
+    /// The name of a minijinja template, whose end says what texts it makes; relative to the batch
+    /// config's folder.
     pub template_file: PathBuf,
+    /// The template's text, which is what is rendered (D15); `None` in what was stored before texts
+    /// were, whose file is read.
+    #[serde(default, deserialize_with = "given")]
+    pub template: Option<String>,
     /// Where the texts go; relative to the batch config's folder.
     pub output_dir: PathBuf,
     /// Users at once; as many as the agent allows if not given.
@@ -63,11 +68,11 @@ pub struct CommandPurpose {
 }
 
 impl TemplatePurpose {
-    /// A purpose that renders this template into this folder, with as many users at once as the
-    /// agent allows.
+    /// A purpose that renders the template of this file into this folder, with as many users at
+    /// once as the agent allows.
     pub fn new(template_file: impl Into<PathBuf>, output_dir: impl Into<PathBuf>) -> Self {
         let (template_file, output_dir) = (template_file.into(), output_dir.into());
-        Self { template_file, output_dir, max_concurrency: None }
+        Self { template_file, template: None, output_dir, max_concurrency: None }
     }
 }
 

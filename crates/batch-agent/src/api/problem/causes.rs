@@ -101,6 +101,12 @@ impl From<RegistryError> for Problem {
             RegistryError::NoSuchJob(_) => {
                 Self::not_found("No such job", format!("{detail}; GET /api/v1/jobs lists them"))
             }
+            RegistryError::NoJobOfPurpose(_) => {
+                Self::not_found("No such job", format!("{detail}; GET /api/v1/jobs lists them"))
+            }
+            RegistryError::NothingChosen(_) => Self::unprocessable("Nothing is chosen", detail),
+            RegistryError::NothingToDo(_) => Self::conflict("Nothing to do", detail),
+            RegistryError::NothingOnRecord(_) => Self::not_found("Nothing on record", detail),
             RegistryError::NotFailed(_) => {
                 Self::conflict("Only who failed can be tried again", detail)
             }

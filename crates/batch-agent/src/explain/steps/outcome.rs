@@ -1,6 +1,6 @@
 //! How the user's work ended.
 
-use cohort_ledger::{LedgerError, OutcomeRecord, StatusName};
+use cohort_ledger::{LedgerError, OutcomeRecord, RepeatedWork, StatusName};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ struct Facts<'a> {
     attempts: u32,
     key: &'a str,
     preference_version: Option<u64>,
+    purpose_version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeats: Option<&'a RepeatedWork>,
     stale: bool,
     finished_at: Timestamp,
 }
@@ -44,6 +47,8 @@ pub(crate) fn ending(case: &Case, outcome: &OutcomeRecord) -> Result<Ending, Led
         attempts: outcome.attempts,
         key: &outcome.key,
         preference_version: outcome.preference_version,
+        purpose_version: outcome.purpose_version,
+        repeats: outcome.repeats.as_ref(),
         stale: outcome.stale,
         finished_at: outcome.finished_at,
     };
@@ -58,9 +63,13 @@ fn failed(outcome: &OutcomeRecord) -> String {
 }
 
 fn with_version(outcome: &OutcomeRecord) -> String {
-    outcome
+    let of_preference = outcome
         .preference_version
-        .map_or_else(String::new, |version| format!(", with version {version} of the preference"))
+        .map_or_else(String::new, |version| format!(", with version {version} of the preference"));
+    let of_purpose = outcome
+        .purpose_version
+        .map_or_else(String::new, |version| format!(", made by version {version} of its purpose"));
+    of_preference + &of_purpose
 }
 
 /// Why a member was skipped. What the user stated since the instant is told with its version (M2).

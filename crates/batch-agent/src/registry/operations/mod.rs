@@ -1,8 +1,14 @@
-//! Operations: what an operator does to one job or one run.
+//! Operations: what an operator does to jobs and runs, and to work that has ended.
 
+mod choice;
 mod of_job;
 mod of_run;
+mod rerun;
 mod retry;
+mod stop;
 
-pub use self::of_job::Triggered;
-pub use self::retry::{Retried, RetriedRuns, Retry};
+pub use self::choice::{Choice, ChosenWork, JobChoice};
+pub use self::of_job::{TriggerPreview, Triggered};
+pub use self::rerun::Rerun;
+pub use self::retry::{Retried, Retry};
+pub use self::stop::Stopped;

@@ -4,6 +4,7 @@ use cohort_ledger::{Definition, DefinitionKind, Firing, RunId};
 use cohort_preferences::JobId;
 use serde::Serialize;
 
+use super::choice::JobChoice;
 use crate::processor::Trigger;
 use crate::registry::{JobRegistry, RegistryError};
 
@@ -15,6 +16,15 @@ pub struct Triggered {
     pub firing: Firing,
     /// Its runs, one a group.
     pub runs: Vec<RunId>,
+}
+
+/// What a trigger would run, as far as it is known now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TriggerPreview {
+    /// Groups, each of which is a run.
+    pub groups: usize,
+    /// Users.
+    pub users: u64,
 }
 
 impl JobRegistry {
@@ -52,6 +62,38 @@ impl JobRegistry {
         if changed { Ok(()) } else { Err(RegistryError::AlreadySo { job: job.clone(), state }) }
     }
 
+    /// Stops all these jobs from planning. Returns those that planned before.
+    ///
+    /// # Errors
+    /// [`RegistryError::NothingToDo`] if none did.
+    pub async fn pause_jobs(&self, choice: &JobChoice) -> Result<Vec<JobId>, RegistryError> {
+        self.refuse_operations()?;
+        let mut changed = Vec::new();
+        for job in self.jobs_of(choice).await? {
+            if self.ledger.pause_job(&job, self.clock.now()).await? {
+                changed.push(job);
+            }
+        }
+        self.await_reload().await?;
+        some_changed(changed, "every job of it is paused already")
+    }
+
+    /// Lets all these jobs plan again. Returns those that were paused.
+    ///
+    /// # Errors
+    /// [`RegistryError::NothingToDo`] if none was.
+    pub async fn resume_jobs(&self, choice: &JobChoice) -> Result<Vec<JobId>, RegistryError> {
+        self.refuse_operations()?;
+        let mut changed = Vec::new();
+        for job in self.jobs_of(choice).await? {
+            if self.ledger.resume_job(&job, self.clock.now()).await? {
+                changed.push(job);
+            }
+        }
+        self.await_reload().await?;
+        some_changed(changed, "no job of it is paused")
+    }
+
     /// Runs everybody whom a job serves, now. Returns the name of the trigger, and its runs: one a
     /// group.
     ///
@@ -69,6 +111,17 @@ impl JobRegistry {
         }
     }
 
+    /// Returns what a trigger would run.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoAgent`] if no agent of this process knows the job's groups.
+    pub async fn preview_trigger(&self, job: &JobId) -> Result<TriggerPreview, RegistryError> {
+        self.find_job(job).await?;
+        let groups = self.schedules(Some(job), None, usize::MAX)?;
+        let users = groups.iter().map(|group| group.members).sum();
+        Ok(TriggerPreview { groups: groups.len(), users })
+    }
+
     /// Returns a stored job that was not removed.
     pub(super) async fn find_job(&self, job: &JobId) -> Result<Definition, RegistryError> {
         let stored = self.ledger.definitions().await?;
@@ -77,4 +130,9 @@ impl JobRegistry {
             .filter(|definition| definition.document.is_some());
         found.cloned().ok_or_else(|| RegistryError::NoSuchJob(job.clone()))
     }
+}
+
+/// The jobs that were changed; an operation that changed none is not done (F12).
+fn some_changed(changed: Vec<JobId>, state: &str) -> Result<Vec<JobId>, RegistryError> {
+    if changed.is_empty() { Err(RegistryError::NothingToDo(state.into())) } else { Ok(changed) }
 }

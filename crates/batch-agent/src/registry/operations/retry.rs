@@ -1,13 +1,11 @@
 //! Users who failed are tried again (D6).
 
-use cohort_ledger::{
-    DeadLetter, DeadLetterQuery, FailedReason, LedgerError, OutcomeQuery, Requeue, RunId,
-};
-use cohort_preferences::{JobId, TenantId};
-use jiff::Timestamp;
+use cohort_ledger::{LedgerError, OutcomeQuery, Requeue, RunId, Selection, StatusName};
+use cohort_preferences::TenantId;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::choice::{Choice, ChosenWork};
 use crate::registry::{JobRegistry, RegistryError};
 
 /// How many users are requeued in one transaction.
@@ -19,30 +17,10 @@ const MOST_NAMED: usize = 10;
 /// Who is to be tried again.
 #[derive(Debug, Clone)]
 pub struct Retry {
-    /// In which runs.
-    pub runs: RetriedRuns,
-    /// These users, each of whom must have failed there; all who have if empty.
-    pub tenants: Vec<TenantId>,
-    /// Only those with this reason.
-    pub reason: Option<FailedReason>,
-    /// Only those whose last error has this in it.
-    pub error: Option<String>,
+    /// Whose work, if it failed. Users who are named must each have failed.
+    pub choice: Choice,
     /// Whether handlers see other keys than before (D1).
     pub new_key: bool,
-}
-
-/// The runs in which users are tried again.
-#[derive(Debug, Clone)]
-pub enum RetriedRuns {
-    /// This one.
-    One(RunId),
-    /// Those of a job.
-    OfJob {
-        /// Which.
-        job: JobId,
-        /// Only of occurrences at this instant or later.
-        since: Option<Timestamp>,
-    },
 }
 
 /// How many users were requeued.
@@ -53,6 +31,12 @@ pub struct Retried {
 }
 
 impl JobRegistry {
+    /// Returns whom a retry would try again.
+    pub async fn preview_retry(&self, choice: &Choice) -> Result<ChosenWork, RegistryError> {
+        let selection = self.select_failed(choice).await?;
+        self.chosen_work(&selection).await
+    }
+
     /// Requeues users who failed. A user who fails again after this began is not requeued once
     /// more.
     ///
@@ -61,20 +45,17 @@ impl JobRegistry {
     /// requeued. [`RegistryError::NobodyFailed`] if nobody at all has.
     pub async fn retry(&self, retry: &Retry) -> Result<Retried, RegistryError> {
         self.refuse_operations()?;
-        self.refuse_unless_served(&retry.runs).await?;
-        let now = self.clock.now();
-        let mut query = retry.query(now);
-        self.refuse_unless_failed(retry, &query).await?;
+        let selection = self.select_failed(&retry.choice).await?;
         let key_nonce = retry.new_key.then(|| Uuid::new_v4().simple().to_string());
-        let mut requeued = 0;
+        let (mut requeued, mut before) = (0, None);
         loop {
-            let letters = self.ledger.dead_letters(query.clone(), REQUEUED_AT_ONCE).await?;
-            let places: Vec<_> =
-                letters.iter().map(|letter| (letter.run, letter.ordinal)).collect();
-            let Some(last) = places.last().copied() else { break };
-            let requeue = Requeue { places, key_nonce: key_nonce.clone(), at: now };
+            let failed = self.ledger.selected(&selection, before, REQUEUED_AT_ONCE).await?;
+            let Some(last) = failed.last() else { break };
+            before = Some((last.run, last.ordinal));
+            let places = failed.iter().map(|work| (work.run, work.ordinal)).collect();
+            let at = selection.ended_by.unwrap_or_else(|| self.clock.now());
+            let requeue = Requeue { places, key_nonce: key_nonce.clone(), at };
             requeued += self.ledger.requeue(requeue).await?;
-            query.after = Some(last);
         }
         if requeued == 0 {
             return Err(RegistryError::NobodyFailed);
@@ -83,50 +64,81 @@ impl JobRegistry {
         Ok(Retried { requeued })
     }
 
-    /// Refuses runs of a job that was removed: their users would wait forever.
-    async fn refuse_unless_served(&self, runs: &RetriedRuns) -> Result<(), RegistryError> {
-        let job = match runs {
-            RetriedRuns::One(run) => {
-                self.ledger.run(*run).await?.ok_or(LedgerError::NoSuchRun(*run))?.job_id
-            }
-            RetriedRuns::OfJob { job, .. } => job.clone(),
-        };
-        let in_force = self.agent.as_ref().map(|agent| agent.jobs().in_force());
-        if in_force.is_some_and(|jobs| jobs.find_planned(&job).is_some()) {
-            return Ok(());
+    /// The failures that are chosen, of jobs that are served.
+    async fn select_failed(&self, choice: &Choice) -> Result<Selection, RegistryError> {
+        if choice.status.is_some_and(|status| status != StatusName::Failed) {
+            let not_failed = "status: only who failed is tried again; POST /api/v1/runs/rerun does \
+                              other work again";
+            return Err(RegistryError::NothingChosen(not_failed.into()));
         }
-        self.find_job(&job).await.map(drop)
+        if *choice == Choice::default() {
+            let nothing = "say who is tried again: by run, nominal, job, purpose, since, until, \
+                           tenants, reason or error";
+            return Err(RegistryError::NothingChosen(nothing.into()));
+        }
+        let tenants = self.tenants_on_record(choice).await?;
+        let failed = Choice { status: Some(StatusName::Failed), tenants, ..choice.clone() };
+        let selection = self.select(&failed).await?;
+        self.refuse_unless_served(&selection).await?;
+        self.refuse_unless_failed(choice, &selection).await?;
+        Ok(selection)
+    }
+
+    /// Those of the users who are named of whom the ledger knows. If it knows of none, they have not
+    /// failed.
+    async fn tenants_on_record(&self, choice: &Choice) -> Result<Vec<TenantId>, RegistryError> {
+        let known = self.ledger.tenant_numbers(choice.tenants.clone()).await?;
+        if known.is_empty() && !choice.tenants.is_empty() {
+            let nobody: Vec<&TenantId> = choice.tenants.iter().collect();
+            return Err(RegistryError::NotFailed(self.named(choice.run, &nobody).await?));
+        }
+        let tenants = choice.tenants.iter().filter(|tenant| known.contains_key(*tenant));
+        Ok(tenants.cloned().collect())
+    }
+
+    /// Refuses runs of a job that was removed: their users would wait forever.
+    async fn refuse_unless_served(&self, selection: &Selection) -> Result<(), RegistryError> {
+        let mut jobs = selection.jobs.clone();
+        if let Some(run) = selection.run {
+            jobs.push(self.ledger.run(run).await?.ok_or(LedgerError::NoSuchRun(run))?.job_id);
+        }
+        let in_force = self.agent.as_ref().map(|agent| agent.jobs().in_force());
+        for job in &jobs {
+            if !in_force.as_ref().is_some_and(|jobs| jobs.find_planned(job).is_some()) {
+                self.find_job(job).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses names of users who have not failed: one left out silently could be taken for done.
     async fn refuse_unless_failed(
         &self,
-        retry: &Retry,
-        query: &DeadLetterQuery,
+        choice: &Choice,
+        selection: &Selection,
     ) -> Result<(), RegistryError> {
-        let mut left: Vec<&TenantId> = retry.tenants.iter().collect();
-        let mut query = query.clone();
+        let (mut left, mut before): (Vec<&TenantId>, _) = (choice.tenants.iter().collect(), None);
         while !left.is_empty() {
-            let letters = self.ledger.dead_letters(query.clone(), REQUEUED_AT_ONCE).await?;
-            let Some(DeadLetter { run, ordinal, .. }) = letters.last() else { break };
-            query.after = Some((*run, *ordinal));
-            left.retain(|tenant| letters.iter().all(|letter| letter.tenant_id != **tenant));
+            let failed = self.ledger.selected(selection, before, REQUEUED_AT_ONCE).await?;
+            let Some(last) = failed.last() else { break };
+            before = Some((last.run, last.ordinal));
+            left.retain(|tenant| failed.iter().all(|work| work.tenant_id != **tenant));
         }
         if left.is_empty() {
             return Ok(());
         }
-        Err(RegistryError::NotFailed(self.named(&retry.runs, &left).await?))
+        Err(RegistryError::NotFailed(self.named(choice.run, &left).await?))
     }
 
     /// Names users who have not failed, each with what is recorded instead.
     async fn named(
         &self,
-        runs: &RetriedRuns,
+        run: Option<RunId>,
         tenants: &[&TenantId],
     ) -> Result<String, RegistryError> {
         let mut named = Vec::new();
         for tenant in tenants.iter().take(MOST_NAMED) {
-            named.push(format!("{tenant} ({})", self.recorded(runs, tenant).await?));
+            named.push(format!("{tenant} ({})", self.recorded(run, tenant).await?));
         }
         if tenants.len() > MOST_NAMED {
             named.push(format!("and {} more", tenants.len() - MOST_NAMED));
@@ -137,12 +149,12 @@ impl JobRegistry {
     /// What is recorded of a user who is not among the failed that are asked for.
     async fn recorded(
         &self,
-        runs: &RetriedRuns,
+        run: Option<RunId>,
         tenant: &TenantId,
     ) -> Result<String, RegistryError> {
-        let RetriedRuns::One(run) = runs else { return Ok("no such failure".into()) };
+        let Some(run) = run else { return Ok("no such failure".into()) };
         let query = OutcomeQuery {
-            run: Some(*run),
+            run: Some(run),
             tenant: Some(tenant.clone()),
             limit: Some(1),
             ..OutcomeQuery::default()
@@ -153,16 +165,5 @@ impl JobRegistry {
             None => outcome.status.to_string(),
         });
         Ok(recorded.unwrap_or_else(|| "no outcome there".into()))
-    }
-}
-
-impl Retry {
-    fn query(&self, now: Timestamp) -> DeadLetterQuery {
-        let (run, job, since) = match &self.runs {
-            RetriedRuns::One(run) => (Some(*run), None, None),
-            RetriedRuns::OfJob { job, since } => (None, Some(job.clone()), *since),
-        };
-        let (tenants, reason, error) = (self.tenants.clone(), self.reason, self.error.clone());
-        DeadLetterQuery { run, job, since, tenants, reason, error, failed_by: now, after: None }
     }
 }

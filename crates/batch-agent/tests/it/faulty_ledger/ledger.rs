@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use cohort_batch_agent::{
     AgentLedger, AgentSign, AttemptQuery, AttemptRecord, BacklogLedger, Chunk, ChunkResult, Claim,
-    CompletenessLedger, DeadLetter, DeadLetterQuery, Definition, DefinitionEdit, DefinitionKind,
-    DefinitionLedger, ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, HealthLedger,
-    JobStanding, JobWork, Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead,
-    OpenWork, OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned, PurposeHealth,
-    RecordLedger, Requeue, RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery,
+    CompletenessLedger, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger,
+    ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, HealthLedger, JobStanding,
+    JobWork, Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead, NewRerun,
+    OpenRuns, OpenWork, OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned,
+    PurposeHealth, RecordLedger, RepeatedPage, Requeue, RerunLedger, RescueLedger, RetentionLedger,
+    Run, RunId, RunOnRecord, RunQuery, SelectedCount, SelectedWork, Selection, SelectionLedger,
     StatusLedger, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting, Watermark,
 };
 use cohort_database::{DatabaseError, Heard};
@@ -119,8 +120,30 @@ under_fate! {
     (OperationLedger for FaultyLedger) in ledger, LedgerError {
         fn cancel_run(run: RunId, now: Timestamp) -> Run;
         fn canceled_runs() -> HashSet<RunId>;
-        fn dead_letters(query: DeadLetterQuery, limit: usize) -> Vec<DeadLetter>;
+        fn cancel_runs(selection: &Selection, now: Timestamp) -> OpenRuns;
+        fn stop(jobs: &[JobId], selection: &Selection, now: Timestamp) -> OpenRuns;
         fn requeue(requeue: Requeue) -> u64;
+    }
+}
+
+under_fate! {
+    (SelectionLedger for FaultyLedger) in ledger, LedgerError {
+        fn selected(selection: &Selection, before: Option<(RunId, u64)>, limit: usize)
+            -> Vec<SelectedWork>;
+        fn count_selected(selection: &Selection) -> SelectedCount;
+        fn selected_users(selection: &Selection, limit: usize) -> Vec<TenantId>;
+        fn count_open_runs(selection: &Selection) -> OpenRuns;
+        fn tenant_numbers(names: Vec<TenantId>) -> HashMap<TenantId, u64>;
+    }
+}
+
+under_fate! {
+    (RerunLedger for FaultyLedger) in ledger, LedgerError {
+        fn open_reruns(reruns: Vec<NewRerun>, now: Timestamp) -> Vec<RunId>;
+        fn repeated_page(run: &Run, limit: usize) -> RepeatedPage;
+        fn queue_repeated(run: &Run, page: RepeatedPage, chunk_size: usize, now: Timestamp)
+            -> Option<u64>;
+        fn unread_of_rerun(run: &Run) -> u64;
     }
 }
 

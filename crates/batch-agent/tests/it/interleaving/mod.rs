@@ -113,6 +113,11 @@ impl Interleaving {
         Self { stage, clock, ledger, crowd: Arc::default(), lives: Vec::new(), trace: Vec::new() }
     }
 
+    /// The ledger, out of reach of any fate.
+    pub(crate) fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+
     /// Makes the job known, so that whatever is due from now on is to be planned (F1).
     pub(crate) fn ensure_job(&self) {
         at_once(self.ledger.ensure_job(&self.stage.job.job_id, self.stage.now())).expect("a job");

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use cohort_batch_agent::{
-    LedgerError, RegistryError, RetriedRuns, RunId, RunState, SkippedReason, StatusName,
+    Choice, LedgerError, RegistryError, RunId, RunState, SkippedReason, StatusName,
     UnprocessedReason,
 };
 use serde_json::json;
@@ -104,7 +104,7 @@ async fn a_run_that_was_canceled_takes_requeues_once_it_is_closed() {
     agent.until("2026-12-01T09:30:00Z").await;
     // No agent of this process is told, so that the run stays open until the next claim.
     stage.ledger().cancel_run(RunId(1), stage.now()).await.expect("canceled");
-    let refused = registry(&agent).retry(&retry(RetriedRuns::One(RunId(1)))).await;
+    let refused = registry(&agent).retry(&retry(Choice::of_run(RunId(1)))).await;
     assert!(
         matches!(refused, Err(RegistryError::Ledger(LedgerError::RunIsBeingCanceled(RunId(1))))),
         "{refused:?}"
@@ -112,7 +112,7 @@ async fn a_run_that_was_canceled_takes_requeues_once_it_is_closed() {
     agent.until("2026-12-01T09:31:00Z").await;
     assert_eq!(stage.told_of("u1").await, [format!("{NINE} skipped(canceled)")]);
     stage.handler.forget_scripts();
-    registry(&agent).retry(&retry(RetriedRuns::One(RunId(1)))).await.expect("requeued");
+    registry(&agent).retry(&retry(Choice::of_run(RunId(1)))).await.expect("requeued");
     // The handler has asked for an hour, of whoever calls it (D4).
     agent.until("2026-12-01T10:00:00Z").await;
     assert_eq!(stage.told_of("u0").await, [format!("{NINE} succeeded")]);

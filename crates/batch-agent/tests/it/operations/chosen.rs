@@ -1,6 +1,6 @@
 //! Which users an operator requeues.
 
-use cohort_batch_agent::{FailedReason, RegistryError, RetriedRuns, Retry};
+use cohort_batch_agent::{Choice, FailedReason, RegistryError};
 use serde_json::json;
 
 use super::{FOREVER, NINE, first_run, named, registry, retry, with_failures};
@@ -28,7 +28,7 @@ async fn of_two_who_requeue_at_once_one_does() {
     let (stage, agent) = with_failures(50, 50, &json!({})).await;
     stage.handler.forget_scripts();
     let run = first_run(&stage).await.id;
-    let (registry, retry) = (registry(&agent), retry(RetriedRuns::One(run)));
+    let (registry, retry) = (registry(&agent), retry(Choice::of_run(run)));
     let (one, two) = tokio::join!(registry.retry(&retry), registry.retry(&retry));
     // Who finds that the other has requeued everybody has nothing to do.
     let requeued = [one, two].map(|retried| retried.map_or(0, |retried| retried.requeued));
@@ -47,11 +47,12 @@ async fn dead_letters_of_a_job_are_requeued_across_runs_by_error_and_instant() {
     let agent = stage.agent().await;
     agent.until("2026-12-03T10:00:00Z").await;
     stage.handler.forget_scripts();
-    let of_job = |since: Option<&str>| RetriedRuns::OfJob {
-        job: stage.job.job_id.clone(),
-        since: since.map(instant),
-    };
-    let busy = Retry { error: Some("busy".into()), ..retry(of_job(Some("2026-12-02T00:00:00Z"))) };
+    let of_job = Choice::of_job(stage.job.job_id.clone());
+    let busy = retry(Choice {
+        error: Some("busy".into()),
+        since: Some(instant("2026-12-02T00:00:00Z")),
+        ..of_job.clone()
+    });
     assert_eq!(registry(&agent).retry(&busy).await.expect("requeued").requeued, 2);
     agent.until("2026-12-03T12:00:00Z").await;
     let days = |status: &str| ["01", "02", "03"].map(|day| format!("2026-12-{day}T09:00 {status}"));
@@ -62,7 +63,8 @@ async fn dead_letters_of_a_job_are_requeued_across_runs_by_error_and_instant() {
         [first, days("succeeded")[1].clone(), days("succeeded")[2].clone()]
     );
 
-    let all = Retry { reason: Some(FailedReason::Rejected), ..retry(of_job(None)) };
+    let reason = Some(FailedReason::Rejected.as_str().into());
+    let all = retry(Choice { reason, ..of_job });
     assert_eq!(registry(&agent).retry(&all).await.expect("requeued").requeued, 3);
     agent.until("2026-12-03T13:00:00Z").await;
     assert_eq!(

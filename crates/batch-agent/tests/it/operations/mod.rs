@@ -3,8 +3,9 @@
 mod cancel;
 mod chosen;
 mod requeue;
+mod rerun;
 
-use cohort_batch_agent::{JobRegistry, OutcomeRecord, RetriedRuns, Retry, Run, RunId};
+use cohort_batch_agent::{Choice, JobRegistry, OutcomeRecord, Retry, Run, RunId};
 use serde_json::Value;
 
 use crate::handler::Script;
@@ -14,15 +15,13 @@ const FOREVER: u32 = u32::MAX;
 
 const NINE: &str = "2026-12-01T09:00";
 
-fn retry(runs: RetriedRuns) -> Retry {
-    Retry { runs, tenants: Vec::new(), reason: None, error: None, new_key: false }
+fn retry(choice: Choice) -> Retry {
+    Retry { choice, new_key: false }
 }
 
 fn named(run: RunId, tenants: &[&str]) -> Retry {
-    Retry {
-        tenants: tenants.iter().map(|tenant| tenant.parse().expect("a tenant")).collect(),
-        ..retry(RetriedRuns::One(run))
-    }
+    let tenants = tenants.iter().map(|tenant| tenant.parse().expect("a tenant")).collect();
+    retry(Choice { tenants, ..Choice::of_run(run) })
 }
 
 fn registry(agent: &Agent) -> JobRegistry {

@@ -1,6 +1,6 @@
 //! What becomes of a user who is requeued.
 
-use cohort_batch_agent::{AttemptQuery, Retried, RetriedRuns, Retry, RunId, RunState, StatusName};
+use cohort_batch_agent::{AttemptQuery, Choice, Retried, Retry, RunId, RunState, StatusName};
 use serde_json::json;
 
 use super::{NINE, first_run, named, outcome_of, registry, retry, with_failures, with_failures_on};
@@ -54,7 +54,7 @@ async fn another_key_is_asked_for_and_stays_with_the_outcome() {
     let (stage, agent) = with_failures(1, 1, &json!({})).await;
     let run = first_run(&stage).await.id;
     for turn in 1..=2 {
-        let new_key = Retry { new_key: turn == 1, ..retry(RetriedRuns::One(run)) };
+        let new_key = Retry { new_key: turn == 1, ..retry(Choice::of_run(run)) };
         registry(&agent).retry(&new_key).await.expect("requeued");
         agent.until(&format!("2026-12-01T1{turn}:00:00Z")).await;
     }
@@ -71,7 +71,7 @@ async fn a_requeue_has_retries_and_a_deadline_of_its_own_and_every_attempt_is_li
     let agent = stage.agent().await;
     agent.until("2026-12-03T08:00:00Z").await;
     assert_eq!(stage.told_of("u0").await[0], format!("{NINE} failed(retries_exhausted)"));
-    registry(&agent).retry(&retry(RetriedRuns::One(RunId(1)))).await.expect("requeued");
+    registry(&agent).retry(&retry(Choice::of_run(RunId(1)))).await.expect("requeued");
     agent.until("2026-12-03T08:30:00Z").await;
 
     assert_eq!(stage.told_of("u0").await[0], format!("{NINE} succeeded"));
@@ -95,7 +95,7 @@ async fn todays_run_of_a_user_waits_for_a_requeue_and_is_not_skipped_for_several
     agent.until("2026-12-04T08:50:00Z").await;
     stage.handler.script("u0", Script::Retry { times: 3, after_s: Some(20 * 60) });
     let job = stage.job.job_id.clone();
-    let of_job = retry(RetriedRuns::OfJob { job, since: None });
+    let of_job = retry(Choice::of_job(job));
     assert_eq!(registry(&agent).retry(&of_job).await.expect("requeued").requeued, 3);
     agent.until("2026-12-04T09:20:00Z").await;
     assert_eq!(stage.told_of("u0").await.len(), 3, "the run of the fourth day waits");
@@ -111,7 +111,7 @@ async fn a_requeued_user_who_has_since_said_no_is_skipped() {
     let mut off = daily("09:00");
     off["enabled"] = json!(false);
     stage.source.set("u0", off);
-    registry(&agent).retry(&retry(RetriedRuns::One(RunId(1)))).await.expect("requeued");
+    registry(&agent).retry(&retry(Choice::of_run(RunId(1)))).await.expect("requeued");
     agent.until("2026-12-01T11:00:00Z").await;
     assert_eq!(stage.told_of("u0").await, [format!("{NINE} skipped(disabled)")]);
     let run = first_run(&stage).await;
