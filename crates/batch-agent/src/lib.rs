@@ -60,7 +60,9 @@ pub use completeness::{
 };
 pub use condition::{Checked, Fault, Part};
 pub use evidence::{Evidence, EvidenceError};
-pub use explain::{Answer, Explainer, Explanation, Moment, MomentError, Step, StepName};
+pub use explain::{
+    Answer, Explainer, Explanation, Moment, MomentError, NamedDay, RunByHand, Step, StepName,
+};
 pub use handler::{
     Handler, HandlerError, HandlerFactory, ResultStatus, ServedPurpose, UserResult, UserShare,
     UserWork, Work, handler_fn,

@@ -3,6 +3,8 @@
 //! A user is found in the runs of the instant by the ranges of their chunks, and in a chunk's
 //! outcomes by their places in the run. Both are indexes: no list of outcomes is ever gone through.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use cohort_preferences::{JobId, PreferenceGroup};
 use jiff::Timestamp;
@@ -73,6 +75,9 @@ pub struct ChunkStanding {
     pub lease: Option<(String, Timestamp)>,
 }
 
+/// How many instants of runs by hand are looked at.
+pub(crate) const RUNS_BY_HAND: i64 = 50;
+
 /// The part of the ledger that explanations read.
 #[async_trait]
 pub trait ExplainLedger: Sealed {
@@ -91,6 +96,14 @@ pub trait ExplainLedger: Sealed {
     /// Returns the instant from which on everything is kept; `None` if nothing was ever removed
     /// because of its age.
     async fn kept_since(&self) -> Result<Option<Timestamp>, LedgerError>;
+
+    /// Returns the instants within a span at which somebody ran a job by hand, oldest first; only
+    /// the newest of very many.
+    async fn runs_by_hand(
+        &self,
+        job: &JobId,
+        span: Range<Timestamp>,
+    ) -> Result<Vec<Timestamp>, LedgerError>;
 
     /// Returns how a user stands in each run of a job that fell on this instant and has the user as
     /// a member. There is more than one such run only if somebody pulled a trigger at that instant.

@@ -5,13 +5,15 @@
 //! member of, had the feature been on; the first of a group that the user was in at another time of
 //! the day. The explanation says what was chosen.
 
-use cohort_ledger::FiringName;
+use std::ops::Range;
+
+use cohort_ledger::{FiringName, Run};
 use cohort_preferences::{Occurrence, PreferenceGroup, Schedule, Zone};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::moment::Moment;
+use super::moment::{DatedMoment, Moment};
 use super::timeline::{MembershipInterval, Timeline};
 use crate::clock::saturating_add;
 
@@ -19,6 +21,9 @@ use crate::clock::saturating_add;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chosen {
     pub(super) at: Timestamp,
+    /// What the moment covers, as far as people are exact: the day; the minute, or the second if
+    /// seconds were given.
+    pub(super) span: Range<Timestamp>,
     /// The occurrence of a group that the user was in, or was in before or after; `None` if none of
     /// them fires then.
     pub(super) occurrence: Option<(PreferenceGroup, Occurrence)>,
@@ -29,6 +34,19 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
+    /// Chooses a run by hand instead, which the moment covers and no occurrence stands for.
+    pub(super) fn by_hand(self, run: &Run) -> Self {
+        let read = self.zone.rules().to_datetime(run.occurrence.at).strftime("%Y-%m-%dT%H:%M:%S");
+        let note = match &self.occurrence {
+            None => format!("{read}: a run by hand; nothing is due by the calendar"),
+            Some((_, Occurrence { nominal, .. })) => format!(
+                "{read}: a run by hand; the user is in no run of {nominal}: give that time to \
+                 learn why"
+            ),
+        };
+        Self { at: run.occurrence.at, occurrence: None, note: Some(note), ..self }
+    }
+
     /// The run of the occurrence, as the ledger names it: by group and nominal time.
     pub(super) fn named(&self) -> Option<(&PreferenceGroup, FiringName)> {
         let (group, occurrence) = self.occurrence.as_ref()?;
@@ -36,18 +54,26 @@ impl Chosen {
     }
 }
 
-/// Chooses the instant that a moment means for a user whose own zone is `own`, if they have one.
-pub(super) fn choose(moment: Moment, timeline: &Timeline, own: Option<&Zone>) -> Chosen {
-    match moment {
-        Moment::Instant(at) => at_instant(at, timeline, own, None),
-        Moment::Local(local) => {
+/// Chooses the instant that a moment means for a user whose own zone is `own`, if they have one. A
+/// day's name means the date that it has now on the user's clock.
+pub(super) fn choose(
+    moment: Moment,
+    now: Timestamp,
+    timeline: &Timeline,
+    own: Option<&Zone>,
+) -> Chosen {
+    let today = zone_about(timeline, now, own).rules().to_datetime(now).date();
+    match moment.dated(today) {
+        DatedMoment::Instant(at) => at_instant(at, timeline, own, None),
+        DatedMoment::Local(local) => {
             let about = TimeZone::UTC.to_timestamp(local).unwrap_or(Timestamp::MIN);
-            let zone = zone_of(timeline.at(about), own);
+            let zone = zone_about(timeline, about, own);
             let at = zone.rules().to_timestamp(local).unwrap_or(about);
-            let note = format!("{at}: the time is read on the clock of {zone}");
+            let read = zone.rules().to_datetime(at);
+            let note = format!("{read}: the time is read on the clock of {zone}");
             at_instant(at, timeline, own, Some(note))
         }
-        Moment::Day(day) => on_day(day, timeline, own),
+        DatedMoment::Day(day) => on_day(day, timeline, own),
     }
 }
 
@@ -66,13 +92,19 @@ fn at_instant(
     let occurrence = fires(interval).or_else(neighbours);
     let zone = occurrence
         .as_ref()
-        .map_or_else(|| zone_of(interval, own), |(group, _)| group.timezone().clone());
-    Chosen { at, occurrence, zone, note }
+        .map_or_else(|| zone_about(timeline, at, own), |(group, _)| group.timezone().clone());
+    Chosen { at, span: at..saturating_add(at, exactness(at)), occurrence, zone, note }
+}
+
+/// How exact an instant is meant by who has typed it.
+fn exactness(at: Timestamp) -> SignedDuration {
+    let is_whole_minute = at.as_second().rem_euclid(60) == 0 && at.subsec_nanosecond() == 0;
+    if is_whole_minute { SignedDuration::from_mins(1) } else { SignedDuration::from_secs(1) }
 }
 
 fn on_day(day: Date, timeline: &Timeline, own: Option<&Zone>) -> Chosen {
     let noon = TimeZone::UTC.to_timestamp(day.at(12, 0, 0, 0)).unwrap_or(Timestamp::MIN);
-    let zone = zone_of(timeline.at(noon), own);
+    let zone = zone_about(timeline, noon, own);
     let (from, until) = bounds(day, &zone);
     let all: Vec<Candidate> = timeline
         .within(from, until)
@@ -86,9 +118,8 @@ fn on_day(day: Date, timeline: &Timeline, own: Option<&Zone>) -> Chosen {
         .or_else(|| all.iter().find(|candidate| candidate.is_within_interval()))
         .or(all.first());
     let Some(&Candidate { group, occurrence, .. }) = first else {
-        let zone_of_day = zone_of(timeline.at(from), own);
-        let note = format!("nothing is due on {day} in {}", zone_of_day.name());
-        return Chosen { at: from, occurrence: None, zone, note: Some(note) };
+        let note = format!("nothing is due on {day} in {}", zone.name());
+        return Chosen { at: from, span: from..until, occurrence: None, zone, note: Some(note) };
     };
     let nominal = occurrence.nominal;
     let note = match of_member.count() {
@@ -98,6 +129,7 @@ fn on_day(day: Date, timeline: &Timeline, own: Option<&Zone>) -> Chosen {
     };
     Chosen {
         at: occurrence.at,
+        span: from..until,
         occurrence: Some((group.clone(), occurrence)),
         zone: group.timezone().clone(),
         note: Some(note),
@@ -147,8 +179,17 @@ fn bounds(day: Date, zone: &Zone) -> (Timestamp, Timestamp) {
     (from, day.tomorrow().and_then(start).unwrap_or(Timestamp::MAX))
 }
 
-/// The zone of an interval: that of its group, or else the tenant's own, or else UTC.
-fn zone_of(interval: &MembershipInterval, own: Option<&Zone>) -> Zone {
-    let of_group = interval.group.as_ref().ok().map(PreferenceGroup::timezone);
-    of_group.or(own).cloned().unwrap_or(Zone::UTC)
+/// The user's zone about an instant: that of their group, or else the tenant's own, or else that of
+/// the group before or after, or else UTC.
+fn zone_about(timeline: &Timeline, instant: Timestamp, own: Option<&Zone>) -> Zone {
+    let of_group = |interval: &MembershipInterval| {
+        interval.group.as_ref().ok().map(|group| group.timezone().clone())
+    };
+    let neighbours = || {
+        timeline
+            .after(instant)
+            .and_then(of_group)
+            .or_else(|| timeline.before(instant).and_then(of_group))
+    };
+    of_group(timeline.at(instant)).or_else(|| own.cloned()).or_else(neighbours).unwrap_or(Zone::UTC)
 }

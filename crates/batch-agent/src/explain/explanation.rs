@@ -1,15 +1,17 @@
 //! An explanation: the answer in one sentence, and the steps that led to it. Pure.
 
-use cohort_ledger::LedgerError;
+use cohort_ledger::{FiringName, LedgerError, MemberStanding, Run, RunId, WorkStanding};
 use cohort_preferences::{JobId, NominalTime, TenantId};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::case::Case;
 use super::choose::Chosen;
 use super::facts::{Facts, Question};
 use super::moment::Moment;
 use super::step::Step;
+use super::steps::{chunk, outcome};
 use super::trace::Trace;
 use super::words::day_and_time;
 
@@ -36,6 +38,10 @@ pub struct Explanation {
     pub sentence: String,
     /// What to do about it.
     pub advice: &'static str,
+    /// Other runs of the moment that somebody has started by hand and that have the user, oldest
+    /// first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<RunByHand>,
     /// The steps, in order. The last one decided, except for attempts listed after an open chunk.
     pub trace: Vec<Step>,
 }
@@ -47,6 +53,7 @@ impl Explanation {
     /// [`LedgerError::Corrupt`] if an outcome's reason is not of the closed set (A2).
     pub(super) fn of(facts: Facts) -> Result<Self, LedgerError> {
         let Trace { steps, answer, why } = Trace::of(&facts)?;
+        let by_hand = RunByHand::all(&facts)?;
         let Facts { question, user, .. } = facts;
         let chosen = user.map(|user| user.chosen);
         let sentence = sentence(&question, chosen.as_ref(), answer, &why);
@@ -62,8 +69,46 @@ impl Explanation {
             answer,
             sentence,
             advice: answer.advice(),
+            by_hand,
             trace: steps,
         })
+    }
+}
+
+/// A run beside the one that is explained, which somebody has started by hand: a trigger, or a
+/// rerun.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunByHand {
+    /// Which run.
+    pub run_id: RunId,
+    /// Its name.
+    pub nominal: FiringName,
+    /// Its instant.
+    pub at: Timestamp,
+    /// What became of the user in it.
+    pub answer: Answer,
+    /// The same in plain words.
+    pub sentence: String,
+}
+
+impl RunByHand {
+    fn all(facts: &Facts) -> Result<Vec<Self>, LedgerError> {
+        let (Some(job), Some(user)) = (&facts.job, &facts.user) else { return Ok(Vec::new()) };
+        let case = Case::new(&facts.question, job, user);
+        user.by_hand.iter().map(|place| Self::of(&case, &facts.question, place)).collect()
+    }
+
+    fn of(case: &Case, question: &Question, place: &MemberStanding) -> Result<Self, LedgerError> {
+        let Run { id, occurrence, .. } = &place.run;
+        let (answer, why) = match &place.work {
+            WorkStanding::Open(member) => chunk::open(case, &place.chunk, member),
+            WorkStanding::Final(outcome) => outcome::ending(case, outcome)?,
+        }
+        .in_words();
+        let chosen = Chosen { at: occurrence.at, ..case.user.chosen.clone() };
+        let sentence = sentence(question, Some(&chosen), answer, &why);
+        let sentence = format!("{sentence} (run {id}, by hand)");
+        Ok(Self { run_id: *id, nominal: occurrence.nominal, at: occurrence.at, answer, sentence })
     }
 }
 
@@ -80,6 +125,9 @@ fn sentence(question: &Question, chosen: Option<&Chosen>, answer: Answer, why: &
         | Answer::Poison
         | Answer::UnknownResult => format!("{tenant} was run on {when}, and it failed: {why}"),
         Answer::InProgress
+        | Answer::PurposeSlowed
+        | Answer::PurposeFailing
+        | Answer::PurposePaused
         | Answer::WaitingForRetry
         | Answer::WaitingForWorker
         | Answer::WaitingForEarlierRun

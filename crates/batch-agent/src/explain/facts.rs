@@ -1,7 +1,7 @@
 //! Gathers what there is to know of a job, a user and a moment: from the Config Database, and from
 //! the ledger by index. It decides nothing.
 
-use cohort_ledger::{LedgerError, MemberStanding, Run, WorkStanding};
+use cohort_ledger::{LedgerError, MemberStanding, PurposeHealth, Run, WorkStanding};
 use cohort_preferences::{
     FeatureType, Job, JobId, TenantFilter, TenantId, TenantMembersRequest, Zone,
 };
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::choose::{Chosen, choose};
-use super::moment::Moment;
+use super::moment::{DatedMoment, Moment};
 use super::timeline::Timeline;
 use crate::clock::saturating_add;
 use crate::evidence::{Evidence, EvidenceError};
@@ -45,6 +45,11 @@ pub(super) struct UserFacts {
     pub(super) is_selected: Option<bool>,
     /// The user's place in a run of the instant; `None` if the ledger has them in none.
     pub(super) place: Option<MemberStanding>,
+    /// The user's places in runs by hand that the moment covers, oldest first; the one that is
+    /// explained is not among them.
+    pub(super) by_hand: Vec<MemberStanding>,
+    /// How the job's purpose does; `None` while nothing is known against it.
+    pub(super) health: Option<PurposeHealth>,
     /// The run of the occurrence, whether the user is in it or not.
     pub(super) run: Option<Run>,
     /// Whether an earlier run of the job is still open for the user (F10).
@@ -76,7 +81,7 @@ impl UserFacts {
         history_of_job: &JobHistory,
     ) -> Result<Option<Self>, EvidenceError> {
         let Evidence { source, ledger, .. } = evidence;
-        let job = history_of_job.job_about(roughly(*asked)).ok_or_else(|| {
+        let job = history_of_job.job_about(roughly(*asked, *now)).ok_or_else(|| {
             LedgerError::Corrupt(format!("no version of the job {job_id} can be read"))
         })?;
         let Some(number) = number_of(evidence, &job.feature_type, tenant_id).await? else {
@@ -86,19 +91,32 @@ impl UserFacts {
         let defaults = source.feature_defaults(&job.feature_type).await?;
         let defaults = DefaultsInTime::of(&history_of_job.defaults(), &defaults);
         let timeline = Timeline::of(job, &defaults, &history);
-        let chosen = choose(*asked, &timeline, own_zone(&history).as_ref());
+        let chosen = choose(*asked, *now, &timeline, own_zone(&history).as_ref());
         let is_selected = match job.schedule {
             Some(_) => Some(is_selected(evidence, job, tenant_id, chosen.at.min(*now)).await?),
             None => None,
         };
         let place = place(evidence, job_id, number, &chosen).await?;
+        let by_hand = by_hand(evidence, job_id, number, &chosen).await?;
+        let (chosen, place, by_hand) = with_run_by_hand(chosen, place, by_hand);
+        let health = health(evidence, job).await?;
         let run = match chosen.named() {
             Some((group, name)) => ledger.run_named(job_id, group, name).await?,
             None => None,
         };
         let is_open_earlier = is_open_earlier(evidence, place.as_ref()).await?;
         let kept_since = ledger.kept_since().await?;
-        Ok(Some(Self { timeline, chosen, is_selected, place, run, is_open_earlier, kept_since }))
+        Ok(Some(Self {
+            timeline,
+            chosen,
+            is_selected,
+            place,
+            by_hand,
+            health,
+            run,
+            is_open_earlier,
+            kept_since,
+        }))
     }
 }
 
@@ -143,6 +161,44 @@ async fn place(
     Ok(places.into_iter().next())
 }
 
+/// The user's places in runs by hand that the moment covers, oldest first.
+async fn by_hand(
+    evidence: &Evidence,
+    job_id: &JobId,
+    number: u64,
+    chosen: &Chosen,
+) -> Result<Vec<MemberStanding>, LedgerError> {
+    let mut standings = Vec::new();
+    for at in evidence.ledger.runs_by_hand(job_id, chosen.span.clone()).await? {
+        standings.extend(evidence.ledger.member_standings(job_id, number, at).await?);
+    }
+    standings.retain(|standing| standing.run.occurrence.nominal.nominal().is_none());
+    Ok(standings)
+}
+
+/// Explains the newest run by hand if the calendar gave the user no place, and leaves the others
+/// to be told beside.
+fn with_run_by_hand(
+    chosen: Chosen,
+    place: Option<MemberStanding>,
+    mut by_hand: Vec<MemberStanding>,
+) -> (Chosen, Option<MemberStanding>, Vec<MemberStanding>) {
+    let Some(place) = place else {
+        return match by_hand.pop() {
+            Some(newest) => (chosen.by_hand(&newest.run), Some(newest), by_hand),
+            None => (chosen, None, by_hand),
+        };
+    };
+    by_hand.retain(|standing| standing.run.id != place.run.id);
+    (chosen, Some(place), by_hand)
+}
+
+/// How the job's purpose does, if anything is known against it (D12).
+async fn health(evidence: &Evidence, job: &Job) -> Result<Option<PurposeHealth>, LedgerError> {
+    let known = evidence.ledger.purpose_health().await?;
+    Ok(known.into_iter().find(|health| health.purpose == job.purpose_id))
+}
+
 /// Whether a user whose work is not begun waits for an earlier run (F10).
 async fn is_open_earlier(
     evidence: &Evidence,
@@ -160,12 +216,12 @@ async fn is_open_earlier(
 }
 
 /// About when a moment is, whatever the zone.
-fn roughly(moment: Moment) -> Timestamp {
+fn roughly(moment: Moment, now: Timestamp) -> Timestamp {
     let in_utc = |local| TimeZone::UTC.to_timestamp(local).unwrap_or(Timestamp::MIN);
-    match moment {
-        Moment::Instant(at) => at,
-        Moment::Local(local) => in_utc(local),
-        Moment::Day(day) => {
+    match moment.dated(TimeZone::UTC.to_datetime(now).date()) {
+        DatedMoment::Instant(at) => at,
+        DatedMoment::Local(local) => in_utc(local),
+        DatedMoment::Day(day) => {
             saturating_add(in_utc(day.at(12, 0, 0, 0)), SignedDuration::from_hours(12))
         }
     }

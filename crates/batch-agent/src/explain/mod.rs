@@ -25,18 +25,23 @@ mod choose;
 mod explanation;
 mod facts;
 mod moment;
+mod named_day;
 mod step;
 mod steps;
 mod timeline;
 mod trace;
 mod words;
 
+use std::collections::BTreeSet;
+
+use cohort_ledger::DefinitionKind;
 use cohort_preferences::{JobId, TenantId};
 
 pub use self::answer::Answer;
-pub use self::explanation::Explanation;
+pub use self::explanation::{Explanation, RunByHand};
 use self::facts::{Facts, Question};
 pub use self::moment::{Moment, MomentError};
+pub use self::named_day::NamedDay;
 pub use self::step::{Step, StepName};
 use crate::evidence::{Evidence, EvidenceError};
 
@@ -68,5 +73,36 @@ impl Explainer {
         };
         let facts = Facts::gather(&self.evidence, question).await?;
         Ok(Explanation::of(facts)?)
+    }
+
+    /// Explains a moment for each job that has to do with the user then, by name; if none has, for
+    /// each job that there is.
+    pub async fn explain_jobs(
+        &self,
+        tenant: &TenantId,
+        asked: Moment,
+    ) -> Result<Vec<Explanation>, EvidenceError> {
+        let mut all = Vec::new();
+        for job in self.jobs().await? {
+            all.push(self.explain(tenant, &job, asked).await?);
+        }
+        let concerns = |explanation: &Explanation| explanation.answer.concerns_user();
+        if all.iter().any(concerns) {
+            all.retain(concerns);
+        }
+        Ok(all)
+    }
+
+    /// Every job that there is or was, by name.
+    async fn jobs(&self) -> Result<BTreeSet<JobId>, EvidenceError> {
+        let stored = self.evidence.ledger.definitions().await?;
+        let stored =
+            stored.latest.iter().filter(|definition| definition.kind == DefinitionKind::Job);
+        let mut jobs: BTreeSet<JobId> =
+            stored.filter_map(|definition| definition.name.parse().ok()).collect();
+        if let Some(own) = &self.evidence.jobs {
+            jobs.extend(own.in_force().planned().map(|job| job.job.job_id.clone()));
+        }
+        Ok(jobs)
     }
 }

@@ -92,11 +92,7 @@ async fn why_a_user_gets_nothing_is_said_by_the_service_and_from_its_files_alike
         );
     }
     assert_explained(&data);
-    for wrong in [
-        "/tenants/on/explain?job=briefs&at=monday",
-        "/tenants/on/explain?job=briefs",
-        "/tenants/on/explain?at=2099-12-07",
-    ] {
+    for wrong in ["/tenants/on/explain?job=briefs&at=someday", "/tenants/on/explain?job=briefs"] {
         assert_eq!(up.rest().get(wrong).await.status, 422, "{wrong}");
     }
     up.terminate();
@@ -125,5 +121,18 @@ async fn why_a_user_gets_nothing_is_said_by_the_service_and_from_its_files_alike
             && text.trim_end().ends_with("Answer: not_yet_due. Wait."),
         "{text}"
     );
-    assert_eq!(explain(&data, "on", "briefs", "monday").code, 2);
+    assert_eq!(explain(&data, "on", "briefs", "someday").code, 2);
+    let data = data.to_str().expect("text");
+    let told = cohort(&["explain", "on", "--at", "tomorrow", "--data", data, "--json"], "");
+    let told: Value = serde_json::from_str(&told.stdout).expect("JSON");
+    assert_eq!(told["asked"], "tomorrow");
+    let explained = told["explanations"].as_array().expect("a list");
+    let [briefs] = &explained[..] else { panic!("one job has to do with the user: {told}") };
+    assert_eq!(
+        (&briefs["job_id"], &briefs["answer"], &briefs["timezone"]),
+        (&json!("briefs"), &json!("not_yet_due"), &json!("Europe/Berlin"))
+    );
+    let told = cohort(&["explain", "off", "--at", "tomorrow 09:00", "--data", data], "");
+    assert!(told.stdout.starts_with("Job briefs\n\noff will not be run on "), "{}", told.stdout);
+    assert!(told.stdout.contains("All times are those of Europe/Berlin."), "{}", told.stdout);
 }

@@ -1,5 +1,7 @@
 //! What is known of one user at one instant, on PostgreSQL (A3).
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use cohort_database::GenericClient;
 use cohort_preferences::{JobId, PreferenceGroup};
@@ -12,7 +14,8 @@ use super::row::{from_json, from_name, instant, instant_or_none, number, small_n
 use super::{PostgresLedger, runs};
 use crate::columns::{OUTCOME, RUN, RUN_JOB_TENANT, RUNS};
 use crate::explain::{
-    ChunkStanding, ExplainLedger, FailedAttempt, JobStanding, MemberStanding, WorkStanding,
+    ChunkStanding, ExplainLedger, FailedAttempt, JobStanding, MemberStanding, RUNS_BY_HAND,
+    WorkStanding,
 };
 use crate::rows::micros;
 use crate::states::REQUEUED;
@@ -35,6 +38,14 @@ impl ExplainLedger for PostgresLedger {
 
     async fn kept_since(&self) -> Result<Option<Timestamp>, LedgerError> {
         kept_since(&*self.connection().await?).await
+    }
+
+    async fn runs_by_hand(
+        &self,
+        job: &JobId,
+        span: Range<Timestamp>,
+    ) -> Result<Vec<Timestamp>, LedgerError> {
+        runs_by_hand(&*self.connection().await?, job, &span).await
     }
 
     async fn member_standings(
@@ -104,6 +115,33 @@ async fn kept_since(db: &impl GenericClient) -> Result<Option<Timestamp>, Ledger
     )
     .await?;
     row.map_or(Ok(None), |row| instant_or_none(&row, "kept_since"))
+}
+
+async fn runs_by_hand(
+    db: &impl GenericClient,
+    job: &JobId,
+    span: &Range<Timestamp>,
+) -> Result<Vec<Timestamp>, LedgerError> {
+    let newest = query(
+        db,
+        "SELECT DISTINCT r.scheduled_at
+         FROM job j
+         JOIN run r ON r.job = j.id
+         WHERE j.job_id = :job
+             AND r.scheduled_at >= :from
+             AND r.scheduled_at < :until
+             AND r.nominal_date IS NULL
+         ORDER BY r.scheduled_at DESC
+         LIMIT :most",
+        named! {
+            job: job.as_str(),
+            from: micros(span.start),
+            until: micros(span.end),
+            most: RUNS_BY_HAND,
+        },
+    )
+    .await?;
+    newest.iter().rev().map(|row| instant(row, "scheduled_at")).collect()
 }
 
 async fn member_standings(

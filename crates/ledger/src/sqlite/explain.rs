@@ -1,5 +1,7 @@
 //! What is known of one user at one instant, on SQLite (A3).
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use cohort_preferences::{JobId, PreferenceGroup};
 use jiff::Timestamp;
@@ -10,7 +12,8 @@ use super::row::{from_json, from_name, instant, instant_or_none, number};
 use super::{SqliteLedger, runs};
 use crate::columns::{OUTCOME, RUN, RUN_JOB_TENANT, RUNS};
 use crate::explain::{
-    ChunkStanding, ExplainLedger, FailedAttempt, JobStanding, MemberStanding, WorkStanding,
+    ChunkStanding, ExplainLedger, FailedAttempt, JobStanding, MemberStanding, RUNS_BY_HAND,
+    WorkStanding,
 };
 use crate::rows::micros;
 use crate::states::REQUEUED;
@@ -35,6 +38,15 @@ impl ExplainLedger for SqliteLedger {
 
     async fn kept_since(&self) -> Result<Option<Timestamp>, LedgerError> {
         self.db.read(kept_since).await
+    }
+
+    async fn runs_by_hand(
+        &self,
+        job: &JobId,
+        span: Range<Timestamp>,
+    ) -> Result<Vec<Timestamp>, LedgerError> {
+        let job = job.clone();
+        self.db.read(move |tx| runs_by_hand(tx, &job, &span)).await
     }
 
     async fn member_standings(
@@ -99,6 +111,29 @@ fn kept_since(tx: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     )?;
     let kept_since = statement.query_row([], |row| instant_or_none(row, "kept_since"));
     Ok(kept_since.optional()?.flatten())
+}
+
+fn runs_by_hand(
+    tx: &Connection,
+    job: &JobId,
+    span: &Range<Timestamp>,
+) -> Result<Vec<Timestamp>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT DISTINCT r.scheduled_at
+         FROM job j
+         CROSS JOIN run r ON r.job = j.id
+         WHERE j.job_id = ?1
+             AND r.scheduled_at >= ?2
+             AND r.scheduled_at < ?3
+             AND r.nominal_date IS NULL
+         ORDER BY r.scheduled_at DESC
+         LIMIT ?4",
+    )?;
+    let parameters = params![job.as_str(), micros(span.start), micros(span.end), RUNS_BY_HAND];
+    let newest = statement.query_map(parameters, |row| instant(row, "scheduled_at"))?;
+    let mut instants: Vec<Timestamp> = newest.collect::<Result<_, _>>()?;
+    instants.reverse();
+    Ok(instants)
 }
 
 fn member_standings(

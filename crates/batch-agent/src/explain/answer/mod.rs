@@ -88,6 +88,13 @@ answers! {
     UnknownResult = "unknown_result",
     "Find out from the handler's service, by the key, whether it was done.";
 
+    /// The purpose's handler asked for a pause, or has just recovered (D12).
+    PurposeSlowed = "purpose_slowed", "Wait; `cohort purpose` lifts it.";
+    /// The purpose's handler fails, and is only probed (D12).
+    PurposeFailing = "purpose_failing",
+    "Mend the handler's service: the work goes on by itself, and uses up no attempt meanwhile.";
+    /// An operator has paused the purpose.
+    PurposePaused = "purpose_paused", "`cohort purpose` resumes it.";
     /// An agent has it in hand.
     InProgress = "in_progress", "Wait for the handler's answer.";
     /// An attempt failed, and the next is due later.
@@ -132,6 +139,21 @@ answers! {
     BeforeRetention = "before_retention", "Nothing: it is too long ago.";
     /// It was due for the user and is nowhere on record (A1). This is a fault of Cohort.
     Unaccounted = "unaccounted", "`cohort doctor` says how much is concerned; please report it.";
+}
+
+impl Answer {
+    /// Whether the job has to do with the user at the moment at all.
+    pub(super) fn concerns_user(self) -> bool {
+        !matches!(
+            self,
+            Self::NeverStated
+                | Self::NotSelected
+                | Self::NotDue
+                | Self::JobRemoved
+                | Self::JobNotYetApplied
+                | Self::UnknownUser
+        )
+    }
 }
 
 #[cfg(test)]

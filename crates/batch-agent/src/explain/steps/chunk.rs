@@ -1,6 +1,6 @@
 //! The user's chunk: done with, or open and in somebody's hand or nobody's.
 
-use cohort_ledger::{ChunkStanding, ChunkState, OpenMember, OutcomeRecord};
+use cohort_ledger::{ChunkStanding, ChunkState, HealthState, OpenMember, OutcomeRecord};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -33,10 +33,11 @@ pub(crate) fn closed(chunk: &ChunkStanding, outcome: &OutcomeRecord) -> Step {
 /// The chunk in which the user's work is still open, and what it waits for.
 pub(crate) fn open(case: &Case, chunk: &ChunkStanding, member: &OpenMember) -> Ending {
     let tried = tried(case, member);
-    let (answer, why) = match (&chunk.lease, chunk.state) {
-        (Some((holder, until)), ChunkState::Claimed) => claimed(case, holder, *until, &tried),
-        _ => waiting(case, chunk, member, &tried),
-    };
+    let (answer, why) =
+        held_by_purpose(case, chunk, &tried).unwrap_or_else(|| match (&chunk.lease, chunk.state) {
+            (Some((holder, until)), ChunkState::Claimed) => claimed(case, holder, *until, &tried),
+            _ => waiting(case, chunk, member, &tried),
+        });
     let facts = Facts {
         chunk: chunk.id,
         state: chunk.state,
@@ -47,6 +48,36 @@ pub(crate) fn open(case: &Case, chunk: &ChunkStanding, member: &OpenMember) -> E
         lease_until: chunk.lease.as_ref().map(|(_, until)| *until),
     };
     Step::new(StepName::Chunk, why, facts).ends_in(answer)
+}
+
+/// The purpose is not called now, or hardly, and so the work waits wherever it is (D12).
+fn held_by_purpose(case: &Case, chunk: &ChunkStanding, tried: &str) -> Option<(Answer, String)> {
+    let health = case.user.health.as_ref()?;
+    let until = health.until.filter(|until| *until > case.now);
+    let (answer, does) = match health.state_at(case.now) {
+        HealthState::Healthy | HealthState::Disabled => return None,
+        // What is put off for longer than the purpose waits for its own instant.
+        HealthState::Slowed if until.is_some_and(|until| until <= chunk.ready_at) => return None,
+        HealthState::Slowed => (Answer::PurposeSlowed, "is slowed"),
+        HealthState::Failing => (Answer::PurposeFailing, "is failing"),
+        HealthState::Paused => (Answer::PurposePaused, "is paused"),
+    };
+    let by = health.set_by.as_ref().map(|by| format!(" by {by}"));
+    let until = until.map(|until| match answer {
+        Answer::PurposeFailing => format!(", the next probe goes on {}", case.time(until)),
+        _ => format!(" until {}", case.time(until)),
+    });
+    let cause = health.cause.as_ref().or(health.last_error.as_ref());
+    let cause = cause.map(|cause| format!(": {cause}"));
+    let why = format!(
+        "the purpose {} {does} since {}{}{}{}; {tried}",
+        health.purpose,
+        case.time(health.since),
+        by.unwrap_or_default(),
+        until.unwrap_or_default(),
+        cause.unwrap_or_default(),
+    );
+    Some((answer, why))
 }
 
 fn claimed(case: &Case, holder: &str, until: Timestamp, tried: &str) -> (Answer, String) {

@@ -32,6 +32,13 @@ pub(super) struct Ending {
     pub(super) step: Step,
 }
 
+impl Ending {
+    /// The answer, and why.
+    pub(super) fn in_words(self) -> (Answer, String) {
+        (self.answer, self.step.text)
+    }
+}
+
 impl Step {
     /// This step, as the one that decides.
     pub(super) fn ends_in(self, answer: Answer) -> Ending {

@@ -4,6 +4,7 @@
 //! [`answers`] runs each scenario as a test; [`every_answer_has_a_scenario`] holds the list against
 //! the set.
 
+mod by_hand;
 mod ended;
 mod missed;
 mod not_due;
@@ -61,6 +62,9 @@ scenarios! {
     BadAnswer: ended::whose_answer_breaks_the_contract_is_told_so;
     Poison: ended::who_kills_workers_is_told_so;
     UnknownResult: ended::whose_result_is_unknown_is_told_so;
+    PurposeSlowed: open::whose_purpose_is_slowed_is_told_until_when;
+    PurposeFailing: open::whose_purpose_is_failing_is_told_of_the_next_probe;
+    PurposePaused: open::whose_purpose_is_paused_is_told_by_whom;
     InProgress: open::what_an_agent_has_in_hand_is_in_progress;
     WaitingForRetry: open::who_is_to_be_tried_again_is_told_when;
     WaitingForWorker: open::what_a_dead_agent_had_in_hand_waits_for_another;

@@ -1,7 +1,7 @@
 //! A ledger under fate.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +16,7 @@ use cohort_batch_agent::{
     Run, RunId, RunOnRecord, RunQuery, SelectedCount, SelectedWork, Selection, SelectionLedger,
     StatusLedger, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting, Watermark,
 };
-use cohort_database::{DatabaseError, Heard};
+use cohort_database::{DatabaseError, DiskUsage, Heard};
 use cohort_ledger::Sealed;
 use cohort_preferences::{JobId, PreferenceGroup, TenantId};
 use jiff::Timestamp;
@@ -87,6 +87,7 @@ under_fate! {
         fn tenant_names(numbers: Vec<u64>) -> HashMap<u64, TenantId>;
         fn run(id: RunId) -> Option<Run>;
         fn runs(query: RunQuery) -> Vec<Run>;
+        fn disk_usage() -> DiskUsage;
         fn outcomes(query: OutcomeQuery) -> (Vec<OutcomeRecord>, Option<String>);
     }
 
@@ -152,6 +153,7 @@ under_fate! {
         fn kept_since() -> Option<Timestamp>;
         fn job_standing(job: &JobId) -> Option<JobStanding>;
         fn run_named(job: &JobId, group: &PreferenceGroup, nominal: FiringName) -> Option<Run>;
+        fn runs_by_hand(job: &JobId, span: Range<Timestamp>) -> Vec<Timestamp>;
         fn member_standings(job: &JobId, number: u64, at: Timestamp) -> Vec<MemberStanding>;
     }
 }
