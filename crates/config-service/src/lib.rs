@@ -11,6 +11,7 @@
 //! of changes, is read from the same rows as the history.
 
 mod address;
+mod already_ran;
 mod api;
 mod cursor;
 mod error;

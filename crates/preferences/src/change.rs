@@ -67,6 +67,20 @@ pub struct Receipt {
     /// The next occurrence, or why none can be named.
     #[serde(flatten)]
     pub next_run: NextRun,
+    /// What makes most jobs skip the next run; `None` if nothing is known that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub already_ran: Option<AlreadyRan>,
+}
+
+/// The day that the next run falls on had a run of the user before the write (M6). A job that runs
+/// a user once a day, as jobs do unless they say otherwise, then skips the next run as
+/// `already_ran`, if the earlier one was not skipped itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlreadyRan {
+    /// The run that was due for the user before the write.
+    pub earlier: NamedRun,
+    /// The first run of a later day; null if there is none.
+    pub then: Option<NamedRun>,
 }
 
 /// The next occurrence of a preference, or why none can be named (M7).
@@ -98,6 +112,17 @@ pub struct NamedRun {
     pub at: Timestamp,
 }
 
+impl NamedRun {
+    /// The run of an occurrence on this zone's clock.
+    pub fn of(occurrence: Occurrence, timezone: &Zone) -> Self {
+        Self {
+            nominal: occurrence.nominal,
+            timezone: timezone.name().to_owned(),
+            at: occurrence.at,
+        }
+    }
+}
+
 /// Why no next run can be named (M7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,13 +139,7 @@ pub enum NoNextRun {
 impl NextRun {
     /// The next run on this zone's clock.
     pub fn at(occurrence: Occurrence, timezone: &Zone) -> Self {
-        Self::At {
-            next_run: NamedRun {
-                nominal: occurrence.nominal,
-                timezone: timezone.name().to_owned(),
-                at: occurrence.at,
-            },
-        }
+        Self::At { next_run: NamedRun::of(occurrence, timezone) }
     }
 
     /// No next run, for this reason.

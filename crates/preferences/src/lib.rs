@@ -46,8 +46,8 @@ pub use batch_config::{
 };
 pub use batch_documents::{BatchDocuments, Difference, differences};
 pub use change::{
-    Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt, is_later_cursor,
-    is_of_one_feed,
+    AlreadyRan, Change, ChangeKind, ChangePage, NamedRun, NextRun, NoNextRun, Receipt,
+    is_later_cursor, is_of_one_feed,
 };
 pub use clock::{Clock, MonotonicStamps};
 pub use cron::{Cron, CronError};

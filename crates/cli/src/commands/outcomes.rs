@@ -1,6 +1,7 @@
 //! `cohort outcomes`: how each user's work ended.
 
 use std::io::{self, BufWriter, Write};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use cohort_preferences::{JobId, TenantId};
@@ -20,7 +21,9 @@ With --json each outcome is a line {"job_id", "feature_type", "tenant_id", "nomi
 "scheduled_at", "status", "reason", "attempts", "key", "chunk", "preference_version",
 "purpose_version", "run_id", "finished_at"}, in a rerun with "repeats": {"nominal", "timezone",
 "key"}; all of them unless --limit is given. --follow prints the same lines as outcomes are
-recorded, until Ctrl-C, which names the cursor to go on from. A user who is requeued appears again
+recorded, until Ctrl-C. Where to go on from stands on standard error, at the end and at most once a
+second on the way: everything before it has been printed by then, so that --from with the last one
+repeats little and misses nothing, however the command ended. A user who is requeued appears again
 with the next outcome."#;
 
 /// How many outcomes the table shows, if not told otherwise.
@@ -28,6 +31,9 @@ const ROWS: usize = 50;
 
 /// How many seconds a request waits for what comes next.
 const WAIT: u64 = 25;
+
+/// How often it is said on the way where another call goes on.
+const SAY_CURSOR_EVERY: Duration = Duration::from_secs(1);
 
 /// List outcomes, one a user and occurrence
 #[derive(Args)]
@@ -117,6 +123,7 @@ impl Outcomes {
             Some("oldest") => None,
             Some(cursor) => Some(cursor.to_owned()),
         };
+        let (mut cursor_said, mut has_moved) = (Instant::now(), false);
         loop {
             let path = query(
                 "/outcomes/feed",
@@ -141,7 +148,12 @@ impl Outcomes {
                 .filter(|outcome| self.asks_for(outcome))
                 .try_for_each(|outcome| writeln!(stdout, "{outcome}"))?;
             stdout.flush()?;
+            has_moved |= !page.outcomes.is_empty();
             cursor = Some(page.next);
+            if has_moved && cursor_said.elapsed() >= SAY_CURSOR_EVERY {
+                say_where(cursor.as_deref());
+                (cursor_said, has_moved) = (Instant::now(), false);
+            }
         }
     }
 

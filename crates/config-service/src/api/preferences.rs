@@ -157,7 +157,18 @@ pub(super) fn shapes() -> Shapes {
         .field("nominal", named("Nominal"))
         .field("timezone", named("Timezone"))
         .field("at", named("Instant"));
-    let receipt = object().field("version", count()).field("takes_effect_at", named("Instant"));
+    let already_ran = object()
+        .field("earlier", named("NamedRun"))
+        .field("then", named("NamedRun").or_null())
+        .described(
+            "The day of next_run had a run that was due for the user before this write. A job \
+             that runs a user once a day, which is the default, skips next_run if that one ran, \
+             and goes on with then; a job may say otherwise (once_per).",
+        );
+    let receipt = object()
+        .field("version", count())
+        .field("takes_effect_at", named("Instant"))
+        .optional("already_ran", already_ran);
     let mut shapes = preference_shapes();
     shapes.extend([
         ("PreferencePatch", patch),

@@ -76,15 +76,21 @@ impl ConfigService {
             also_check(version)?;
             Ok(Wanted { preferences: as_document(&rules, tenant, stated)?, profile: None })
         });
-        let edited = self.0.store.edit(Edit { tenant, feature: None, actor, decide }).await?;
+        let edited = self
+            .0
+            .store
+            .edit(Edit { tenant: tenant.clone(), feature: None, actor, decide })
+            .await?;
         let live_before: Vec<_> =
             edited.before.live().map(|(feature, ..)| feature.clone()).collect();
         let is_live = |feature: &FeatureType| {
             edited.after.preference(feature).and_then(Current::live_version).is_some()
         };
-        let receipts = self.receipts(&registry, &edited, |feature| {
-            live_before.contains(feature) || is_live(feature)
-        })?;
+        let receipts = self
+            .receipts(&tenant, &registry, &edited, |feature| {
+                live_before.contains(feature) || is_live(feature)
+            })
+            .await?;
         Ok(Written { version: edited.after.revision(), created: live_before.is_empty(), receipts })
     }
 }

@@ -141,12 +141,12 @@ impl ConfigService {
         let edited = self
             .0
             .store
-            .edit(Edit { tenant, feature: Some(feature.clone()), actor, decide })
+            .edit(Edit { tenant: tenant.clone(), feature: Some(feature.clone()), actor, decide })
             .await?;
         Ok(Written {
             version: edited.after.preference(&feature).map_or(0, |current| current.version),
             created: edited.before.preference(&feature).and_then(Current::live_version).is_none(),
-            receipts: self.receipts(&registry, &edited, |name| *name == feature)?,
+            receipts: self.receipts(&tenant, &registry, &edited, |name| *name == feature).await?,
         })
     }
 }

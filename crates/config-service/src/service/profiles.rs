@@ -29,14 +29,19 @@ impl ConfigService {
             precondition.check(tenant.number.map(|_| tenant.profile_version))?;
             Ok(Wanted { profile: Some(profile), ..Wanted::default() })
         });
-        let edited = self.0.store.edit(Edit { tenant, feature: None, actor, decide }).await?;
+        let edited = self
+            .0
+            .store
+            .edit(Edit { tenant: tenant.clone(), feature: None, actor, decide })
+            .await?;
         let version = |tenant: &Tenant, feature: &FeatureType| {
             tenant.preference(feature).map(|current| current.version)
         };
         let has_moved = |feature: &FeatureType| {
             version(&edited.before, feature) != version(&edited.after, feature)
         };
-        let receipts = self.receipts(&*self.registry().await?, &edited, has_moved)?;
+        let registry = self.registry().await?;
+        let receipts = self.receipts(&tenant, &registry, &edited, has_moved).await?;
         Ok(Written {
             version: edited.after.profile_version,
             created: edited.before.number.is_none(),

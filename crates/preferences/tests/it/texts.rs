@@ -348,8 +348,12 @@ fn t11_an_occurrence_is_written_with_its_instant_and_its_name() {
 
 #[test]
 fn m7_a_receipt_names_the_next_run_or_the_reason_for_none() {
-    let receipt =
-        |next_run| Receipt { version: 3, takes_effect_at: Timestamp::UNIX_EPOCH, next_run };
+    let receipt = |next_run| Receipt {
+        version: 3,
+        takes_effect_at: Timestamp::UNIX_EPOCH,
+        next_run,
+        already_ran: None,
+    };
     let named = NextRun::At {
         next_run: NamedRun {
             nominal: "2026-12-07T10:00".parse().expect("a nominal time"),
