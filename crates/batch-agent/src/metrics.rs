@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use cohort_database::DiskUsage;
 use cohort_preferences::{JobId, PurposeId};
 use jiff::{SignedDuration, Timestamp};
 use metrics::{
@@ -29,6 +30,10 @@ const CHUNKS_OPEN: &str = "cohort_chunks_open";
 const OLDEST_READY: &str = "cohort_oldest_ready_chunk_seconds";
 const FEED_LAG: &str = "cohort_feed_lag_seconds";
 const GROUPS: &str = "cohort_groups";
+const DATABASE_BYTES: &str = "cohort_ledger_database_bytes";
+const LOG_BYTES: &str = "cohort_ledger_log_bytes";
+const DISK_FREE_BYTES: &str = "cohort_ledger_disk_free_bytes";
+const DISK_BYTES: &str = "cohort_ledger_disk_bytes";
 const UNACCOUNTED: &str = "cohort_occurrences_unaccounted";
 
 /// The limits of the buckets of [`CALL_SECONDS`].
@@ -46,6 +51,8 @@ pub(crate) struct Gauges {
     pub(crate) open: OpenWork,
     pub(crate) calls_in_flight: usize,
     pub(crate) feed_lag: SignedDuration,
+    /// How much room the ledger takes (F13).
+    pub(crate) usage: DiskUsage,
     /// How many groups each job has.
     pub(crate) groups: Vec<(JobId, usize)>,
 }
@@ -167,13 +174,29 @@ impl Gauges {
         gauge!(OLDEST_READY).set(oldest.as_secs_f64());
         gauge!(CALLS_IN_FLIGHT).set(self.calls_in_flight as f64);
         gauge!(FEED_LAG).set(self.feed_lag.as_secs_f64());
+        self.set_usage();
         for (job, groups) in &self.groups {
             gauge!(GROUPS, "job" => job.to_string()).set(*groups as f64);
+        }
+    }
+
+    fn set_usage(&self) {
+        gauge!(DATABASE_BYTES).set(self.usage.database_bytes as f64);
+        if let Some(bytes) = self.usage.log_bytes {
+            gauge!(LOG_BYTES).set(bytes as f64);
+        }
+        if let Some(disk) = self.usage.disk {
+            gauge!(DISK_FREE_BYTES).set(disk.free_bytes as f64);
+            gauge!(DISK_BYTES).set(disk.total_bytes as f64);
         }
     }
 }
 
 fn describe() {
+    describe_gauge!(DATABASE_BYTES, Unit::Bytes, "Size of the ledger");
+    describe_gauge!(LOG_BYTES, Unit::Bytes, "Size of the write-ahead log of a ledger on SQLite");
+    describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "What is free of the ledger's disk");
+    describe_gauge!(DISK_BYTES, Unit::Bytes, "Size of the ledger's disk");
     describe_counter!(
         OUTCOMES,
         "Users whose work has ended, by job, status and reason; each end of one who is requeued \
@@ -241,6 +264,7 @@ mod tests {
             open,
             calls_in_flight: 4,
             feed_lag: SignedDuration::from_millis(1_500),
+            usage: DiskUsage { database_bytes: 20, log_bytes: Some(10), disk: None },
             groups,
         };
         let text = metrics.render(&gauges);
@@ -252,6 +276,8 @@ mod tests {
             "cohort_oldest_ready_chunk_seconds 10",
             "cohort_calls_in_flight 4",
             "cohort_feed_lag_seconds 1.5",
+            "cohort_ledger_database_bytes 20",
+            "cohort_ledger_log_bytes 10",
             "cohort_groups{job=\"j\"} 7",
         ] {
             assert!(text.lines().any(|told| told == line), "{line}: {text}");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cohort_database::DiskUsage;
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
     with_local_recorder,
@@ -11,6 +12,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 const REQUESTS: &str = "cohort_config_requests_total";
 const SECONDS: &str = "cohort_config_request_seconds";
 const FEED_LAG: &str = "cohort_config_feed_lag_seconds";
+const DATABASE_BYTES: &str = "cohort_config_database_bytes";
+const LOG_BYTES: &str = "cohort_config_log_bytes";
+const DISK_FREE_BYTES: &str = "cohort_config_disk_free_bytes";
+const DISK_BYTES: &str = "cohort_config_disk_bytes";
 
 /// The limits of the buckets of [`SECONDS`].
 const BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
@@ -37,6 +42,10 @@ impl Metrics {
                 "How long the oldest write that is not committed has been open: so late is the \
                  change feed"
             );
+            describe_gauge!(DATABASE_BYTES, Unit::Bytes, "Size of the database");
+            describe_gauge!(LOG_BYTES, Unit::Bytes, "Size of SQLite's write-ahead log");
+            describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "What is free of the database's disk");
+            describe_gauge!(DISK_BYTES, Unit::Bytes, "Size of the database's disk");
         });
         Self(recorder)
     }
@@ -52,9 +61,20 @@ impl Metrics {
         });
     }
 
-    /// Returns everything in the Prometheus text format, with how late the feed is now.
-    pub(crate) fn render(&self, feed_lag: Duration) -> String {
-        with_local_recorder(&self.0, || gauge!(FEED_LAG).set(feed_lag.as_secs_f64()));
+    /// Returns everything in the Prometheus text format, with how late the feed is now and how much
+    /// room the database takes (F13).
+    pub(crate) fn render(&self, feed_lag: Duration, usage: DiskUsage) -> String {
+        with_local_recorder(&self.0, || {
+            gauge!(FEED_LAG).set(feed_lag.as_secs_f64());
+            gauge!(DATABASE_BYTES).set(usage.database_bytes as f64);
+            if let Some(bytes) = usage.log_bytes {
+                gauge!(LOG_BYTES).set(bytes as f64);
+            }
+            if let Some(disk) = usage.disk {
+                gauge!(DISK_FREE_BYTES).set(disk.free_bytes as f64);
+                gauge!(DISK_BYTES).set(disk.total_bytes as f64);
+            }
+        });
         let handle = self.0.handle();
         handle.run_upkeep();
         handle.render()
@@ -63,6 +83,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use cohort_database::DiskSpace;
+
     use super::*;
 
     #[test]
@@ -71,7 +93,9 @@ mod tests {
         for _ in 0..2 {
             metrics.answered("GET", "/tenants", 200, Duration::from_millis(2));
         }
-        let text = metrics.render(Duration::from_millis(1_500));
+        let disk = Some(DiskSpace { free_bytes: 30, total_bytes: 40 });
+        let usage = DiskUsage { database_bytes: 20, log_bytes: Some(10), disk };
+        let text = metrics.render(Duration::from_millis(1_500), usage);
         assert!(
             text.contains(
                 "cohort_config_requests_total{method=\"GET\",route=\"/tenants\",status=\"200\"} 2"
@@ -85,6 +109,17 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("cohort_config_feed_lag_seconds 1.5"), "{text}");
-        assert!(!other.render(Duration::ZERO).contains("requests_total{"));
+        for line in [
+            "cohort_config_database_bytes 20",
+            "cohort_config_log_bytes 10",
+            "cohort_config_disk_free_bytes 30",
+            "cohort_config_disk_bytes 40",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}: {text}");
+        }
+        let on_postgres = DiskUsage { log_bytes: None, disk: None, ..usage };
+        let text = other.render(Duration::ZERO, on_postgres);
+        assert!(!text.contains("requests_total{"), "{text}");
+        assert!(!text.contains("cohort_config_disk_free_bytes 0"), "{text}");
     }
 }

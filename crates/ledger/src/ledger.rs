@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use cohort_database::Heard;
+use cohort_database::{DiskUsage, Heard};
 use cohort_preferences::{JobId, PreferenceGroup, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -163,6 +163,9 @@ pub trait Ledger:
         &self,
         query: OutcomeQuery,
     ) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError>;
+
+    /// Returns how much room the ledger takes, and how much is left (F13).
+    async fn disk_usage(&self) -> Result<DiskUsage, LedgerError>;
 
     /// Changes when another agent may have opened runs or made chunks ready: a reason to look, and
     /// no more than that (F9).

@@ -25,6 +25,7 @@ mod schedules;
 mod span;
 mod status;
 mod stop;
+mod storage;
 mod time_limit;
 mod trigger;
 
@@ -92,6 +93,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/outcomes/feed", get(outcome_feed::page))
         .route("/status", get(status::show))
         .route("/account", get(completeness::show))
+        .route("/storage/ledger", get(storage::show))
         .route("/tenants/{tenant_id}/explain", get(explain::explain));
     let ledger = Arc::clone(registry.ledger());
     operations

@@ -179,6 +179,7 @@ impl EnhancedBatchProcessor {
             open: ledger.open_work(now).await?,
             calls_in_flight: self.calls_in_flight(),
             feed_lag: feed.lag(),
+            usage: ledger.disk_usage().await?,
             groups: schedules.group_counts(),
         }))
     }

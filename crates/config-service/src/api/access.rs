@@ -74,6 +74,7 @@ const TABLE: &[Access] = &[
     keys("POST", "/api-keys", GOVERN),
     keys("DELETE", "/api-keys/{id}", GOVERN),
     keys("POST", "/api-keys/verify", LOOK_AS_AGENT),
+    keys("GET", "/storage/preferences", LOOK_AS_AGENT),
 ];
 
 const fn keys(method: &'static str, path: &'static str, scopes: &'static [Scope]) -> Access {

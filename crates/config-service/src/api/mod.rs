@@ -27,6 +27,7 @@ mod preview;
 mod router;
 mod routes;
 mod schema;
+mod storage;
 mod stream;
 mod tenants;
 mod time_limit;

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use super::schema::{Shapes, vocabulary};
 use super::{
     all_tenants, changes, configs, feature_types, groups, history, import, keys, links, openapi,
-    preferences, preview, stream, tenants,
+    preferences, preview, storage, stream, tenants,
 };
 use crate::service::ConfigService;
 
@@ -55,6 +55,7 @@ pub(super) fn routes() -> OpenApiRouter<ConfigService> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::verify))
+        .routes(routes!(storage::show))
 }
 
 /// Returns every shape that the routes name.
@@ -76,6 +77,7 @@ fn shapes() -> Shapes {
         changes::shapes(),
         feature_types::shapes(),
         keys::shapes(),
+        storage::shapes(),
     ]
     .concat()
 }

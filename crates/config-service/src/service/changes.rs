@@ -52,10 +52,11 @@ impl ConfigService {
         }
     }
 
-    /// Returns what this process counts of itself, with how late the feed is (F7), in the
-    /// Prometheus text format.
+    /// Returns what this process counts of itself, with how late the feed is (F7) and how much
+    /// room the database takes (F13), in the Prometheus text format.
     pub(crate) async fn metrics(&self) -> Result<String> {
-        Ok(self.0.metrics.render(self.0.store.feed_lag().await?))
+        let store = &self.0.store;
+        Ok(self.0.metrics.render(store.feed_lag().await?, store.disk_usage().await?))
     }
 
     /// Notes that a request was answered.

@@ -1,14 +1,16 @@
 //! Upkeep: groups are checked against preferences on request, and old history is removed every
 //! hour.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cohort_database::DiskUsage;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::time::interval;
 
 use super::config_service::ConfigService;
-use crate::error::Result;
+use crate::error::{ConfigServiceError, Result};
 use crate::store::list::{Drift, Forgotten};
 
 /// How often history is searched for what is too old.
@@ -22,6 +24,11 @@ impl ConfigService {
             self.refuse_if_read_only()?;
         }
         self.0.store.drift(repair).await
+    }
+
+    /// Returns how much room the database takes, and how much is left on its disk (F13).
+    pub async fn disk_usage(&self) -> Result<DiskUsage, ConfigServiceError> {
+        self.0.store.disk_usage().await
     }
 
     /// Removes history that is older than this, and returns how many changes that were. Cursors
@@ -41,13 +48,13 @@ impl ConfigService {
         Ok(changes)
     }
 
-    /// Removes old history every hour until the service closes.
+    /// Removes old history every hour until the service closes, or nobody has it any more.
     pub(super) fn forget_in_background(
         &self,
         keep: SignedDuration,
         mut closing: watch::Receiver<bool>,
     ) {
-        let service = self.clone();
+        let service = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             let mut hours = interval(EVERY);
             loop {
@@ -55,6 +62,7 @@ impl ConfigService {
                     _closed = closing.wait_for(|closing| *closing) => return,
                     _hour = hours.tick() => {}
                 }
+                let Some(service) = service.upgrade().map(Self) else { return };
                 if let Err(error) = service.forget(keep).await {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use cohort_database::DiskUsage;
 use cohort_preferences::{
     BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId, TenantTimezone,
 };
@@ -137,6 +138,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Removes change rows and counts that are older than `before` and not needed for the present,
     /// a bounded number in each transaction.
     async fn forget(&self, before: Timestamp) -> Result<Forgotten>;
+
+    /// Returns how much room the database takes, and how much is left (F13).
+    async fn disk_usage(&self) -> Result<DiskUsage>;
 
     /// Returns the newest definition of every registered feature.
     async fn definitions(&self) -> Result<Vec<Definition>>;

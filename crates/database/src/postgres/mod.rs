@@ -27,6 +27,7 @@ mod migrate;
 mod planning;
 mod pool;
 mod reader;
+mod room;
 mod schema_name;
 mod server;
 pub mod statement;

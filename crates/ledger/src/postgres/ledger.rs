@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use cohort_database::Heard;
+use cohort_database::{DiskUsage, Heard};
 use cohort_preferences::{JobId, PreferenceGroup, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -146,6 +146,10 @@ impl Ledger for PostgresLedger {
         query: OutcomeQuery,
     ) -> Result<(Vec<OutcomeRecord>, Option<String>), LedgerError> {
         outcomes::outcomes(&*self.connection().await?, &query).await
+    }
+
+    async fn disk_usage(&self) -> Result<DiskUsage, LedgerError> {
+        Ok(self.db.disk_usage().await?)
     }
 
     fn news(&self) -> watch::Receiver<Heard> {

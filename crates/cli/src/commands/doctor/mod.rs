@@ -1,7 +1,8 @@
 //! `cohort doctor`: which settings are in force and where they come from, whether the groups are
-//! what the preferences say, and whether what was due is on record.
+//! what the preferences say, whether what was due is on record, and whether there is room for it.
 
 mod completeness;
+mod disk;
 
 use std::io::{self, Write};
 
@@ -92,6 +93,7 @@ impl Doctor {
         if checks.iter().any(|check| !check.passed) {
             return Findings { checks, completeness: None };
         }
+        checks.extend(self.disks(environment).await);
         let completeness = self.completeness(environment).await;
         let verdict = match &completeness {
             Ok(Some(completeness)) => completeness.verdict(),
@@ -144,6 +146,25 @@ impl Doctor {
             return vec![answers];
         }
         vec![answers, Check::of("groups", self.groups(&endpoint).await)]
+    }
+
+    /// Looks at the room for each database that somebody answers for (F13).
+    async fn disks(&self, environment: &Environment) -> Vec<Check> {
+        let preferences = self.endpoint.connect(environment, Access::Look).await;
+        let ledger = self.endpoint.connect_to_agent(environment, Access::Look).await;
+        let mut checks = Vec::new();
+        for (subject, endpoint, path) in [
+            ("room for preferences", preferences, "/storage/preferences"),
+            ("room for the ledger", ledger, "/storage/ledger"),
+        ] {
+            let usage = match endpoint {
+                Ok(endpoint) => disk::ask(&endpoint, path).await,
+                Err(error) => Err(error),
+            };
+            let verdict = usage.and_then(|usage| usage.map(disk::verdict).transpose());
+            checks.extend(verdict.transpose().map(|verdict| Check::of(subject, verdict)));
+        }
+        checks
     }
 
     async fn groups(&self, endpoint: &Endpoint) -> anyhow::Result<String> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cohort_database::DiskUsage;
 use cohort_database::limits;
 use cohort_preferences::{
     BatchGetRequest, BatchGetResponse, ChangePage, FeatureType, Labels, TenantId, TenantTimezone,
@@ -193,6 +194,10 @@ impl Store for PostgresStore {
 
     async fn forget(&self, before: Timestamp) -> Result<Forgotten> {
         self.forget_before(before).await
+    }
+
+    async fn disk_usage(&self) -> Result<DiskUsage> {
+        Ok(self.process.db.disk_usage().await?)
     }
 
     async fn definitions(&self) -> Result<Vec<Definition>> {
