@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use cohort_database::wait_for_closing_files;
 
 use crate::commands::Cli;
 use crate::config::Environment;
@@ -35,6 +36,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How long threads may take to end with the program: a read that still waits for a terminal must
 /// not keep it from ending.
 const LAST_THREADS: Duration = Duration::from_millis(500);
+
+/// How long the logs of databases may take to be emptied, after everything else has ended.
+const LAST_LOGS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -52,5 +56,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     // Threads are joined and not left to themselves: glibc before 2.37 can crash in detaching a
     // thread that is just ending.
     runtime.shutdown_timeout(LAST_THREADS);
+    wait_for_closing_files(LAST_LOGS);
     done
 }

@@ -22,6 +22,33 @@ pub enum DatabaseError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// The file could not be taken for this program alone.
+    #[error("opening the database {path}")]
+    Own {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system could not say how much room there is.
+    #[error("asking how much room there is for the database {path}")]
+    DiskUsage {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another handle may write the file, and one may at a time.
+    #[error(
+        "the database {path} is in use by {}: one process at a time may write it, by whatever name",
+        in_words(*holder)
+    )]
+    InUse {
+        /// Which file, by the name that was asked for.
+        path: PathBuf,
+        /// The process; `None` if that cannot be told.
+        holder: Option<u32>,
+    },
     /// The text is not the address of a PostgreSQL database. The error does not quote it, as it may
     /// hold the password.
     #[error(
@@ -180,5 +207,13 @@ impl DatabaseError {
             FaultCause::NoAnswer | FaultCause::ConnectionLost => Self::Unknown(Box::new(self)),
             _ => self,
         }
+    }
+}
+
+fn in_words(holder: Option<u32>) -> String {
+    match holder {
+        Some(pid) if pid == std::process::id() => format!("this process ({pid})"),
+        Some(pid) => format!("process {pid}"),
+        None => "another process".into(),
     }
 }

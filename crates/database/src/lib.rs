@@ -5,6 +5,7 @@
 //! [`Sqlite`] and [`Postgres`] are the handles, [`Migrations`] is what a program brings along. No
 //! table of ours is known here.
 
+mod disk_usage;
 mod error;
 mod fault;
 mod fingerprint;
@@ -17,6 +18,7 @@ mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use disk_usage::{DiskSpace, DiskUsage};
 pub use error::DatabaseError;
 pub use fault::FaultCause;
 pub use fingerprint::{Fingerprint, FingerprintError};
@@ -30,4 +32,4 @@ pub use postgres::{
 pub use real_time::within_real_time;
 pub use refinery::embed_migrations;
 pub use semver::Version;
-pub use sqlite::{Sqlite, SqliteOptions};
+pub use sqlite::{Sqlite, SqliteOptions, wait_for_closing_files};

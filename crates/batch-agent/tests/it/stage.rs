@@ -1,7 +1,7 @@
 //! One job, its users, its handler and its ledger, and agents that come and go between them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cohort_batch_agent::{
@@ -37,8 +37,8 @@ pub(crate) enum Backend {
 
 /// Where the ledger is.
 enum Storage {
-    /// A file in it, which is opened by each agent anew.
-    Sqlite(TempDir),
+    /// A file in it, which the agents of this process share a handle to: it has one at a time.
+    Sqlite(TempDir, OnceLock<SqliteLedger>),
     /// A schema, which the agents of this process share a handle to.
     Postgres(TestDatabase, Arc<dyn Ledger>),
 }
@@ -105,7 +105,13 @@ impl Stage {
         let clock = SimulatedClock::starting_at(instant(start));
         let source = TestSource::new(clock.clone());
         let handler = Arc::new(RecordingHandler::new(clock.clone()));
-        Self { clock, source, handler, job: job(fields), storage: Storage::Sqlite(folder) }
+        Self {
+            clock,
+            source,
+            handler,
+            job: job(fields),
+            storage: Storage::Sqlite(folder, OnceLock::new()),
+        }
     }
 
     /// A stage with so many users (`u0`, `u1` …) at nine o'clock, six hours before it.
@@ -121,7 +127,7 @@ impl Stage {
     /// behind.
     pub(crate) async fn on(mut self, backend: Backend) -> Self {
         self.storage = match backend {
-            Backend::Sqlite => Storage::Sqlite(TempDir::new().expect("a folder")),
+            Backend::Sqlite => Storage::Sqlite(TempDir::new().expect("a folder"), OnceLock::new()),
             Backend::Postgres => {
                 let database = fresh_postgres();
                 let ledger = PostgresLedger::open(&database.url, database.schema.as_str())
@@ -135,8 +141,9 @@ impl Stage {
 
     pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
         match &self.storage {
-            Storage::Sqlite(_) => {
-                SqliteLedger::open(&self.ledger_file(), false).expect("a ledger").into()
+            Storage::Sqlite(_, opened) => {
+                let open = || SqliteLedger::open(&self.ledger_file(), false).expect("a ledger");
+                opened.get_or_init(open).clone().into()
             }
             Storage::Postgres(_, ledger) => Arc::clone(ledger),
         }
@@ -145,7 +152,7 @@ impl Stage {
     /// The ledger as another process has it.
     pub(crate) async fn ledger_of_another_process(&self) -> Arc<dyn Ledger> {
         match &self.storage {
-            Storage::Sqlite(_) => self.ledger(),
+            Storage::Sqlite(..) => self.ledger(),
             Storage::Postgres(database, _) => {
                 PostgresLedger::open(&database.url, database.schema.as_str())
                     .await
@@ -158,7 +165,7 @@ impl Stage {
     /// The file of a ledger on SQLite.
     pub(crate) fn ledger_file(&self) -> PathBuf {
         match &self.storage {
-            Storage::Sqlite(folder) => folder.path().join("ledger.db"),
+            Storage::Sqlite(folder, _) => folder.path().join("ledger.db"),
             Storage::Postgres(..) => panic!("a ledger on PostgreSQL is no file"),
         }
     }

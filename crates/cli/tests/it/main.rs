@@ -21,6 +21,7 @@ mod kill;
 mod lives;
 mod logging;
 mod next;
+mod one_owner;
 mod operate;
 mod operations;
 mod program;

@@ -192,8 +192,8 @@ async fn the_admin_key_is_made_exactly_once() {
     assert!(fixture.key.starts_with("cohort_"));
     let again = fixture.service.create_admin_key_if_none("admin").await.expect("asks");
     assert_eq!(again, None);
-    let reopened = open(fixture.folder.path(), fixture.clock.clone(), None).await;
-    assert_eq!(reopened.create_admin_key_if_none("admin").await.expect("asks"), None);
+    let reopened = fixture.reopened().await;
+    assert_eq!(reopened.service.create_admin_key_if_none("admin").await.expect("asks"), None);
 }
 
 #[tokio::test]

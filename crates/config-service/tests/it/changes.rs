@@ -6,7 +6,7 @@ use cohort_preferences::ChangePage;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{Fixture, open};
+use crate::Fixture;
 
 async fn page(fixture: &Fixture, query: &str) -> ChangePage {
     let answer = fixture.get(&format!("/preferences/changes{query}")).await;
@@ -101,11 +101,10 @@ async fn a_cursor_of_another_incarnation_or_of_the_future_is_gone() {
 
 #[tokio::test]
 async fn a_cursor_outlives_a_restart() {
-    let mut fixture = Fixture::new().await;
+    let fixture = Fixture::new().await;
     fixture.set("ann", &json!({})).await;
     let next = page(&fixture, "").await.next;
-    fixture.service = open(fixture.folder.path(), fixture.clock.clone(), None).await;
-    fixture.router = fixture.service.router();
+    let fixture = fixture.reopened().await;
     fixture.set("bob", &json!({})).await;
     let page = page(&fixture, &format!("?since_id={next}")).await;
     assert_eq!(page.changes.len(), 1);

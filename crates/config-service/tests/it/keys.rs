@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::{Fixture, open};
+use crate::Fixture;
 
 /// Makes a key, which must succeed.
 pub(crate) async fn make(fixture: &Fixture, body: Value) -> Value {
@@ -123,7 +123,6 @@ async fn uses_are_counted_beside_the_requests_and_written_when_the_service_close
     let listed =
         tokio::time::timeout(std::time::Duration::from_mins(1), noted()).await.expect("at once");
     assert!(listed["last_used_at"].is_string());
-    let reopened = open(fixture.folder.path(), fixture.clock.clone(), None).await;
-    let fixture = Fixture { router: reopened.router(), service: reopened, ..fixture };
+    let fixture = fixture.reopened().await;
     assert_eq!(fixture.get("/api-keys").await.json()["api_keys"][1]["uses"], 3, "stored");
 }

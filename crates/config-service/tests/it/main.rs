@@ -89,6 +89,14 @@ impl Fixture {
         Self::of(service, clock, folder).await
     }
 
+    /// The same database, closed and opened again: it has one owner at a time.
+    async fn reopened(self) -> Self {
+        let Self { service, router, key, clock, folder } = self;
+        drop((service, router));
+        let service = open(folder.path(), clock.clone(), None).await;
+        Self { router: service.router(), service, key, clock, folder }
+    }
+
     async fn on_postgres(database: &TestDatabase) -> Self {
         let address: DatabaseAddress = database.url.parse().expect("an address");
         let clock = Hand::at(BEGINNING);

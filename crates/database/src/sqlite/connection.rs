@@ -8,18 +8,26 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::DatabaseError;
 
-/// Pages of 4 KiB in the log until they are copied into the file, each once: an import that
-/// scatters over an index writes the same pages again in each transaction.
-const PAGES_A_CHECKPOINT: u32 = 32_000;
+/// Pages of 4 KiB in the log until they are copied into the file, each once: the more, the fewer
+/// copies of a page that is written often, and the longer the log.
+const PAGES_A_CHECKPOINT: u32 = 3_000;
+
+/// What a log that is begun anew keeps of its length on the disk, in bytes.
+const LOG_LENGTH_KEPT: u32 = 12 << 20;
 
 /// Statements kept prepared a connection.
 const PREPARED_STATEMENTS: usize = 128;
 
-/// What one connection may keep of the file in memory. A negative `cache_size` counts in KiB.
-const CACHE_KIB: i32 = 64 * 1024;
+/// What the connection that writes may keep of the file in memory: an import that scatters over an
+/// index finds most of it there. A negative `cache_size` counts in KiB.
+const WRITER_CACHE_KIB: i32 = 32 * 1024;
+
+/// What a connection that reads may keep of the file in memory. There are several of them, each
+/// with a cache of its own, and the system has the file in memory too.
+const READER_CACHE_KIB: i32 = 4 * 1024;
 
 /// How long a lock that another process holds on the file is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn connect(path: &Path, read_only: bool) -> Result<Connection, DatabaseError> {
     let access = if read_only {
@@ -37,8 +45,10 @@ fn set_up(connection: Connection, read_only: bool) -> rusqlite::Result<Connectio
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_CHECKPOINT)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_LENGTH_KEPT)?;
     }
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    let cache = if read_only { READER_CACHE_KIB } else { WRITER_CACHE_KIB };
+    connection.pragma_update(None, "cache_size", -cache)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);

@@ -11,6 +11,8 @@
 //! each of them is told. A process that is killed loses only jobs whose callers were not answered:
 //! the file is in WAL mode with `synchronous = FULL`, so an answer means that the disk has said so.
 //!
+//! The file has one handle that writes, in one process (`owner`); readers may come and go. The log
+//! is kept short, and emptied when the handle closes (`log`, F13).
 //! A caller waits for so long and no longer, also where the disk, and with it the thread, is stuck.
 //! A job whose turn had not come by then is not done any more.
 //!
@@ -18,11 +20,16 @@
 //! report.
 
 mod connection;
+mod file_lock;
 mod handle;
+mod log;
 mod migrate;
+mod owner;
 mod reader;
+mod room;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use self::handle::{Sqlite, SqliteOptions};
+pub use self::owner::wait_for_closing_files;

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::connection::run_cached;
+use super::log::{self, WriteAheadLog};
+use super::owner::{Ownership, mark_thread};
+use super::reader::Readers;
 use crate::error::DatabaseError;
 
 /// The most jobs that share one transaction: bounds how long the first of them waits for the last.
@@ -21,21 +25,45 @@ pub(super) trait WriteJob: Send {
     fn answer(self: Box<Self>, committed: Result<(), &Arc<DatabaseError>>);
 }
 
-/// Starts the thread, which ends when the sender is dropped.
-pub(super) fn start(
-    connection: Connection,
-    on_commit: Option<Box<dyn Fn() + Send>>,
-) -> Sender<Box<dyn WriteJob>> {
-    let (jobs, queue) = channel();
-    thread::spawn(move || write_loop(&connection, &queue, on_commit.as_deref()));
-    jobs
+/// How long the end waits for the readers, whose connections keep the log from being emptied.
+const READERS_LIMIT: Duration = Duration::from_secs(5);
+
+/// What the thread works with.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    /// `None` if the file is only read: then nobody owns it.
+    pub(super) owned: Option<(Ownership, WriteAheadLog)>,
+    pub(super) readers: Readers,
+    pub(super) on_commit: Option<Box<dyn Fn() + Send>>,
 }
 
-fn write_loop(
-    connection: &Connection,
-    queue: &Receiver<Box<dyn WriteJob>>,
-    on_commit: Option<&(dyn Fn() + Send)>,
-) {
+impl Writer {
+    /// Starts the thread, which ends when the sender is dropped.
+    pub(super) fn start(mut self) -> Sender<Box<dyn WriteJob>> {
+        let (jobs, queue) = channel();
+        thread::spawn(move || {
+            mark_thread();
+            write_loop(&mut self, &queue);
+            self.close();
+        });
+        jobs
+    }
+
+    /// Empties the log once the readers are gone, and gives the file up when it is closed.
+    fn close(self) {
+        let Self { connection, owned, readers, on_commit: _ } = self;
+        let _readers_are_gone = readers.recv_timeout(READERS_LIMIT);
+        let emptied = owned.as_ref().map(|_owned| log::empty(&connection));
+        if let Some(Err(error)) = emptied {
+            tracing::warn!(%error, "the database's log could not be emptied");
+        }
+        drop(connection);
+        drop(owned);
+    }
+}
+
+fn write_loop(writer: &mut Writer, queue: &Receiver<Box<dyn WriteJob>>) {
+    let Writer { connection, owned, on_commit, .. } = writer;
     while let Ok(first) = queue.recv() {
         let (jobs, committed) = commit_together(connection, first, queue);
         if let Some(on_commit) = on_commit {
@@ -43,6 +71,9 @@ fn write_loop(
         }
         for job in jobs {
             job.answer(committed.as_ref().copied());
+        }
+        if let Some((_, log)) = owned {
+            log.after_commit(connection);
         }
     }
 }

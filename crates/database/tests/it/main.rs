@@ -3,4 +3,5 @@
 
 mod compatibility;
 mod connections;
+mod file;
 mod migrations;
