@@ -56,6 +56,16 @@ impl CompletenessCheck {
         depth: Depth,
     ) -> Result<CompletenessReport, EvidenceError> {
         let until = saturating_add(self.evidence.clock.now(), -NOT_YET_JUDGED);
+        self.report_between(since, until, depth).await
+    }
+
+    /// The same of what was due up to an instant.
+    pub(crate) async fn report_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        depth: Depth,
+    ) -> Result<CompletenessReport, EvidenceError> {
         let mut report = CompletenessReport::new(since, until);
         let Evidence { ledger, jobs, .. } = &self.evidence;
         for job_id in self.job_ids().await? {

@@ -137,7 +137,10 @@ impl LedgerPulse {
     }
 
     fn open(&self) {
-        if self.is_confirmed() && self.swap_fault(None).is_some() {
+        if !self.is_confirmed() {
+            return;
+        }
+        if self.swap_fault(None).is_some() {
             tracing::info!("the ledger takes records again: calls go on");
         }
         self.confirmed.notify_waiters();

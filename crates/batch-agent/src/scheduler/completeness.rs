@@ -19,6 +19,9 @@ use crate::evidence::{Evidence, EvidenceError};
 /// How often the check is made, unless it takes long.
 const CHECK_EVERY: Duration = Duration::from_mins(1);
 
+/// How long what is not on record has to get there before anybody is alarmed.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(15);
+
 /// How many times as long as it took the next check waits.
 const SHARE: u32 = 100;
 
@@ -26,15 +29,10 @@ const SHARE: u32 = 100;
 const GOES_BACK: SignedDuration = SignedDuration::from_hours(48);
 
 impl DynamicBatchScheduler {
-    /// Checks from now on. What fell due while nothing ran is planned before.
+    /// Checks from now on.
     pub(super) async fn check_completeness_forever(&self) {
-        if let Err(error) = self.plan_due().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "what is checked for completeness may not be planned yet"
-            );
-        }
         loop {
+            self.plan_what_is_checked().await;
             let began = Instant::now();
             match self.check_completeness().await {
                 Ok(report) => self.tell_completeness(&report),
@@ -49,7 +47,19 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Holds what was due against the record.
+    /// What fell due while nothing ran, or while this process was stopped, is planned before it is
+    /// checked.
+    async fn plan_what_is_checked(&self) {
+        if let Err(error) = self.plan_due().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what is checked for completeness may not be planned yet"
+            );
+        }
+    }
+
+    /// Holds what was due against the record. What is not on record is looked at once more a while
+    /// later, before anybody is alarmed: it may be recorded at this moment.
     async fn check_completeness(&self) -> Result<CompletenessReport, EvidenceError> {
         let check = CompletenessCheck::new(Evidence {
             source: Arc::clone(&self.source),
@@ -57,7 +67,13 @@ impl DynamicBatchScheduler {
             clock: Arc::clone(&self.clock),
             jobs: Some(self.jobs.clone()),
         });
-        check.report_since(saturating_add(self.clock.now(), -GOES_BACK), Depth::Runs).await
+        let since = saturating_add(self.clock.now(), -GOES_BACK);
+        let report = check.report_since(since, Depth::Runs).await?;
+        if report.unaccounted == 0 {
+            return Ok(report);
+        }
+        tokio::time::sleep(CHECK_AGAIN_AFTER).await;
+        check.report_between(report.since, report.until, Depth::Runs).await
     }
 
     fn tell_completeness(&self, report: &CompletenessReport) {

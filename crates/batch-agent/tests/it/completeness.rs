@@ -2,18 +2,26 @@
 //! where something was planted.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use cohort_batch_agent::{
     CompletenessFault, CompletenessReport, JobRegistry, KeyCheck, SourceError, agent_api,
+    agent_metrics,
 };
 use cohort_config_client::KeyInfo;
+use cohort_preferences::Clock;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::faulty_ledger::{Fate, FaultyLedger, Point, Refused};
+use crate::live::live;
 use crate::source::Faults;
 use crate::stage::{Stage, daily, instant};
 
@@ -201,4 +209,59 @@ async fn what_is_logged_of_a_request_names_its_method_and_its_route() {
     let handled = log.lines().find(|line| line.contains("handled")).expect("logged");
     assert!(handled.contains("request{method=GET path=\"/account\"}"), "{handled}");
     assert!(handled.contains("status=200"), "{handled}");
+}
+
+/// Refuses to open runs while it is told to.
+#[derive(Default)]
+struct CannotPlan(AtomicBool);
+
+#[async_trait]
+impl Fate for CannotPlan {
+    async fn meet(&self, point: Point) -> Result<(), Refused> {
+        let refuses = self.0.load(Ordering::SeqCst);
+        if refuses && point.operation == "ledger.open_runs" { Err(Refused) } else { Ok(()) }
+    }
+}
+
+const UNACCOUNTED: &str = "cohort_occurrences_unaccounted";
+
+async fn get_metrics(routes: &Router) -> String {
+    let request = Request::get("/metrics").header("authorization", "Bearer k");
+    let request = request.body(Body::empty()).expect("a request");
+    let response = routes.clone().oneshot(request).await.expect("the routes cannot fail");
+    let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    String::from_utf8(body.to_vec()).expect("text")
+}
+
+/// As after a process was stopped for minutes: what fell due meanwhile is old enough to be judged,
+/// and is recorded only now.
+#[tokio::test(start_paused = true)]
+async fn what_is_recorded_while_it_is_checked_raises_no_alarm() {
+    let stage = Stage::with_daily_users(3, &json!({}));
+    let fate = Arc::new(CannotPlan::default());
+    let ledger = FaultyLedger::new(stage.ledger(), fate.clone());
+    let agent = stage.agent_of(stage.builder_on(Arc::new(ledger))).await;
+    stage.clock.advance_to(instant("2026-12-01T08:58:30Z"));
+    let (routes, mut checks) = (agent_metrics(agent.processor.clone(), Arc::new(EveryKey)), 0);
+    live(&agent, Duration::from_secs(25), async {
+        for second in 0..150 {
+            if second == 50 {
+                fate.0.store(true, Ordering::SeqCst);
+                stage.clock.advance_to(instant("2026-12-01T09:02:40Z"));
+            }
+            // The check is made each minute: it finds nothing on record, which is there before it
+            // looks again.
+            fate.0.store((50..65).contains(&second), Ordering::SeqCst);
+            stage.clock.advance_to(stage.clock.now() + SignedDuration::from_secs(1));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let told = get_metrics(&routes).await;
+            if let Some(line) = told.lines().find(|line| line.starts_with(UNACCOUNTED)) {
+                assert_eq!(line, format!("{UNACCOUNTED} 0"), "after {second} s");
+                checks += 1;
+            }
+        }
+    })
+    .await;
+    assert!(checks > 60, "it was checked");
+    stage.assert_each_succeeded_once(3, &["2026-12-01T09:00"]).await;
 }

@@ -34,6 +34,9 @@
 //!   `operations::requeue::todays_run_of_a_user_waits_for_a_requeue_and_is_not_skipped_for_several`
 //! - a requeue forgets the failure:
 //!   `record::a_requeued_user_appears_again_and_the_failure_is_still_seen_by_who_reads_late`
+//! - consent is asked once only, before the call waits for its turn (M2): two of `last_look`
+//! - calls begin without a look at the ledger (F5): both of `pulse`
+//! - the check alarms at once: `completeness::what_is_recorded_while_it_is_checked_raises_no_alarm`
 //! - names go although a run is kept: `record::an_open_run_is_kept_and_a_reopened_one_begins_anew`
 
 mod chunks;
@@ -51,6 +54,7 @@ mod faulty_ledger;
 mod handler;
 mod http;
 mod interleaving;
+mod last_look;
 mod ledger;
 mod live;
 mod lives;
@@ -68,6 +72,7 @@ mod overlap;
 mod poison;
 mod preference_batch;
 mod priorities;
+mod pulse;
 mod record;
 mod restart;
 mod retries;

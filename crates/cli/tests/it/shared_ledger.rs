@@ -48,7 +48,7 @@ async fn two_agents_share_one_ledger_on_postgres_and_one_that_stops_leaves_its_w
 }
 
 /// What is left of a lease at least, since it is renewed in time (F3).
-const LEAST_LEFT: Duration = Duration::from_secs(30);
+const LEAST_LEFT: Duration = Duration::from_secs(10);
 
 /// The lease of a claim, and as much again.
 const LEASE_AND_MORE: Duration = Duration::from_mins(2);
