@@ -11,6 +11,8 @@ mod duration;
 mod endpoint;
 mod failure;
 mod lifecycle;
+#[cfg(unix)]
+mod open_files;
 mod output;
 mod progress;
 mod purposes;
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let environment = Environment::read();
     telemetry::start(environment.log.as_deref().unwrap_or(cli.command.default_log()))?;
+    #[cfg(unix)]
+    open_files::allow_as_many_as_possible();
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     let done = runtime.block_on(cli.run(&environment));
     // Threads are joined and not left to themselves: glibc before 2.37 can crash in detaching a

@@ -37,5 +37,6 @@ mod status;
 mod test_folder;
 mod under_load;
 mod walk;
+mod withdrawals;
 mod wrong_preference;
 mod wrong_start;
