@@ -1,8 +1,8 @@
 //! The trait that both databases implement.
 //!
 //! Fifteen parts of it are traits of their own, each in the module that says what the part is for.
-//! A caller that needs one part takes that part, such as `&dyn CompletenessLedger`. What stands here
-//! is the way of an occurrence, from the plan to the outcome.
+//! A caller that needs one part takes that part, such as `&dyn CompletenessLedger`. What stands
+//! here is the way of an occurrence, from the plan to the outcome.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;

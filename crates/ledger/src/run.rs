@@ -4,7 +4,9 @@ use cohort_preferences::{FeatureType, JobId, PreferenceGroup, Priority, StatedGr
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Firing, LedgerError, Outcome, RunId, StatusName, TzdbRelease, UnprocessedReason};
+use crate::{
+    Firing, FiringName, LedgerError, Outcome, RunId, StatusName, TzdbRelease, UnprocessedReason,
+};
 
 /// The processing of one occurrence of one group by one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -251,6 +253,8 @@ pub struct RunQuery {
     pub job: Option<JobId>,
     /// Only those in this state.
     pub state: Option<RunState>,
+    /// Only those of this name, as of one trigger or rerun.
+    pub nominal: Option<FiringName>,
     /// Only those older than this run.
     pub before: Option<RunId>,
     /// The most wanted, up to 1,000.

@@ -142,8 +142,8 @@ impl Jobs {
             let query = RunQuery {
                 job: Some(job.clone()),
                 state: Some(state),
-                before: None,
                 limit: Some(1),
+                ..RunQuery::default()
             };
             if !self.0.ledger.runs(query).await?.is_empty() {
                 return Ok(true);

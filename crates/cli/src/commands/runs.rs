@@ -11,6 +11,7 @@ use crate::table::table;
 
 const EXAMPLE: &str = r#"Example:
   cohort runs --data ./data --limit 10
+  cohort runs --nominal trigger:0198c0de-2c6f-7cc3-a1d5-6f1f0e8d9b11 --data ./data
 
 With --json each run is a line {"id", "job_id", "feature_type", "frequency", "time_key",
 "timezone", "nominal", "scheduled_at", "state", "members", "succeeded", "failed",
@@ -24,6 +25,9 @@ pub(crate) struct Runs {
     /// Only of this job
     #[arg(long, value_name = "JOB")]
     job: Option<JobId>,
+    /// Only of this nominal time, or of this trigger or rerun
+    #[arg(long, value_name = "NAME")]
+    nominal: Option<String>,
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
@@ -42,7 +46,10 @@ impl Runs {
             endpoint: &endpoint,
             list: List::RUNS,
             path: "/runs".into(),
-            parameters: vec![("job", self.job.as_ref().map(ToString::to_string))],
+            parameters: vec![
+                ("job", self.job.as_ref().map(ToString::to_string)),
+                ("nominal", self.nominal.clone()),
+            ],
         };
         let runs = pages.collect(self.limit).await?;
         output.print_list(&runs, || match runs.as_slice() {

@@ -8,7 +8,7 @@ use super::fixtures::{
 };
 use crate::{
     Claim, Firing, FiringName, Ledger, NewRerun, NewRun, OpenRuns, OutcomeQuery, RepeatedWork, Run,
-    RunState, SelectedCount, Selection, SkippedReason, Status, StatusName, TzdbRelease,
+    RunQuery, RunState, SelectedCount, Selection, SkippedReason, Status, StatusName, TzdbRelease,
     UnprocessedReason, work_key,
 };
 
@@ -202,6 +202,8 @@ async fn a_name_cancels_the_runs_of_one_trigger(Handles { one, other }: Handles)
         one.add_members(vec![page(&run, 1..=1, 25)]).await.expect("added");
     }
     let kept = open(&*one, new_run("09:00")).await.expect("opened");
+    let named = RunQuery { nominal: Some(firing.nominal), ..RunQuery::default() };
+    assert_eq!(other.runs(named).await.expect("lists").len(), 2);
     let of_trigger = Selection { nominal: Some(firing.nominal), ..Selection::default() };
     let canceled = other.cancel_runs(&of_trigger, nine()).await.expect("cancels");
     assert_eq!(canceled, OpenRuns { runs: 2, users: 2 });

@@ -149,9 +149,11 @@ pub(super) async fn runs(
 ) -> Result<Vec<Run>, LedgerError> {
     let (job, limit) = (wanted.job.as_ref().map(JobId::as_str), wanted.limit() as i64);
     let (state, before) = (wanted.state.map(RunState::as_str), wanted.before.map(|run| run.0));
+    let nominal = wanted.nominal.map(|nominal| nominal.to_string());
     let mut conditions = Conditions::default();
     conditions.add("j.job_id =", job.as_ref());
     conditions.add("r.state =", state.as_ref());
+    conditions.add("r.nominal =", nominal.as_ref());
     conditions.add("r.id <", before.as_ref());
     let limit = conditions.place_of(&limit);
     let restricted = conditions.sql();

@@ -143,6 +143,7 @@ pub(super) fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, Ledger
          WHERE (?1 IS NULL OR j.job_id = ?1)
              AND (?2 IS NULL OR r.state = ?2)
              AND (?3 IS NULL OR r.id < ?3)
+             AND (?5 IS NULL OR r.nominal = ?5)
          ORDER BY r.id DESC
          LIMIT ?4"
     );
@@ -150,7 +151,8 @@ pub(super) fn runs(tx: &Connection, query: &RunQuery) -> Result<Vec<Run>, Ledger
         query.job.as_ref().map(JobId::as_str),
         query.state.map(RunState::as_str),
         query.before.map(|run| run.0),
-        query.limit() as i64
+        query.limit() as i64,
+        query.nominal.map(|nominal| nominal.to_string())
     ];
     select_runs(tx, &sql, parameters)
 }

@@ -67,8 +67,8 @@ impl JobRegistry {
     /// The failures that are chosen, of jobs that are served.
     async fn select_failed(&self, choice: &Choice) -> Result<Selection, RegistryError> {
         if choice.status.is_some_and(|status| status != StatusName::Failed) {
-            let not_failed = "status: only who failed is tried again; POST /api/v1/runs/rerun does \
-                              other work again";
+            let not_failed = "status: only who failed is tried again; POST /api/v1/runs/rerun \
+                              does other work again";
             return Err(RegistryError::NothingChosen(not_failed.into()));
         }
         if *choice == Choice::default() {
@@ -84,8 +84,8 @@ impl JobRegistry {
         Ok(selection)
     }
 
-    /// Those of the users who are named of whom the ledger knows. If it knows of none, they have not
-    /// failed.
+    /// Those of the users who are named of whom the ledger knows. If it knows of none, they have
+    /// not failed.
     async fn tenants_on_record(&self, choice: &Choice) -> Result<Vec<TenantId>, RegistryError> {
         let known = self.ledger.tenant_numbers(choice.tenants.clone()).await?;
         if known.is_empty() && !choice.tenants.is_empty() {

@@ -26,8 +26,8 @@ impl JobRegistry {
     }
 
     /// Pauses jobs and ends their open work: no call begins any more once this has returned, on
-    /// other agents a second later. Who was not called is skipped (canceled). It needs no schedules,
-    /// so that it is never refused while they are read.
+    /// other agents a second later. Who was not called is skipped (canceled). It needs no
+    /// schedules, so that it is never refused while they are read.
     pub async fn stop(&self, choice: &JobChoice) -> Result<Stopped, RegistryError> {
         self.refuse_if_read_only()?;
         let jobs = self.jobs_of(choice).await?;
