@@ -38,8 +38,8 @@ pub struct Explanation {
     pub sentence: String,
     /// What to do about it.
     pub advice: &'static str,
-    /// Other runs of the moment that somebody has started by hand and that have the user, oldest
-    /// first.
+    /// Other runs that somebody has started by hand and that have the user, oldest first: those of
+    /// the moment, and later reruns of what is explained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_hand: Vec<RunByHand>,
     /// The steps, in order. The last one decided, except for attempts listed after an open chunk.

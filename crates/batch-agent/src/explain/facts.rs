@@ -1,6 +1,8 @@
 //! Gathers what there is to know of a job, a user and a moment: from the Config Database, and from
 //! the ledger by index. It decides nothing.
 
+use std::ops::Range;
+
 use cohort_ledger::{LedgerError, MemberStanding, PurposeHealth, Run, WorkStanding};
 use cohort_preferences::{
     FeatureType, Job, JobId, TenantFilter, TenantId, TenantMembersRequest, Zone,
@@ -45,8 +47,8 @@ pub(super) struct UserFacts {
     pub(super) is_selected: Option<bool>,
     /// The user's place in a run of the instant; `None` if the ledger has them in none.
     pub(super) place: Option<MemberStanding>,
-    /// The user's places in runs by hand that the moment covers, oldest first; the one that is
-    /// explained is not among them.
+    /// The user's places in runs by hand, oldest first: those that the moment covers, and later
+    /// reruns of the work that is explained, which is not among them.
     pub(super) by_hand: Vec<MemberStanding>,
     /// How the job's purpose does; `None` while nothing is known against it.
     pub(super) health: Option<PurposeHealth>,
@@ -77,9 +79,10 @@ impl Facts {
 impl UserFacts {
     async fn gather(
         evidence: &Evidence,
-        Question { tenant_id, job_id, asked, now }: &Question,
+        question: &Question,
         history_of_job: &JobHistory,
     ) -> Result<Option<Self>, EvidenceError> {
+        let Question { tenant_id, job_id, asked, now } = question;
         let Evidence { source, ledger, .. } = evidence;
         let job = history_of_job.job_about(roughly(*asked, *now)).ok_or_else(|| {
             LedgerError::Corrupt(format!("no version of the job {job_id} can be read"))
@@ -97,7 +100,7 @@ impl UserFacts {
             None => None,
         };
         let place = place(evidence, job_id, number, &chosen).await?;
-        let by_hand = by_hand(evidence, job_id, number, &chosen).await?;
+        let by_hand = by_hand(evidence, question, number, &chosen, place.as_ref()).await?;
         let (chosen, place, by_hand) = with_run_by_hand(chosen, place, by_hand);
         let health = health(evidence, job).await?;
         let run = match chosen.named() {
@@ -161,19 +164,42 @@ async fn place(
     Ok(places.into_iter().next())
 }
 
-/// The user's places in runs by hand that the moment covers, oldest first.
+/// The user's places in runs by hand, oldest first: those that the moment covers, and later reruns
+/// of the work that is explained (D13).
 async fn by_hand(
     evidence: &Evidence,
-    job_id: &JobId,
+    question: &Question,
     number: u64,
     chosen: &Chosen,
+    place: Option<&MemberStanding>,
 ) -> Result<Vec<MemberStanding>, LedgerError> {
-    let mut standings = Vec::new();
-    for at in evidence.ledger.runs_by_hand(job_id, chosen.span.clone()).await? {
-        standings.extend(evidence.ledger.member_standings(job_id, number, at).await?);
+    let Range { start, end } = chosen.span;
+    let after_now = saturating_add(question.now, SignedDuration::from_nanos(1));
+    let until = if place.is_some() { end.max(after_now) } else { end };
+    let belongs = |standing: &MemberStanding| {
+        let is_by_hand = standing.run.occurrence.nominal.nominal().is_none();
+        let is_covered = chosen.span.contains(&standing.run.occurrence.at);
+        is_by_hand && (is_covered || place.is_some_and(|place| repeats(standing, place)))
+    };
+    let mut found = Vec::new();
+    for at in evidence.ledger.runs_by_hand(&question.job_id, start..until).await? {
+        let of_instant = evidence.ledger.member_standings(&question.job_id, number, at).await?;
+        found.extend(of_instant.into_iter().filter(belongs));
     }
-    standings.retain(|standing| standing.run.occurrence.nominal.nominal().is_none());
-    Ok(standings)
+    Ok(found)
+}
+
+/// Whether a place is that of work which does another place's work again.
+fn repeats(standing: &MemberStanding, place: &MemberStanding) -> bool {
+    let repeated = match &standing.work {
+        WorkStanding::Open(member) => {
+            member.repeats.as_ref().map(|work| (work.nominal, work.timezone.as_str()))
+        }
+        WorkStanding::Final(outcome) => {
+            outcome.repeats.as_ref().map(|work| (work.nominal, work.timezone.as_str()))
+        }
+    };
+    repeated == Some((place.run.occurrence.nominal, place.run.group.timezone().name()))
 }
 
 /// Explains the newest run by hand if the calendar gave the user no place, and leaves the others

@@ -1,7 +1,7 @@
 //! Users whom somebody has run by hand: a trigger is explained as any other run is, and beside the
 //! occurrence of its day.
 
-use cohort_batch_agent::{Answer, Explainer, JobRegistry, StepName};
+use cohort_batch_agent::{Answer, Choice, Explainer, JobRegistry, StepName};
 use serde_json::json;
 
 use super::scene::{agent, explain, says, stage, steps};
@@ -79,4 +79,27 @@ async fn without_a_job_those_are_explained_that_have_to_do_with_the_user() {
     let unknown = Answer::UnknownUser;
     let all = ["write_briefs", "write_posts"].map(|job| (job.to_owned(), unknown));
     assert_eq!(of("nobody").await, all, "if none has, all are");
+}
+
+#[tokio::test]
+async fn a_rerun_is_told_with_the_work_that_it_does_again() {
+    let stage = stage(&json!({})).await;
+    let agent = agent(&stage).await;
+    agent.until("2026-12-08T10:00:00Z").await;
+    let choice = Choice {
+        job: Some("write_posts".parse().expect("a job")),
+        until: Some(instant("2026-12-08T00:00:00Z")),
+        ..Choice::default()
+    };
+    let registry = JobRegistry::of_agent(&agent.processor);
+    registry.rerun(&choice, None).await.expect("opened");
+    agent.until("2026-12-08T10:05:00Z").await;
+    let monday = explain(&stage, "monday").await;
+    let [rerun] = &*monday.by_hand else { panic!("{:?}", monday.by_hand) };
+    assert_eq!((monday.answer, rerun.answer), (Answer::Succeeded, Answer::Succeeded));
+    assert!(rerun.nominal.to_string().starts_with("rerun:"), "{}", rerun.nominal);
+    let later = explain(&stage, "tuesday 09:00").await;
+    assert_eq!((later.answer, later.by_hand.len()), (Answer::Succeeded, 0), "of another day");
+    let itself = explain(&stage, "tuesday 10:00").await;
+    assert_eq!((itself.answer, itself.nominal), (Answer::Succeeded, None));
 }
