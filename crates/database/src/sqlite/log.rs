@@ -1,8 +1,8 @@
 //! The write-ahead log: kept short while there are writes, and emptied at the end (F13).
 //!
 //! SQLite copies the log into the file when it has grown by so many pages (`connection`), and
-//! begins it anew once nobody reads the old part. Where one read always overlaps the next it never gets
-//! there, so the writer then makes readers and writers wait for the copy: reads that begin
+//! begins it anew once nobody reads the old part. Where one read always overlaps the next it never
+//! gets there, so the writer then makes readers and writers wait for the copy: reads that begin
 //! meanwhile find everything in the file, so it waits for those that are under way, and no longer.
 //!
 //! What may fail: a reader that does not end, of this process or another, keeps the log growing.
