@@ -93,7 +93,18 @@ impl Fixture {
     async fn reopened(self) -> Self {
         let Self { service, router, key, clock, folder } = self;
         drop((service, router));
-        let service = open(folder.path(), clock.clone(), None).await;
+        // What runs in the background ends with the step that it is at.
+        let free = async || loop {
+            let path = folder.path().join("config.db");
+            let opened =
+                ConfigService::open(ConfigServiceOptions::sqlite(path, clock.clone())).await;
+            match opened {
+                Ok(service) => return service,
+                Err(_in_use) => tokio::task::yield_now().await,
+            }
+        };
+        let service = tokio::time::timeout(std::time::Duration::from_mins(1), free());
+        let service = service.await.expect("free soon");
         Self { router: service.router(), service, key, clock, folder }
     }
 

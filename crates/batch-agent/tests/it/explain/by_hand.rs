@@ -28,7 +28,7 @@ async fn a_run_by_hand_is_explained_for_its_day_its_minute_and_its_instant() {
         let why = says(
             why,
             "u was run on Monday 7 December at 05:00:12 UTC: succeeded at attempt 1, with version \
-             1 of the preference",
+             1 of the preference, made by version 1 of its purpose",
         );
         assert!(steps(&why).contains(&StepName::Run) && why.by_hand.is_empty(), "{moment}");
     }

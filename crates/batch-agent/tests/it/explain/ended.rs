@@ -30,7 +30,7 @@ pub(super) async fn who_was_run_is_told_so_with_every_step() -> Explanation {
     says(
         why,
         "u was run on Monday 7 December at 09:00 UTC: succeeded at attempt 1, with version 1 of \
-            the preference",
+            the preference, made by version 1 of its purpose",
     )
 }
 
@@ -41,7 +41,11 @@ pub(super) async fn who_states_nothing_is_run_by_a_job_for_everyone() -> Explana
     stage.source.introduce("u", Some("Europe/Berlin"));
     run_until(&stage, "2026-12-07T12:00:00Z").await;
     let why = explain(&stage, "2026-12-07").await;
-    says(why, "u was run on Monday 7 December at 09:00 Europe/Berlin: succeeded at attempt 1")
+    says(
+        why,
+        "u was run on Monday 7 December at 09:00 Europe/Berlin: succeeded at attempt 1, made by \
+            version 1 of its purpose",
+    )
 }
 
 pub(super) async fn whom_the_filters_leave_is_run() -> Explanation {
