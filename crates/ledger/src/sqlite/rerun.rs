@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
 use super::members::close_if_complete;
 use super::operations::{LaneOfRun, insert_ready_chunk};
 use super::row::{from_json, number, parsed};
-use super::selection::{Named, Values, place_before, selected_work};
+use super::selection::{BEFORE_PLACE, Named, Values, place_before, selected_work};
 use super::{SqliteLedger, jobs, runs};
 use crate::json::to_json;
 use crate::rerun::{
@@ -75,8 +75,7 @@ fn repeated_page(tx: &Connection, run: &Run, limit: usize) -> Result<RepeatedPag
     let mut statement = tx.prepare_cached(&format!(
         "SELECT o.run, o.ordinal, o.tenant, r.nominal, r.timezone, o.key_nonce
          {work}
-             AND r.id <= :before_run
-             AND (o.run, o.ordinal) < (:before_run, :before_ordinal)
+             AND {BEFORE_PLACE}
          ORDER BY r.id DESC, o.ordinal DESC
          LIMIT :limit"
     ))?;
@@ -193,7 +192,7 @@ fn unread_of_rerun(tx: &Connection, run: &Run) -> Result<u64, LedgerError> {
     let sql = format!(
         "SELECT count(DISTINCT o.tenant) AS unread
          {work}
-             AND (o.run, o.ordinal) < (:before_run, :before_ordinal)
+             AND {BEFORE_PLACE}
              AND NOT EXISTS (
                  SELECT 1 FROM rerun_member m WHERE m.run = :rerun AND m.tenant = o.tenant
              )"

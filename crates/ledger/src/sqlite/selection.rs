@@ -22,6 +22,11 @@ const RUN_IS_SELECTED: &str = "(:run IS NULL OR r.id = :run)
     AND (:since IS NULL OR r.scheduled_at >= :since)
     AND (:until IS NULL OR r.scheduled_at < :until)";
 
+/// That work of [`selected_work`] comes before a place. It is a range of places within each run,
+/// which the key of outcomes finds: a later page does not pass over the earlier ones.
+pub(super) const BEFORE_PLACE: &str = "r.id <= :before_run
+    AND o.ordinal < iif(r.id = :before_run, :before_ordinal, 9223372036854775807)";
+
 /// A selection, as statements bind it.
 pub(super) struct Values {
     run: Option<i64>,
@@ -160,8 +165,7 @@ fn selected(
     let mut statement = tx.prepare_cached(&format!(
         "SELECT o.run, o.ordinal, t.tenant_id
          {work}
-             AND r.id <= :before_run
-             AND (o.run, o.ordinal) < (:before_run, :before_ordinal)
+             AND {BEFORE_PLACE}
          ORDER BY r.id DESC, o.ordinal DESC
          LIMIT :limit"
     ))?;
