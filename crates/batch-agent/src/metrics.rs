@@ -14,7 +14,8 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
-use cohort_ledger::{ChunkResult, OpenWork, Status, UnprocessedReason};
+use crate::handler::CallEnd;
+use cohort_ledger::{ChunkResult, HealthState, OpenWork, Status, UnprocessedReason};
 
 const OUTCOMES: &str = "cohort_outcomes_total";
 const RETRIES: &str = "cohort_retries_total";
@@ -22,6 +23,7 @@ const RUNS: &str = "cohort_runs_planned_total";
 const CLAIMS: &str = "cohort_chunk_claims_total";
 const LOST_CLAIMS: &str = "cohort_lost_claims_total";
 const RESCUED: &str = "cohort_rescued_chunks_total";
+const CALLS: &str = "cohort_handler_calls_total";
 const CALL_SECONDS: &str = "cohort_handler_call_seconds";
 const FIRE_LAG: &str = "cohort_fire_lag_seconds";
 const CALLS_IN_FLIGHT: &str = "cohort_calls_in_flight";
@@ -34,6 +36,9 @@ const DATABASE_BYTES: &str = "cohort_ledger_database_bytes";
 const LOG_BYTES: &str = "cohort_ledger_log_bytes";
 const DISK_FREE_BYTES: &str = "cohort_ledger_disk_free_bytes";
 const DISK_BYTES: &str = "cohort_ledger_disk_bytes";
+const PURPOSE_STATE: &str = "cohort_purpose_state";
+const PURPOSE_STATE_SECONDS: &str = "cohort_purpose_state_seconds";
+const PURPOSE_WAITING: &str = "cohort_purpose_waiting_seconds";
 const UNACCOUNTED: &str = "cohort_occurrences_unaccounted";
 
 /// The limits of the buckets of [`CALL_SECONDS`].
@@ -55,6 +60,17 @@ pub(crate) struct Gauges {
     pub(crate) usage: DiskUsage,
     /// How many groups each job has.
     pub(crate) groups: Vec<(JobId, usize)>,
+    pub(crate) purposes: Vec<PurposeGauge>,
+}
+
+/// How a purpose does at the moment somebody looks.
+pub(crate) struct PurposeGauge {
+    pub(crate) purpose: PurposeId,
+    pub(crate) state: HealthState,
+    /// Since when; `None` if it has always been healthy.
+    pub(crate) since: Option<Timestamp>,
+    /// Since when its longest waiting work could have been begun; `None` if none waits.
+    pub(crate) waiting_since: Option<Timestamp>,
 }
 
 /// What is counted of a chunk result.
@@ -125,6 +141,13 @@ impl Metrics {
         });
     }
 
+    /// Counts how a call of a handler ended.
+    pub(crate) fn call_ended(&self, purpose: &PurposeId, end: CallEnd) {
+        with_local_recorder(&self.0, || {
+            counter!(CALLS, "purpose" => purpose.to_string(), "end" => end.as_str()).increment(1);
+        });
+    }
+
     /// Counts a chunk result that was recorded.
     pub(crate) fn recorded(&self, job: &JobId, recorded: &Recorded) {
         with_local_recorder(&self.0, || {
@@ -175,6 +198,9 @@ impl Gauges {
         gauge!(CALLS_IN_FLIGHT).set(self.calls_in_flight as f64);
         gauge!(FEED_LAG).set(self.feed_lag.as_secs_f64());
         self.set_usage();
+        for purpose in &self.purposes {
+            purpose.set(self.now);
+        }
         for (job, groups) in &self.groups {
             gauge!(GROUPS, "job" => job.to_string()).set(*groups as f64);
         }
@@ -192,11 +218,43 @@ impl Gauges {
     }
 }
 
+impl PurposeGauge {
+    fn set(&self, now: Timestamp) {
+        for state in HealthState::ALL {
+            let (purpose, is_in) = (self.purpose.to_string(), state == self.state);
+            gauge!(PURPOSE_STATE, "purpose" => purpose, "state" => state.as_str())
+                .set(f64::from(u8::from(is_in)));
+        }
+        let seconds = |since: Option<Timestamp>| {
+            since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0))
+        };
+        gauge!(PURPOSE_STATE_SECONDS, "purpose" => self.purpose.to_string())
+            .set(seconds(self.since));
+        gauge!(PURPOSE_WAITING, "purpose" => self.purpose.to_string())
+            .set(seconds(self.waiting_since));
+    }
+}
+
 fn describe() {
     describe_gauge!(DATABASE_BYTES, Unit::Bytes, "Size of the ledger");
     describe_gauge!(LOG_BYTES, Unit::Bytes, "Size of the write-ahead log of a ledger on SQLite");
     describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "What is free of the ledger's disk");
     describe_gauge!(DISK_BYTES, Unit::Bytes, "Size of the ledger's disk");
+    describe_gauge!(
+        PURPOSE_STATE,
+        "1 for the state that a purpose is in: healthy, slowed, failing, paused or disabled"
+    );
+    describe_gauge!(
+        PURPOSE_STATE_SECONDS,
+        Unit::Seconds,
+        "How long a purpose has been in its state; 0 if it was never in another"
+    );
+    describe_gauge!(
+        PURPOSE_WAITING,
+        Unit::Seconds,
+        "How long the work of a purpose has waited that waits longest, also while the purpose \
+         holds it"
+    );
     describe_counter!(
         OUTCOMES,
         "Users whose work has ended, by job, status and reason; each end of one who is requeued \
@@ -211,6 +269,11 @@ fn describe() {
     describe_counter!(CLAIMS, "Chunks that this agent has claimed");
     describe_counter!(LOST_CLAIMS, "Claims that had passed on before the work could be recorded");
     describe_counter!(RESCUED, "Chunks that were made ready because their holder had gone");
+    describe_counter!(
+        CALLS,
+        "Calls of a handler that ended, by purpose and end: success, fault, own_fault, rejected, \
+         bad_answer"
+    );
     describe_histogram!(
         CALL_SECONDS,
         Unit::Seconds,
@@ -266,6 +329,12 @@ mod tests {
             feed_lag: SignedDuration::from_millis(1_500),
             usage: DiskUsage { database_bytes: 20, log_bytes: Some(10), disk: None },
             groups,
+            purposes: vec![PurposeGauge {
+                purpose: "write".parse().expect("a purpose"),
+                state: HealthState::Failing,
+                since: Some(now - SignedDuration::from_secs(5)),
+                waiting_since: Some(now - SignedDuration::from_secs(9)),
+            }],
         };
         let text = metrics.render(&gauges);
         for line in [
@@ -279,6 +348,10 @@ mod tests {
             "cohort_ledger_database_bytes 20",
             "cohort_ledger_log_bytes 10",
             "cohort_groups{job=\"j\"} 7",
+            "cohort_purpose_state{purpose=\"write\",state=\"failing\"} 1",
+            "cohort_purpose_state{purpose=\"write\",state=\"healthy\"} 0",
+            "cohort_purpose_state_seconds{purpose=\"write\"} 5",
+            "cohort_purpose_waiting_seconds{purpose=\"write\"} 9",
         ] {
             assert!(text.lines().any(|told| told == line), "{line}: {text}");
         }

@@ -76,6 +76,16 @@ pub trait BacklogLedger: Sealed {
         limit: usize,
     ) -> Result<Vec<Chunk>, LedgerError>;
 
+    /// The same for chunks of the lane's runs that were canceled, or that were due before an
+    /// instant: those that end without a call, whatever they wait for.
+    async fn claim_ended(
+        &self,
+        lane: &Lane,
+        claim: Claim,
+        due_before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, LedgerError>;
+
     /// Claims the suspect of the lane that waits longest; `None` if there is none.
     async fn claim_suspect(&self, lane: &Lane, claim: Claim) -> Result<Option<Chunk>, LedgerError>;
 }

@@ -88,6 +88,9 @@ mod tests {
                 settings: None,
                 requeued: None,
                 repeats: None,
+                failures: 0,
+                failed: None,
+                not_before: None,
             })
             .collect();
         Chunk { id: 7, run: RunId(1), open, attempts: 0, token: 1, deaths, split_from: None }

@@ -1,7 +1,7 @@
 //! What the statements of both databases about waiting work have in common (D7).
 
 use crate::WaitingWork;
-use crate::states::{CLAIMABLE_BY_AGE, CLAIMABLE_BY_TURN, READING, SUSPECT};
+use crate::states::{CLAIMABLE_BY_AGE, CLAIMABLE_BY_TURN, ENDED, READING, SUSPECT};
 
 /// Which ready chunks are claimed, and which of them first.
 #[derive(Clone, Copy)]
@@ -10,6 +10,8 @@ pub(crate) enum Claimable {
     /// Chunks that wait for no turn.
     ByAge,
     ByTurn,
+    /// Chunks of runs that were canceled or were due before `:due_before`.
+    Ended,
 }
 
 impl Claimable {
@@ -19,13 +21,14 @@ impl Claimable {
             Self::Suspects => SUSPECT,
             Self::ByAge => CLAIMABLE_BY_AGE,
             Self::ByTurn => CLAIMABLE_BY_TURN,
+            Self::Ended => ENDED,
         }
     }
 
     /// The column that orders them.
     pub(crate) fn order(self) -> &'static str {
         match self {
-            Self::Suspects | Self::ByAge => "ready_at",
+            Self::Suspects | Self::ByAge | Self::Ended => "ready_at",
             Self::ByTurn => "turn",
         }
     }

@@ -96,7 +96,7 @@ pub use health::{EndedCalls, HealthLedger, HealthState, Outage, ProbeLease, Purp
 pub use id::RunId;
 pub use identity::{chunk_key, idempotency_key, work_key};
 pub use ledger::Ledger;
-pub use member::{OpenMember, Requeued, UsedSettings};
+pub use member::{FailedCall, OpenMember, Requeued, UsedSettings};
 pub use operations::{OperationLedger, Requeue};
 pub use outcome::{
     FailedReason, MissedReason, Outcome, OutcomeRecord, SkippedReason, Status, StatusName,

@@ -26,6 +26,30 @@ pub struct OpenMember {
     /// The work that a rerun does again for the member; `None` in every other run (D13).
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<Repeated>,
+    /// How many attempts have used up a retry since the member last became due (D12).
+    #[serde(rename = "c", default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+    /// The last attempt, if the whole call failed and it is not known yet whether that uses up a
+    /// retry (D12).
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedCall>,
+    /// When the member may be called at the earliest; `None` at any time.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+}
+
+/// A call that failed as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedCall {
+    /// When it began.
+    #[serde(rename = "b")]
+    pub began: Timestamp,
+    /// When it failed.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// What the handler or the network said.
+    #[serde(rename = "e")]
+    pub error: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -81,6 +105,9 @@ impl OpenMember {
             settings: None,
             requeued: None,
             repeats: None,
+            failures: 0,
+            failed: None,
+            not_before: None,
         };
         (first..).zip(numbers).map(member).collect()
     }
@@ -88,7 +115,17 @@ impl OpenMember {
     /// A member of a rerun.
     pub(crate) fn repeating(ordinal: u64, number: u64, repeated: Repeated) -> Self {
         let (settings, requeued) = (None, None);
-        Self { ordinal, number, attempts: 0, settings, requeued, repeats: Some(repeated) }
+        Self {
+            ordinal,
+            number,
+            attempts: 0,
+            settings,
+            requeued,
+            repeats: Some(repeated),
+            failures: 0,
+            failed: None,
+            not_before: None,
+        }
     }
 
     /// A member who failed and is to be tried again.
@@ -105,6 +142,9 @@ impl OpenMember {
             settings: None,
             requeued: Some(requeued),
             repeats,
+            failures: 0,
+            failed: None,
+            not_before: None,
         }
     }
 

@@ -43,6 +43,15 @@ pub(crate) const CLAIMABLE_BY_TURN: &str = "state = 'ready' AND deaths = 0 AND t
 /// Ready chunks with which a worker has died (D5).
 pub(crate) const SUSPECT: &str = "state = 'ready' AND deaths > 0";
 
+/// Ready chunks of the lane's runs that were canceled or were due before `:due_before`.
+pub(crate) const ENDED: &str = "state = 'ready' AND deaths = 0 AND run IN (
+        SELECT id
+        FROM run
+        WHERE job = (SELECT id FROM job WHERE job_id = :job)
+            AND state <> 'closed'
+            AND (canceled_at IS NOT NULL OR scheduled_at < :due_before)
+    )";
+
 /// What makes a claimed chunk ready again.
 pub(crate) const FREE_CHUNK: &str = "state = 'ready', holder = NULL, lease_until = NULL";
 
@@ -52,7 +61,7 @@ mod tests {
 
     #[test]
     fn conditions_name_the_states_as_they_are() {
-        for condition in [CLAIMABLE_BY_AGE, CLAIMABLE_BY_TURN, SUSPECT, FREE_CHUNK] {
+        for condition in [CLAIMABLE_BY_AGE, CLAIMABLE_BY_TURN, SUSPECT, ENDED, FREE_CHUNK] {
             assert!(condition.starts_with(&format!("state = '{READY}'")), "{condition}");
         }
     }

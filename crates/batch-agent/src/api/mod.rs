@@ -76,6 +76,9 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/runs/cancel", post(stop::cancel))
         .route("/runs/rerun", post(rerun::rerun))
         .route("/runs/retry", post(retry::chosen))
+        .route("/purposes/{purpose}/pause", post(purposes::pause))
+        .route("/purposes/{purpose}/disable", post(purposes::disable))
+        .route("/purposes/{purpose}/resume", post(purposes::resume))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/retry", post(retry::of_run))
         .route_layer(from_fn(auth::require_admin));
@@ -84,6 +87,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/jobs", get(jobs::list))
         .route("/jobs/{job}/versions", get(jobs::versions))
         .route("/purposes", get(purposes::list))
+        .route("/purposes/{purpose}", get(purposes::show))
         .route("/schedules", get(schedules::list))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))

@@ -84,7 +84,7 @@ pub enum HandlerError {
 pub(crate) enum CallEnd {
     /// The handler is there and does its work, whatever became of single users.
     Success,
-    /// A fault that may pass: no answer, one that says so, or `retry` for every user.
+    /// A fault that may pass: no answer, or one that says so for the call as a whole.
     FaultThatMayPass,
     /// Our own side could not make the call; that says nothing of the handler.
     OwnFault,
@@ -106,6 +106,17 @@ impl CallEnd {
         }
     }
 
+    /// The end as metrics name it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::FaultThatMayPass => "fault",
+            Self::OwnFault => "own_fault",
+            Self::Rejected => "rejected",
+            Self::BadAnswer => "bad_answer",
+        }
+    }
+
     fn of_results(results: &[UserResult]) -> Self {
         let has = |wanted| results.iter().any(|result| result.status == wanted);
         if has(ResultStatus::Succeeded) || has(ResultStatus::Failed) || results.is_empty() {
@@ -113,7 +124,8 @@ impl CallEnd {
         } else if has(ResultStatus::BadAnswer) {
             Self::BadAnswer
         } else if has(ResultStatus::Retry) {
-            Self::FaultThatMayPass
+            // It answers, and knows what it cannot do now: it is there.
+            Self::Success
         } else {
             Self::OwnFault
         }
@@ -230,10 +242,10 @@ mod tests {
             (UserResult::postponed(user(), "full"), UserResult::bad_answer(user(), "?"));
         for (results, end) in [
             (vec![done, retry.clone()], CallEnd::Success),
-            (vec![retry.clone(), retry.clone()], CallEnd::FaultThatMayPass),
+            (vec![retry.clone(), retry.clone()], CallEnd::Success),
             (vec![retry.clone(), bad], CallEnd::BadAnswer),
             (vec![ours.clone()], CallEnd::OwnFault),
-            (vec![ours, retry], CallEnd::FaultThatMayPass),
+            (vec![ours, retry], CallEnd::Success),
             (vec![], CallEnd::Success),
         ] {
             assert_eq!(CallEnd::of(&Ok(results)), end);

@@ -22,7 +22,7 @@ pub use self::error::BuildError;
 pub(crate) use self::history::{JobHistory, JobVersion};
 pub use self::serving::Serving;
 pub(crate) use self::set::read_job;
-pub(crate) use self::set::{JobInForce, JobSet, Purpose};
+pub(crate) use self::set::{JobInForce, JobSet, Patience, Purpose};
 
 /// How long an operation waits at most for its own agent to know of it; the agent looks by itself
 /// soon anyway.

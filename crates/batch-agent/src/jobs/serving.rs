@@ -9,7 +9,7 @@ use cohort_ledger::{Definition, DefinitionKind, StoredDefinitions};
 use cohort_preferences::{Job, JobId, JobType, Purpose as PurposeDocument, PurposeId};
 
 use super::error::BuildError;
-use super::set::{JobInForce, JobSet, Purpose, StoredJob, StoredPurpose, read_job};
+use super::set::{JobInForce, JobSet, Patience, Purpose, StoredJob, StoredPurpose, read_job};
 use crate::handler::{HandlerFactory, ServedPurpose};
 
 /// Everything needed to make a set of jobs from what is stored.
@@ -40,10 +40,12 @@ impl Serving {
     pub(crate) fn with_own(
         factory: Option<Arc<dyn HandlerFactory>>,
         max_concurrent_items: usize,
+        patience: Patience,
         handlers: HashMap<PurposeId, ServedPurpose>,
         jobs: Vec<Job>,
     ) -> Result<Self, BuildError> {
-        let purpose = |(id, served)| (id, Purpose::new(served, max_concurrent_items, None));
+        let purpose =
+            |(id, served)| (id, Purpose::new(served, max_concurrent_items, patience, None));
         let purposes: HashMap<_, _> = handlers.into_iter().map(purpose).collect();
         let mut planned = BTreeMap::new();
         for job in jobs {
@@ -138,7 +140,8 @@ impl Serving {
             serde_json::from_value(document.clone()).map_err(|error| failed(Box::new(error)))?;
         let Some(factory) = &self.factory else { return Ok(None) };
         let served = factory.make(&purpose).map_err(failed)?;
-        Ok(Some((id, Purpose::new(served, self.max_concurrent_items, stored))))
+        let patience = Patience::of(&purpose);
+        Ok(Some((id, Purpose::new(served, self.max_concurrent_items, patience, stored))))
     }
 
     /// The job of a definition; `None` if it was removed.

@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cohort_ledger::Pause;
-use cohort_preferences::{BatchConfig, BatchConfigError, FeatureType, Job, JobId, PurposeId};
-use jiff::Timestamp;
+use cohort_preferences::{
+    BatchConfig, BatchConfigError, FeatureType, Job, JobId, Purpose as PurposeDocument, PurposeId,
+};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -43,12 +45,22 @@ pub(crate) struct StoredJob {
     pub(crate) pause: Option<Pause>,
 }
 
+/// How long a handler may be away, and how long it may ask to be left alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// How long nothing may succeed before failed attempts use up retries (D12).
+    pub(crate) max_outage: SignedDuration,
+    /// The longest pause that the handler may ask for (D4).
+    pub(crate) max_retry_after: SignedDuration,
+}
+
 /// A handler with its limit.
 pub(crate) struct Purpose {
     pub(crate) handler: Arc<dyn Handler>,
     /// One permit a user who may be called for this purpose (D3).
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) max_concurrency: usize,
+    pub(crate) patience: Patience,
     /// What the handler was made of; `None` for one that the program itself brings along.
     pub(super) stored: Option<StoredPurpose>,
 }
@@ -109,6 +121,7 @@ impl Purpose {
     pub(super) fn new(
         served: ServedPurpose,
         most: usize,
+        patience: Patience,
         stored: Option<StoredPurpose>,
     ) -> Arc<Self> {
         let max_concurrency = served.max_concurrency.unwrap_or(most).max(1);
@@ -116,6 +129,7 @@ impl Purpose {
             handler: served.handler,
             calls: Arc::new(Semaphore::new(max_concurrency)),
             max_concurrency,
+            patience,
             stored,
         })
     }
@@ -123,6 +137,22 @@ impl Purpose {
     /// The stored version; `None` for a purpose that the program itself brings along (D15).
     pub(crate) fn version(&self) -> Option<u32> {
         self.stored.as_ref().map(|stored| stored.version)
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            max_outage: PurposeDocument::DEFAULT_MAX_OUTAGE,
+            max_retry_after: PurposeDocument::DEFAULT_MAX_RETRY_AFTER,
+        }
+    }
+}
+
+impl Patience {
+    /// What a purpose says in its document, or the defaults.
+    pub(super) fn of(purpose: &PurposeDocument) -> Self {
+        Self { max_outage: purpose.max_outage(), max_retry_after: purpose.max_retry_after() }
     }
 }
 

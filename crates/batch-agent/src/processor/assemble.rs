@@ -10,13 +10,13 @@ use super::cancellations::Cancellations;
 use super::capacity::Capacity;
 use super::claim::Claimer;
 use super::current::SettingsReader;
+use super::health::Health;
 use super::identity::Identity;
 use super::in_hand::InHand;
 use super::last_look::LastLook;
 use super::pulse::LedgerPulse;
 use super::record::Recorder;
 use super::signals::Signals;
-use super::throttles::Throttles;
 use super::unread::MemberReader;
 use super::{EnhancedBatchProcessor, Inner};
 use crate::metrics::Metrics;
@@ -35,7 +35,7 @@ impl EnhancedBatchProcessor {
         let signals = Arc::new(Signals::default());
         let in_hand = Arc::new(InHand::new(Arc::clone(ledger), Arc::clone(clock)));
         let cancellations = Arc::new(Cancellations::new(Arc::clone(ledger)));
-        let throttles = Arc::new(Throttles::new(Arc::clone(ledger), Arc::clone(clock)));
+        let health = Arc::new(Health::new(Arc::clone(ledger), Arc::clone(clock), name));
         let capacity = Arc::new(Capacity::of(max_concurrent_items));
         let metrics = Arc::new(Metrics::new());
         let pulse = Arc::new(LedgerPulse::new(Arc::clone(ledger), Arc::clone(clock)));
@@ -56,7 +56,7 @@ impl EnhancedBatchProcessor {
             shared: shared.clone(),
             in_hand: Arc::clone(&in_hand),
             cancellations: Arc::clone(&cancellations),
-            throttles: Arc::clone(&throttles),
+            health: Arc::clone(&health),
             reader: MemberReader {
                 shared: shared.clone(),
                 identity: identity.clone(),
@@ -70,7 +70,7 @@ impl EnhancedBatchProcessor {
             signals: Arc::clone(&signals),
             in_hand: Arc::clone(&in_hand),
             cancellations: Arc::clone(&cancellations),
-            throttles: Arc::clone(&throttles),
+            health: Arc::clone(&health),
             capacity: Arc::clone(&capacity),
             last_look,
             own_faults: Arc::clone(&shared.own_faults),
@@ -81,7 +81,7 @@ impl EnhancedBatchProcessor {
             signals: Arc::clone(&signals),
             in_hand: Arc::clone(&in_hand),
             cancellations: Arc::clone(&cancellations),
-            throttles,
+            health: Arc::clone(&health),
             settings,
             caller,
             recorder,
@@ -92,6 +92,7 @@ impl EnhancedBatchProcessor {
             signals,
             in_hand,
             cancellations,
+            health,
             capacity,
             pulse,
             claimer,

@@ -2,7 +2,7 @@
 //! M3, D5).
 //!
 //! ```text
-//! canceled? slowed? ─► settings of now ─► objections ─┬─► skipped, or waits
+//! canceled? held? ───► settings of now ─► objections ─┬─► skipped, or waits
 //!   (no attempt)       (`candidates`)                 └─► called ─► chunk result
 //! ```
 //!
@@ -22,6 +22,7 @@ use super::candidates::{Candidate, Update, may_reuse, of_earlier_attempt};
 use super::claimed::{Claimed, ReadMembers};
 use super::current::SettingsReader;
 use super::error::ProcessError;
+use super::health::Health;
 use super::in_hand::InHand;
 use super::objections::Objections;
 use super::once;
@@ -29,7 +30,6 @@ use super::overlap::{Overlaps, skips_nobody};
 use super::record::{Recorder, pass_over_lost_claim};
 use super::resolve::{cancel, poisoned, postpone, resolve_chunk};
 use super::signals::Signals;
-use super::throttles::Throttles;
 use crate::schedules::LogPosition;
 use crate::shared::Shared;
 
@@ -43,7 +43,7 @@ pub(super) struct Worker {
     pub(super) signals: Arc<Signals>,
     pub(super) in_hand: Arc<InHand>,
     pub(super) cancellations: Arc<Cancellations>,
-    pub(super) throttles: Arc<Throttles>,
+    pub(super) health: Arc<Health>,
     pub(super) settings: Arc<SettingsReader>,
     pub(super) caller: Caller,
     pub(super) recorder: Recorder,
@@ -72,7 +72,11 @@ impl Worker {
         claimed: &mut Claimed,
     ) -> Result<Option<ChunkResult>, ProcessError> {
         match claimed.chunk.treatment() {
-            Treatment::Attempt => Ok(Some(self.attempt(claimed).await?)),
+            Treatment::Attempt => {
+                let result = self.attempt(claimed).await;
+                self.health.end_probe(&claimed.job.job.purpose_id).await;
+                Ok(Some(result?))
+            }
             Treatment::Split => {
                 self.split(&claimed.chunk).await?;
                 Ok(None)
@@ -97,9 +101,9 @@ impl Worker {
         if self.cancellations.contains(run.id) {
             return Ok(cancel(chunk, self.now()));
         }
-        self.throttles.hear_if_due().await?;
-        if let Some(until) = self.caller.must_wait(run, &job.job, &chunk.open) {
-            return Ok(postpone(chunk, until, self.now()));
+        self.health.hear_if_due().await?;
+        if let Some(result) = self.caller.without_call(claimed) {
+            return Ok(result);
         }
         let candidates = match read {
             Some(read) => Some(self.candidates_of_page(claimed, read).await),
@@ -119,7 +123,7 @@ impl Worker {
         let defaults = self.shared.schedules.template_overrides(&run.job_id);
         let (mut results, calls) = objections.divide(candidates, &defaults);
         results.extend(self.caller.call(claimed, asked, calls).await);
-        Ok(resolve_chunk(claimed, results, self.now()))
+        Ok(resolve_chunk(claimed, results, &self.caller.evidence(claimed), self.now()))
     }
 
     /// The candidates of a chunk whose members were just read: only those are asked for again whom

@@ -18,6 +18,17 @@ pub(super) fn pause(attempts: u32, seed: u64) -> SignedDuration {
     point_within(span, seed, u64::from(attempts))
 }
 
+/// The longest span while nothing of the purpose succeeds: the work goes on soon after the handler
+/// is back (D12).
+const CAP_WHILE_NOTHING_SUCCEEDS: SignedDuration = SignedDuration::from_secs(25);
+
+/// The same after attempts that use up no retry.
+pub(super) fn pause_while_nothing_succeeds(attempts: u32, seed: u64) -> SignedDuration {
+    let doublings = attempts.saturating_sub(1).min(20);
+    let span = BASE.saturating_mul(1 << doublings).min(CAP_WHILE_NOTHING_SUCCEEDS);
+    point_within(span, seed, u64::from(attempts))
+}
+
 /// A point between zero and the end of a span that these numbers pick, always the same.
 pub(super) fn point_within(span: SignedDuration, seed: u64, turn: u64) -> SignedDuration {
     let mut hasher = blake3::Hasher::new();

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cohort_preferences::{IdError, Job, PurposeId};
+use jiff::SignedDuration;
 
 use super::EnhancedBatchProcessor;
 use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
-use crate::jobs::{BuildError, Jobs, Serving};
+use crate::jobs::{BuildError, Jobs, Patience, Serving};
 use crate::own_faults::OwnFaults;
 use crate::schedules::{ChangeFeed, NominalDates, Schedules};
 use crate::shared::Shared;
@@ -28,6 +29,7 @@ pub struct ProcessorBuilder {
     jobs: Vec<Job>,
     max_concurrent_items: usize,
     retry_limit: Option<u32>,
+    patience: Patience,
     holder: String,
     tzdb: TzdbRelease,
     horizon: Option<NominalDates>,
@@ -50,6 +52,7 @@ impl EnhancedBatchProcessor {
             jobs: Vec::new(),
             max_concurrent_items: DEFAULT_CONCURRENT_ITEMS,
             retry_limit: None,
+            patience: Patience::default(),
             holder: "agent".into(),
             tzdb: TzdbRelease::bundled(),
             horizon: None,
@@ -115,6 +118,21 @@ impl ProcessorBuilder {
         self
     }
 
+    /// How long nothing of one of the program's own purposes may succeed before failed attempts use
+    /// up retries (24 h if not given, D12).
+    #[must_use]
+    pub fn max_outage(mut self, outage: SignedDuration) -> Self {
+        self.patience.max_outage = outage;
+        self
+    }
+
+    /// The longest pause that the program's own handlers may ask for (15 min if not given, D4).
+    #[must_use]
+    pub fn max_retry_after(mut self, pause: SignedDuration) -> Self {
+        self.patience.max_retry_after = pause;
+        self
+    }
+
     /// The agent's name in the ledger's claims; two agents that run at once need two.
     #[must_use]
     pub fn holder(mut self, name: impl Into<String>) -> Self {
@@ -152,9 +170,14 @@ impl ProcessorBuilder {
         }
         let limited = |job| self.retry_limit.into_iter().fold(job, Job::or_max_retries);
         let jobs = self.jobs.into_iter().map(limited).collect();
-        let serving =
-            Serving::with_own(self.factory, self.max_concurrent_items, self.handlers, jobs)?
-                .with_retry_limit(self.retry_limit);
+        let serving = Serving::with_own(
+            self.factory,
+            self.max_concurrent_items,
+            self.patience,
+            self.handlers,
+            jobs,
+        )?
+        .with_retry_limit(self.retry_limit);
         let schedules = Arc::new(Schedules::new(self.horizon));
         let feed = Arc::new(ChangeFeed::new(
             Arc::clone(&self.source),

@@ -30,6 +30,11 @@ impl Capacity {
         self.most - self.calls.available_permits()
     }
 
+    /// How many calls of so many users there may be at once for a purpose.
+    pub(super) fn calls_at_once(&self, purpose: &Purpose, users: usize) -> usize {
+        self.most.min(purpose.max_concurrency).div_ceil(users.max(1))
+    }
+
     /// Returns once so many users may be called for a purpose. First come the purpose's permits,
     /// then the agent's, always in this order, so that no two calls wait for each other.
     pub(super) async fn acquire(&self, purpose: &Purpose, users: usize) -> Permits {

@@ -15,31 +15,27 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cohort_ledger::{Chunk, Lane, LedgerError, OtherRuns, Run, RunId, Waiting, WaitingWork};
-use cohort_preferences::JobId;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::cancellations::Cancellations;
-use super::claimed::{CLAIM_USERS, Claimed};
+use super::claimed::{CLAIM_USERS, Claimed, ClaimedFor, USERS_OF_A_CHUNK};
 use super::error::ProcessError;
+use super::health::Health;
 use super::in_hand::InHand;
 use super::record::Recorder;
 use super::resolve::{cancel, postpone};
 use super::stride::StrideScheduler;
-use super::throttles::Throttles;
 use super::unread::{MemberReader, PAUSE_OF_UNKNOWN_JOB};
 use crate::clock::saturating_add;
 use crate::shared::Shared;
-
-/// The size of most chunks; a claim of ready chunks takes as many as make up [`CLAIM_USERS`].
-const USERS_OF_A_CHUNK: usize = 25;
 
 /// Claims work for this agent.
 pub(super) struct Claimer {
     pub(super) shared: Shared,
     pub(super) in_hand: Arc<InHand>,
     pub(super) cancellations: Arc<Cancellations>,
-    pub(super) throttles: Arc<Throttles>,
+    pub(super) health: Arc<Health>,
     pub(super) reader: MemberReader,
     pub(super) recorder: Recorder,
     /// Held by whoever claims.
@@ -53,7 +49,11 @@ impl Claimer {
     /// Claims the next work. Returns nothing if there is none.
     pub(super) async fn claim(&self) -> Result<Vec<Claimed>, ProcessError> {
         let mut stride = self.stride.lock().await;
-        let mut waiting = self.claimable().await?;
+        let (held, mut waiting) = self.waiting().await?;
+        let claimed = self.claim_held(held).await?;
+        if !claimed.is_empty() {
+            return Ok(claimed);
+        }
         while let Some(index) = stride.next(&waiting) {
             let Waiting { lane, work, .. } = waiting.swap_remove(index);
             let claimed = self.claim_from(&lane, work).await?;
@@ -67,47 +67,18 @@ impl Claimer {
         Ok(Vec::new())
     }
 
-    /// What waits and may be claimed now.
-    async fn claimable(&self) -> Result<Vec<Waiting>, ProcessError> {
-        self.throttles.hear().await?;
+    /// What waits, and may be claimed now: first what its purpose holds, then the rest.
+    async fn waiting(&self) -> Result<(Vec<Waiting>, Vec<Waiting>), ProcessError> {
+        self.health.hear().await?;
         let now = self.shared.clock.now();
-        let mut waiting = self.shared.ledger.backlog(now).await?;
-        let slowed = |waiting: &Waiting| self.slowed_until(&waiting.lane.job, now).is_some();
-        if waiting.iter().any(slowed) {
-            self.cancellations.read().await?;
-        }
-        waiting.retain(|waiting| {
-            self.may_claim(waiting) && (!slowed(waiting) || self.may_be_canceled(waiting))
-        });
-        Ok(waiting)
-    }
-
-    /// When there may be something to claim; `None` if nothing waits.
-    pub(super) async fn next_ready_at(&self) -> Result<Option<Timestamp>, LedgerError> {
-        let (coming, now) = (self.shared.ledger.coming().await?, self.shared.clock.now());
-        // Work that waits for its purpose is not ready before the purpose may be called (D4).
-        let ready_at = |waiting: Waiting| {
-            self.slowed_until(&waiting.lane.job, now)
-                .map_or(waiting.since, |until| waiting.since.max(until))
-        };
-        Ok(coming.into_iter().filter(|waiting| self.may_claim(waiting)).map(ready_at).min())
+        let backlog = self.shared.ledger.backlog(now).await?;
+        let may_be_claimed = backlog.into_iter().filter(|waiting| self.may_claim(waiting));
+        Ok(may_be_claimed.partition(|waiting| self.is_held(waiting, now)))
     }
 
     /// Whether the work may be claimed: suspects only one at a time (D5).
-    fn may_claim(&self, waiting: &Waiting) -> bool {
+    pub(super) fn may_claim(&self, waiting: &Waiting) -> bool {
         waiting.work != WaitingWork::Suspects || !self.in_hand.has_suspect()
-    }
-
-    /// Whether chunks may be there that need no call: those of canceled runs do not wait for their
-    /// purpose.
-    fn may_be_canceled(&self, waiting: &Waiting) -> bool {
-        waiting.work != WaitingWork::Members && !self.cancellations.is_empty()
-    }
-
-    /// Until when a job's purpose is slowed; `None` if it is not, or if the job is not served here.
-    fn slowed_until(&self, job: &JobId, now: Timestamp) -> Option<Timestamp> {
-        let in_force = self.shared.jobs.find(job)?;
-        self.throttles.of(&in_force.job.purpose_id).slowed_until(now)
     }
 
     async fn claim_from(
@@ -125,13 +96,14 @@ impl Claimer {
             }
             // Members of a rerun wait in chunks.
         }
-        self.claim_ready(lane, work).await
+        self.claim_ready(lane, work, CLAIM_USERS / USERS_OF_A_CHUNK).await
     }
 
-    async fn claim_ready(
+    pub(super) async fn claim_ready(
         &self,
         lane: &Lane,
         work: WaitingWork,
+        limit: usize,
     ) -> Result<Vec<Claimed>, ProcessError> {
         let ledger = &self.shared.ledger;
         loop {
@@ -141,7 +113,7 @@ impl Claimer {
                 WaitingWork::Suspects => {
                     ledger.claim_suspect(lane, claim).await.map(|chunk| chunk.into_iter().collect())
                 }
-                _ => ledger.claim_chunks(lane, claim, CLAIM_USERS / USERS_OF_A_CHUNK).await,
+                _ => ledger.claim_chunks(lane, claim, limit).await,
             };
             let chunks: Vec<Chunk> = self.heard(claimed)?;
             self.cancellations.read().await?;
@@ -163,7 +135,7 @@ impl Claimer {
         claimed
     }
 
-    async fn with_runs(
+    pub(super) async fn with_runs(
         &self,
         chunks: Vec<Chunk>,
         lease_until: Timestamp,
@@ -180,7 +152,15 @@ impl Claimer {
             };
             match self.shared.jobs.find(&run.job_id) {
                 Some(job) => {
-                    claimed.push(Claimed { chunk, lease_until, run, job, others, read: None });
+                    claimed.push(Claimed {
+                        chunk,
+                        lease_until,
+                        run,
+                        job,
+                        others,
+                        read: None,
+                        claimed_for: ClaimedFor::Calls,
+                    });
                 }
                 None => self.put_aside(&run, &chunk).await?,
             }

@@ -14,6 +14,9 @@ use crate::schedules::LogPosition;
 /// Members read at once, and users of as many ready chunks claimed at once.
 pub(super) const CLAIM_USERS: usize = 2_500;
 
+/// The size of most chunks; a claim of ready chunks takes as many as make up [`CLAIM_USERS`].
+pub(super) const USERS_OF_A_CHUNK: usize = 25;
+
 /// A chunk that this agent has claimed.
 pub(super) struct Claimed {
     pub(super) chunk: Chunk,
@@ -25,6 +28,19 @@ pub(super) struct Claimed {
     pub(super) others: Arc<OnceCell<OtherRuns>>,
     /// The members as their page listed them; `None` if they have to be looked up.
     pub(super) read: Option<ReadMembers>,
+    /// Why it was claimed.
+    pub(super) claimed_for: ClaimedFor,
+}
+
+/// Why a chunk was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClaimedFor {
+    /// For its users to be called.
+    Calls,
+    /// For one call, to learn whether its purpose has recovered (D12).
+    Probe,
+    /// Because it may end without a call, while its purpose is held: canceled, or too late.
+    Ending,
 }
 
 /// The members of a chunk as a page of members listed them.

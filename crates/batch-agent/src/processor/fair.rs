@@ -11,6 +11,7 @@ use cohort_ledger::{Lane, MembersQueued};
 use cohort_preferences::{LabelName, Member, TenantId};
 use tracing::Instrument;
 
+use super::claimed::CLAIM_USERS;
 use super::error::ProcessError;
 use super::unread::{MemberReader, Unread, span_of};
 use crate::members::PageError;
@@ -46,7 +47,7 @@ impl MemberReader {
     async fn queue_page_of(&self, unread: &Unread) -> Result<(), ProcessError> {
         let (run, job) = (&unread.run, &unread.in_force.job);
         let read = async {
-            let page = self.next_page(unread).await?;
+            let page = self.next_page(unread, CLAIM_USERS).await?;
             let values = self.values_of(job.fair_share_by.as_ref(), &page.members).await?;
             Ok::<_, PageError>((page, values))
         };

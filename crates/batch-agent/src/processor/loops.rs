@@ -37,6 +37,7 @@ impl EnhancedBatchProcessor {
             _ended_or_gone = shutdown.wait_for(|ended| *ended) => {}
             () = self.renew_forever() => {}
             () = self.0.cancellations.read_forever(&self.0.in_hand) => {}
+            () = self.0.health.hear_forever(&self.0.in_hand) => {}
             () = self.claim_forever(&mut in_hand) => {}
         }
         self.0.signals.stop();

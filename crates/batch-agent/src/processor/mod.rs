@@ -21,12 +21,11 @@
 //!
 //! Three stages do the work, each with what it needs and no more: `Claimer`, `Worker` and, within
 //! it, `Caller`. What they share knows its own table: the chunks in hand, the canceled runs, the
-//! throttles, the capacity for calls.
+//! health of purposes, the capacity for calls.
 
 mod assemble;
 mod attempt;
 mod backoff;
-mod budget;
 mod builder;
 mod call;
 mod cancellations;
@@ -39,6 +38,8 @@ mod count;
 mod current;
 mod error;
 mod fair;
+pub(crate) mod health;
+mod held;
 mod identity;
 mod in_hand;
 mod last_look;
@@ -47,6 +48,7 @@ mod objections;
 mod once;
 mod outage;
 mod overlap;
+mod permit;
 mod pulse;
 mod read;
 mod record;
@@ -54,13 +56,14 @@ mod rerun;
 mod resolve;
 mod signals;
 mod stride;
-mod throttles;
 mod trigger;
 mod unread;
 
 use std::sync::Arc;
 
-use cohort_ledger::{AgentSign, LedgerError, NewRun, Plan, RunId, UnprocessedReason};
+use cohort_ledger::{
+    AgentSign, LedgerError, NewRun, Plan, PurposeHealth, RunId, UnprocessedReason,
+};
 use cohort_preferences::JobId;
 use jiff::Timestamp;
 
@@ -70,6 +73,7 @@ use self::cancellations::Cancellations;
 use self::capacity::Capacity;
 use self::claim::Claimer;
 pub use self::error::ProcessError;
+use self::health::Health;
 use self::identity::Identity;
 use self::in_hand::InHand;
 use self::pulse::LedgerPulse;
@@ -77,7 +81,7 @@ use self::signals::Signals;
 pub(crate) use self::trigger::Trigger;
 use crate::jobs::Jobs;
 use crate::members::GroupAt;
-use crate::metrics::{Gauges, Metrics};
+use crate::metrics::{Gauges, Metrics, PurposeGauge};
 use crate::schedules::{ChangeFeed, Schedules};
 use crate::shared::Shared;
 
@@ -91,6 +95,7 @@ struct Inner {
     signals: Arc<Signals>,
     in_hand: Arc<InHand>,
     cancellations: Arc<Cancellations>,
+    health: Arc<Health>,
     capacity: Arc<Capacity>,
     pulse: Arc<LedgerPulse>,
     claimer: Claimer,
@@ -122,6 +127,13 @@ impl EnhancedBatchProcessor {
     /// Takes over what an operator has done to runs, and goes on with them.
     pub(crate) async fn take_over_operations(&self) -> Result<(), LedgerError> {
         self.0.cancellations.read().await?;
+        self.0.signals.wake();
+        Ok(())
+    }
+
+    /// Takes over what an operator has said of purposes, and goes on with their work.
+    pub(crate) async fn take_over_health(&self) -> Result<(), LedgerError> {
+        self.0.health.hear().await?;
         self.0.signals.wake();
         Ok(())
     }
@@ -181,7 +193,32 @@ impl EnhancedBatchProcessor {
             feed_lag: feed.lag(),
             usage: ledger.disk_usage().await?,
             groups: schedules.group_counts(),
+            purposes: self.purpose_gauges(now).await?,
         }))
+    }
+
+    /// How each purpose of a job in force does, and each that was called.
+    async fn purpose_gauges(&self, now: Timestamp) -> Result<Vec<PurposeGauge>, LedgerError> {
+        let Inner { shared, health, .. } = &*self.0;
+        let jobs = shared.jobs.in_force();
+        for job in jobs.planned() {
+            health.of(&job.job.purpose_id);
+        }
+        let backlog = shared.ledger.backlog(now).await?;
+        let gauge = |health: PurposeHealth| PurposeGauge {
+            waiting_since: backlog
+                .iter()
+                .filter(|waiting| {
+                    let job = jobs.find(&waiting.lane.job);
+                    job.is_some_and(|job| job.job.purpose_id == health.purpose)
+                })
+                .map(|waiting| waiting.since)
+                .min(),
+            state: health.state_at(now),
+            since: (health.revision > 0).then_some(health.since),
+            purpose: health.purpose,
+        };
+        Ok(health.all().into_iter().map(gauge).collect())
     }
 
     /// What a scheduler works on together with it.

@@ -16,7 +16,7 @@ use cohort_ledger::{Chunk, Lane};
 use cohort_preferences::{Member, MemberListsRequest, WholeList};
 use tracing::Instrument;
 
-use super::claimed::{CLAIM_USERS, Claimed, ReadMembers};
+use super::claimed::{CLAIM_USERS, Claimed, ClaimedFor, ReadMembers};
 use super::error::ProcessError;
 use super::unread::{MemberReader, Unread, span_of};
 use crate::members::{Page, PageError, PageReader, whole_page};
@@ -65,9 +65,26 @@ impl MemberReader {
         CLAIM_USERS.checked_sub(members).filter(|_| is_unbegun && lists.are_of_groups())
     }
 
+    /// Reads members of a lane's first run for one chunk, and claims it.
+    pub(super) async fn read_one_chunk(&self, lane: &Lane) -> Result<Vec<Claimed>, ProcessError> {
+        let run = self.shared.ledger.next_run_to_read(lane, self.shared.clock.now()).await?;
+        let Some(run) = run else { return Ok(Vec::new()) };
+        let Some(unread) = self.unread(run).await? else { return Ok(Vec::new()) };
+        let users = unread.in_force.job.chunk_size;
+        self.read_users_of(unread, users).await
+    }
+
     async fn read_page_of(&self, unread: Unread) -> Result<Vec<Claimed>, ProcessError> {
+        self.read_users_of(unread, CLAIM_USERS).await
+    }
+
+    async fn read_users_of(
+        &self,
+        unread: Unread,
+        users: usize,
+    ) -> Result<Vec<Claimed>, ProcessError> {
         let position = self.shared.feed.position();
-        match self.next_page(&unread).instrument(span_of(&unread.run)).await {
+        match self.next_page(&unread, users).instrument(span_of(&unread.run)).await {
             Ok(page) => self.add(vec![(unread, page)], position).await,
             Err(error) => {
                 self.wait_or_give_up(&unread.run, &unread.in_force.job, &error).await?;
@@ -76,11 +93,11 @@ impl MemberReader {
         }
     }
 
-    /// The next page of a run.
-    pub(super) async fn next_page(&self, unread: &Unread) -> Result<Page, PageError> {
+    /// The next page of a run, with at most so many users.
+    pub(super) async fn next_page(&self, unread: &Unread, limit: usize) -> Result<Page, PageError> {
         let Unread { run, in_force, lists } = unread;
         let source = &*self.shared.source;
-        PageReader { source, run, job: &in_force.job, limit: CLAIM_USERS }.next_page(lists).await
+        PageReader { source, run, job: &in_force.job, limit }.next_page(lists).await
     }
 
     async fn read_with_others(&self, first: Unread) -> Result<Vec<Claimed>, ProcessError> {
@@ -181,6 +198,7 @@ impl MemberReader {
                 job: Arc::clone(&in_force),
                 others: Arc::clone(&others),
                 read: Some(read),
+                claimed_for: ClaimedFor::Calls,
             };
             all.extend(of_run.map(held));
         }

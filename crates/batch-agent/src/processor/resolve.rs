@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 
 use super::backoff;
 use super::claimed::Claimed;
+use super::health::Evidence;
+use super::permit::{clamped, words_of};
 use crate::clock::saturating_add;
 use crate::handler::{LONGEST_EXCERPT, ResultStatus, UserResult, shortened};
+use crate::jobs::Purpose;
 
 /// The most bytes of a handler's result that are kept (D11).
 const LONGEST_RESULT: usize = 4 << 10;
@@ -29,6 +32,8 @@ pub(super) enum MemberResult {
     /// the user (F10), the purpose is slowed or its retries are used up (D4), or the agent is
     /// stopping (F6).
     Waits(OpenMember, Timestamp),
+    /// Not called again: the last attempt has used up the last retry (D12).
+    Exhausted(OpenMember),
     /// Called, with these settings and this result; `None` if the handler said nothing of the user.
     Called(OpenMember, UsedSettings, Option<Box<UserResult>>),
 }
@@ -45,22 +50,23 @@ impl MemberResult {
 pub(super) fn resolve_chunk(
     claimed: &Claimed,
     results: Vec<MemberResult>,
+    evidence: &Evidence,
     now: Timestamp,
 ) -> ChunkResult {
     let chunk = &claimed.chunk;
     let was_called = results.iter().any(MemberResult::is_attempt);
     let attempts = chunk.attempts + u32::from(was_called);
-    let pause = backoff::pause(attempts.max(1), chunk.id as u64);
-    let mut resolving = Resolving::new(claimed, pause, now);
+    let mut resolving = Resolving::new(claimed, evidence, now);
     for result in results {
         match result {
             MemberResult::Skipped(member, reason) => resolving.skip(&member, reason),
             MemberResult::Waits(member, until) => resolving.wait(member, until),
+            MemberResult::Exhausted(member) => resolving.exhaust(&member),
             MemberResult::Called(member, used, result) => resolving.called(member, used, result),
         }
     }
-    let Resolving { outcomes, rest, retried, retry_at, look_at, .. } = resolving;
-    let rest = (!rest.is_empty()).then(|| (rest, retry_at.or(look_at).unwrap_or(now)));
+    let Resolving { outcomes, rest, retried, look_at, .. } = resolving;
+    let rest = (!rest.is_empty()).then(|| (rest, look_at.unwrap_or(now)));
     ChunkResult {
         chunk: chunk.id,
         run: chunk.run,
@@ -79,37 +85,44 @@ struct Resolving<'a> {
     job: &'a Job,
     /// The version of the purpose that was called (D15).
     purpose_version: Option<u32>,
-    /// The shortest wait before another attempt.
-    pause: SignedDuration,
+    purpose: &'a Purpose,
+    evidence: &'a Evidence,
+    /// Picks the points within pauses.
+    seed: u64,
     now: Timestamp,
     outcomes: Vec<Outcome>,
     /// Those who stay in the chunk.
     rest: Vec<OpenMember>,
     retried: Vec<RetriedAttempt>,
-    /// When the last of those who are tried again may be called.
-    retry_at: Option<Timestamp>,
-    /// When the first of those who wait is looked at again.
+    /// When the first of those who stay is looked at again.
     look_at: Option<Timestamp>,
 }
 
 impl<'a> Resolving<'a> {
-    fn new(claimed: &'a Claimed, pause: SignedDuration, now: Timestamp) -> Self {
+    fn new(claimed: &'a Claimed, evidence: &'a Evidence, now: Timestamp) -> Self {
         Self {
             run: &claimed.run,
             job: &claimed.job.job,
             purpose_version: claimed.job.purpose.version(),
-            pause,
+            purpose: &claimed.job.purpose,
+            evidence,
+            seed: claimed.chunk.id as u64,
             now,
             outcomes: Vec::new(),
             rest: Vec::new(),
             retried: Vec::new(),
-            retry_at: None,
             look_at: None,
         }
     }
 
     fn skip(&mut self, member: &OpenMember, reason: SkippedReason) {
         self.outcomes.push(skipped(member, reason));
+    }
+
+    fn exhaust(&mut self, member: &OpenMember) {
+        let error = member.failed.as_ref().map(|failed| failed.error.clone());
+        let status = Status::Failed(FailedReason::RetriesExhausted);
+        self.outcomes.push(Outcome { detail: error.map(kept_detail), ..uncalled(member, status) });
     }
 
     fn wait(&mut self, member: OpenMember, until: Timestamp) {
@@ -126,21 +139,71 @@ impl<'a> Resolving<'a> {
             return self.wait(member, until);
         }
         let member = OpenMember { attempts: member.attempts + 1, ..member };
-        let next_at = next_attempt_at(&result, self.pause, self.now);
-        if result.status == ResultStatus::Retry && self.may_retry(&member, next_at) {
-            self.retry_at = self.retry_at.max(Some(next_at));
+        if result.status != ResultStatus::Retry {
+            return self.end(&member, &used, result);
+        }
+        let result = if member.failed.is_some() { result } else { self.asked_for_user(result) };
+        let (member, counts) = self.judged(member);
+        let next_at = self.next_attempt_at(&member, &result, counts);
+        if self.may_retry(&member, next_at) {
             self.retried.push(retried_attempt(&member, result));
-            self.rest.push(OpenMember { settings: Some(used), ..member });
+            let not_before = Some(next_at);
+            self.wait(OpenMember { settings: Some(used), not_before, ..member }, next_at);
         } else {
-            let outcome = called_outcome(&member, &used, result);
-            let purpose_version = self.purpose_version;
-            self.outcomes.push(Outcome { purpose_version, ..outcome });
+            self.end(&member, &used, result);
         }
     }
 
-    /// Whether a member has an attempt left, and time for it (D4, D7).
+    fn end(&mut self, member: &OpenMember, used: &UsedSettings, result: UserResult) {
+        let outcome = called_outcome(member, used, result);
+        let purpose_version = self.purpose_version;
+        self.outcomes.push(Outcome { purpose_version, ..outcome });
+    }
+
+    /// The result with what the handler asks for the user in its text (D4).
+    fn asked_for_user(&self, result: UserResult) -> UserResult {
+        let Some(asked) = result.retry_after_s else { return result };
+        let asked = words_of(asked, self.purpose.patience.max_retry_after);
+        let error = result.error.map_or_else(|| asked.clone(), |error| format!("{error}; {asked}"));
+        UserResult { error: Some(error), ..result }
+    }
+
+    /// The member with the failed attempt counted, if it uses up a retry, and whether it does. What
+    /// a handler says of one user always counts: it is there (D12).
+    fn judged(&self, member: OpenMember) -> (OpenMember, bool) {
+        let failed = member.failed.as_ref();
+        let counts = failed.is_none_or(|failed| self.evidence.counts(failed, member.failures));
+        if counts {
+            let failures = member.failures + 1;
+            (OpenMember { failures, failed: None, ..member }, true)
+        } else {
+            (member, false)
+        }
+    }
+
+    /// When a user may be called again: after the pause, or after what the handler asks for this
+    /// user if that is later (D4). What it asks for all holds back the purpose instead.
+    fn next_attempt_at(&self, member: &OpenMember, result: &UserResult, counts: bool) -> Timestamp {
+        let pause = if counts {
+            backoff::pause(member.failures, self.seed)
+        } else if self.evidence.is_failing() {
+            // Held back by the purpose anyway, and ready when it recovers.
+            backoff::pause(1, self.seed)
+        } else {
+            backoff::pause_while_nothing_succeeds(member.attempts_of_turn(), self.seed)
+        };
+        let asked = clamped(
+            result.retry_after_s.unwrap_or_default(),
+            self.purpose.patience.max_retry_after,
+        );
+        saturating_add(self.now, pause.max(asked))
+    }
+
+    /// Whether a member has a retry left, and time for it (D4, D7). Who has none at all is not
+    /// called again, also if nothing of the purpose succeeds.
     fn may_retry(&self, member: &OpenMember, next_at: Timestamp) -> bool {
-        member.attempts_of_turn() <= self.job.retries()
+        self.job.retries() > 0
+            && member.failures <= self.job.retries()
             && next_at < too_late_at(self.job, self.run, member)
     }
 }
@@ -155,8 +218,12 @@ pub(super) fn too_late_at(job: &Job, run: &Run, member: &OpenMember) -> Timestam
 
 /// What the chunk of a canceled run becomes: nobody in it is called any more.
 pub(super) fn cancel(chunk: &Chunk, now: Timestamp) -> ChunkResult {
-    let outcomes =
-        chunk.open.iter().map(|member| skipped(member, SkippedReason::Canceled)).collect();
+    skip_all(chunk, SkippedReason::Canceled, now)
+}
+
+/// What a chunk becomes of which nobody is called any more.
+pub(super) fn skip_all(chunk: &Chunk, reason: SkippedReason, now: Timestamp) -> ChunkResult {
+    let outcomes = chunk.open.iter().map(|member| skipped(member, reason)).collect();
     ChunkResult { outcomes, rest: None, ..postpone(chunk, now, now) }
 }
 
@@ -190,14 +257,6 @@ pub(super) fn poisoned(chunk: &Chunk, now: Timestamp) -> ChunkResult {
         rest: None,
         ..postpone(chunk, now, now)
     }
-}
-
-/// When a user may be called again: after the pause, or after `Retry-After` if that is later (D4).
-fn next_attempt_at(result: &UserResult, pause: SignedDuration, now: Timestamp) -> Timestamp {
-    let asked = result.retry_after_s.map_or(SignedDuration::ZERO, |seconds| {
-        SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
-    });
-    saturating_add(now, pause.max(asked))
 }
 
 /// The result of a user whom the handler left out: tried again (D5).

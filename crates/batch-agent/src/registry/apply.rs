@@ -80,6 +80,7 @@ impl JobRegistry {
             let edit = DefinitionEdit { based_on: stored.revision, versions, start: start.clone() };
             match self.ledger.store_definitions(edit).await {
                 Ok(()) => {
+                    self.lift_changed_purposes(&changes).await?;
                     self.await_reload().await?;
                     return Ok(ApplyReport { changes });
                 }

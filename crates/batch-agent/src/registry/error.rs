@@ -1,6 +1,6 @@
 //! Why an operation on jobs, purposes or runs was not done.
 
-use cohort_ledger::{LedgerError, RunId};
+use cohort_ledger::{HealthState, LedgerError, RunId};
 use cohort_preferences::{BatchConfigError, JobId, PurposeId};
 
 use crate::jobs::BuildError;
@@ -29,6 +29,17 @@ pub enum RegistryError {
     /// No work of these users is on record.
     #[error("nothing is on record of: {0}")]
     NothingOnRecord(String),
+    /// There is no purpose of this name.
+    #[error("there is no purpose {0}")]
+    NoSuchPurpose(PurposeId),
+    /// The purpose is in that state already.
+    #[error("purpose {purpose} is {} already: nothing was changed", state.as_str())]
+    PurposeAlreadySo {
+        /// Which purpose.
+        purpose: PurposeId,
+        /// In which.
+        state: HealthState,
+    },
     /// Users who are to be tried again have not failed, or not as asked for; each is named with
     /// what is recorded instead.
     #[error("not failed as asked for: {0}")]

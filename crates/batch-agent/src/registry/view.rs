@@ -1,12 +1,15 @@
 //! Jobs, purposes and schedules as they are shown.
 
-use cohort_ledger::{Definition, DefinitionKind, Pause};
-use cohort_preferences::{BatchDocuments, JobId};
+use std::collections::BTreeMap;
+
+use cohort_ledger::{Definition, DefinitionKind, Pause, PurposeHealth, StoredDefinitions, Waiting};
+use cohort_preferences::{BatchDocuments, JobId, PurposeId};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{JobRegistry, RegistryError};
+use crate::processor::health::transitions::lapsed;
 use crate::schedules::{Outlook, ScheduleKey, ScheduleView};
 
 /// A job in force, and when it runs next.
@@ -53,6 +56,10 @@ pub struct PurposeView {
     pub applied_at: Timestamp,
     /// By whom.
     pub applied_by: String,
+    /// How it does: its state, since when, and why (D12).
+    pub health: PurposeHealth,
+    /// Since when its longest waiting work could have been begun; `None` if none waits.
+    pub waiting_since: Option<Timestamp>,
     /// The purpose as it was written.
     pub purpose: Value,
 }
@@ -82,11 +89,26 @@ impl JobRegistry {
     /// Returns the purposes in force, by name.
     pub async fn purposes(&self) -> Result<Vec<PurposeView>, RegistryError> {
         let stored = self.ledger.definitions().await?;
+        let (known, now) = (self.ledger.purpose_health().await?, self.clock.now());
+        let waiting = waiting_since(&stored, self.ledger.backlog(now).await?);
         let view = |(definition, purpose): (Definition, Value)| {
             let Definition { name: purpose_id, version, applied_at, applied_by, .. } = definition;
-            PurposeView { purpose_id, version, applied_at, applied_by, purpose }
+            let id: PurposeId = purpose_id.parse().ok()?;
+            let health = known.iter().find(|health| health.purpose == id).cloned();
+            let health = health.unwrap_or_else(|| PurposeHealth::healthy(id));
+            let health = lapsed(&health, now);
+            let waiting_since = waiting.get(&purpose_id).copied();
+            Some(PurposeView {
+                purpose_id,
+                version,
+                applied_at,
+                applied_by,
+                health,
+                waiting_since,
+                purpose,
+            })
         };
-        Ok(in_force(&stored.latest, DefinitionKind::Purpose).map(view).collect())
+        Ok(in_force(&stored.latest, DefinitionKind::Purpose).filter_map(view).collect())
     }
 
     /// Returns what is in force, as one batch config.
@@ -127,6 +149,19 @@ impl JobRegistry {
         };
         Ok(agent.schedules().view().into_iter().filter(wanted).take(limit).collect())
     }
+}
+
+/// Since when the longest waiting work of each purpose could have been begun.
+fn waiting_since(stored: &StoredDefinitions, backlog: Vec<Waiting>) -> BTreeMap<String, Timestamp> {
+    let mut since: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for waiting in backlog {
+        let job = stored.find(DefinitionKind::Job, waiting.lane.job.as_str());
+        let document = job.and_then(|job| job.document.as_ref());
+        let Some(purpose) = document.and_then(|job| job["purpose_id"].as_str()) else { continue };
+        let first = since.entry(purpose.to_owned()).or_insert(waiting.since);
+        *first = waiting.since.min(*first);
+    }
+    since
 }
 
 pub(super) fn in_force(

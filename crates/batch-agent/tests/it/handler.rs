@@ -1,6 +1,7 @@
 //! A handler that writes down each call and answers as its script says.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -45,6 +46,7 @@ pub(crate) struct RecordingHandler {
     calls: Mutex<Vec<Call>>,
     scripts: Mutex<HashMap<String, Script>>,
     on_call: Mutex<Option<Hook>>,
+    away: Mutex<Option<Range<Timestamp>>>,
     in_flight: AtomicUsize,
     peak: AtomicUsize,
     /// Told when a call begins to hang.
@@ -55,11 +57,17 @@ impl RecordingHandler {
     pub(crate) fn new(clock: SimulatedClock) -> Self {
         let (in_flight, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (calls, scripts, on_call) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { clock, calls, scripts, on_call, in_flight, peak, hung: Notify::new() }
+        let (away, hung) = (Mutex::default(), Notify::new());
+        Self { clock, calls, scripts, on_call, away, in_flight, peak, hung }
     }
 
     pub(crate) fn script(&self, tenant: &str, script: Script) {
         locked(&self.scripts).insert(tenant.into(), script);
+    }
+
+    /// Has every call fail between these instants, as if nobody answered.
+    pub(crate) fn is_away(&self, from: Timestamp, until: Timestamp) {
+        *locked(&self.away) = Some(from..until);
     }
 
     pub(crate) fn forget_scripts(&self) {
@@ -123,6 +131,10 @@ impl Handler for RecordingHandler {
             hook();
         }
         self.enter(work.users.len()).await;
+        if locked(&self.away).as_ref().is_some_and(|away| away.contains(&self.clock.now())) {
+            self.leave(work.users.len());
+            return Err(HandlerError::retry("no answer"));
+        }
         let mut results = Vec::new();
         for user in &work.users {
             match self.script_of(user) {

@@ -36,7 +36,7 @@ fn stage() -> Stage {
 /// Lives through it with this fault at the N-th operation. Returns whether there was an N-th.
 async fn live_with(backend: Backend, fault: Fault, nth: u64) -> bool {
     let mut world = Interleaving::on(stage(), backend);
-    let (mut has_struck, mut is_retried) = (false, false);
+    let (mut has_struck, mut calls) = (false, 0);
     world.start("a", true);
     for _ in 0..MOST_STEPS {
         let waiting = world.waiting().await;
@@ -45,14 +45,15 @@ async fn live_with(backend: Backend, fault: Fault, nth: u64) -> bool {
         } else if let Some((life, point)) = waiting.first().copied() {
             let is_struck = life == 0 && point.number == nth && strikes(fault, point);
             has_struck |= is_struck;
-            let asks_again =
-                !is_retried && point.operation == "handler.call" && point.moment == Moment::After;
+            let is_answer = point.operation == "handler.call" && point.moment == Moment::After;
             match fault {
                 Fault::DiesBefore | Fault::DiesAfter if is_struck => world.kill(life).await,
                 _ if is_struck => world.go_on(0, Verdict::Refused),
-                _ if asks_again => {
-                    is_retried = true;
-                    world.go_on(0, Verdict::Answered(ResultStatus::Retry, Some(3)));
+                // The first call fails, which its purpose's health has to know of (D12).
+                _ if is_answer && calls < 2 => {
+                    calls += 1;
+                    let again = Verdict::Answered(ResultStatus::Retry, Some(3));
+                    world.go_on(0, if calls == 1 { Verdict::Refused } else { again });
                 }
                 _ => world.go_on(0, Verdict::On),
             }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use cohort_batch_agent::OutcomeRecord;
 use cohort_preferences::{PreferenceGroup, Schedule};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -53,7 +54,8 @@ async fn live_through(stage: &Stage, dice: &mut Dice) {
     for _ in 0..25 {
         let now = stage.now();
         stage.handler.forget_scripts();
-        match dice.below(5) {
+        stage.handler.is_away(now, now);
+        match dice.below(6) {
             0 => stage.clock.advance_to(instant(&dice.later(now, 20))),
             1 => {
                 for _ in 0..10 {
@@ -78,10 +80,18 @@ async fn live_through(stage: &Stage, dice: &mut Dice) {
                 stage.now_well();
                 agent.until(&dice.later(stage.now(), 10)).await;
             }
+            4 => {
+                // Its purpose fails, also over a restart, and recovers.
+                let (from, until) = (dice.later(now, 10), dice.later(now, 20));
+                stage.handler.is_away(instant(&from), instant(&until));
+                stage.run_until(&dice.later(now, 12)).await;
+                stage.run_until(&dice.later(stage.now(), 12)).await;
+            }
             _ => stage.run_until(&dice.later(now, 20)).await,
         }
     }
     stage.handler.forget_scripts();
+    stage.handler.is_away(stage.now(), stage.now());
     let end = (stage.now() + SignedDuration::from_hours(1)).to_string();
     stage.run_until(&end).await;
 }
@@ -117,6 +127,11 @@ async fn whatever_happens_each_member_ends_with_one_outcome_and_runs_once_a_date
             stage.source.set(&format!("u{user}"), dice.preference());
         }
         live_through(&stage, &mut dice).await;
+        let exhausted =
+            |outcome: &&OutcomeRecord| outcome.reason.as_deref() == Some("retries_exhausted");
+        let outcomes = stage.outcomes().await;
+        let lost: Vec<_> = outcomes.iter().filter(exhausted).collect();
+        assert!(lost.is_empty(), "an outage has used up retries (D12): {lost:?}");
 
         let outcomes = stage.outcomes().await;
         let got: BTreeSet<_> = outcomes

@@ -12,7 +12,7 @@ use cohort_batch_agent::{
 };
 use cohort_database::testing::{TestDatabase, fresh_postgres};
 use cohort_preferences::{BatchConfig, Clock, Job, Purpose};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -179,6 +179,7 @@ impl Stage {
         let handler: Arc<dyn Handler> = self.handler.clone();
         EnhancedBatchProcessor::builder(self.source.clone(), ledger)
             .clock(Arc::new(self.clock.clone()))
+            .max_retry_after(SignedDuration::from_hours(24))
             .handler("write", handler)
             .jobs([self.job.clone()])
     }

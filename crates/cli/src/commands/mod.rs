@@ -17,6 +17,7 @@ mod jobs;
 mod keys;
 mod next;
 mod outcomes;
+mod purposes;
 mod rerun;
 mod retry;
 mod run;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     Pause(jobs::Pause),
     Resume(jobs::Resume),
     Stop(stop::Stop),
+    Purposes(purposes::Purposes),
+    #[command(subcommand, after_help = purposes::EXAMPLE)]
+    Purpose(purposes::Purpose),
     Cancel(cancel::Cancel),
     Retry(retry::Retry),
     Rerun(rerun::Rerun),
@@ -113,6 +117,8 @@ impl Cli {
             Command::Pause(pause) => pause.run(environment, output).await,
             Command::Resume(resume) => resume.run(environment, output).await,
             Command::Stop(stop) => stop.run(environment, output).await,
+            Command::Purposes(purposes) => purposes.run(environment, output).await,
+            Command::Purpose(purpose) => purpose.run(environment, output).await,
             Command::Cancel(cancel) => cancel.run(environment, output).await,
             Command::Retry(retry) => retry.run(environment, output).await,
             Command::Rerun(rerun) => rerun.run(environment, output).await,

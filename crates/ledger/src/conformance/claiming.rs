@@ -9,7 +9,8 @@ use super::fixtures::{
 };
 use crate::{Claim, LedgerError, RunState, Status, Treatment, WaitingWork};
 
-pub(super) const ALL: [Promise; 3] = [
+pub(super) const ALL: [Promise; 4] = [
+    |ledger| Box::pin(what_ends_without_a_call_is_claimed_and_nothing_else(ledger)),
     |ledger| Box::pin(two_who_claim_at_once_share_what_is_ready(ledger)),
     |ledger| Box::pin(a_claim_ends_by_its_lease_and_its_holder_then_records_nothing(ledger)),
     |ledger| Box::pin(a_chunk_whose_holders_died_is_split_in_its_lane(ledger)),
@@ -51,6 +52,23 @@ async fn two_who_claim_at_once_share_what_is_ready(Handles { one, other }: Handl
     assert!(claimed.iter().all(|chunk| chunk.token == 2), "each claim has a token of its own");
     claimed.extend(claim_ready(&*one, claim("b"), 50).await);
     assert_eq!(numbers(&claimed), (1..=40).collect::<BTreeSet<_>>());
+}
+
+async fn what_ends_without_a_call_is_claimed_and_nothing_else(Handles { one, other }: Handles) {
+    let [late, canceled, due] = [new_run("07:00"), new_run("08:00"), new_run("09:00")];
+    let mut runs = Vec::new();
+    for (run, number) in [(late, 1), (canceled, 2), (due, 3)] {
+        let run = open(&*one, run).await.expect("opened");
+        read(&*one, &run, [number], 1).await;
+        runs.push(run);
+    }
+    one.release_chunks("a", nine()).await.expect("released");
+    one.cancel_run(runs[1].id, nine()).await.expect("canceled");
+    let before = seconds_past_nine(-7_199);
+    let claimed = other.claim_ended(&lane(), claim("b"), before, 10).await.expect("claims");
+    assert_eq!(numbers(&claimed), BTreeSet::from([1, 2]));
+    let rest = claim_ready(&*one, claim("c"), 10).await;
+    assert_eq!(numbers(&rest), BTreeSet::from([3]));
 }
 
 async fn a_claim_ends_by_its_lease_and_its_holder_then_records_nothing(

@@ -3,7 +3,7 @@
 use cohort_preferences::PurposeId;
 
 use super::fixtures::{Handles, Promise, nine, seconds_past_nine};
-use crate::health::{EndedCalls, HealthState, Outage, ProbeLease, PurposeHealth};
+use crate::health::{EndedCalls, HealthLedger, HealthState, Outage, ProbeLease, PurposeHealth};
 
 pub(super) const ALL: [Promise; 3] = [
     |ledger| Box::pin(what_one_agent_stores_the_other_reads(ledger)),
@@ -64,4 +64,35 @@ async fn purposes_are_stored_apart(Handles { one, other }: Handles) {
     let read = other.purpose_health().await.expect("reads");
     let names: Vec<_> = read.iter().map(|health| health.purpose.as_str()).collect();
     assert_eq!(names, ["posting", "writing"]);
+}
+
+/// Rows that no agent writes: instants beyond the end of time, no state, no JSON, no name.
+pub(crate) const PLANTED: &str = "INSERT INTO purpose_health (
+        purpose_id, state, since, until, recovering, calls_failed, probes_failed, recent, revision
+    ) VALUES
+        ('posting', 'slowed', 9223372036854775807, 9223372036854775807, FALSE, -1, -1, '[', 7),
+        ('reading', 'unheard of', 0, NULL, FALSE, 0, 0, '[]', 0),
+        ('', 'failing', 0, NULL, FALSE, 0, 0, '[]', 1),
+        ('writing', 'paused', 0, NULL, FALSE, 0, 0, '[]', 1)";
+
+/// What is promised of them (D4).
+pub(crate) async fn is_read_and_stored_over(ledger: &dyn HealthLedger) {
+    let read = ledger.purpose_health().await.expect("reads");
+    let states: Vec<_> =
+        read.iter().map(|health| (health.purpose.as_str(), health.state_at(nine()))).collect();
+    assert_eq!(
+        states,
+        [
+            ("posting", HealthState::Healthy),
+            ("reading", HealthState::Healthy),
+            ("writing", HealthState::Paused),
+        ]
+    );
+    assert!(read[0].unreadable.is_some() && read[1].unreadable.is_some());
+    for planted in &read[..2] {
+        let mended = PurposeHealth { unreadable: None, ..planted.clone() };
+        assert!(ledger.store_health(&mended).await.expect("stores"));
+    }
+    let read = ledger.purpose_health().await.expect("reads");
+    assert!(read.iter().all(|health| health.unreadable.is_none()));
 }

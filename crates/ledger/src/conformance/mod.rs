@@ -14,7 +14,7 @@ mod definitions;
 mod fair;
 pub(super) mod feed;
 mod fixtures;
-mod health;
+pub(super) mod health;
 mod lists;
 mod opening;
 mod operations;

@@ -59,6 +59,16 @@ impl BacklogLedger for PostgresLedger {
         Ok(chunks)
     }
 
+    async fn claim_ended(
+        &self,
+        lane: &Lane,
+        claim: Claim,
+        due_before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, LedgerError> {
+        claim_ended(&*self.connection().await?, lane, &claim, due_before, limit).await
+    }
+
     async fn claim_suspect(&self, lane: &Lane, claim: Claim) -> Result<Option<Chunk>, LedgerError> {
         let connection = self.connection().await?;
         Ok(claim_chunks(&*connection, lane, &claim, Claimable::Suspects, 1).await?.pop())
@@ -113,18 +123,12 @@ async fn next_run_to_read(
     Ok(runs::select_runs(db, &sql, values).await?.pop())
 }
 
-/// Passes over what another agent claims at the same time. The chunks are chosen once
-/// (MATERIALIZED): otherwise the server might choose again while it goes through them, and claim
-/// more than was asked for.
-async fn claim_chunks(
-    db: &impl GenericClient,
-    lane: &Lane,
-    claim: &Claim,
-    claimable: Claimable,
-    limit: usize,
-) -> Result<Vec<Chunk>, LedgerError> {
+/// The statement that claims such chunks of a lane. It passes over what another agent claims at the
+/// same time. The chunks are chosen once (MATERIALIZED): otherwise the server might choose again
+/// while it goes through them, and claim more than was asked for.
+fn claiming(claimable: Claimable) -> String {
     let (condition, order) = (claimable.condition(), claimable.order());
-    let sql = format!(
+    format!(
         "WITH free AS MATERIALIZED (
              SELECT id
              FROM chunk
@@ -141,7 +145,16 @@ async fn claim_chunks(
          FROM free
          WHERE chunk.id = free.id
          RETURNING {CLAIMED_CHUNK}"
-    );
+    )
+}
+
+async fn claim_chunks(
+    db: &impl GenericClient,
+    lane: &Lane,
+    claim: &Claim,
+    claimable: Claimable,
+    limit: usize,
+) -> Result<Vec<Chunk>, LedgerError> {
     let values = named! {
         holder: claim.holder,
         lease_until: micros(claim.lease_until),
@@ -150,7 +163,29 @@ async fn claim_chunks(
         now: micros(claim.at),
         limit: limit as i64,
     };
-    let mut rows = query(db, &sql, values).await?;
+    claimed(query(db, &claiming(claimable), values).await?)
+}
+
+async fn claim_ended(
+    db: &impl GenericClient,
+    lane: &Lane,
+    claim: &Claim,
+    due_before: Timestamp,
+    limit: usize,
+) -> Result<Vec<Chunk>, LedgerError> {
+    let values = named! {
+        holder: claim.holder,
+        lease_until: micros(claim.lease_until),
+        priority: urgency(lane.priority),
+        job: lane.job.as_str(),
+        now: micros(claim.at),
+        limit: limit as i64,
+        due_before: micros(due_before),
+    };
+    claimed(query(db, &claiming(Claimable::Ended), values).await?)
+}
+
+fn claimed(mut rows: Vec<Row>) -> Result<Vec<Chunk>, LedgerError> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let columns = ClaimedColumns::find(|name| place(first, name))?;
     // Rows are returned in no particular order.

@@ -60,7 +60,7 @@ mod tests {
     use cohort_database::testing::{TestDatabase, fresh_postgres};
 
     use super::PostgresLedger;
-    use crate::conformance::{self, Handles};
+    use crate::conformance::{self, Handles, health};
     use crate::{Ledger, RecordLedger};
 
     /// The ledger of a process of its own.
@@ -93,5 +93,17 @@ mod tests {
         assert_eq!(before.outcomes.len(), 0);
         open.commit().await.expect("commits");
         conformance::feed::read_until(&ledger, &before.next, 1).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_planted_health_row_keeps_no_other_from_being_read_and_is_stored_over() {
+        let database = fresh_postgres();
+        let ledger =
+            PostgresLedger::open(&database.url, database.schema.as_str()).await.expect("opens");
+        let mut other = ledger.db.connect(Planning::ByCost).await.expect("connects");
+        let planting = other.transaction().await.expect("begins");
+        execute_all(&planting, health::PLANTED).await.expect("plants");
+        planting.commit().await.expect("commits");
+        health::is_read_and_stored_over(&ledger).await;
     }
 }

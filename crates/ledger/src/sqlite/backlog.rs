@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, Params, Row, Statement, named_params, params};
 
 use super::row::{from_code, from_json, instant_or_none, parsed};
 use super::{SqliteLedger, runs};
@@ -64,6 +64,17 @@ impl BacklogLedger for SqliteLedger {
             .await
     }
 
+    async fn claim_ended(
+        &self,
+        lane: &Lane,
+        claim: Claim,
+        due_before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, LedgerError> {
+        let lane = lane.clone();
+        self.db.write(move |tx| claim_ended(tx, &lane, &claim, due_before, limit)).await
+    }
+
     async fn claim_suspect(&self, lane: &Lane, claim: Claim) -> Result<Option<Chunk>, LedgerError> {
         let lane = lane.clone();
         self.db
@@ -115,15 +126,10 @@ fn next_run_to_read(
     Ok(runs::select_runs(tx, &sql, parameters)?.pop())
 }
 
-fn claim_chunks(
-    tx: &Connection,
-    lane: &Lane,
-    claim: &Claim,
-    claimable: Claimable,
-    limit: usize,
-) -> Result<Vec<Chunk>, LedgerError> {
+/// The statement that claims such chunks of a lane.
+fn claiming(claimable: Claimable) -> String {
     let (condition, order) = (claimable.condition(), claimable.order());
-    let mut statement = tx.prepare_cached(&format!(
+    format!(
         "UPDATE chunk
          SET state = '{CLAIMED}', holder = :holder, lease_until = :lease_until, token = token + 1
          WHERE id IN (
@@ -137,7 +143,17 @@ fn claim_chunks(
              LIMIT :limit
          )
          RETURNING {CLAIMED_CHUNK}"
-    ))?;
+    )
+}
+
+fn claim_chunks(
+    tx: &Connection,
+    lane: &Lane,
+    claim: &Claim,
+    claimable: Claimable,
+    limit: usize,
+) -> Result<Vec<Chunk>, LedgerError> {
+    let mut statement = tx.prepare_cached(&claiming(claimable))?;
     let parameters = named_params! {
         ":holder": claim.holder,
         ":lease_until": micros(claim.lease_until),
@@ -146,6 +162,33 @@ fn claim_chunks(
         ":now": micros(claim.at),
         ":limit": limit as i64,
     };
+    claimed(&mut statement, parameters)
+}
+
+fn claim_ended(
+    tx: &Connection,
+    lane: &Lane,
+    claim: &Claim,
+    due_before: Timestamp,
+    limit: usize,
+) -> Result<Vec<Chunk>, LedgerError> {
+    let mut statement = tx.prepare_cached(&claiming(Claimable::Ended))?;
+    let parameters = named_params! {
+        ":holder": claim.holder,
+        ":lease_until": micros(claim.lease_until),
+        ":priority": urgency(lane.priority),
+        ":job": lane.job.as_str(),
+        ":now": micros(claim.at),
+        ":limit": limit as i64,
+        ":due_before": micros(due_before),
+    };
+    claimed(&mut statement, parameters)
+}
+
+fn claimed(
+    statement: &mut Statement<'_>,
+    parameters: impl Params,
+) -> Result<Vec<Chunk>, LedgerError> {
     let columns = ClaimedColumns::find(|name| statement.column_index(name))?;
     let rows = statement.query_map(parameters, |row| {
         let chunk = read_claimed(row, &columns)?;

@@ -40,7 +40,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::SqliteLedger;
-    use crate::conformance::{self, Handles, feed};
+    use crate::conformance::{self, Handles, feed, health};
     use crate::{LedgerError, RecordLedger};
 
     #[tokio::test(flavor = "multi_thread")]
@@ -71,5 +71,15 @@ mod tests {
         assert!(matches!(refused, Err(LedgerError::CursorGone)), "{refused:?}");
         let page = restored.outcome_feed(Some(start), 10).await.expect("reads");
         assert_eq!(page.outcomes.len(), 2, "the copy has this position");
+    }
+
+    #[tokio::test]
+    async fn a_planted_health_row_keeps_no_other_from_being_read_and_is_stored_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger.db");
+        let ledger = SqliteLedger::open(&path, false).expect("opens");
+        let file = Connection::open(&path).expect("opens");
+        file.execute_batch(health::PLANTED).expect("plants");
+        health::is_read_and_stored_over(&ledger).await;
     }
 }

@@ -107,6 +107,11 @@ impl From<RegistryError> for Problem {
             RegistryError::NothingChosen(_) => Self::unprocessable("Nothing is chosen", detail),
             RegistryError::NothingToDo(_) => Self::conflict("Nothing to do", detail),
             RegistryError::NothingOnRecord(_) => Self::not_found("Nothing on record", detail),
+            RegistryError::NoSuchPurpose(_) => Self::not_found(
+                "No such purpose",
+                format!("{detail}; GET /api/v1/purposes lists them"),
+            ),
+            RegistryError::PurposeAlreadySo { .. } => Self::conflict("Nothing to change", detail),
             RegistryError::NotFailed(_) => {
                 Self::conflict("Only who failed can be tried again", detail)
             }

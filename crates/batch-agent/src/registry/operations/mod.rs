@@ -1,7 +1,8 @@
-//! Operations: what an operator does to jobs and runs, and to work that has ended.
+//! Operations: what an operator does to jobs, purposes and runs, and to work that has ended.
 
 mod choice;
 mod of_job;
+mod of_purpose;
 mod of_run;
 mod rerun;
 mod retry;

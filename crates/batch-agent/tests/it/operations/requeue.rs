@@ -79,9 +79,9 @@ async fn a_requeue_has_retries_and_a_deadline_of_its_own_and_every_attempt_is_li
         stage.ledger().attempts(RunId(1), AttemptQuery::default()).await.expect("attempts");
     let told: Vec<_> = attempts.iter().map(|a| json!([a.attempt, a.status, a.error])).collect();
     let expected = [
-        json!([1, "retried", "busy"]),
-        json!([2, "failed", "busy"]),
-        json!([3, "retried", "busy"]),
+        json!([1, "retried", "busy; asked to wait 30 s"]),
+        json!([2, "failed", "busy; asked to wait 30 s"]),
+        json!([3, "retried", "busy; asked to wait 30 s"]),
         json!([4, "succeeded", null]),
     ];
     assert_eq!((told, next), (expected.to_vec(), None));

@@ -23,6 +23,7 @@ mod import;
 mod loopback;
 mod measurement;
 mod memory;
+mod outage;
 mod population;
 mod read;
 mod stage;
@@ -43,6 +44,7 @@ pub(crate) enum Bench {
     Drain(drain::BenchDrain),
     Idle(idle::BenchIdle),
     Import(import::BenchImport),
+    Outage(outage::BenchOutage),
     Read(read::BenchRead),
     Start(start::BenchStart),
 }
@@ -54,6 +56,7 @@ impl Bench {
             Self::Drain(drain) => drain.run(environment).await,
             Self::Idle(idle) => idle.run(environment).await,
             Self::Import(import) => import.run(environment).await,
+            Self::Outage(outage) => outage.run(environment).await,
             Self::Read(read) => read.run(environment).await,
             Self::Start(start) => start.run(environment).await,
         }

@@ -1,0 +1,243 @@
+//! Permission to call: who may be called now, and what becomes of those who may not (D3, D4, D7,
+//! D12, F6).
+
+use cohort_ledger::{ChunkResult, HealthState, OpenMember, Run, SkippedReason};
+use cohort_preferences::Job;
+use jiff::{SignedDuration, Timestamp};
+
+use super::call::{Call, Caller, Calling};
+use super::capacity::Permits;
+use super::claimed::{Claimed, ClaimedFor};
+use super::health::{Evidence, Gate, Turn};
+use super::resolve::{MemberResult, postpone, skip_all, too_late_at};
+use crate::clock::saturating_add;
+use crate::handler::{HandlerError, UserResult};
+use crate::jobs::Purpose;
+
+/// How long work waits that was claimed because its time was over, and has some left.
+const PAUSE_OF_ENDING: SignedDuration = SignedDuration::from_secs(15);
+
+/// Permission to make one call, until it is dropped.
+pub(super) struct Permit {
+    _turn: Turn,
+    _permits: Permits,
+}
+
+impl Caller {
+    /// What becomes of a chunk of which nobody may be called now; `None` if some may be, or if it
+    /// is too late for some.
+    pub(super) fn without_call(&self, claimed: &Claimed) -> Option<ChunkResult> {
+        let Claimed { chunk, run, job: in_force, claimed_for, .. } = claimed;
+        let (now, job) = (self.clock.now(), &in_force.job);
+        let gate = self.health.of(&job.purpose_id);
+        if gate.state_at(now) == HealthState::Disabled {
+            return Some(skip_all(chunk, SkippedReason::PurposeDisabled, now));
+        }
+        let too_late_at = first_too_late(job, run, &chunk.open).filter(|at| now < *at)?;
+        let until = match claimed_for {
+            _ if !self.is_held(&gate, *claimed_for == ClaimedFor::Probe) => {
+                let first = chunk.open.iter().map(|member| member.not_before).min().flatten()?;
+                Some(first).filter(|first| now < *first)?
+            }
+            ClaimedFor::Ending => saturating_add(now, PAUSE_OF_ENDING),
+            // It is ready, and not claimed before the purpose may be called.
+            _ => chunk.open.iter().map(|member| ready_since(run, member, now)).min().unwrap_or(now),
+        };
+        Some(postpone(chunk, until.min(too_late_at), now))
+    }
+
+    /// Permission to call so many users of a chunk; `None` once the agent is stopping, which begins
+    /// no calls any more (F6), or once the purpose is held (D12).
+    pub(super) async fn permits(&self, calling: &Calling<'_>, users: usize) -> Option<Permit> {
+        let waiting = async {
+            let turn = if calling.is_probe {
+                Gate::turn_of_probe()
+            } else {
+                calling.gate.turn(&*self.clock).await?
+            };
+            let permits = self.capacity.acquire(calling.purpose, users);
+            let permits = if calling.is_probe {
+                permits.await
+            } else {
+                tokio::select! {
+                    biased;
+                    () = calling.gate.until_closed(&*self.clock) => return None,
+                    permits = permits => permits,
+                }
+            };
+            Some(Permit { _turn: turn, _permits: permits })
+        };
+        tokio::select! {
+            biased;
+            () = self.signals.until_stopping() => None,
+            permit = waiting => permit,
+        }
+    }
+
+    /// The result of a user who is not called yet, for when the purpose may be called or another
+    /// agent takes over: ready at once, and since the user was due.
+    pub(super) fn left_waiting(&self, run: &Run, member: OpenMember) -> MemberResult {
+        let since = ready_since(run, &member, self.clock.now());
+        MemberResult::Waits(member, since)
+    }
+
+    /// Those of these users who may be called now, and what becomes of the others.
+    pub(super) fn admitted(
+        &self,
+        calling: &Calling<'_>,
+        calls: Vec<Call>,
+    ) -> (Vec<Call>, Vec<MemberResult>) {
+        let look = Look {
+            is_claim_lost: !self.in_hand.holds(calling.chunk),
+            is_canceled: self.cancellations.contains(calling.run.id),
+            is_held: self.is_held(&calling.gate, calling.is_probe),
+            evidence: calling.gate.evidence(calling.purpose.patience.max_outage, self.clock.now()),
+            now: self.clock.now(),
+        };
+        let (mut admitted, mut ended) = (Vec::new(), Vec::new());
+        for mut call in calls {
+            call.member = look.judged(call.member);
+            match look.verdict(calling, &call.member) {
+                Verdict::Skip(reason) => ended.push(MemberResult::Skipped(call.member, reason)),
+                Verdict::Wait(until) => ended.push(MemberResult::Waits(call.member, until)),
+                Verdict::Exhausted => ended.push(MemberResult::Exhausted(call.member)),
+                Verdict::Call => {
+                    call.member.failed = None;
+                    admitted.push(call);
+                }
+            }
+        }
+        (admitted, ended)
+    }
+
+    /// What is known of a chunk's purpose, to judge failed attempts by.
+    pub(super) fn evidence(&self, claimed: &Claimed) -> Evidence {
+        let in_force = &claimed.job;
+        let gate = self.health.of(&in_force.job.purpose_id);
+        gate.evidence(in_force.purpose.patience.max_outage, self.clock.now())
+    }
+
+    /// Until when the handler asks to be left alone by all, and in what words (D4).
+    pub(super) fn slow_until(
+        &self,
+        purpose: &Purpose,
+        returned: &Result<Vec<UserResult>, HandlerError>,
+        now: Timestamp,
+    ) -> Option<(Timestamp, String)> {
+        let Err(HandlerError::Retry { detail, retry_after_s: Some(asked) }) = returned else {
+            return None;
+        };
+        let pause = clamped(*asked, purpose.patience.max_retry_after);
+        (!pause.is_zero()).then(|| (saturating_add(now, pause), detail.clone()))
+    }
+
+    /// Whether nobody may be called, or only a probe.
+    fn is_held(&self, gate: &Gate, is_probe: bool) -> bool {
+        let now = self.clock.now();
+        let is_failing = gate.state_at(now) == HealthState::Failing;
+        gate.is_closed(now) && !(is_probe && is_failing)
+    }
+}
+
+/// What may have changed while a call waited for its turn.
+struct Look {
+    /// Whether the claim has run out, as after a sleep of the machine: what is done now could not
+    /// be recorded (F3).
+    is_claim_lost: bool,
+    is_canceled: bool,
+    is_held: bool,
+    evidence: Evidence,
+    now: Timestamp,
+}
+
+/// What becomes of a user whose turn to be called has come.
+enum Verdict {
+    Call,
+    Skip(SkippedReason),
+    Wait(Timestamp),
+    /// No retry is left.
+    Exhausted,
+}
+
+impl Look {
+    /// The member, with the last attempt counted if it turns out that it does (D12).
+    fn judged(&self, member: OpenMember) -> OpenMember {
+        let counts = |failed| self.evidence.counts(failed, member.failures);
+        if member.failed.as_ref().is_some_and(counts) {
+            OpenMember { failures: member.failures + 1, ..member }
+        } else {
+            OpenMember { failed: None, ..member }
+        }
+    }
+
+    fn verdict(&self, calling: &Calling<'_>, member: &OpenMember) -> Verdict {
+        if self.is_canceled {
+            Verdict::Skip(SkippedReason::Canceled)
+        } else if self.is_claim_lost {
+            Verdict::Wait(self.now)
+        } else if self.now >= too_late_at(calling.job, calling.run, member) {
+            Verdict::Skip(SkippedReason::Expired)
+        } else if member.failures > calling.job.retries() {
+            Verdict::Exhausted
+        } else if self.is_held {
+            Verdict::Wait(self.now)
+        } else if let Some(until) = member.not_before.filter(|until| self.now < *until) {
+            Verdict::Wait(until)
+        } else {
+            Verdict::Call
+        }
+    }
+}
+
+/// The error with what the handler has asked for in its text, and what of it is granted (D4).
+pub(super) fn asked_pause(error: HandlerError, purpose: &Purpose) -> HandlerError {
+    match error {
+        HandlerError::Retry { detail, retry_after_s: Some(asked) } => {
+            let detail = format!("{detail}; {}", words_of(asked, purpose.patience.max_retry_after));
+            HandlerError::Retry { detail, retry_after_s: Some(asked) }
+        }
+        error => error,
+    }
+}
+
+/// What was asked for, and what is granted if that is less.
+pub(super) fn words_of(asked: u64, most: SignedDuration) -> String {
+    let granted = clamped(asked, most).as_secs();
+    if u64::try_from(granted).is_ok_and(|granted| granted == asked) {
+        format!("asked to wait {asked} s")
+    } else {
+        format!("asked to wait {asked} s, and is waited for {granted} s")
+    }
+}
+
+/// The pause that was asked for, as far as it is granted (D4).
+pub(super) fn clamped(asked: u64, most: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(asked).unwrap_or(i64::MAX)).min(most)
+}
+
+/// Since when a user is ready who waits for the purpose: who was not called yet since they were
+/// due, so that their wait is shown as long as it is.
+fn ready_since(run: &Run, member: &OpenMember, now: Timestamp) -> Timestamp {
+    if member.is_retry() { member.not_before.unwrap_or(now) } else { member.due_at(run).min(now) }
+}
+
+fn first_too_late(job: &Job, run: &Run, open: &[OpenMember]) -> Option<Timestamp> {
+    open.iter().map(|member| too_late_at(job, run, member)).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_handler_asks_for_is_granted_up_to_the_limit() {
+        let most = SignedDuration::from_mins(15);
+        for (asked, granted) in
+            [(0, 0), (120, 120), (900, 900), (30_000, 900), (1_796_000_000, 900), (u64::MAX, 900)]
+        {
+            assert_eq!(clamped(asked, most).as_secs(), granted, "{asked}");
+        }
+        assert_eq!(words_of(120, most), "asked to wait 120 s");
+        assert_eq!(words_of(30_000, most), "asked to wait 30000 s, and is waited for 900 s");
+    }
+}
