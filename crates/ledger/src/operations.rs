@@ -58,9 +58,9 @@ pub trait OperationLedger: Sealed {
         now: Timestamp,
     ) -> Result<OpenRuns, LedgerError>;
 
-    /// Pauses these jobs and cancels the open runs that are selected, in one transaction (D14). What
-    /// a plan opens for one of the jobs before the pause ends is not processed either. Returns what
-    /// was canceled.
+    /// Pauses these jobs and cancels the open runs that are selected, in one transaction (D14).
+    /// What a plan opens for one of the jobs before the pause ends is not processed either. Returns
+    /// what was canceled.
     async fn stop(
         &self,
         jobs: &[JobId],
