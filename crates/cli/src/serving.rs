@@ -90,4 +90,29 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
+
+    /// Starts something, unless a signal comes first: then `None`. A database that hangs does not
+    /// keep the program from ending.
+    pub(crate) async fn unless_ended<T>(
+        &mut self,
+        starting: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<Option<T>> {
+        tokio::select! {
+            started = starting => started.map(Some),
+            () = self.next() => Ok(None),
+        }
+    }
+
+    /// Ends something in good order, unless another signal ends the program at once (F6).
+    pub(crate) async fn unless_again(
+        &mut self,
+        ending: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        tokio::select! {
+            ended = ending => ended,
+            () = self.next() => anyhow::bail!(
+                "stopped at once; work in hand is done again after the next start"
+            ),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cohort_database::Heard;
+use cohort_database::{Heard, within_real_time};
 use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -23,6 +23,9 @@ const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long to wait before claiming again after the ledger has failed.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
+
+/// How long an agent that ends waits for its ledger beyond the grace (F6).
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 
 impl EnhancedBatchProcessor {
     /// Processes whatever is open until `shutdown` turns true; then begins no more calls, finishes
@@ -53,14 +56,25 @@ impl EnhancedBatchProcessor {
             tracing::warn!("work in hand did not finish in time and is handed back");
             in_hand.shutdown().await;
         }
+        self.release().await;
+    }
+
+    /// Hands back what was not finished. A ledger that does not answer soon does not keep the agent
+    /// from ending: then the leases run out.
+    async fn release(&self) {
         let shared = &self.0.shared;
-        let released =
-            shared.ledger.release_chunks(self.0.identity.name(), shared.clock.now()).await;
-        if let Err(error) = released {
-            tracing::error!(
+        let (holder, now) = (self.0.identity.name(), shared.clock.now());
+        let releasing = shared.ledger.release_chunks(holder, now);
+        match within_real_time(LAST_WORDS, releasing).await {
+            Some(Ok(_chunks)) => {}
+            Some(Err(error)) => tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "work could not be handed back; its lease will run out"
-            );
+            ),
+            None => tracing::error!(
+                waited = ?LAST_WORDS,
+                "the ledger does not answer: work is not handed back, and its lease will run out"
+            ),
         }
     }
 

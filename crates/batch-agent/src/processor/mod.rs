@@ -76,6 +76,7 @@ pub use self::error::ProcessError;
 use self::health::Health;
 use self::identity::Identity;
 use self::in_hand::InHand;
+pub(crate) use self::loops::LAST_WORDS;
 use self::pulse::LedgerPulse;
 use self::signals::Signals;
 pub(crate) use self::trigger::Trigger;

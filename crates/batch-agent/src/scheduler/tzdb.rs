@@ -19,12 +19,14 @@
 //! come into force meanwhile. It deliberately never goes back to an older release by itself: that
 //! would name again what a newer one had corrected.
 
+use cohort_database::within_real_time;
 use cohort_ledger::TzdbStanding;
 use jiff::Timestamp;
 
 use super::standing::{RENEW_EVERY, Renewed};
 use super::{DynamicBatchScheduler, ScheduleError};
 use crate::condition::Part;
+use crate::processor::LAST_WORDS;
 
 impl DynamicBatchScheduler {
     /// Says that this agent lives, and learns whether it plans. One that begins to, because its
@@ -67,14 +69,19 @@ impl DynamicBatchScheduler {
         }
     }
 
-    /// Says that this agent has ended, so that nobody waits for it.
+    /// Says that this agent has ended, so that nobody waits for it; but not for long to a ledger
+    /// that does not answer (F6).
     pub(super) async fn leave(&self) {
-        if let Err(error) = self.ledger.forget_agent(&self.processor.sign().agent).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the agent could not say that it has ended; it counts as gone in a minute"
-            );
-        }
+        let agent = self.processor.sign().agent;
+        let fault = match within_real_time(LAST_WORDS, self.ledger.forget_agent(&agent)).await {
+            Some(Ok(())) => return,
+            Some(Err(error)) => error.to_string(),
+            None => format!("no answer within {LAST_WORDS:?}"),
+        };
+        tracing::warn!(
+            fault,
+            "the agent could not say that it has ended; it counts as gone in a minute"
+        );
     }
 
     /// Whether this agent plans: its time zone database is the ledger's.

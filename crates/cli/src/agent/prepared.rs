@@ -55,12 +55,7 @@ impl PreparedAgent {
             "stopping: work in hand is finished, the rest is done after the next start"
         );
         stop.send_replace(true);
-        tokio::select! {
-            done = task => done.context("the agent broke down"),
-            () = signals.next() => anyhow::bail!(
-                "stopped at once; work in hand is done again after the next start"
-            ),
-        }
+        signals.unless_again(async { task.await.context("the agent broke down") }).await
     }
 
     fn begin(self) -> (watch::Sender<bool>, JoinHandle<()>) {

@@ -65,10 +65,13 @@ impl AgentCommand {
         let holder =
             if held.is_some() { Holder::alone(HOLDER) } else { Holder::one_of_several(HOLDER) };
         let listen = settings.listen;
-        let ledger = open_ledger_at(&database).await?;
-        let setup = AgentSetup { ledger, clock: Arc::new(SystemClock), holder, settings };
-        setup.apply_batch_config().await?;
-        let agent = setup.prepare(client.clone()).await?;
+        let preparing = async {
+            let ledger = open_ledger_at(&database).await?;
+            let setup = AgentSetup { ledger, clock: Arc::new(SystemClock), holder, settings };
+            setup.apply_batch_config().await?;
+            setup.prepare(client.clone()).await
+        };
+        let Some(agent) = signals.unless_ended(preparing).await? else { return Ok(()) };
 
         let listening = Listening::at(listen).await?;
         let address = listening.address;
@@ -79,10 +82,10 @@ impl AgentCommand {
         println!("The agent listens at http://{address}{BASE}, its ledger is {database}.");
         tokio::select! {
             read = read_schedules(&agent) => read?,
-            () = signals.next() => return server.stop().await,
+            () = signals.next() => return signals.unless_again(server.stop()).await,
         }
         agent.work(&mut signals).await?;
-        server.stop().await
+        signals.unless_again(server.stop()).await
     }
 
     fn client(&self, environment: &Environment) -> anyhow::Result<ConfigDatabaseClient> {

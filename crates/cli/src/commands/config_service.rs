@@ -7,10 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use cohort_batch_agent::SystemClock;
-use cohort_config_service::{ConfigService, ConfigServiceOptions};
+use cohort_config_service::{ConfigService, ConfigServiceOptions, DatabaseAddress};
 
 use crate::config::Environment;
-use crate::lifecycle::{admin_key, write_key_file};
+use crate::lifecycle::{DataDir, admin_key, write_key_file};
 use crate::services::{BASE, hold};
 use crate::serving::{LISTEN_HELP, Listening, Signals};
 
@@ -21,7 +21,7 @@ A database that has no key yet gets its first one, of scope admin. It is written
 --admin-key-file names, or else printed, this once. An SQLite file is held by one process: its
 folder is locked as by `cohort up`, and the key is written to admin.key in it.
 Several processes may serve one PostgreSQL schema.
-SIGTERM or Ctrl-C stops it, once the open requests are answered.";
+SIGTERM or Ctrl-C stops it, once the open requests are answered. A second signal stops it at once.";
 
 const DATABASE_URL_HELP: &str =
     "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: DATABASE_URL]";
@@ -49,14 +49,8 @@ impl ConfigServiceCommand {
         let database = environment.database(self.database_url.as_deref(), self.name.as_deref())?;
         let listen = environment.listen(self.listen)?;
         let held = hold(&database).await?;
-        let options = ConfigServiceOptions::new(database.clone(), Arc::new(SystemClock));
-        let service = ConfigService::open(options)
-            .await
-            .with_context(|| format!("cannot open {database}"))?;
-        match &held {
-            Some(held) => drop(admin_key(held, &service).await?),
-            None => self.give_first_key(&service).await?,
-        }
+        let opened = signals.unless_ended(self.open(&database, held.as_ref())).await?;
+        let Some(service) = opened else { return Ok(()) };
         let listening = Listening::at(listen).await?;
         let address = listening.address;
         if let Some(held) = &held {
@@ -67,7 +61,24 @@ impl ConfigServiceCommand {
         signals.next().await;
         tracing::info!("stopping: open requests are answered first");
         service.shutdown();
-        server.stop().await
+        signals.unless_again(server.stop()).await
+    }
+
+    /// Opens the database, which gets its first key if it has none.
+    async fn open(
+        &self,
+        database: &DatabaseAddress,
+        held: Option<&DataDir>,
+    ) -> anyhow::Result<ConfigService> {
+        let options = ConfigServiceOptions::new(database.clone(), Arc::new(SystemClock));
+        let service = ConfigService::open(options)
+            .await
+            .with_context(|| format!("cannot open {database}"))?;
+        match held {
+            Some(held) => drop(admin_key(held, &service).await?),
+            None => self.give_first_key(&service).await?,
+        }
+        Ok(service)
     }
 
     async fn give_first_key(&self, service: &ConfigService) -> anyhow::Result<()> {

@@ -8,11 +8,11 @@ use clap::Args;
 use cohort_batch_agent::{AgentClock, SimulatedClock, SystemClock};
 use cohort_preferences::Clock;
 
-use crate::agent::{AgentArgs, AgentSetup, Holder};
+use crate::agent::{AgentArgs, AgentSetup, Holder, PreparedAgent};
 use crate::config::Environment;
 use crate::failure::wrong_input;
 use crate::lifecycle::{DataDir, admin_key};
-use crate::services::{Address, open_config_service, open_ledger, registry_without_agent};
+use crate::services::{Address, Server, open_config_service, open_ledger, registry_without_agent};
 use crate::serving::Signals;
 use crate::simulated::Simulated;
 
@@ -74,11 +74,23 @@ impl Up {
         self.say_where(server.address);
         println!("Simulated: {reason}.");
         signals.next().await;
-        server.stop().await
+        signals.unless_again(server.stop()).await
     }
 
     /// Serves a folder and does its work.
     async fn work(&self, environment: &Environment, signals: &mut Signals) -> anyhow::Result<()> {
+        let started = signals.unless_ended(self.start(environment)).await?;
+        // The folder is held until everything has ended.
+        let Some((_held, agent, server)) = started else { return Ok(()) };
+        agent.work(signals).await?;
+        signals.unless_again(server.stop()).await
+    }
+
+    /// Serves a folder, whose agent does not work yet.
+    async fn start(
+        &self,
+        environment: &Environment,
+    ) -> anyhow::Result<(DataDir, PreparedAgent, Server)> {
         let settings = self.agent.settings(environment)?;
         let listen = settings.listen;
         let clock: Arc<dyn AgentClock> = Arc::new(SystemClock);
@@ -96,8 +108,7 @@ impl Up {
         agent.read_schedules().await?;
         held.announce(server.address)?;
         self.say_where(server.address);
-        agent.work(signals).await?;
-        server.stop().await
+        Ok((held, agent, server))
     }
 
     fn say_where(&self, address: SocketAddr) {

@@ -4,6 +4,7 @@
 //! down are lost, and of several that come together only the last is seen. Who is woken reads the
 //! database.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
+use super::limits::INTERACTIVE;
 use super::server::Server;
 use super::tls::Tls;
 use crate::error::DatabaseError;
@@ -20,10 +22,13 @@ use crate::heard::Heard;
 
 type Socketed = Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>;
 
+/// How often a connection that only listens asks whether the server is there.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+
 /// A connection on which `LISTEN` stands.
 struct Listening {
     /// The connection lasts as long as its client.
-    _client: Client,
+    client: Client,
     connection: Socketed,
 }
 
@@ -57,10 +62,19 @@ async fn keep_hearing(
     }
 }
 
-/// Passes on what comes, until the connection breaks.
+/// Passes on what comes, until the connection breaks or the server does not answer any more.
 async fn hear(listening: &mut Listening, told: &watch::Sender<Heard>) {
+    let Listening { client, connection } = listening;
+    let mut silence = pin!(until_silent(client));
     loop {
-        match poll_fn(|context| listening.connection.poll_message(context)).await {
+        let message = tokio::select! {
+            message = poll_fn(|context| connection.poll_message(context)) => message,
+            () = &mut silence => {
+                tracing::warn!("the connection that listens to the database is dead");
+                return;
+            }
+        };
+        match message {
             Some(Ok(AsyncMessage::Notification(note))) => {
                 told.send_modify(|heard| heard.payload = Some(note.payload().to_owned()));
             }
@@ -70,6 +84,18 @@ async fn hear(listening: &mut Listening, told: &watch::Sender<Heard>) {
                 return;
             }
             None => return,
+        }
+    }
+}
+
+/// Asks the server now and then whether it is there, and returns once it does not answer: a
+/// listener sends nothing by itself, and would wait for ever for a peer that has gone.
+async fn until_silent(client: &Client) {
+    loop {
+        tokio::time::sleep(PROBE_EVERY).await;
+        let asked = tokio::time::timeout(INTERACTIVE, client.batch_execute("")).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            return;
         }
     }
 }
@@ -96,8 +122,9 @@ async fn start(server: &Server, channel: &str) -> Result<Listening, DatabaseErro
     tokio::select! {
         listening = client.batch_execute(&listen) => listening?,
         () = drive(&mut connection) => return Err(DatabaseError::Closed),
+        () = tokio::time::sleep(INTERACTIVE) => return Err(server.no_answer(INTERACTIVE)),
     }
-    Ok(Listening { _client: client, connection })
+    Ok(Listening { client, connection })
 }
 
 /// Lets the connection work until it breaks. What is heard meanwhile is dropped: who listens has
