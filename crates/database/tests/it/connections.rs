@@ -9,7 +9,7 @@ use cohort_database::{
 };
 use refinery::{Migration, Runner};
 
-fn one_table() -> Migrations {
+pub(crate) fn one_table() -> Migrations {
     let table = Migration::unapplied("V1__table", "CREATE TABLE t (v int)").expect("migration");
     Migrations::new(Runner::new(&[table]), Version::new(0, 1, 0))
 }

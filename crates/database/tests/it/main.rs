@@ -4,4 +4,5 @@
 mod compatibility;
 mod connections;
 mod file;
+mod frozen;
 mod migrations;

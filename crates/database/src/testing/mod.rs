@@ -1,9 +1,12 @@
 //! For tests: a schema of the test's own on the server that `scripts/with-postgres` has started.
 
+mod private_server;
+
 use std::thread;
 
 use tokio_postgres::NoTls;
 
+pub use self::private_server::PrivateServer;
 use crate::error::DatabaseError;
 use crate::postgres::{Planning, PostgresOptions, SchemaName};
 
