@@ -13,6 +13,7 @@ mod due_folder;
 mod explain;
 mod export;
 mod folder;
+mod frozen_database;
 mod handler;
 mod house;
 mod import;

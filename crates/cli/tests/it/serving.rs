@@ -214,6 +214,7 @@ pub(crate) struct Rest {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) kind: String,
+    pub(crate) retry_after: Option<String>,
     pub(crate) text: String,
 }
 
@@ -249,7 +250,8 @@ impl Rest {
             .header("content-type", "application/json");
         let response = request.body(body.into()).bearer_auth(&self.key).send().await.ok()?;
         let status = response.status().as_u16();
-        Some(Answer { status, kind: String::new(), text: response.text().await.ok()? })
+        let text = response.text().await.ok()?;
+        Some(Answer { status, kind: String::new(), retry_after: None, text })
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
@@ -262,13 +264,14 @@ impl Rest {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.bearer_auth(&self.key).send().await.expect("it answers");
-        let kind = response
-            .headers()
-            .get("content-type")
-            .map(|kind| kind.to_str().expect("text").to_owned());
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            Some(value.to_str().expect("text").to_owned())
+        };
         Answer {
             status: response.status().as_u16(),
-            kind: kind.unwrap_or_default(),
+            kind: header("content-type").unwrap_or_default(),
+            retry_after: header("retry-after"),
             text: response.text().await.expect("a whole answer"),
         }
     }
