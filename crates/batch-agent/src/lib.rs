@@ -25,6 +25,7 @@ mod scheduler;
 mod schedules;
 mod shared;
 mod source;
+mod spread;
 mod status;
 
 pub use agent::Agent;

@@ -99,9 +99,10 @@ fn is_worth_another_attempt(error: &ClientError) -> bool {
     error.is_transient() && !matches!(error, ClientError::CircuitOpen { .. })
 }
 
-/// The wait before the next attempt; `None`: no more attempts.
+/// The wait before the next attempt; `None`: no more attempts. Behind the floor comes the backoff,
+/// lest all who were told the same come back at one moment.
 fn wait_for(retry_after: Option<Duration>, backoff: Option<Duration>) -> Option<Duration> {
-    let wait = backoff?.max(retry_after.unwrap_or_default());
+    let wait = backoff? + retry_after.unwrap_or_default();
     (wait <= LONGEST_WAIT).then_some(wait)
 }
 
@@ -124,8 +125,8 @@ mod tests {
     fn retry_after_is_a_floor_and_a_long_one_ends_the_attempts() {
         let (short, long) = (Duration::from_millis(100), Duration::from_secs(3));
         assert_eq!(wait_for(None, Some(short)), Some(short));
-        assert_eq!(wait_for(Some(long), Some(short)), Some(long));
-        assert_eq!(wait_for(Some(short), Some(long)), Some(long));
+        assert_eq!(wait_for(Some(long), Some(short)), Some(long + short));
+        assert_eq!(wait_for(Some(short), Some(long)), Some(long + short));
         assert_eq!(wait_for(Some(Duration::from_mins(1)), Some(short)), None);
         assert_eq!(wait_for(Some(short), None), None);
     }

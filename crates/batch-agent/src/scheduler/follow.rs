@@ -10,6 +10,14 @@ use super::{DynamicBatchScheduler, PAUSE_AFTER_FAULT, ScheduleError};
 use crate::jobs::JobInForce;
 use crate::schedules::{DefaultsInTime, Listed};
 use crate::source::SourceError;
+use crate::spread::spread;
+
+/// Over which span the agents of a deployment read everything anew once their cursors are gone, as
+/// when the Config Database was restored.
+const READ_ANEW_OVER: Duration = Duration::from_secs(4);
+
+/// Over which span they ask again for a feed that cannot be read.
+const ASK_AGAIN_OVER: Duration = Duration::from_secs(1);
 
 impl DynamicBatchScheduler {
     /// Reads everything anew, and then follows the feed from where its end was before. Until all is
@@ -70,17 +78,25 @@ impl DynamicBatchScheduler {
     /// Follows the feed for ever. After a lost cursor everything is read anew (F7); after any other
     /// fault there is a pause, which is as long as the poll interval if the key is refused.
     pub(super) async fn follow_forever(&self) {
-        loop {
+        for turn in 0_u64.. {
             let mut fault = ScheduleError::Source(self.follow().await);
             if matches!(fault, ScheduleError::Source(SourceError::Gone)) {
+                self.feed.lose_cursor();
+                self.wait_for_turn(turn, READ_ANEW_OVER).await;
                 match self.resynchronize().await {
                     Ok(()) => continue,
                     Err(error) => fault = error,
                 }
             }
             self.feed.note_fault(&fault);
+            self.wait_for_turn(turn, ASK_AGAIN_OVER).await;
             tokio::time::sleep(self.pause_after(&fault)).await;
         }
+    }
+
+    /// Waits for this agent's point in a span that it shares with the others of its ledger.
+    async fn wait_for_turn(&self, turn: u64, span: Duration) {
+        tokio::time::sleep(spread(&self.processor.sign().agent, turn, span)).await;
     }
 
     /// How long the feed is left alone. A refused key is said plainly each time: only an operator
@@ -117,9 +133,12 @@ impl DynamicBatchScheduler {
         SourceError::Unavailable("the feed has come to an end".into())
     }
 
+    /// Reads everything anew at the poll interval, give or take a quarter: agents that were started
+    /// together do not read together for good.
     pub(super) async fn refresh_forever(&self) {
-        loop {
-            tokio::time::sleep(self.poll_interval).await;
+        for turn in 0_u64.. {
+            tokio::time::sleep(self.poll_interval.mul_f64(0.75)).await;
+            self.wait_for_turn(turn, self.poll_interval.mul_f64(0.5)).await;
             self.reload_all().await;
         }
     }

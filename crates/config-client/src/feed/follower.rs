@@ -19,6 +19,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest span while nothing works, unless it is polled more often than that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Over which span readers come back whose streams broke at one moment, as when a service ends
+/// without a word.
+const COME_BACK_OVER: Duration = Duration::from_secs(3);
+
 /// So many attempts in a row without an event are worth a line in the log.
 const WORTH_TELLING: u32 = 3;
 
@@ -119,7 +123,13 @@ impl Follower {
                 None
             }
             Ok(None) => self.fall_back(events.without_a_page()),
-            Err(error) => self.fall_back(error),
+            Err(error) => {
+                // Whoever else lost the same service is about to ask as well.
+                if events.has_begun() {
+                    sleep_until(Instant::now() + full_jitter(COME_BACK_OVER)).await;
+                }
+                self.fall_back(error)
+            }
         }
     }
 
@@ -195,7 +205,7 @@ impl Follower {
         let cap = LONGEST_PAUSE.min(self.client.feed.poll_interval);
         let span = doubled(FIRST_PAUSE, self.failures.saturating_sub(1), cap);
         self.state = State::Pausing {
-            until: Instant::now() + full_jitter(span).max(error.retry_after().unwrap_or_default()),
+            until: Instant::now() + error.retry_after().unwrap_or_default() + full_jitter(span),
         };
         Ok(FeedEvent::Interrupted(error))
     }

@@ -39,8 +39,9 @@ const LIFE: Duration = Duration::from_mins(10);
 /// How long nothing is sent while nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// After which time a reader is to come back.
-const COME_BACK: Duration = Duration::from_secs(1);
+/// Within which time a reader is to come back. All whose service ends get it at once, and pick a
+/// point of it by chance.
+const COME_BACK: Duration = Duration::from_secs(3);
 
 /// Where the stream begins.
 #[derive(Debug, Deserialize, IntoParams)]

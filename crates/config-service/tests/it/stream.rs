@@ -57,7 +57,7 @@ async fn a_stream_carries_the_feed_and_ends_with_a_hint_to_come_back() {
     );
     assert!(position["complete_until"].is_string());
     assert!(answer.text.contains(": nothing new"), "a heartbeat: {}", answer.text);
-    assert!(answer.text.contains("retry: 1000"), "{}", answer.text);
+    assert!(answer.text.contains("retry: 3000"), "{}", answer.text);
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +120,7 @@ async fn a_change_is_pushed_as_soon_as_it_is_committed_and_a_shutdown_ends_the_s
         read += std::str::from_utf8(&piece.expect("reads")).expect("text");
     }
     assert_eq!(changes(&read).len(), 1);
-    assert!(read.contains("retry: 1000"));
+    assert!(read.contains("retry: 3000"));
 }
 
 #[tokio::test]
