@@ -123,7 +123,7 @@ impl Outcomes {
             Some("oldest") => None,
             Some(cursor) => Some(cursor.to_owned()),
         };
-        let (mut cursor_said, mut has_moved) = (Instant::now(), false);
+        let (mut cursor_said, mut has_moved) = (None::<Instant>, false);
         loop {
             let path = query(
                 "/outcomes/feed",
@@ -150,9 +150,10 @@ impl Outcomes {
             stdout.flush()?;
             has_moved |= !page.outcomes.is_empty();
             cursor = Some(page.next);
-            if has_moved && cursor_said.elapsed() >= SAY_CURSOR_EVERY {
+            let is_quiet = cursor_said.is_none_or(|said| said.elapsed() >= SAY_CURSOR_EVERY);
+            if has_moved && is_quiet {
                 say_where(cursor.as_deref());
-                (cursor_said, has_moved) = (Instant::now(), false);
+                (cursor_said, has_moved) = (Some(Instant::now()), false);
             }
         }
     }

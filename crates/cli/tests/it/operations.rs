@@ -265,6 +265,12 @@ async fn outcomes_are_followed_as_lines_from_the_oldest_on() {
         .expect("text");
     let outcome: Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!((&outcome["tenant_id"], &outcome["status"]), (&json!("ann"), &json!("succeeded")));
+    // Where to go on from is said on the way, for a reader that is killed.
+    let stderr = follower.stderr.take().expect("piped");
+    let said = tokio::task::spawn_blocking(move || BufReader::new(stderr).lines().next());
+    let said = tokio::time::timeout(PATIENCE, said).await.expect("it tells").expect("no panic");
+    let said = said.expect("a line").expect("text");
+    assert!(said.starts_with("to go on from here: --follow --from "), "{said}");
     follower.kill().expect("it runs");
     follower.wait().expect("it has ended");
 }

@@ -67,6 +67,30 @@ async fn the_same_again_changes_nothing_and_still_names_the_next_run_to_come() {
 }
 
 #[tokio::test]
+async fn a_time_moved_to_later_on_a_day_that_has_had_its_run_says_so() {
+    let fixture = Fixture::new().await;
+    let daily =
+        |time: &str| json!({"frequency": "daily", "preferred_time": time, "timezone": "UTC"});
+    let first = fixture.set("ann", &daily("12:30")).await;
+    assert_eq!(first["already_ran"], Value::Null);
+    let before = fixture.set("ann", &daily("12:15")).await;
+    assert_eq!(before["already_ran"], Value::Null, "nothing was due yet");
+    fixture.clock.set("2026-12-01T12:20:00Z");
+    for time in ["13:00", "14:00"] {
+        let moved = fixture.set("ann", &daily(time)).await;
+        let (told, nominal) = (&moved["already_ran"], format!("2026-12-02T{time}"));
+        assert_eq!(moved["next_run"]["nominal"], format!("2026-12-01T{time}"));
+        assert_eq!(told["earlier"]["nominal"], "2026-12-01T12:15");
+        assert_eq!(
+            (&told["then"]["nominal"], &told["then"]["timezone"]),
+            (&json!(nominal), &json!("UTC"))
+        );
+    }
+    let tomorrow = fixture.set("ann", &daily("09:00")).await;
+    assert_eq!(tomorrow["already_ran"], Value::Null, "tomorrow has had none");
+}
+
+#[tokio::test]
 async fn a_wrong_preference_names_each_field_and_stores_nothing() {
     let fixture = Fixture::new().await;
     let wrong = json!({"frequency": "daily", "preferred_time": "25:00", "timezone": "Mars/Olympus",

@@ -20,7 +20,7 @@ const PREPARED_STATEMENTS: usize = 128;
 
 /// What the connection that writes may keep of the file in memory: an import that scatters over an
 /// index finds most of it there. A negative `cache_size` counts in KiB.
-const WRITER_CACHE_KIB: i32 = 32 * 1024;
+const WRITER_CACHE_KIB: i32 = 16 * 1024;
 
 /// What a connection that reads may keep of the file in memory. There are several of them, each
 /// with a cache of its own, and the system has the file in memory too.
