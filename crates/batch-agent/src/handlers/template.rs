@@ -374,4 +374,12 @@ mod tests {
         let cause = std::error::Error::source(&error).expect("a cause").to_string();
         assert!(cause.contains("mail.html:2"), "{cause}");
     }
+
+    #[test]
+    fn a_full_disk_is_our_own_fault() {
+        let of_system = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
+        let path = Path::new("texts/ann.md");
+        let told = "writing texts/ann.md: no space is left on the disk";
+        assert_eq!(unwritten(path, &of_system), HandlerError::own_fault(told));
+    }
 }

@@ -1,5 +1,9 @@
 //! What is tried again, when, and what is not (D4, D5, D7).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cohort_batch_agent::{HandlerError, UserWork, handler_fn};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -184,4 +188,43 @@ async fn a_users_own_retries_go_on_where_an_agent_died() {
         stage.handler.calls().iter().map(|call| call.users[0].attempt).collect::<Vec<_>>(),
         [1, 2, 3, 4]
     );
+}
+
+#[tokio::test]
+async fn faults_of_our_own_side_use_up_no_attempt_and_the_agent_says_what_it_lacks() {
+    let stage = Stage::with_daily_users(1, &json!({"max_retries": 1}));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let handler = handler_fn(move |_user: UserWork| {
+        let is_ours = counted.fetch_add(1, Ordering::SeqCst) < 10;
+        async move { if is_ours { Err(HandlerError::own_fault("no file descriptor")) } else { Ok(()) } }
+    });
+    let agent = stage.agent_of(stage.builder().handler("write", handler)).await;
+    agent.until("2026-12-01T09:00:05Z").await;
+    let told = agent.scheduler.unreadiness().await.expect("not ready");
+    assert!(told.contains("this agent's own side: no file descriptor, since 2026-12-01"), "{told}");
+    agent.until("2026-12-01T12:00:00Z").await;
+
+    stage.assert_each_succeeded_once(1, &["2026-12-01T09:00"]).await;
+    assert_eq!(stage.outcomes().await[0].attempts, 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 11);
+    assert_eq!(agent.scheduler.unreadiness().await, None);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_the_contract_fails_at_once() {
+    let stage = Stage::with_daily_users(1, &json!({}));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let handler = handler_fn(move |_user: UserWork| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { Err::<(), _>(HandlerError::bad_answer("results: expected a list, got 7")) }
+    });
+    let builder = stage.builder().handler("write", handler);
+    stage.agent_of(builder).await.until("2026-12-01T12:00:00Z").await;
+
+    assert_eq!(stage.told_of("u0").await, ["2026-12-01T09:00 failed(bad_answer)"]);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    let detail = stage.outcomes().await[0].detail.clone();
+    assert_eq!(detail.as_deref(), Some("results: expected a list, got 7"));
 }
