@@ -11,7 +11,7 @@ pub(crate) enum Claimable {
     ByAge,
     ByTurn,
     /// Chunks of runs that were canceled or were due before `:due_before`.
-    Ended,
+    Ending,
 }
 
 impl Claimable {
@@ -21,14 +21,14 @@ impl Claimable {
             Self::Suspects => SUSPECT,
             Self::ByAge => CLAIMABLE_BY_AGE,
             Self::ByTurn => CLAIMABLE_BY_TURN,
-            Self::Ended => ENDED,
+            Self::Ending => ENDED,
         }
     }
 
     /// The column that orders them.
     pub(crate) fn order(self) -> &'static str {
         match self {
-            Self::Suspects | Self::ByAge | Self::Ended => "ready_at",
+            Self::Suspects | Self::ByAge | Self::Ending => "ready_at",
             Self::ByTurn => "turn",
         }
     }

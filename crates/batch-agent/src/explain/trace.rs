@@ -91,7 +91,7 @@ impl Trace {
         };
         steps.extend(planning::how_far(case));
         steps.push(run::step(case, run));
-        Self::ending(steps, member::absent(run))
+        Self::ending(steps, member::absent(case, run))
     }
 
     fn ending(mut steps: Vec<Step>, Ending { answer, step }: Ending) -> Self {

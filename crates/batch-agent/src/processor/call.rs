@@ -19,13 +19,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::asked::asked_pause;
 use super::cancellations::Cancellations;
 use super::capacity::Capacity;
 use super::claimed::{Claimed, ClaimedFor};
-use super::health::{Ended, Gate, Health};
+use super::health::{EndedCall, Gate, Health};
 use super::in_hand::InHand;
 use super::last_look::{LastLook, Looked};
-use super::permit::asked_pause;
 use super::resolve::MemberResult;
 use super::signals::Signals;
 use crate::clock::AgentClock;
@@ -162,7 +162,7 @@ impl Caller {
         }
         let slow_until = self.slow_until(calling.purpose, returned, now);
         let limit = self.capacity.calls_at_once(calling.purpose, calls.len());
-        let ended = Ended { began, fault, is_of_suspects, slow_until };
+        let ended = EndedCall { began, fault, is_of_suspects, slow_until };
         self.health.ended(purpose, &ended, calling.is_probe, limit).await;
     }
 

@@ -23,6 +23,7 @@
 //! it, `Caller`. What they share knows its own table: the chunks in hand, the canceled runs, the
 //! health of purposes, the capacity for calls.
 
+mod asked;
 mod assemble;
 mod attempt;
 mod backoff;

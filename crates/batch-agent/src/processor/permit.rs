@@ -5,6 +5,7 @@ use cohort_ledger::{ChunkResult, HealthState, OpenMember, Run, SkippedReason};
 use cohort_preferences::Job;
 use jiff::{SignedDuration, Timestamp};
 
+use super::asked::clamped;
 use super::call::{Call, Caller, Calling};
 use super::capacity::Permits;
 use super::claimed::{Claimed, ClaimedFor};
@@ -189,32 +190,6 @@ impl Look {
     }
 }
 
-/// The error with what the handler has asked for in its text, and what of it is granted (D4).
-pub(super) fn asked_pause(error: HandlerError, purpose: &Purpose) -> HandlerError {
-    match error {
-        HandlerError::Retry { detail, retry_after_s: Some(asked) } => {
-            let detail = format!("{detail}; {}", words_of(asked, purpose.patience.max_retry_after));
-            HandlerError::Retry { detail, retry_after_s: Some(asked) }
-        }
-        error => error,
-    }
-}
-
-/// What was asked for, and what is granted if that is less.
-pub(super) fn words_of(asked: u64, most: SignedDuration) -> String {
-    let granted = clamped(asked, most).as_secs();
-    if u64::try_from(granted).is_ok_and(|granted| granted == asked) {
-        format!("asked to wait {asked} s")
-    } else {
-        format!("asked to wait {asked} s, and is waited for {granted} s")
-    }
-}
-
-/// The pause that was asked for, as far as it is granted (D4).
-pub(super) fn clamped(asked: u64, most: SignedDuration) -> SignedDuration {
-    SignedDuration::from_secs(i64::try_from(asked).unwrap_or(i64::MAX)).min(most)
-}
-
 /// Since when a user is ready who waits for the purpose: who was not called yet since they were
 /// due, so that their wait is shown as long as it is.
 fn ready_since(run: &Run, member: &OpenMember, now: Timestamp) -> Timestamp {
@@ -223,21 +198,4 @@ fn ready_since(run: &Run, member: &OpenMember, now: Timestamp) -> Timestamp {
 
 fn first_too_late(job: &Job, run: &Run, open: &[OpenMember]) -> Option<Timestamp> {
     open.iter().map(|member| too_late_at(job, run, member)).min()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_handler_asks_for_is_granted_up_to_the_limit() {
-        let most = SignedDuration::from_mins(15);
-        for (asked, granted) in
-            [(0, 0), (120, 120), (900, 900), (30_000, 900), (1_796_000_000, 900), (u64::MAX, 900)]
-        {
-            assert_eq!(clamped(asked, most).as_secs(), granted, "{asked}");
-        }
-        assert_eq!(words_of(120, most), "asked to wait 120 s");
-        assert_eq!(words_of(30_000, most), "asked to wait 30000 s, and is waited for 900 s");
-    }
 }

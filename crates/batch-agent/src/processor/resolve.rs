@@ -9,10 +9,10 @@ use cohort_preferences::Job;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::asked::{clamped, words_of};
 use super::backoff;
 use super::claimed::Claimed;
 use super::health::Evidence;
-use super::permit::{clamped, words_of};
 use crate::clock::saturating_add;
 use crate::handler::{LONGEST_EXCERPT, ResultStatus, UserResult, shortened};
 use crate::jobs::Purpose;

@@ -13,8 +13,8 @@ use crate::table::table;
 const PURPOSES_EXAMPLE: &str = r#"Example:
   cohort purposes --data ./data
 
-A purpose is healthy, slowed (its handler has asked for a pause, or has just recovered), failing (one
-probe at a time), paused or disabled. With --json each is a line {"purpose_id", "version",
+A purpose is healthy, slowed (its handler has asked for a pause, or has just recovered), failing
+(one probe at a time), paused or disabled. With --json each is a line {"purpose_id", "version",
 "applied_at", "applied_by", "health": {"state", "since", "until", "cause", "last_error",
 "calls_failed", "first_failure", "last_success", "set_by", …}, "purpose"}."#;
 
@@ -30,8 +30,8 @@ With --json the purpose is a line as of `cohort purposes`.";
 const RESUME_EXAMPLE: &str = "Example:
   cohort purpose resume publish --data ./data
 
-Lifts whatever holds the purpose: a pause of an operator, one that its handler asked for, and that it
-is failing. With --json the purpose is a line as of `cohort purposes`.";
+Lifts whatever holds the purpose: a pause of an operator, one that its handler asked for, and that
+it is failing. With --json the purpose is a line as of `cohort purposes`.";
 
 const PAUSE_EXAMPLE: &str = "Example:
   cohort purpose pause publish --data ./data

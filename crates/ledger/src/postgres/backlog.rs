@@ -182,7 +182,7 @@ async fn claim_ended(
         limit: limit as i64,
         due_before: micros(due_before),
     };
-    claimed(query(db, &claiming(Claimable::Ended), values).await?)
+    claimed(query(db, &claiming(Claimable::Ending), values).await?)
 }
 
 fn claimed(mut rows: Vec<Row>) -> Result<Vec<Chunk>, LedgerError> {

@@ -172,7 +172,7 @@ fn claim_ended(
     due_before: Timestamp,
     limit: usize,
 ) -> Result<Vec<Chunk>, LedgerError> {
-    let mut statement = tx.prepare_cached(&claiming(Claimable::Ended))?;
+    let mut statement = tx.prepare_cached(&claiming(Claimable::Ending))?;
     let parameters = named_params! {
         ":holder": claim.holder,
         ":lease_until": micros(claim.lease_until),

@@ -33,11 +33,12 @@ pub(crate) fn closed(chunk: &ChunkStanding, outcome: &OutcomeRecord) -> Step {
 /// The chunk in which the user's work is still open, and what it waits for.
 pub(crate) fn open(case: &Case, chunk: &ChunkStanding, member: &OpenMember) -> Ending {
     let tried = tried(case, member);
-    let (answer, why) =
-        held_by_purpose(case, chunk, &tried).unwrap_or_else(|| match (&chunk.lease, chunk.state) {
+    let (answer, why) = held_by_purpose(case, chunk.ready_at, &tried).unwrap_or_else(|| {
+        match (&chunk.lease, chunk.state) {
             (Some((holder, until)), ChunkState::Claimed) => claimed(case, holder, *until, &tried),
             _ => waiting(case, chunk, member, &tried),
-        });
+        }
+    });
     let facts = Facts {
         chunk: chunk.id,
         state: chunk.state,
@@ -51,13 +52,17 @@ pub(crate) fn open(case: &Case, chunk: &ChunkStanding, member: &OpenMember) -> E
 }
 
 /// The purpose is not called now, or hardly, and so the work waits wherever it is (D12).
-fn held_by_purpose(case: &Case, chunk: &ChunkStanding, tried: &str) -> Option<(Answer, String)> {
+pub(super) fn held_by_purpose(
+    case: &Case,
+    ready_at: Timestamp,
+    tried: &str,
+) -> Option<(Answer, String)> {
     let health = case.user.health.as_ref()?;
     let until = health.until.filter(|until| *until > case.now);
     let (answer, does) = match health.state_at(case.now) {
         HealthState::Healthy | HealthState::Disabled => return None,
         // What is put off for longer than the purpose waits for its own instant.
-        HealthState::Slowed if until.is_some_and(|until| until <= chunk.ready_at) => return None,
+        HealthState::Slowed if until.is_some_and(|until| until <= ready_at) => return None,
         HealthState::Slowed => (Answer::PurposeSlowed, "is slowed"),
         HealthState::Failing => (Answer::PurposeFailing, "is failing"),
         HealthState::Paused => (Answer::PurposePaused, "is paused"),

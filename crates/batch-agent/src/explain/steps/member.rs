@@ -4,7 +4,9 @@ use cohort_ledger::{Run, RunState};
 use serde_json::json;
 
 use super::Ending;
+use super::chunk::held_by_purpose;
 use crate::explain::answer::Answer;
+use crate::explain::case::Case;
 use crate::explain::step::{Step, StepName};
 
 /// The run has the user.
@@ -13,8 +15,14 @@ pub(crate) fn present() -> Step {
     Step::new(StepName::Member, text, json!({"member": true}))
 }
 
-/// The run is there, and the user is not in it.
-pub(crate) fn absent(run: &Run) -> Ending {
+/// The run is there, and the user is not in it. While a purpose holds its work, the rest of a run
+/// is not read (D12).
+pub(crate) fn absent(case: &Case, run: &Run) -> Ending {
+    let is_unread = run.reason.is_none() && run.state == RunState::Reading;
+    let held = held_by_purpose(case, case.now, "the run's members are read when it is called");
+    if let Some((answer, why)) = held.filter(|_held| is_unread) {
+        return Step::new(StepName::Member, why, json!({"member": false})).ends_in(answer);
+    }
     let (answer, why) = match (run.reason, run.state, run.read_faults) {
         (Some(reason), ..) => {
             let answer = Answer::of_unprocessed(reason);

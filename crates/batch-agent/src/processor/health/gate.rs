@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use super::judge::{Evidence, Second};
 use super::ramp::Ramp;
-use super::report::{Ended, Report};
-use super::transitions::{ProbeEnd, WINDOW, next_call_at, reported};
+use super::report::{EndedCall, ProbeEnd, Report, WINDOW};
+use super::transitions::{next_call_at, reported};
 use crate::clock::AgentClock;
 
 /// How often an agent reports at most, but for what cannot wait.
@@ -51,9 +51,13 @@ struct Known {
     last_success: Option<Timestamp>,
     seconds: VecDeque<Second>,
     reported_at: Timestamp,
+    /// Whether a report is on its way to the ledger.
+    is_reporting: bool,
     /// The last change that was logged.
     told: Told,
     told_at: Timestamp,
+    /// The revision of the last row of which it was logged that it cannot be read.
+    unreadable: Option<u64>,
 }
 
 /// What a log line tells: the state, and whether it is a recovery.
@@ -81,8 +85,10 @@ impl Gate {
             last_success: None,
             seconds: VecDeque::new(),
             reported_at: Timestamp::MIN,
+            is_reporting: false,
             told: (HealthState::Healthy, false),
             told_at: Timestamp::MIN,
+            unreadable: None,
         };
         Self { known: Mutex::new(known), changed: watch::Sender::new(()) }
     }
@@ -142,7 +148,7 @@ impl Gate {
     }
 
     /// Notes a call that ended. `limit` is how many calls there may be at once.
-    pub(super) fn note(&self, call: &Ended, is_probe: bool, limit: usize, now: Timestamp) {
+    pub(super) fn note(&self, call: &EndedCall, is_probe: bool, limit: usize, now: Timestamp) {
         let mut known = self.known();
         let is_fault = call.fault.is_some();
         let is_stale = call.began < known.health.since;
@@ -174,7 +180,9 @@ impl Gate {
     /// Takes over what the ledger says, unless something newer is known.
     pub(super) fn hear(&self, row: PurposeHealth, now: Timestamp) {
         let mut known = self.known();
-        if row.revision < known.row.revision {
+        // While a report is on its way, what was stored before it is no news.
+        let oldest = known.row.revision + u64::from(known.is_reporting);
+        if row.revision < oldest {
             return;
         }
         known.row = row;
@@ -199,16 +207,26 @@ impl Gate {
         Some((before, PurposeHealth { state, ..known.health.clone() }))
     }
 
+    /// Whether it is to be logged that the row of this revision cannot be read: once.
+    pub(super) fn is_unreadable_untold(&self, revision: u64) -> bool {
+        self.known().unreadable.replace(revision) != Some(revision)
+    }
+
     /// What is to be reported now, if anything is; it counts as reported.
     pub(super) fn take_report(&self, now: Timestamp) -> Option<Report> {
         let mut known = self.known();
         if !known.is_report_due(now) {
             return None;
         }
-        known.reported_at = now;
+        (known.reported_at, known.is_reporting) = (now, true);
         // Until the ledger has answered, it holds here as if it had taken it.
         known.row = PurposeHealth { revision: known.row.revision, ..known.health.clone() };
         Some(std::mem::take(&mut known.pending))
+    }
+
+    /// Notes that the report on its way has arrived, or never will.
+    pub(super) fn end_report(&self) {
+        self.known().is_reporting = false;
     }
 
     /// Gives back a report that the ledger did not take.

@@ -33,7 +33,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(super) use self::gate::{Gate, Turn};
 pub(super) use self::judge::Evidence;
-pub(super) use self::report::Ended;
+pub(super) use self::report::EndedCall;
 use self::report::Report;
 use super::in_hand::InHand;
 use crate::clock::AgentClock;
@@ -125,7 +125,7 @@ impl Health {
     pub(super) async fn ended(
         &self,
         purpose: &PurposeId,
-        call: &Ended,
+        call: &EndedCall,
         is_probe: bool,
         limit: usize,
     ) {
@@ -160,7 +160,9 @@ impl Health {
     /// Reports what this agent has seen of a purpose, if it is due.
     async fn report(&self, purpose: &PurposeId, gate: &Gate) {
         let Some(report) = gate.take_report(self.clock.now()) else { return };
-        if let Err(error) = self.store(purpose, gate, &report).await {
+        let stored = self.store(purpose, gate, &report).await;
+        gate.end_report();
+        if let Err(error) = stored {
             tracing::error!(error = &error as &dyn std::error::Error, %purpose,
                 "other agents cannot be told how a purpose does");
             gate.put_back(report, self.clock.now());
@@ -188,11 +190,13 @@ impl Health {
     }
 
     fn hear_of(&self, health: PurposeHealth, now: Timestamp) {
-        if let Some(unreadable) = &health.unreadable {
+        let gate = self.of(&health.purpose);
+        if let Some(unreadable) = &health.unreadable
+            && gate.is_unreadable_untold(health.revision)
+        {
             tracing::error!(purpose = %health.purpose, unreadable,
                 "a row of the ledger with the health of a purpose cannot be read as a whole");
         }
-        let gate = self.of(&health.purpose);
         gate.hear(health, now);
         tell(&gate, now);
     }

@@ -4,7 +4,7 @@
 //! A round succeeds if fewer than half of its calls fail: the measure by which a purpose is failing
 //! at all. So a few users on whom the handler always breaks do not keep it from recovering.
 
-use super::transitions::RampEnd;
+use super::report::RampEnd;
 
 /// How far a recovery is, at one agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,26 @@
 //! What an agent has seen of a purpose's calls since it last told the others.
 
 use cohort_ledger::EndedCalls;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::transitions::{ProbeEnd, RampEnd, merged};
+/// The time over which calls are counted.
+pub(super) const WINDOW: SignedDuration = SignedDuration::from_secs(30);
+
+/// How a probe ended that was answered or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProbeEnd {
+    Success,
+    Fault,
+    /// Nobody was called, or a fault of our own kept the call from being made.
+    NotMade,
+}
+
+/// How a ramp ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RampEnd {
+    ReachedLimits,
+    Broken,
+}
 
 /// What was seen since the last report.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,7 +43,7 @@ pub(super) struct Report {
 
 /// A call that ended, as health sees it.
 #[derive(Debug, Clone)]
-pub(crate) struct Ended {
+pub(crate) struct EndedCall {
     /// When the call began.
     pub(crate) began: Timestamp,
     /// The error, if it ended in a fault that may pass.
@@ -41,7 +58,7 @@ pub(crate) struct Ended {
 impl Report {
     /// Adds a call that ended now. `is_stale`: it began before the purpose came into its present
     /// state, and says nothing of it.
-    pub(super) fn add(&mut self, call: &Ended, is_stale: bool, now: Timestamp) {
+    pub(super) fn add(&mut self, call: &EndedCall, is_stale: bool, now: Timestamp) {
         let is_fault = call.fault.is_some();
         self.faults += u64::from(is_fault);
         if let Some(error) = &call.fault {
@@ -85,4 +102,22 @@ impl Report {
     pub(super) fn is_urgent(&self) -> bool {
         self.slow_until.is_some() || self.probe.is_some() || self.ramp.is_some()
     }
+}
+
+/// The calls of both, without those that ended before the window. Calls that end in the future
+/// were counted by a clock that was set back since.
+pub(super) fn merged(known: &[EndedCalls], more: &[EndedCalls], now: Timestamp) -> Vec<EndedCalls> {
+    let mut all: Vec<EndedCalls> = Vec::new();
+    let within = now.as_second() - WINDOW.as_secs()..=now.as_second();
+    for calls in known.iter().chain(more).filter(|calls| within.contains(&calls.second)) {
+        match all.iter_mut().find(|other| other.second == calls.second) {
+            Some(other) => {
+                other.ended += calls.ended;
+                other.faulted += calls.faulted;
+            }
+            None => all.push(*calls),
+        }
+    }
+    all.sort_by_key(|calls| calls.second);
+    all
 }

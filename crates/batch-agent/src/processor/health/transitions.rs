@@ -14,11 +14,8 @@
 use cohort_ledger::{EndedCalls, HealthState, Outage, ProbeLease, PurposeHealth};
 use jiff::{SignedDuration, Timestamp};
 
-use super::report::Report;
+use super::report::{ProbeEnd, RampEnd, Report, merged};
 use crate::clock::saturating_add;
-
-/// The time over which calls are counted.
-pub(super) const WINDOW: SignedDuration = SignedDuration::from_secs(30);
 
 /// How many calls within the window say enough.
 const LEAST_CALLS: u64 = 20;
@@ -35,22 +32,6 @@ const PROBE_LEASE: SignedDuration = SignedDuration::from_secs(30);
 
 /// When a ramp is over at the latest, also if nobody was called meanwhile.
 const LONGEST_RAMP: SignedDuration = SignedDuration::from_secs(60);
-
-/// How a probe ended that was answered or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProbeEnd {
-    Success,
-    Fault,
-    /// Nobody was called, or a fault of our own kept the call from being made.
-    NotMade,
-}
-
-/// How a ramp ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RampEnd {
-    ReachedLimits,
-    Broken,
-}
 
 /// The health after what an agent reports.
 pub(super) fn reported(health: &PurposeHealth, report: &Report, now: Timestamp) -> PurposeHealth {
@@ -261,24 +242,6 @@ fn counted(health: &PurposeHealth, report: &Report, now: Timestamp) -> PurposeHe
     next.first_failure = failures.into_iter().flatten().filter(is_after_success).min();
     next.unreadable = None;
     next
-}
-
-/// The calls of both, without those that ended before the window. Calls that end in the future
-/// were counted by a clock that was set back since.
-pub(super) fn merged(known: &[EndedCalls], more: &[EndedCalls], now: Timestamp) -> Vec<EndedCalls> {
-    let mut all: Vec<EndedCalls> = Vec::new();
-    let within = now.as_second() - WINDOW.as_secs()..=now.as_second();
-    for calls in known.iter().chain(more).filter(|calls| within.contains(&calls.second)) {
-        match all.iter_mut().find(|other| other.second == calls.second) {
-            Some(other) => {
-                other.ended += calls.ended;
-                other.faulted += calls.faulted;
-            }
-            None => all.push(*calls),
-        }
-    }
-    all.sort_by_key(|calls| calls.second);
-    all
 }
 
 /// How many calls ended and how many of them in faults, if that makes the purpose failing.

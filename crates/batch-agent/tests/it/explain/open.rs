@@ -10,11 +10,11 @@ use crate::stage::{Stage, instant};
 
 pub(super) async fn who_is_to_be_tried_again_is_told_when() -> Explanation {
     let stage = stage(&json!({})).await;
-    stage.handler.script("u", Script::Retry { times: 1, after_s: Some(3_600) });
+    stage.handler.script("u", Script::Retry { times: 1, after_s: Some(600) });
     run_until(&stage, "2026-12-07T09:05:00Z").await;
     let why = explain(&stage, MONDAY).await;
     let sentence = "u is still to be run for Monday 7 December at 09:00 UTC: attempted once; the \
-        next attempt is not before Monday 7 December at 10:00";
+        next attempt is not before Monday 7 December at 09:10";
     says(why, sentence)
 }
 

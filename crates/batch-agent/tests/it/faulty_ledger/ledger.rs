@@ -202,7 +202,8 @@ under_fate! {
         fn coming() -> Vec<Waiting>;
         fn next_run_to_read(lane: &Lane, now: Timestamp) -> Option<Run>;
         fn claim_chunks(lane: &Lane, claim: Claim, limit: usize) -> Vec<Chunk>;
-        fn claim_ended(lane: &Lane, claim: Claim, due_before: Timestamp, limit: usize) -> Vec<Chunk>;
+        fn claim_ended(lane: &Lane, claim: Claim, due_before: Timestamp,
+            limit: usize) -> Vec<Chunk>;
         fn claim_suspect(lane: &Lane, claim: Claim) -> Option<Chunk>;
     }
 }

@@ -26,9 +26,9 @@ const EXAMPLE: &str = r#"Example:
 The users are due twice: at nine o'clock with the handler well, and a week later with the handler
 away from the instant on. Each figure is a line {"workload","backend","n","metric","unit","value",
 "runs"}: healthy_rate (users a second with the handler well), calls_a_second (the most calls within
-one second while it is away, without the first second, in which that is found out), calls_while_away,
-failed (users who failed, which should be none), recovery (from the handler's return until a second
-with 80 % of the healthy rate)."#;
+one second while it is away, without the first second, in which that is found out),
+calls_while_away, failed (users who failed, which should be none), recovery (from the handler's
+return until a second with 80 % of the healthy rate)."#;
 
 /// When the users are due with the handler well, a Monday.
 const FIRST_DUE: &str = "2026-12-07T09:00:00Z";

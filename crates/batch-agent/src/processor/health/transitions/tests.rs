@@ -2,7 +2,7 @@ use cohort_ledger::HealthState::{Disabled, Failing, Healthy, Paused, Slowed};
 use proptest::prelude::*;
 
 use super::*;
-use crate::processor::health::report::Ended;
+use crate::processor::health::report::EndedCall;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).expect("an instant")
@@ -14,7 +14,7 @@ fn purpose() -> PurposeHealth {
 
 /// Calls that ended at one instant.
 fn calls(succeeded: usize, faulted: usize, now: Timestamp) -> Report {
-    let call = |fault: Option<String>| Ended {
+    let call = |fault: Option<String>| EndedCall {
         began: now,
         fault,
         is_of_suspects: false,
