@@ -17,7 +17,7 @@ const INTERACTIVE: Duration = Duration::from_secs(15);
 /// Polls that may wait for half a minute by themselves, and what looks through very much.
 const LONG: Duration = Duration::from_secs(75);
 
-/// Answers 503 where the request takes too long.
+/// Handles a request; returns 503 if it takes too long.
 pub(super) async fn limit(path: MatchedPath, request: Request, next: Next) -> Response {
     let longest = longest(path.as_str());
     let may_write = request.method() != Method::GET;

@@ -18,7 +18,7 @@ const INTERACTIVE: Duration = Duration::from_secs(15);
 /// Long lists, and polls that may wait for half a minute by themselves.
 const LIST: Duration = Duration::from_secs(45);
 
-/// Answers 503 where the request takes too long.
+/// Handles a request; returns 503 if it takes too long.
 pub(super) async fn limit(path: MatchedPath, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = path.as_str().strip_prefix(BASE).unwrap_or(path.as_str());

@@ -65,7 +65,7 @@ impl Postgres {
 
     /// Returns a connection for reads. Waits for one to be given back when all are in use.
     pub async fn read(&self) -> Result<Reader, DatabaseError> {
-        self.pool.take().await
+        Ok(Reader(self.pool.take().await?))
     }
 
     /// Makes a new connection outside the pool.

@@ -8,7 +8,6 @@ use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleR
 use super::connection::Connection;
 use super::limits::{CONNECT_WITHIN, INTERACTIVE};
 use super::planning::Planning;
-use super::reader::Reader;
 use super::server::Server;
 use crate::error::DatabaseError;
 
@@ -38,9 +37,9 @@ impl Pool {
     }
 
     /// Takes a connection, and waits for one to be given back when all are in use.
-    pub(super) async fn take(&self) -> Result<Reader, DatabaseError> {
+    pub(super) async fn take(&self) -> Result<Pooled, DatabaseError> {
         match self.connections.get().await {
-            Ok(object) => Ok(Reader(object)),
+            Ok(connection) => Ok(connection),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(_waiting)) => {
                 let database = self.server.name.clone();
