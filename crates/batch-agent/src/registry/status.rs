@@ -186,19 +186,28 @@ fn ends_at(waiting: u64, ended: u64, now: Timestamp) -> Option<Timestamp> {
     Some(saturating_add(now, SignedDuration::try_from_secs_f64(seconds).ok()?))
 }
 
-/// The purposes that are not healthy.
+/// The purposes that jobs in force name, and those that are not healthy.
 fn purpose_facts(
     health: Vec<PurposeHealth>,
     jobs: &[JobFacts],
     now: Timestamp,
 ) -> Vec<PurposeFacts> {
-    let unwell = health.into_iter().filter(|health| health.state_at(now) != HealthState::Healthy);
+    let mut purposes: BTreeMap<PurposeId, PurposeHealth> = jobs
+        .iter()
+        .filter_map(|job| job.purpose_id.clone())
+        .map(|purpose| (purpose.clone(), PurposeHealth::healthy(purpose)))
+        .collect();
+    for health in health {
+        if purposes.contains_key(&health.purpose) || health.state_at(now) != HealthState::Healthy {
+            purposes.insert(health.purpose.clone(), health);
+        }
+    }
     let facts = |health: PurposeHealth| {
         let of_purpose = jobs.iter().filter(|job| job.purpose_id.as_ref() == Some(&health.purpose));
         PurposeFacts {
             users_waiting: of_purpose.map(|job| job.users_waiting).sum(),
             state: health.state_at(now),
-            since: health.since,
+            since: (health.revision > 0).then_some(health.since),
             until: health.until,
             cause: health.cause,
             last_error: health.last_error,
@@ -206,7 +215,7 @@ fn purpose_facts(
             purpose_id: health.purpose,
         }
     };
-    unwell.map(facts).collect()
+    purposes.into_values().map(facts).collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct Facts {
     pub time_zone_database: String,
     /// Each job in force or with open work, by name.
     pub jobs: Vec<JobFacts>,
-    /// Each purpose that is not healthy or has work waiting, by name.
+    /// Each purpose that a job in force names or that is not healthy, by name.
     pub purposes: Vec<PurposeFacts>,
     /// Each agent of the ledger, by name.
     pub agents: Vec<AgentSeen>,
@@ -71,8 +71,8 @@ pub struct PurposeFacts {
     pub purpose_id: PurposeId,
     /// Whether and how fast it is called.
     pub state: HealthState,
-    /// Since when.
-    pub since: Timestamp,
+    /// Since when; null for one whose state was never another.
+    pub since: Option<Timestamp>,
     /// While slowed: until when. While failing: when the next probe goes.
     pub until: Option<Timestamp>,
     /// Why it is in this state.

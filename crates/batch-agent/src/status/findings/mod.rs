@@ -165,7 +165,7 @@ fn of_versions(facts: &Facts) -> Option<Finding> {
 
 fn of_purpose(purpose: &PurposeFacts, now: Timestamp) -> Option<Finding> {
     let PurposeFacts { purpose_id: id, users_waiting, .. } = purpose;
-    let since = at(purpose.since, now);
+    let since = purpose.since.map_or_else(|| "its start".to_owned(), |since| at(since, now));
     let waiting = match users_waiting {
         0 => "nobody waits for it".to_owned(),
         count => format!("{} for it", verb(*count, "waits", "wait")),

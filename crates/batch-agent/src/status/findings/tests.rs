@@ -37,7 +37,7 @@ fn write(state: HealthState, users_waiting: u64) -> PurposeFacts {
     PurposeFacts {
         purpose_id: "write".parse().expect("a name"),
         state,
-        since: ago(120),
+        since: Some(ago(120)),
         until: Some(now() + SignedDuration::from_mins(1)),
         cause: None,
         last_error: Some("503".into()),

@@ -101,6 +101,7 @@ fn purposes(purposes: &[Value], status: &Value) -> String {
     table.set_header(["PURPOSE", "STATE", "SINCE", "WAITING", "CALLS FAILED", "LAST ERROR"]);
     for purpose in purposes {
         let color = match purpose["state"].as_str() {
+            Some("healthy") => Color::Green,
             Some("failing") => Color::Red,
             _ => Color::Yellow,
         };
