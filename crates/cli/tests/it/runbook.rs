@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::routing::post;
 use regex::Regex;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -26,7 +26,7 @@ use crate::serving::Up;
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The chapters that the tests below play; the page may have no other.
-const CHAPTERS: [&str; 4] = ["nothing", "late", "full", "deploy"];
+const CHAPTERS: [&str; 5] = ["nothing", "late", "template", "full", "deploy"];
 
 /// The Monday of which the page speaks.
 const MONDAY: &str = "2026-12-07";
@@ -47,9 +47,13 @@ impl Scene {
     }
 
     fn at(folder: &Path, endpoint: &str) -> Self {
+        Self::with_purpose(folder, &json!({"handler": "http", "url": endpoint}))
+    }
+
+    fn with_purpose(folder: &Path, purpose: &Value) -> Self {
         let job = json!({"job_id": "post_briefs", "type": "individual_batch",
             "feature_type": "briefs", "purpose_id": "write", "preference_based": true});
-        let purposes = json!({"write": {"handler": "http", "url": endpoint}});
+        let purposes = json!({"write": purpose});
         let batch = json!({"batch_processing_jobs": [job], "purposes": purposes});
         let write = |name: &str, text: &str| {
             std::fs::write(folder.join(name), text).expect("written");
@@ -153,7 +157,7 @@ fn without_figures(text: &str) -> String {
     let signs = [
         (r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)?", "INSTANT"),
         (r"\d{4}-\d\d-\d\d", "DATE"),
-        (r"trigger:[0-9a-f-]+", "TRIGGER"),
+        (r"(trigger|rerun):[0-9a-f-]+", "$1:UUID"),
         (r"\b\d{4}[a-z]\b", "RELEASE"),
         (r"\w+day \d+ [A-Z][a-z]+( \d{4})?", "DAY"),
         (r"\d\d:\d\d(:\d\d)?", "CLOCK"),
@@ -196,6 +200,32 @@ async fn posts_that_are_late_are_seen_with_who_waits_and_why() {
     scene.trigger().await;
     scene.play("late").await;
     hold.add_permits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_template_is_stopped_and_the_work_done_again_with_the_good_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let template = folder.path().join("brief.txt");
+    std::fs::write(&template, "Dear {{ tenant_id }}, you owe us 1000").expect("written");
+    let purpose =
+        json!({"handler": "template", "template_file": "brief.txt", "output_dir": "briefs"});
+    let scene = Scene::with_purpose(folder.path(), &purpose);
+    scene.trigger().await;
+    scene.up.rest().outcomes_when(2).await;
+
+    let (commands, shown) = blocks("template", &page());
+    let (stop, again) = commands.split_once('\n').expect("two commands");
+    let stopped = shell(folder.path(), stop);
+    std::fs::write(&template, "Dear {{ tenant_id }}, we owe you 1000").expect("written");
+    let printed = stopped + &shell(folder.path(), again);
+    assert_eq!(without_figures(&printed), without_figures(&shown), "{printed}");
+
+    scene.up.rest().outcomes_when(4).await;
+    let texts: Vec<_> = walkdir::WalkDir::new(folder.path().join("briefs"))
+        .into_iter()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+        .collect();
+    assert!(texts.contains(&"Dear bob, we owe you 1000".to_owned()), "{texts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
