@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cohort_database::DiskUsage;
 use cohort_ledger::{HealthState, JobWork, LedgerError, PurposeHealth, StoredDefinitions};
 use cohort_preferences::{Job, JobId, PurposeId, time_zone_database_version};
 use jiff::{SignedDuration, Timestamp};
@@ -31,6 +32,7 @@ struct OfLedger {
     work: BTreeMap<JobId, JobWork>,
     health: Vec<PurposeHealth>,
     agents: Vec<AgentSeen>,
+    storage: Option<DiskUsage>,
 }
 
 impl JobRegistry {
@@ -56,6 +58,7 @@ impl JobRegistry {
             purposes,
             agents: of_ledger.agents,
             agent,
+            storage: of_ledger.storage,
         }))
     }
 
@@ -99,6 +102,7 @@ impl JobRegistry {
             work: self.ledger.job_work(ended_since, trouble_since).await?,
             health: self.ledger.purpose_health().await?,
             agents: self.ledger.agents().await?.into_iter().map(seen).collect(),
+            storage: Some(self.ledger.disk_usage().await?),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What a status is made of.
 
+use cohort_database::DiskUsage;
 use cohort_ledger::HealthState;
 use cohort_preferences::{JobId, NamedRun, PurposeId};
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +34,8 @@ pub struct Facts {
     pub agents: Vec<AgentSeen>,
     /// The agent that answers; null where only files are looked at.
     pub agent: Option<AgentHere>,
+    /// How much room the ledger takes and has left (F13); null if it cannot be told.
+    pub storage: Option<DiskUsage>,
 }
 
 /// How a job stands.

@@ -23,6 +23,16 @@ pub(super) fn at(instant: Timestamp, now: Timestamp) -> String {
     told.strftime(format).to_string()
 }
 
+/// A number of bytes with the unit that suits it.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let (mut size, mut unit) = (count as f64 / 1024.0, 0);
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        (size, unit) = (size / 1024.0, unit + 1);
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
 /// Users, counted.
 pub(super) fn users(count: u64) -> String {
     if count == 1 { "1 user".to_owned() } else { format!("{} users", thousands(count)) }
@@ -51,6 +61,7 @@ mod tests {
         let spans = [5, 60, 3_599, 7_440, 90_000];
         let told = spans.map(|seconds| span(SignedDuration::from_secs(seconds)));
         assert_eq!(told, ["5 s", "1 min", "59 min", "2 h 4 min", "1 d 1 h"]);
+        assert_eq!([2_048, 412 << 20].map(bytes), ["2.0 KiB", "412.0 MiB"]);
         assert_eq!((users(1), users(5_312)), ("1 user".into(), "5,312 users".into()));
     }
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::facts::{AgentHere, Facts, JobFacts, PurposeFacts};
-use super::words::{at, span, thousands, users};
+use super::words::{at, bytes, span, thousands, users};
 use crate::condition::Part;
 
 /// Work that is due for longer and not done is late.
@@ -47,6 +47,7 @@ pub struct Finding {
 /// What is not well, worst first.
 pub(super) fn of(facts: &Facts) -> Vec<Finding> {
     let mut findings = of_agents(facts);
+    findings.extend(of_disk(facts));
     findings.extend(facts.purposes.iter().filter_map(|purpose| of_purpose(purpose, facts.at)));
     findings.extend(facts.jobs.iter().flat_map(|job| of_job(job, facts)));
     if facts.jobs.is_empty() && knows_jobs(facts) {
@@ -158,6 +159,23 @@ fn of_versions(facts: &Facts) -> Option<Finding> {
             "Agent {} has the time zone database {}, another has {newest}: only those with the \
              newest in force plan.",
             older.agent, older.time_zone_database
+        ),
+        command: Some("cohort doctor".into()),
+    })
+}
+
+/// A disk that is about to be full (F13).
+fn of_disk(facts: &Facts) -> Option<Finding> {
+    let disk = facts.storage?.disk.filter(|disk| disk.is_low())?;
+    Some(Finding {
+        severity: Severity::Warning,
+        kind: "disk_low",
+        subject: "the disk is filling".into(),
+        sentence: format!(
+            "Only {} of {} are free on the ledger's disk: make room before nothing can be written \
+             any more.",
+            bytes(disk.free_bytes),
+            bytes(disk.total_bytes)
         ),
         command: Some("cohort doctor".into()),
     })

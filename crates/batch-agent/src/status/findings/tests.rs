@@ -1,3 +1,4 @@
+use cohort_database::{DiskSpace, DiskUsage};
 use cohort_preferences::JobId;
 
 use super::*;
@@ -70,6 +71,7 @@ fn well() -> Facts {
         purposes: vec![],
         agents: vec![seen("embedded", 3)],
         agent: Some(here()),
+        storage: Some(DiskUsage { database_bytes: 1 << 20, log_bytes: Some(0), disk: None }),
     }
 }
 
@@ -218,6 +220,23 @@ fn an_agent_that_cannot_work_is_critical_with_its_cause() {
     assert_eq!((unaccounted[0].0, unaccounted[0].1), (Severity::Critical, "unaccounted"));
     let late = told(&with_agent(AgentHere { feed_lag_seconds: 6.0, ..here() }));
     assert_eq!((late[0].0, late[0].1), (Severity::Warning, "feed_late"));
+}
+
+#[test]
+fn a_disk_that_is_filling_is_found_before_it_is_full() {
+    let with_free = |free_bytes| {
+        let disk = Some(DiskSpace { free_bytes, total_bytes: 20 << 30 });
+        Facts { storage: Some(DiskUsage { database_bytes: 1, log_bytes: None, disk }), ..well() }
+    };
+    assert_eq!(told(&with_free(15 << 30)), []);
+    assert_one(
+        &with_free(412 << 20),
+        Severity::Warning,
+        "disk_low",
+        "Only 412.0 MiB of 20.0 GiB are free on the ledger's disk: make room before nothing can be \
+         written any more.",
+        "cohort doctor",
+    );
 }
 
 #[test]

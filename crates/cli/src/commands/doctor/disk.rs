@@ -3,6 +3,7 @@
 use cohort_database::{DiskSpace, DiskUsage};
 
 use crate::endpoint::Endpoint;
+use crate::table::bytes;
 
 /// Asks how much room a database takes; `None` if nobody answers that here.
 pub(super) async fn ask(endpoint: &Endpoint, path: &str) -> anyhow::Result<Option<DiskUsage>> {
@@ -13,32 +14,21 @@ pub(super) async fn ask(endpoint: &Endpoint, path: &str) -> anyhow::Result<Optio
 pub(super) fn verdict(usage: DiskUsage) -> anyhow::Result<String> {
     let takes = match usage.log_bytes {
         Some(log) => {
-            format!("it takes {}, and its log {}", in_words(usage.database_bytes), in_words(log))
+            format!("it takes {}, and its log {}", bytes(usage.database_bytes), bytes(log))
         }
-        None => format!("it takes {}", in_words(usage.database_bytes)),
+        None => format!("it takes {}", bytes(usage.database_bytes)),
     };
     let Some(disk) = usage.disk else {
         return Ok(format!("{takes}; the disk of its server is not seen from here"));
     };
     let DiskSpace { free_bytes, total_bytes } = disk;
-    let free =
-        format!("{} of {} are free on its disk", in_words(free_bytes), in_words(total_bytes));
+    let free = format!("{} of {} are free on its disk", bytes(free_bytes), bytes(total_bytes));
     anyhow::ensure!(
         !disk.is_low(),
         "{takes}; only {free}, less than {}: make room before nothing can be written any more",
-        in_words(disk.least_bytes())
+        bytes(disk.least_bytes())
     );
     Ok(format!("{takes}; {free}"))
-}
-
-/// Returns a number of bytes with the unit that suits it.
-fn in_words(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    let (mut size, mut unit) = (bytes as f64 / 1024.0, 0);
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        (size, unit) = (size / 1024.0, unit + 1);
-    }
-    format!("{size:.1} {}", UNITS[unit])
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::output::{items, shown};
+use crate::table::bytes;
 
 /// The width where the output is no terminal.
 const WIDTH: u16 = 80;
@@ -20,7 +21,7 @@ pub(super) fn draw(status: &Value, flags: &str) -> String {
         jobs(items(status, "jobs"), status),
         purposes(items(status, "purposes"), status),
         agents(items(status, "agents"), status),
-        here(status),
+        here(status) + &storage(&status["storage"]),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n\n")
@@ -156,6 +157,16 @@ fn here(status: &Value) -> String {
     ))
 }
 
+/// How much room the ledger takes, and how much is left.
+fn storage(storage: &Value) -> String {
+    let size = |value: &Value| value.as_u64().map(bytes);
+    let Some(database) = size(&storage["database_bytes"]) else { return String::new() };
+    let log = size(&storage["log_bytes"]).map(|log| format!(", its log {log}"));
+    let free = size(&storage["disk"]["free_bytes"]).map(|free| format!("; {free} are free"));
+    let told = [log, free].map(Option::unwrap_or_default).concat();
+    format!("\n{}", wrapped(format!("The ledger takes {database}{told}.")))
+}
+
 fn wrapped(text: String) -> String {
     let mut table = plain();
     table.add_row([text]);
@@ -233,6 +244,8 @@ mod tests {
                 "seen_at": "2026-12-07T11:03:57Z", "is_silent": false}],
             "agent": {"feed_lag_seconds": 0.04, "calls_in_flight": 25,
                 "completeness": {"at": "2026-12-07T11:03:30Z", "unaccounted": 0}},
+            "storage": {"database_bytes": 314_572_800, "log_bytes": 4_194_304,
+                "disk": {"free_bytes": 16_106_127_360_u64, "total_bytes": 21_474_836_480_u64}},
         })
     }
 
@@ -254,7 +267,9 @@ mod tests {
         let unwrapped = drawn.split_whitespace().collect::<Vec<_>>().join(" ");
         let command = "→ cohort runs --job instagram_post_preference_based --data ./data";
         assert!(unwrapped.contains(command), "{drawn}");
-        for told in ["2 h 4 min", "5312", "812", "11:11 UTC", "failing", "2 min ago", "alive"] {
+        for told in
+            ["2 h 4 min", "5312", "812", "11:11 UTC", "failing", "2 min ago", "alive", "15.0 GiB"]
+        {
             assert!(drawn.contains(told), "{told}: {drawn}");
         }
     }
