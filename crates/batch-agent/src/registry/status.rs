@@ -211,7 +211,7 @@ fn purpose_facts(
         PurposeFacts {
             users_waiting: of_purpose.map(|job| job.users_waiting).sum(),
             state: health.state_at(now),
-            since: (health.revision > 0).then_some(health.since),
+            since: Some(health.since).filter(|since| *since != Timestamp::UNIX_EPOCH),
             until: health.until,
             cause: health.cause,
             last_error: health.last_error,

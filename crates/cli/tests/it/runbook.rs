@@ -26,7 +26,7 @@ use crate::serving::Up;
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The chapters that the tests below play; the page may have no other.
-const CHAPTERS: [&str; 5] = ["nothing", "late", "template", "full", "deploy"];
+const CHAPTERS: [&str; 6] = ["nothing", "late", "outage", "template", "full", "deploy"];
 
 /// The Monday of which the page speaks.
 const MONDAY: &str = "2026-12-07";
@@ -196,10 +196,27 @@ async fn posts_that_are_late_are_seen_with_who_waits_and_why() {
         let _permit = held.acquire().await;
         StatusCode::OK
     }));
-    let scene = Scene::with_endpoint(&endpoint.await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let purpose = json!({"handler": "http", "url": endpoint.await, "timeout": "10m"});
+    let scene = Scene::with_purpose(folder.path(), &purpose);
     scene.trigger().await;
     scene.play("late").await;
     hold.add_permits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_is_down_is_seen_with_who_waits_and_the_next_probe() {
+    let down = async || (StatusCode::SERVICE_UNAVAILABLE, "sorry, down");
+    let scene = Scene::with_endpoint(&serve_work(post(down)).await);
+    let rest = scene.up.rest();
+    let daily = json!({"frequency": "daily", "preferred_time": "09:00", "timezone": "UTC"});
+    for user in 0..30 {
+        let path = format!("/tenants/u{user}/preferences/briefs");
+        let put = rest.put(&path, daily.to_string()).await;
+        assert_eq!(put.status, 201, "{}", put.text);
+    }
+    scene.trigger().await;
+    scene.play("outage").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
