@@ -19,6 +19,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
+    /// The ledger was restored, and an operator has to say how it goes on (F11).
+    Recovery,
     /// The Config Database does not answer, or its feed cannot be read.
     ConfigDatabase,
     /// The ledger cannot be written.
@@ -118,6 +120,7 @@ impl Condition {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
+            Part::Recovery => "the ledger",
             Part::ConfigDatabase => "the change feed",
             Part::Ledger => "the ledger",
             Part::TimeZoneDatabase => return f.write_str(&self.cause),

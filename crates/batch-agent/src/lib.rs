@@ -20,6 +20,7 @@ mod metrics;
 mod own_faults;
 mod processor;
 mod readiness;
+mod recovery;
 mod registry;
 mod scheduler;
 mod schedules;
@@ -35,8 +36,6 @@ pub use api::{
 };
 pub use clock::{AgentClock, ShiftedClock, SimulatedClock, SystemClock};
 pub use cohort_config_client::{ConfigDatabaseClient, FeedEvent};
-#[cfg(feature = "postgres")]
-pub use cohort_ledger::PostgresLedger;
 pub use cohort_ledger::{
     AgentLedger, AgentSign, Alteration, AttemptQuery, AttemptRecord, AttemptStatus, BacklogLedger,
     Chunk, ChunkResult, ChunkStanding, ChunkState, Claim, CompletenessLedger, Counts, Definition,
@@ -45,12 +44,17 @@ pub use cohort_ledger::{
     JobWork, Lane, Ledger, LedgerError, LedgerRetention, MemberStanding, MembersQueued,
     MembersRead, MissedReason, NewRerun, NewRun, OpenMember, OpenRuns, OpenWork, OperationLedger,
     OtherRuns, Outcome, OutcomeQuery, OutcomeRecord, Pause, Plan, Pruned, PurposeHealth,
-    ReadingGroup, RecordLedger, Repeated, RepeatedMember, RepeatedPage, RepeatedWork, Requeue,
-    Requeued, RerunLedger, RescueLedger, RetentionError, RetentionLedger, RetriedAttempt, Run,
-    RunId, RunOnRecord, RunQuery, RunState, SelectedCount, SelectedWork, Selection,
-    SelectionLedger, SkippedReason, SqliteLedger, StartedWith, Status, StatusLedger, StatusName,
-    StoredDefinitions, Treatment, TzdbRelease, TzdbStanding, UnprocessedReason, UsedSettings,
-    Waiting, WaitingWork, Watermark, WorkStanding, idempotency_key,
+    ReadingGroup, RecordLedger, Recovery, RecoveryChoice, RecoveryLedger, RecoveryState, Repeated,
+    RepeatedMember, RepeatedPage, RepeatedWork, Requeue, Requeued, RerunLedger, RescueLedger,
+    RetentionError, RetentionLedger, RetriedAttempt, Run, RunId, RunOnRecord, RunQuery, RunState,
+    SelectedCount, SelectedWork, Selection, SelectionLedger, SkippedReason, SqliteLedger,
+    StartedWith, Status, StatusLedger, StatusName, StoredDefinitions, Treatment, TzdbRelease,
+    TzdbStanding, UnprocessedReason, UsedSettings, Waiting, WaitingWork, Watermark, WorkStanding,
+    idempotency_key,
+};
+#[cfg(feature = "postgres")]
+pub use cohort_ledger::{
+    CopyError, CopyPurpose, LedgerPlace, PostgresLedger, copy_ledger, verify_ledger,
 };
 pub use cohort_preferences::{
     BatchConfig, BatchDocuments, Enroll, FeatureType, Frequency, IdError, Job, JobId, Preference,
@@ -75,9 +79,9 @@ pub use handlers::{TemplateHandler, TemplateHandlerError};
 pub use jobs::{BuildError, Jobs, Serving};
 pub use processor::{EnhancedBatchProcessor, ProcessError, ProcessorBuilder};
 pub use registry::{
-    ApplyReport, Choice, ChosenWork, DefinitionChange, JobChoice, JobRegistry, JobState, JobView,
-    PurposeView, RegistryError, Rerun, Retried, Retry, StartReport, Stopped, TriggerPreview,
-    Triggered,
+    ApplyReport, Choice, ChosenWork, DefinitionChange, GapOfJob, JobChoice, JobRegistry, JobState,
+    JobView, PurposeView, RecoveryView, RegistryError, Rerun, Retried, Retry, StartReport, Stopped,
+    TriggerPreview, Triggered,
 };
 pub use scheduler::{
     ArgumentError, DynamicBatchScheduler, NoGroup, NotServed, PreferenceBatch,

@@ -8,6 +8,7 @@ use crate::clock::AgentClock;
 use crate::condition::Condition;
 use crate::jobs::Jobs;
 use crate::own_faults::OwnFaults;
+use crate::recovery::RecoveryGate;
 use crate::schedules::{ChangeFeed, Schedules};
 use crate::source::PreferenceSource;
 
@@ -22,4 +23,5 @@ pub(crate) struct Shared {
     pub(crate) feed: Arc<ChangeFeed>,
     pub(crate) condition: Arc<Condition>,
     pub(crate) own_faults: Arc<OwnFaults>,
+    pub(crate) recovery: Arc<RecoveryGate>,
 }

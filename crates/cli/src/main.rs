@@ -7,6 +7,7 @@
 mod agent;
 mod commands;
 mod config;
+mod deployment;
 mod duration;
 mod endpoint;
 mod failure;

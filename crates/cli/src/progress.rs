@@ -47,6 +47,11 @@ impl Progress {
         Self { bar }
     }
 
+    /// Says how much there is in all.
+    pub(crate) fn set_total(&self, total: u64) {
+        self.bar.set_length(total);
+    }
+
     /// Shows that this much is done.
     pub(crate) fn set(&self, position: u64) {
         self.bar.set_position(position);

@@ -13,6 +13,7 @@
 mod address;
 mod already_ran;
 mod api;
+mod copying;
 mod cursor;
 mod error;
 mod import;
@@ -28,6 +29,7 @@ mod store;
 
 pub use address::{DatabaseAddress, DatabaseAddressError};
 pub use api::error::unknown_route;
+pub use copying::{CopyError, Transferred, copy_config_database, verify_config_database};
 pub use error::ConfigServiceError;
 pub use key::Scope;
 pub use service::{ConfigService, ConfigServiceOptions};

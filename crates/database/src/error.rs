@@ -22,6 +22,14 @@ pub enum DatabaseError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// A file could not be made or written.
+    #[error("writing {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The file could not be taken for this program alone.
     #[error("opening the database {path}")]
     Own {

@@ -14,9 +14,12 @@ mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod real_time;
+mod rows;
 mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod transfer;
+mod transfer_error;
 
 pub use disk_usage::{DiskSpace, DiskUsage};
 pub use error::DatabaseError;
@@ -33,3 +36,7 @@ pub use real_time::within_real_time;
 pub use refinery::embed_migrations;
 pub use semver::Version;
 pub use sqlite::{Sqlite, SqliteOptions, wait_for_closing_files};
+#[cfg(feature = "testing")]
+pub use transfer::unplanned;
+pub use transfer::{Place, Rules, Transfer, TransferProgress, Transferred};
+pub use transfer_error::TransferError;

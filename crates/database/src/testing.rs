@@ -2,6 +2,7 @@
 
 mod private_server;
 
+use std::path::Path;
 use std::thread;
 
 use tokio_postgres::NoTls;
@@ -30,6 +31,11 @@ impl TestDatabase {
             planning: Planning::ByCost,
         }
     }
+}
+
+/// Every row of an SQLite file but those of these tables, as text, in order.
+pub fn dump(path: &Path, but: &[&str]) -> Vec<String> {
+    crate::sqlite::dump(path, but).expect("the file is read")
 }
 
 /// A schema for one test.

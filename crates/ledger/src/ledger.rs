@@ -18,9 +18,9 @@ use crate::sealed::Sealed;
 use crate::{
     AgentLedger, BacklogLedger, Chunk, ChunkResult, Claim, CompletenessLedger, DefinitionLedger,
     ErasureLedger, ExplainLedger, FairLedger, FiringName, HealthLedger, LedgerError, MembersRead,
-    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, RecordLedger, RerunLedger,
-    RescueLedger, RetentionLedger, Run, RunId, RunQuery, SelectionLedger, StatusLedger,
-    UnprocessedReason, Watermark,
+    OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, RecordLedger, RecoveryLedger,
+    RerunLedger, RescueLedger, RetentionLedger, Run, RunId, RunQuery, SelectionLedger,
+    StatusLedger, UnprocessedReason, Watermark,
 };
 
 /// The durable record, whatever database holds it.
@@ -46,6 +46,7 @@ pub trait Ledger:
     + RescueLedger
     + FairLedger
     + HealthLedger
+    + RecoveryLedger
     + StatusLedger
 {
     /// Returns up to when the job is planned. A job that is new begins at `now` (F1).

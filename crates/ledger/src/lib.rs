@@ -42,6 +42,8 @@ mod columns;
 mod completeness;
 #[cfg(test)]
 mod conformance;
+#[cfg(feature = "postgres")]
+mod copying;
 mod deaths;
 mod definitions;
 mod erasure;
@@ -63,6 +65,7 @@ mod outcome_list;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+mod recovery;
 mod repeated;
 mod repeats;
 mod rerun;
@@ -80,6 +83,8 @@ pub use agents::{AgentLedger, AgentSign};
 pub use backlog::{BacklogLedger, Lane, Waiting, WaitingWork};
 pub use chunk::{Chunk, ChunkResult, ChunkState, Claim, MembersRead, RetriedAttempt};
 pub use completeness::{CompletenessLedger, OpenWork, RunOnRecord};
+#[cfg(feature = "postgres")]
+pub use copying::{CopyError, CopyPurpose, LedgerPlace, Transferred, copy_ledger, verify_ledger};
 pub use deaths::{RescueLedger, Treatment};
 pub use definitions::{
     Alteration, Definition, DefinitionEdit, DefinitionKind, DefinitionLedger, Pause, StartedWith,
@@ -106,6 +111,7 @@ pub use outcome_list::OutcomeQuery;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use record::{AttemptQuery, AttemptRecord, AttemptStatus, FeedPage, RecordLedger};
+pub use recovery::{Recovery, RecoveryChoice, RecoveryLedger, RecoveryState};
 pub use repeated::{Repeated, RepeatedWork};
 pub use repeats::OtherRuns;
 pub use rerun::{NewRerun, RepeatedMember, RepeatedPage, RerunLedger};

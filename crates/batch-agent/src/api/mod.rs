@@ -18,6 +18,7 @@ mod outcomes;
 mod pause;
 mod problem;
 mod purposes;
+mod recovery;
 mod rerun;
 mod retry;
 mod runs;
@@ -79,6 +80,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/purposes/{purpose}/pause", post(purposes::pause))
         .route("/purposes/{purpose}/disable", post(purposes::disable))
         .route("/purposes/{purpose}/resume", post(purposes::resume))
+        .route("/recovery", post(recovery::decide))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/retry", post(retry::of_run))
         .route_layer(from_fn(auth::require_admin));
@@ -88,6 +90,7 @@ pub fn agent_api(registry: JobRegistry, keys: Arc<dyn KeyCheck>) -> Router {
         .route("/jobs/{job}/versions", get(jobs::versions))
         .route("/purposes", get(purposes::list))
         .route("/purposes/{purpose}", get(purposes::show))
+        .route("/recovery", get(recovery::show))
         .route("/schedules", get(schedules::list))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))

@@ -11,6 +11,7 @@ use crate::clock::{AgentClock, SystemClock};
 use crate::handler::{Handler, HandlerFactory, ServedPurpose};
 use crate::jobs::{BuildError, Jobs, Patience, Serving};
 use crate::own_faults::OwnFaults;
+use crate::recovery::RecoveryGate;
 use crate::schedules::{ChangeFeed, NominalDates, Schedules};
 use crate::shared::Shared;
 use crate::source::PreferenceSource;
@@ -186,6 +187,8 @@ impl ProcessorBuilder {
         ));
         let jobs = Jobs::new(Arc::clone(&self.ledger), serving);
         let own_faults = Arc::new(OwnFaults::new(Arc::clone(&self.clock)));
+        let condition = Arc::default();
+        let recovery = RecoveryGate::new(Arc::clone(&self.ledger), Arc::clone(&condition));
         let shared = Shared {
             source: self.source,
             ledger: self.ledger,
@@ -193,8 +196,9 @@ impl ProcessorBuilder {
             jobs,
             schedules,
             feed,
-            condition: Arc::default(),
+            condition,
             own_faults,
+            recovery: Arc::new(recovery),
         };
         let (name, calls) = (&self.holder, self.max_concurrent_items);
         Ok(EnhancedBatchProcessor::new(shared, name, self.tzdb, calls))

@@ -41,10 +41,16 @@ impl EnhancedBatchProcessor {
             () = self.renew_forever() => {}
             () = self.0.cancellations.read_forever(&self.0.in_hand) => {}
             () = self.0.health.hear_forever(&self.0.in_hand) => {}
-            () = self.claim_forever(&mut in_hand) => {}
+            () = self.claim_once_open(&mut in_hand) => {}
         }
         self.0.signals.stop();
         self.finish(in_hand, grace).await;
+    }
+
+    /// Claims once a ledger that was restored may be worked on (F11).
+    async fn claim_once_open(&self, in_hand: &mut JoinSet<()>) {
+        self.0.shared.recovery.until_open().await;
+        self.claim_forever(in_hand).await;
     }
 
     /// Finishes what is in hand within `grace`, and gives the rest back.

@@ -83,6 +83,14 @@ pub enum RegistryError {
     /// The run was canceled before.
     #[error("run {0} was canceled before: nothing was changed")]
     AlreadyCanceled(RunId),
+    /// The ledger was restored, and nobody is called before an operator decides (F11).
+    #[error(
+        "the ledger was restored, and nobody is called before `cohort recover` says how it goes on"
+    )]
+    Held,
+    /// The ledger was not restored, or somebody has decided already.
+    #[error("the ledger does not wait for a decision: nothing was changed")]
+    NotHeld,
     /// Others were faster again and again.
     #[error("jobs and purposes are being changed by others; try again")]
     Contended,

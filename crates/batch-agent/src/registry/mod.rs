@@ -31,6 +31,7 @@ pub use self::error::RegistryError;
 pub use self::operations::{
     Choice, ChosenWork, JobChoice, Rerun, Retried, Retry, Stopped, TriggerPreview, Triggered,
 };
+pub use self::operations::{GapOfJob, RecoveryView};
 pub use self::plan::DefinitionChange;
 pub use self::view::{JobState, JobView, PurposeView};
 use crate::clock::AgentClock;

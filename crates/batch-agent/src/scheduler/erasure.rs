@@ -5,7 +5,8 @@
 //! without a name was heard of, and once an hour. What may fail: the feed no longer reaches back to
 //! the cursor; then the names in the ledger are compared with those that the Config Database knows.
 //! A database of another incarnation, which was restored or is simply the wrong one, is not trusted
-//! in this: nobody is erased by its word, for that cannot be taken back.
+//! in this: nobody is erased by its word, for that cannot be taken back. Only a ledger that was
+//! copied together with its Config Database, and says so, trusts that one once (F11).
 
 use std::time::Duration;
 
@@ -75,7 +76,12 @@ impl DynamicBatchScheduler {
     /// Erases everybody in the ledger who is not there any more.
     async fn erase_by_name(&self, cursor: &str) -> Result<(), ScheduleError> {
         let start = self.source.changes("now", Duration::ZERO).await?.next;
-        if !is_of_one_feed(cursor, &start) {
+        let is_of_a_copy = self
+            .ledger
+            .recovery()
+            .await?
+            .is_some_and(|recovery| recovery.names_compared_at.is_none());
+        if !is_of_one_feed(cursor, &start) && !is_of_a_copy {
             tracing::error!(
                 "the Config Database is of another incarnation than the ledger has known: who was \
                  erased is not taken over from it"
@@ -105,6 +111,7 @@ impl DynamicBatchScheduler {
                     .filter(|number| there.iter().all(|member| member.number != *number)),
             );
         }
-        Ok(self.ledger.erase(erased, start).await?)
+        self.ledger.erase(erased, start).await?;
+        Ok(self.ledger.note_names_compared(self.clock.now()).await?)
     }
 }

@@ -48,7 +48,10 @@ impl DynamicBatchScheduler {
 
     /// Opens the runs of everything that is due up to `now`, by whoever holds `planning`.
     pub(super) async fn plan_up_to(&self, now: Timestamp) -> Result<(), ScheduleError> {
-        if !self.plans() || self.schedules.next_due().is_none_or(|due| due > now) {
+        if self.recovery.is_held()
+            || !self.plans()
+            || self.schedules.next_due().is_none_or(|due| due > now)
+        {
             return Ok(());
         }
         // A group that came to be just now is planned with the rest.
@@ -73,7 +76,9 @@ impl DynamicBatchScheduler {
         let due = self.schedules.due(job_id, now, &named);
         if !due.is_empty() {
             let mut runs = Vec::with_capacity(due.len());
+            let missed_until = self.recovery.missed_until();
             for due in due {
+                let due = due.given_up(missed_until);
                 runs.extend(self.new_run(in_force, due).await);
             }
             let trusted_until = self.schedules.trusted_until(job_id);

@@ -52,6 +52,7 @@ use crate::clock::{AgentClock, SimulatedClock};
 use crate::condition::Condition;
 use crate::jobs::Jobs;
 use crate::processor::EnhancedBatchProcessor;
+use crate::recovery::RecoveryGate;
 use crate::schedules::{ChangeFeed, ScheduleView, Schedules};
 use crate::shared::Shared;
 use crate::source::PreferenceSource;
@@ -68,6 +69,8 @@ pub struct DynamicBatchScheduler {
     schedules: Arc<Schedules>,
     feed: Arc<ChangeFeed>,
     condition: Arc<Condition>,
+    /// Closed while a ledger that was restored waits for an operator.
+    recovery: Arc<RecoveryGate>,
     processor: EnhancedBatchProcessor,
     poll_interval: Duration,
     /// How long closed runs are kept.
@@ -84,7 +87,7 @@ impl DynamicBatchScheduler {
     /// A scheduler for the processor's jobs; `poll_interval` is how often everything is read anew
     /// as a safety net (F8).
     pub fn new(processor: EnhancedBatchProcessor, poll_interval: Duration) -> Self {
-        let Shared { source, ledger, clock, jobs, schedules, feed, condition, .. } =
+        let Shared { source, ledger, clock, jobs, schedules, feed, condition, recovery, .. } =
             processor.shared();
         Self {
             source,
@@ -94,6 +97,7 @@ impl DynamicBatchScheduler {
             schedules,
             feed,
             condition,
+            recovery,
             processor,
             poll_interval,
             retention: LedgerRetention::default(),
@@ -120,16 +124,32 @@ impl DynamicBatchScheduler {
             biased;
             // A sender that is gone has nothing left to run for.
             _ended_or_gone = ended.wait_for(|ended| *ended) => {}
-            () = self.plan_forever() => {}
+            () = self.plan_once_open() => {}
             () = self.follow_forever() => {}
             () = self.refresh_forever() => {}
             () = self.reload_forever() => {}
             () = self.renew_forever() => {}
+            () = self.look_after_the_ledger() => {}
+        }
+        self.leave().await;
+    }
+
+    /// Plans once a ledger that was restored may be worked on (F11). Nothing is planned before that
+    /// is known.
+    async fn plan_once_open(&self) {
+        self.recovery.until_open().await;
+        self.plan_forever().await;
+    }
+
+    /// Erases, checks and prunes, none of it in a ledger that is held.
+    async fn look_after_the_ledger(&self) {
+        self.recovery.until_open().await;
+        tokio::select! {
+            biased;
             () = self.erase_forever() => {}
             () = self.check_completeness_forever() => {}
             () = self.prune_forever() => {}
         }
-        self.leave().await;
     }
 
     /// Moves a simulated clock to `end`, doing on the way everything that becomes due.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cohort_ledger::FiringName;
+use cohort_ledger::{FiringName, MissedReason, UnprocessedReason};
 use cohort_preferences::{Occurrence, PreferenceGroup};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -30,6 +30,21 @@ pub(crate) struct Due {
     pub(crate) sources: GroupSources,
     pub(crate) occurrence: Occurrence,
     pub(crate) verdict: Verdict,
+}
+
+impl Due {
+    /// The same, missed if it fell due up to `until`, as an operator has decided after a restore
+    /// (F11). What a pause covers is skipped all the same.
+    pub(crate) fn given_up(self, until: Option<Timestamp>) -> Self {
+        let is_given_up = until.is_some_and(|until| self.occurrence.at <= until);
+        match self.verdict {
+            Verdict::Fire | Verdict::Skip(UnprocessedReason::Missed(_)) if is_given_up => {
+                let downtime = UnprocessedReason::Missed(MissedReason::Downtime);
+                Self { verdict: Verdict::Skip(downtime), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 impl NominalDates {

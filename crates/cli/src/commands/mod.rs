@@ -2,10 +2,13 @@
 
 mod agent;
 mod apply;
+mod backup;
 mod bench;
 mod cancel;
 mod choice;
 mod config_service;
+mod copy;
+mod copy_args;
 mod demo;
 mod doctor;
 mod explain;
@@ -18,7 +21,9 @@ mod keys;
 mod next;
 mod outcomes;
 mod purposes;
+mod recover;
 mod rerun;
+mod restore;
 mod retry;
 mod run;
 mod runs;
@@ -56,6 +61,10 @@ pub(crate) enum Command {
     Diff(apply::Diff),
     Import(import::Import),
     Export(export::Export),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Recover(recover::Recover),
+    Copy(copy::Copy),
     Groups(groups::Groups),
     Jobs(jobs::Jobs),
     Schedules(schedules::Schedules),
@@ -110,6 +119,10 @@ impl Cli {
             Command::Diff(diff) => diff.run(environment, output).await,
             Command::Import(import) => import.run(environment, output).await,
             Command::Export(export) => export.run(environment, output).await,
+            Command::Backup(backup) => backup.run(environment, output).await,
+            Command::Restore(restore) => restore.run(environment, output).await,
+            Command::Recover(recover) => recover.run(environment, output).await,
+            Command::Copy(copy) => copy.run(environment, output).await,
             Command::Groups(groups) => groups.run(environment, output).await,
             Command::Jobs(jobs) => jobs.run(environment, output).await,
             Command::Schedules(schedules) => schedules.run(environment, output).await,

@@ -28,6 +28,7 @@ mod operations;
 mod program;
 mod ready;
 mod rerun;
+mod restore;
 mod runbook;
 mod service;
 mod serving;

@@ -50,7 +50,7 @@ impl ConfigService {
     pub(crate) async fn members(&self, request: ListRequest) -> Result<MemberPage> {
         let groups = distinct(request.groups)?;
         let incarnation = self.0.store.incarnation();
-        let after = request.cursor.map(|cursor| incarnation.members_after(&cursor)).transpose()?;
+        let after = request.cursor.map(|cursor| self.members_after(&cursor)).transpose()?;
         let as_of = self.instant_of_list(request.as_of, after)?;
         let query = MembersQuery {
             feature: request.feature,
@@ -107,6 +107,17 @@ impl ConfigService {
         let since = self.0.store.incarnation().position_of(changed_since, "changed_since")?;
         let as_of = self.instant_of_list(as_of, None)?;
         self.0.store.moved(MovedQuery { feature, groups, as_of, since, limit: MOST_MOVED }).await
+    }
+
+    /// Reads a member list's cursor. It goes by a number and an instant, so that one of a database
+    /// that this is a copy of is as good (F11).
+    pub(super) fn members_after(&self, cursor: &str) -> Result<MembersAfter> {
+        let own = self.0.store.incarnation().members_after(cursor);
+        if !matches!(own, Err(ConfigServiceError::CursorGone)) {
+            return own;
+        }
+        let of_copied = self.0.store.copied_from().iter();
+        of_copied.map(|before| before.members_after(cursor)).find(Result::is_ok).unwrap_or(own)
     }
 
     /// Returns the instant of a list. All pages of a list are of one instant, which the cursor

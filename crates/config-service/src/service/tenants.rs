@@ -78,7 +78,7 @@ impl ConfigService {
             return Err(too_many("/filter/tenant_ids", filter.tenant_ids.len(), MOST_USERS));
         }
         let incarnation = self.0.store.incarnation();
-        let after = cursor.map(|cursor| incarnation.members_after(&cursor)).transpose()?;
+        let after = cursor.map(|cursor| self.members_after(&cursor)).transpose()?;
         let as_of = self.instant_of_list(as_of, after)?;
         let query = ChosenQuery {
             filter,

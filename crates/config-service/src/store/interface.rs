@@ -27,6 +27,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Returns which life of the database this is.
     fn incarnation(&self) -> Incarnation;
 
+    /// Returns the incarnations of the databases that this one is a copy of, oldest first (F11).
+    fn copied_from(&self) -> &[Incarnation];
+
     /// Returns the random secret that signs links; it was made with the database.
     fn link_secret(&self) -> [u8; 32];
 

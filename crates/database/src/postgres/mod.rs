@@ -33,9 +33,11 @@ mod server;
 pub mod statement;
 pub mod table;
 mod tls;
+mod transfer;
 
 pub use self::connection::{Connection, GenericClient, Transaction};
 pub use self::handle::{Postgres, PostgresOptions};
 pub use self::planning::Planning;
 pub use self::reader::Reader;
 pub use self::schema_name::SchemaName;
+pub(crate) use self::transfer::{PostgresSource, PostgresTarget};

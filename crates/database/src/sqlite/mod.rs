@@ -29,7 +29,11 @@ mod reader;
 mod room;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod writer;
 
 pub use self::handle::{Sqlite, SqliteOptions};
 pub use self::owner::wait_for_closing_files;
+#[cfg(feature = "testing")]
+pub(crate) use self::transfer::dump;
+pub(crate) use self::transfer::{SqliteSource, SqliteTarget};

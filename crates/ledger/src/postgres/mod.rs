@@ -23,6 +23,7 @@ mod backlog;
 mod claims;
 mod completeness;
 mod conditions;
+mod copy;
 mod deaths;
 mod definitions;
 mod erasure;
@@ -40,6 +41,7 @@ mod outcomes;
 mod record;
 mod record_outcomes;
 mod recorder;
+mod recovery;
 mod repeats;
 mod rerun;
 mod retention;
@@ -49,7 +51,9 @@ mod selection;
 mod status;
 mod tenants;
 
+pub(crate) use self::copy::finish_copy;
 pub use self::open::PostgresLedger;
+pub(crate) use self::open::migrations;
 
 #[cfg(test)]
 mod tests {

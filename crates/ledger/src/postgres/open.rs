@@ -8,6 +8,7 @@ use cohort_database::{
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::named::execute;
 use super::news;
 use super::recorder::{self, ToRecorder};
 use crate::sealed::Sealed;
@@ -20,7 +21,7 @@ mod embedded {
 }
 
 /// Every program so far may use the schema.
-fn migrations() -> Migrations {
+pub(crate) fn migrations() -> Migrations {
     Migrations::new(embedded::migrations::runner(), Version::new(0, 1, 0))
 }
 
@@ -50,6 +51,7 @@ impl PostgresLedger {
             planning: Planning::ByKeys,
         };
         let db = Postgres::open(options, &migrations()).await?;
+        draw_incarnation(&db).await?;
         let news = db.listen(&news::channel(db.schema())).await?;
         let (recorder, waiting) = recorder::queue();
         let mut working = JoinSet::new();
@@ -67,6 +69,15 @@ impl PostgresLedger {
     pub(super) async fn long_connection(&self) -> Result<Reader, LedgerError> {
         Ok(self.connection().await?.within(limits::LONG))
     }
+}
+
+/// Gives a copy that nobody has opened before an incarnation of its own (F11).
+async fn draw_incarnation(db: &Postgres) -> Result<(), LedgerError> {
+    let draw = "INSERT INTO incarnation (only_row, id)
+        VALUES (1, replace(gen_random_uuid()::text, '-', ''))
+        ON CONFLICT DO NOTHING";
+    execute(&*db.read().await?, draw, &[]).await?;
+    Ok(())
 }
 
 impl Sealed for PostgresLedger {}

@@ -8,6 +8,8 @@ mod agents;
 mod backlog;
 mod claims;
 mod completeness;
+#[cfg(feature = "postgres")]
+mod copy;
 mod deaths;
 mod definitions;
 mod erasure;
@@ -22,6 +24,7 @@ mod operations;
 mod outcomes;
 mod record;
 mod record_outcomes;
+mod recovery;
 mod repeats;
 mod rerun;
 mod retention;
@@ -31,7 +34,11 @@ mod selection;
 mod status;
 mod tenants;
 
+#[cfg(feature = "postgres")]
+pub(crate) use self::copy::finish_copy;
 pub use self::open::SqliteLedger;
+#[cfg(feature = "postgres")]
+pub(crate) use self::open::migrations;
 
 #[cfg(test)]
 mod tests {

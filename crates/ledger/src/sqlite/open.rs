@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cohort_database::{Heard, Migrations, Sqlite, SqliteOptions, Version};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::sealed::Sealed;
@@ -14,9 +16,12 @@ mod embedded {
 }
 
 /// Every program so far may use the schema.
-fn migrations() -> Migrations {
+pub(crate) fn migrations() -> Migrations {
     Migrations::new(embedded::migrations::runner(), Version::new(0, 1, 0))
 }
+
+/// How long to wait for another writer at the opening.
+const WAIT_FOR_WRITER: Duration = Duration::from_secs(5);
 
 /// The ledger in one SQLite file.
 #[derive(Clone)]
@@ -37,8 +42,24 @@ impl SqliteLedger {
         let options =
             SqliteOptions { path: path.into(), readers: 2, read_only, on_commit: Some(on_commit) };
         let silence = watch::Sender::new(Heard { payload: None, connections: 1 });
-        Ok(Self { db: Sqlite::open(options, &migrations())?, commits, silence })
+        let db = Sqlite::open(options, &migrations())?;
+        if !read_only {
+            draw_incarnation(path)?;
+        }
+        Ok(Self { db, commits, silence })
     }
+}
+
+/// Gives a copy that nobody has opened before an incarnation of its own (F11).
+fn draw_incarnation(path: &Path) -> Result<(), LedgerError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(WAIT_FOR_WRITER)?;
+    connection.execute(
+        "INSERT INTO incarnation (id)
+         SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM incarnation)",
+        [],
+    )?;
+    Ok(())
 }
 
 impl Sealed for SqliteLedger {}

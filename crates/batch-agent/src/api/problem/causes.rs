@@ -123,6 +123,8 @@ impl From<RegistryError> for Problem {
             }
             RegistryError::Starting => Self::unavailable_for(SOON, "The agent starts", detail),
             RegistryError::NotInForce(_) => Self::unavailable("The job is not in force", detail),
+            RegistryError::Held => Self::unavailable("The ledger was restored", detail),
+            RegistryError::NotHeld => Self::conflict("Nothing to change", detail),
             RegistryError::NoAgent => Self::unavailable("No agent runs", detail),
             RegistryError::Contended => Self::unavailable("Others are faster", detail),
         }

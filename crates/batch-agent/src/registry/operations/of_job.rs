@@ -103,6 +103,7 @@ impl JobRegistry {
     pub async fn trigger(&self, job: &JobId) -> Result<Triggered, RegistryError> {
         self.refuse_operations()?;
         self.find_job(job).await?;
+        self.refuse_while_held()?;
         let agent = self.agent.as_ref().ok_or(RegistryError::NoAgent)?;
         match agent.trigger(job).await? {
             Trigger::Opened(firing, runs) => Ok(Triggered { firing, runs }),

@@ -96,6 +96,13 @@ fn of_agents(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+fn command_for(part: Part) -> &'static str {
+    match part {
+        Part::Recovery => "cohort recover --dry-run",
+        _ => "cohort doctor",
+    }
+}
+
 fn of_agent_here(agent: &AgentHere) -> Vec<Finding> {
     let mut findings: Vec<_> = agent
         .faults
@@ -104,6 +111,7 @@ fn of_agent_here(agent: &AgentHere) -> Vec<Finding> {
             severity: Severity::Critical,
             kind: "not_ready",
             subject: match fault.part {
+                Part::Recovery => "the ledger was restored, and agents hold",
                 Part::ConfigDatabase => "the Config Database cannot be followed",
                 Part::Ledger => "the ledger cannot be written",
                 Part::TimeZoneDatabase => "the time zone database is too old",
@@ -114,7 +122,7 @@ fn of_agent_here(agent: &AgentHere) -> Vec<Finding> {
             }
             .into(),
             sentence: capitalised(&format!("{}.", fault.to_string().trim_end_matches('?'))),
-            command: Some("cohort doctor".into()),
+            command: Some(command_for(fault.part).into()),
         })
         .collect();
     let unaccounted = agent.completeness.map_or(0, |checked| checked.unaccounted);

@@ -12,9 +12,10 @@ use cohort_batch_agent::{
     ErasureLedger, ExplainLedger, FairLedger, FeedPage, FiringName, HealthLedger, JobStanding,
     JobWork, Lane, Ledger, LedgerError, MemberStanding, MembersQueued, MembersRead, NewRerun,
     OpenRuns, OpenWork, OperationLedger, OtherRuns, OutcomeQuery, OutcomeRecord, Plan, Pruned,
-    PurposeHealth, RecordLedger, RepeatedPage, Requeue, RerunLedger, RescueLedger, RetentionLedger,
-    Run, RunId, RunOnRecord, RunQuery, SelectedCount, SelectedWork, Selection, SelectionLedger,
-    StatusLedger, StoredDefinitions, TzdbStanding, UnprocessedReason, Waiting, Watermark,
+    PurposeHealth, RecordLedger, Recovery, RecoveryChoice, RecoveryLedger, RepeatedPage, Requeue,
+    RerunLedger, RescueLedger, RetentionLedger, Run, RunId, RunOnRecord, RunQuery, SelectedCount,
+    SelectedWork, Selection, SelectionLedger, StatusLedger, StoredDefinitions, TzdbStanding,
+    UnprocessedReason, Waiting, Watermark,
 };
 use cohort_database::{DatabaseError, DiskUsage, Heard};
 use cohort_ledger::Sealed;
@@ -226,6 +227,14 @@ under_fate! {
     (HealthLedger for FaultyLedger) in ledger, LedgerError {
         fn purpose_health() -> Vec<PurposeHealth>;
         fn store_health(health: &PurposeHealth) -> bool;
+    }
+}
+
+under_fate! {
+    (RecoveryLedger for FaultyLedger) in ledger, LedgerError {
+        fn recovery() -> Option<Recovery>;
+        fn decide_recovery(choice: RecoveryChoice, by: String, now: Timestamp) -> Option<Recovery>;
+        fn note_names_compared(now: Timestamp) -> ();
     }
 }
 

@@ -25,6 +25,8 @@ const EXAMPLE: &str = r#"Example:
 Lines of JSON are whole documents, {"tenant_id","config_key","config_value"}; with --feature
 {"tenant_id","feature_type","preference"}. `cohort import` reads both formats.
 
+Tenants' own time zones and labels, keys and history are not exported: `cohort backup` has them.
+
 With --json the summary is {"tenants","preferences","left_out"}; it stands on standard error if the
 preferences themselves go to standard output.
 

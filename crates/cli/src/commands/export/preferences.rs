@@ -13,6 +13,10 @@ use crate::commands::import::Format;
 use crate::endpoint::Endpoint;
 use crate::output::Output;
 
+/// What an export of preferences does not have.
+const LEFT_OUT: &str = "not in an export: tenants' own time zones and labels, keys, history; \
+    `cohort backup` has everything";
+
 /// One tenant's document, as the service sends it.
 #[derive(Deserialize, Serialize)]
 struct Document {
@@ -63,6 +67,9 @@ pub(super) async fn export(
     writer.finish()?;
     progress.finish();
     target.keep()?;
+    if output == Output::Text {
+        eprintln!("{LEFT_OUT}");
+    }
     summary.print(target, output)
 }
 

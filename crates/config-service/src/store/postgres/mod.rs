@@ -18,6 +18,7 @@
 //! such an error too, though it may have been stored: whoever repeats an edit states it once more
 //! or finds its precondition gone.
 
+mod copy;
 mod definitions;
 mod drift;
 mod erase;
@@ -46,4 +47,5 @@ mod tests;
 mod upkeep;
 mod writer;
 
-pub(crate) use self::open::PostgresStore;
+pub(crate) use self::copy::FINISH_COPY;
+pub(crate) use self::open::{PostgresStore, migrations};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cohort_database::statement::{execute, query_one};
+use cohort_database::statement::{execute, query_opt};
 use cohort_database::{
     Migrations, Planning, Postgres, PostgresOptions, Reader, SchemaName, Version, limits,
 };
@@ -27,7 +27,7 @@ mod embedded {
 }
 
 /// Every program so far may use the schema.
-fn migrations() -> Migrations {
+pub(crate) fn migrations() -> Migrations {
     Migrations::new(embedded::migrations::runner(), Version::new(0, 1, 0))
 }
 
@@ -117,10 +117,11 @@ async fn write_identity(db: &Postgres) -> Result<()> {
 async fn read_identity(db: &Postgres) -> Result<Identity> {
     let reader = db.read().await?;
     let value = async |key: &str| {
-        query_one(&*reader, "SELECT value FROM meta WHERE key = $1", &[&key])
+        query_opt(&*reader, "SELECT value FROM meta WHERE key = $1", &[&key])
             .await
-            .map(|row| row.get("value"))
+            .map(|row| row.map(|row| row.get::<_, String>("value")))
     };
     let [incarnation, link_secret] = Identity::KEYS;
-    Identity::read([value(incarnation).await?, value(link_secret).await?])
+    let copied_from = value(Identity::COPIED_FROM).await?;
+    Identity::read([value(incarnation).await?, value(link_secret).await?], copied_from.as_deref())
 }

@@ -4,6 +4,7 @@
 //! of a change row alone is the feed's cursor. `names` keeps what never changes once committed:
 //! numbers of features and groups.
 
+mod copy;
 mod definitions;
 mod drift;
 mod edit;
@@ -28,4 +29,5 @@ mod tests;
 mod upkeep;
 mod writer;
 
-pub(crate) use self::open::SqliteStore;
+pub(crate) use self::copy::FINISH_COPY;
+pub(crate) use self::open::{SqliteStore, migrations};

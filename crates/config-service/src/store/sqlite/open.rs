@@ -24,7 +24,7 @@ mod embedded {
 }
 
 /// Every program so far may use the schema.
-fn migrations() -> Migrations {
+pub(crate) fn migrations() -> Migrations {
     Migrations::new(embedded::migrations::runner(), Version::new(0, 1, 0))
 }
 
@@ -127,8 +127,11 @@ fn write_identity(tx: &Connection) -> Result<()> {
 
 fn read_identity(connection: &Connection) -> Result<Identity> {
     let value = |key: &str| {
-        connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get("value"))
+        connection
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get("value"))
+            .optional()
     };
     let [incarnation, link_secret] = Identity::KEYS;
-    Identity::read([value(incarnation)?, value(link_secret)?])
+    let copied_from: Option<String> = value(Identity::COPIED_FROM)?;
+    Identity::read([value(incarnation)?, value(link_secret)?], copied_from.as_deref())
 }

@@ -34,6 +34,10 @@ impl Store for SqliteStore {
         self.identity.incarnation
     }
 
+    fn copied_from(&self) -> &[Incarnation] {
+        &self.identity.copied_from
+    }
+
     fn link_secret(&self) -> [u8; 32] {
         self.identity.link_secret
     }
