@@ -120,9 +120,8 @@ impl Condition {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
-            Part::Recovery => "the ledger",
+            Part::Recovery | Part::Ledger => "the ledger",
             Part::ConfigDatabase => "the change feed",
-            Part::Ledger => "the ledger",
             Part::TimeZoneDatabase => return f.write_str(&self.cause),
             Part::Planning => "planning",
             Part::Claiming => "claiming work",

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use cohort_batch_agent::{CopyPurpose, LedgerPlace, copy_ledger, verify_ledger};
+use cohort_batch_agent::{CopyPurpose, LedgerPlace, SystemClock, copy_ledger, verify_ledger};
 use cohort_config_service::{
     CopyError, DatabaseAddress, copy_config_database, verify_config_database,
 };
+use cohort_preferences::Clock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -53,7 +54,7 @@ impl Deployment {
         to: &Self,
         purpose: fn(Timestamp) -> CopyPurpose,
     ) -> anyhow::Result<Copied> {
-        let as_of = now();
+        let as_of = SystemClock.now();
         let progress = Progress::of_things("rows of the ledger", Some(0));
         let (from, target) = (place(&self.ledger), place(&to.ledger));
         let ledger = copy_ledger(&from, &target, purpose(as_of), as_of, shown(progress)).await;
@@ -213,9 +214,4 @@ fn explained<T>(done: Result<T, CopyError>, database: &DatabaseAddress) -> anyho
         ) => Err(wrong_input(error.to_string())),
         done => done.with_context(|| format!("cannot copy {database}")),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a copy says when it was made")]
-fn now() -> Timestamp {
-    Timestamp::now()
 }

@@ -15,6 +15,9 @@ use std::io;
 
 use rustix::io::Errno;
 
+#[cfg(feature = "http")]
+use super::public_address::NoLookUp;
+
 /// What our own side lacked for a call that could not be made; `None` if the fault is not ours.
 #[cfg(feature = "http")]
 pub(super) fn lacking_for_call(error: &reqwest::Error) -> Option<&'static str> {
@@ -24,8 +27,7 @@ pub(super) fn lacking_for_call(error: &reqwest::Error) -> Option<&'static str> {
     }
     let causes = || std::iter::successors(error.source(), |error| (*error).source());
     let of_system = causes().find_map(|error| lacking(error.downcast_ref::<io::Error>()?));
-    let of_resolver =
-        || causes().any(|error| error.is::<super::public_address::NoLookUp>()).then(lacking_now)?;
+    let of_resolver = || causes().any(<dyn Error>::is::<NoLookUp>).then(lacking_now)?;
     of_system.or_else(of_resolver)
 }
 

@@ -1,8 +1,9 @@
 //! Pauses that a handler asks for: how much of it is granted, and what is said of it. Pure (D4).
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::handler::HandlerError;
+use crate::clock::saturating_add;
+use crate::handler::{HandlerError, UserResult};
 use crate::jobs::Purpose;
 
 /// The error with what the handler has asked for in its text, and what of it is granted (D4).
@@ -24,6 +25,19 @@ pub(super) fn words_of(asked: u64, most: SignedDuration) -> String {
     } else {
         format!("asked to wait {asked} s, and is waited for {granted} s")
     }
+}
+
+/// Until when the handler asks to be left alone by all, and in what words (D4).
+pub(super) fn slow_until(
+    purpose: &Purpose,
+    returned: &Result<Vec<UserResult>, HandlerError>,
+    now: Timestamp,
+) -> Option<(Timestamp, String)> {
+    let Err(HandlerError::Retry { detail, retry_after_s: Some(asked) }) = returned else {
+        return None;
+    };
+    let pause = clamped(*asked, purpose.patience.max_retry_after);
+    (!pause.is_zero()).then(|| (saturating_add(now, pause), detail.clone()))
 }
 
 /// The pause that was asked for, as far as it is granted (D4).

@@ -12,17 +12,18 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use cohort_ledger::{Chunk, FailedCall, OpenMember, Run, UsedSettings};
+use cohort_ledger::{Chunk, FailedCall, Run};
 use cohort_preferences::{Job, JobType, TenantId};
 use futures_util::{FutureExt, future};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::asked::asked_pause;
+use super::asked::{asked_pause, slow_until};
 use super::cancellations::Cancellations;
 use super::capacity::Capacity;
 use super::claimed::{Claimed, ClaimedFor};
+use super::due_call::Call;
 use super::health::{EndedCall, Gate, Health};
 use super::in_hand::InHand;
 use super::last_look::{LastLook, Looked};
@@ -34,13 +35,6 @@ use crate::jobs::Purpose;
 use crate::metrics::Metrics;
 use crate::own_faults::OwnFaults;
 use crate::schedules::LogPosition;
-
-/// A user who is to be called.
-pub(super) struct Call {
-    pub(super) member: OpenMember,
-    pub(super) used: UsedSettings,
-    pub(super) user: UserShare,
-}
 
 /// Calls handlers, as many at once as the agent and the purpose allow.
 pub(super) struct Caller {
@@ -83,7 +77,7 @@ impl Caller {
         let Claimed { chunk, run, job: in_force, .. } = claimed;
         let (purpose, job) = (&*in_force.purpose, &*in_force.job);
         let gate = self.health.of(&job.purpose_id);
-        let is_probe = claimed.claimed_for == ClaimedFor::Probe;
+        let is_probe = claimed.intent == ClaimedFor::Probe;
         let calling = Calling { claimed, asked, chunk, run, job, purpose, gate, is_probe };
         match job.job_type {
             JobType::IndividualBatch if is_probe => self.probe_one(&calling, calls).await,
@@ -160,7 +154,7 @@ impl Caller {
                 call.member.failed = Some(FailedCall { began, at: now, error: error.clone() });
             }
         }
-        let slow_until = self.slow_until(calling.purpose, returned, now);
+        let slow_until = slow_until(calling.purpose, returned, now);
         let limit = self.capacity.calls_at_once(calling.purpose, calls.len());
         let ended = EndedCall { began, fault, is_of_suspects, slow_until };
         self.health.ended(purpose, &ended, calling.is_probe, limit).await;

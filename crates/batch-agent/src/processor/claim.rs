@@ -159,7 +159,7 @@ impl Claimer {
                         job,
                         others,
                         read: None,
-                        claimed_for: ClaimedFor::Calls,
+                        intent: ClaimedFor::Calls,
                     });
                 }
                 None => self.put_aside(&run, &chunk).await?,

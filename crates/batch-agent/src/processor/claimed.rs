@@ -29,7 +29,7 @@ pub(super) struct Claimed {
     /// The members as their page listed them; `None` if they have to be looked up.
     pub(super) read: Option<ReadMembers>,
     /// Why it was claimed.
-    pub(super) claimed_for: ClaimedFor,
+    pub(super) intent: ClaimedFor,
 }
 
 /// Why a chunk was claimed.

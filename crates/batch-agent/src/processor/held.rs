@@ -123,6 +123,6 @@ impl Claimer {
     }
 }
 
-fn claimed_for(claimed_for: ClaimedFor, claimed: Vec<Claimed>) -> Vec<Claimed> {
-    claimed.into_iter().map(|claimed| Claimed { claimed_for, ..claimed }).collect()
+fn claimed_for(intent: ClaimedFor, claimed: Vec<Claimed>) -> Vec<Claimed> {
+    claimed.into_iter().map(|claimed| Claimed { intent, ..claimed }).collect()
 }

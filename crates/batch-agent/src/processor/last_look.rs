@@ -25,10 +25,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::call::Call;
 use super::candidates::is_recent;
 use super::claimed::Claimed;
 use super::current::{Current, SettingsReader};
+use super::due_call::Call;
 use super::pulse::LedgerPulse;
 use super::resolve::MemberResult;
 use super::signals::Signals;

@@ -41,7 +41,8 @@ impl EnhancedBatchProcessor {
             () = self.renew_forever() => {}
             () = self.0.cancellations.read_forever(&self.0.in_hand) => {}
             () = self.0.health.hear_forever(&self.0.in_hand) => {}
-            () = self.claim_once_open(&mut in_hand) => {}
+            // On the heap: it is large, and callers carry it in theirs.
+            () = Box::pin(self.claim_once_open(&mut in_hand)) => {}
         }
         self.0.signals.stop();
         self.finish(in_hand, grace).await;

@@ -37,6 +37,7 @@ mod claimed;
 mod consent;
 mod count;
 mod current;
+mod due_call;
 mod error;
 mod fair;
 pub(crate) mod health;

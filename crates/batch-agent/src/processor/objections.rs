@@ -7,8 +7,8 @@ use cohort_preferences::{Job, TenantId};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::call::Call;
 use super::candidates::Candidate;
+use super::due_call::Call;
 use super::overlap::{Overlaps, PAUSE_OF_OVERLAP};
 use super::resolve::{MemberResult, too_late_at};
 use crate::clock::saturating_add;

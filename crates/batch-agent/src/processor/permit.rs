@@ -5,15 +5,13 @@ use cohort_ledger::{ChunkResult, HealthState, OpenMember, Run, SkippedReason};
 use cohort_preferences::Job;
 use jiff::{SignedDuration, Timestamp};
 
-use super::asked::clamped;
-use super::call::{Call, Caller, Calling};
+use super::call::{Caller, Calling};
 use super::capacity::Permits;
 use super::claimed::{Claimed, ClaimedFor};
+use super::due_call::Call;
 use super::health::{Evidence, Gate, Turn};
 use super::resolve::{MemberResult, postpone, skip_all, too_late_at};
 use crate::clock::saturating_add;
-use crate::handler::{HandlerError, UserResult};
-use crate::jobs::Purpose;
 
 /// How long work waits that was claimed because its time was over, and has some left.
 const PAUSE_OF_ENDING: SignedDuration = SignedDuration::from_secs(15);
@@ -28,15 +26,15 @@ impl Caller {
     /// What becomes of a chunk of which nobody may be called now; `None` if some may be, or if it
     /// is too late for some.
     pub(super) fn without_call(&self, claimed: &Claimed) -> Option<ChunkResult> {
-        let Claimed { chunk, run, job: in_force, claimed_for, .. } = claimed;
+        let Claimed { chunk, run, job: in_force, intent, .. } = claimed;
         let (now, job) = (self.clock.now(), &in_force.job);
         let gate = self.health.of(&job.purpose_id);
         if gate.state_at(now) == HealthState::Disabled {
             return Some(skip_all(chunk, SkippedReason::PurposeDisabled, now));
         }
         let too_late_at = first_too_late(job, run, &chunk.open).filter(|at| now < *at)?;
-        let until = match claimed_for {
-            _ if !self.is_held(&gate, *claimed_for == ClaimedFor::Probe) => {
+        let until = match intent {
+            _ if !self.is_held(&gate, *intent == ClaimedFor::Probe) => {
                 let first = chunk.open.iter().map(|member| member.not_before).min().flatten()?;
                 Some(first).filter(|first| now < *first)?
             }
@@ -116,20 +114,6 @@ impl Caller {
         let in_force = &claimed.job;
         let gate = self.health.of(&in_force.job.purpose_id);
         gate.evidence(in_force.purpose.patience.max_outage, self.clock.now())
-    }
-
-    /// Until when the handler asks to be left alone by all, and in what words (D4).
-    pub(super) fn slow_until(
-        &self,
-        purpose: &Purpose,
-        returned: &Result<Vec<UserResult>, HandlerError>,
-        now: Timestamp,
-    ) -> Option<(Timestamp, String)> {
-        let Err(HandlerError::Retry { detail, retry_after_s: Some(asked) }) = returned else {
-            return None;
-        };
-        let pause = clamped(*asked, purpose.patience.max_retry_after);
-        (!pause.is_zero()).then(|| (saturating_add(now, pause), detail.clone()))
     }
 
     /// Whether nobody may be called, or only a probe.

@@ -41,7 +41,10 @@ impl MemberReader {
             let is_rerun = run.occurrence.nominal.is_rerun();
             let Some(first) = self.unread(run).await? else {
                 // Its next page has its turn when this one is in work.
-                if is_rerun { break } else { continue }
+                if is_rerun {
+                    break;
+                }
+                continue;
             };
             let chunks = if self.room_beside(&first).is_some() {
                 self.read_with_others(first).await?
@@ -198,7 +201,7 @@ impl MemberReader {
                 job: Arc::clone(&in_force),
                 others: Arc::clone(&others),
                 read: Some(read),
-                claimed_for: ClaimedFor::Calls,
+                intent: ClaimedFor::Calls,
             };
             all.extend(of_run.map(held));
         }

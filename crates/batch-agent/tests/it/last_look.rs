@@ -95,6 +95,7 @@ async fn nobody_is_called_who_has_withdrawn(kind: &str, at_once: usize) {
     let builder = stage.builder().limited_handler("write", handler.clone(), Some(at_once));
     stage.agent_of(builder).await.until("2026-12-01T12:00:00Z").await;
 
+    let outcomes = stage.outcomes().await;
     let noted = handler.noted();
     assert!(noted.called.len() < USERS && noted.withdrawn.len() > USERS / 4, "{at_once}");
     for (user, (at, _)) in &noted.withdrawn {
@@ -103,7 +104,7 @@ async fn nobody_is_called_who_has_withdrawn(kind: &str, at_once: usize) {
         assert!(!late, "{kind}, {at_once} at once: {user} was called {called:?}, after no at {at}");
     }
     let mut ends = HashMap::new();
-    for outcome in stage.outcomes().await {
+    for outcome in outcomes {
         let user = outcome.tenant_id.to_string();
         assert_eq!(ends.insert(user, outcome.reason), None, "one outcome each");
     }

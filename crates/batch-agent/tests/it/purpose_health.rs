@@ -11,6 +11,7 @@
 use std::sync::{Arc, Mutex};
 
 use cohort_batch_agent::{HealthState, PurposeHealth, handler_fn};
+use cohort_ledger::AttemptQuery;
 use cohort_preferences::{Clock, PurposeId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -238,7 +239,7 @@ async fn an_absurd_pause_is_harmless() {
             stage.assert_each_succeeded_once(2, &["2026-12-01T09:00"]).await;
             let run = stage.runs().await[0].id;
             let (attempts, _) =
-                stage.ledger().attempts(run, Default::default()).await.expect("attempts");
+                stage.ledger().attempts(run, AttemptQuery::default()).await.expect("attempts");
             let asked = format!("asked to wait {seconds} s, and is waited for 900 s");
             let told = attempts.iter().filter_map(|attempt| attempt.error.as_deref());
             assert!(told.into_iter().any(|error| error.contains(&asked)), "{attempts:?}");

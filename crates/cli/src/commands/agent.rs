@@ -71,7 +71,7 @@ impl AgentCommand {
             setup.apply_batch_config().await?;
             setup.prepare(client.clone()).await
         };
-        let Some(agent) = signals.unless_ended(preparing).await? else { return Ok(()) };
+        let Some(agent) = signals.unless_ended(Box::pin(preparing)).await? else { return Ok(()) };
 
         let listening = Listening::at(listen).await?;
         let address = listening.address;

@@ -130,5 +130,5 @@ fn in_full(change: &Value) -> String {
 /// The lines that differ, each on a line of its own with what is around them.
 fn line_by_line(before: &str, after: &str) -> String {
     let hunks = TextDiff::from_lines(before, after).unified_diff().to_string();
-    hunks.lines().fold(String::new(), |text, line| format!("{text}\n    {}", line))
+    hunks.lines().fold(String::new(), |text, line| text + "\n    " + line)
 }

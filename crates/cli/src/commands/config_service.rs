@@ -49,7 +49,8 @@ impl ConfigServiceCommand {
         let database = environment.database(self.database_url.as_deref(), self.name.as_deref())?;
         let listen = environment.listen(self.listen)?;
         let held = hold(&database).await?;
-        let opened = signals.unless_ended(self.open(&database, held.as_ref())).await?;
+        let opening = Box::pin(self.open(&database, held.as_ref()));
+        let opened = signals.unless_ended(opening).await?;
         let Some(service) = opened else { return Ok(()) };
         let listening = Listening::at(listen).await?;
         let address = listening.address;

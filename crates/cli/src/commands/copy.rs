@@ -4,7 +4,7 @@ use clap::Args;
 use cohort_batch_agent::CopyPurpose;
 use serde_json::json;
 
-use super::copy_args::{deployment_at, refuse_agents_at_work};
+use super::copy_args::{NAME_HELP, deployment_at, refuse_agents_at_work};
 use crate::config::Environment;
 use crate::deployment::{Deployment, NewFolder, hold};
 use crate::failure::wrong_input;
@@ -29,8 +29,7 @@ pub(crate) struct Copy {
     /// A new data folder, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, value_name = "PLACE")]
     to: String,
-    /// The name of the deployment on PostgreSQL, whose schemas are NAME and NAME_ledger
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = NAME_HELP)]
     name: Option<String>,
     /// Its name at the target, if it gets another
     #[arg(long, value_name = "NAME")]

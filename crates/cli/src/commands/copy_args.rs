@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cohort_batch_agent::SystemClock;
 use cohort_config_service::DatabaseAddress;
-use jiff::{SignedDuration, Timestamp};
+use cohort_preferences::Clock;
+use jiff::SignedDuration;
 
 use crate::config::Environment;
 use crate::deployment::Deployment;
@@ -14,20 +16,21 @@ use crate::services::open_ledger_at;
 /// An agent that has renewed within this time is at work.
 const AT_WORK: SignedDuration = SignedDuration::from_secs(60);
 
+/// What `--name` says of itself.
+pub(super) const NAME_HELP: &str =
+    "The deployment, whose schemas are NAME and NAME_ledger [default: COHORT_NAME, or cohort]";
+
 /// A data folder, or both databases of a deployment.
 #[derive(Args)]
 pub(super) struct DeploymentArgs {
     /// The folder that holds everything
     #[arg(long, value_name = "DIR", conflicts_with_all = ["database_url", "ledger_url"])]
     data: Option<PathBuf>,
-    /// The Config Database [default: DATABASE_URL]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = "The Config Database [default: DATABASE_URL]")]
     database_url: Option<String>,
-    /// The ledger [default: COHORT_LEDGER_URL]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = "The ledger [default: COHORT_LEDGER_URL]")]
     ledger_url: Option<String>,
-    /// The deployment, whose schemas are NAME and NAME_ledger [default: COHORT_NAME, or cohort]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = NAME_HELP)]
     name: Option<String>,
 }
 
@@ -72,7 +75,7 @@ pub(super) async fn refuse_agents_at_work(from: &Deployment) -> anyhow::Result<(
         return Ok(());
     }
     let ledger = open_ledger_at(&from.ledger).await?;
-    let since = now().saturating_sub(AT_WORK)?;
+    let since = SystemClock.now().saturating_sub(AT_WORK)?;
     let agents: Vec<String> = ledger
         .agents()
         .await?
@@ -88,9 +91,4 @@ pub(super) async fn refuse_agents_at_work(from: &Deployment) -> anyhow::Result<(
         from.ledger,
         agents.join(", ")
     )))
-}
-
-#[expect(clippy::disallowed_methods, reason = "agents renew by the clock of their hosts")]
-fn now() -> Timestamp {
-    Timestamp::now()
 }

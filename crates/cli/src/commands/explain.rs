@@ -78,7 +78,7 @@ fn in_words(explanation: &Value) -> String {
     let text = |field: &str| shown(&explanation[field]);
     let chosen = explanation["chosen"].as_str().map(|chosen| format!("{chosen}\n\n"));
     let by_hand = items(explanation, "by_hand").iter();
-    let by_hand: String = by_hand.map(|run| format!("{}\n\n", shown(&run["sentence"]))).collect();
+    let by_hand: String = by_hand.map(|run| shown(&run["sentence"]) + "\n\n").collect();
     let zone = explanation["timezone"].as_str();
     let zone = zone.map(|zone| format!("All times are those of {zone}.\n"));
     let steps = items(explanation, "trace").iter();

@@ -10,7 +10,7 @@ use crate::config::Environment;
 use crate::endpoint::{Access, EndpointArgs};
 use crate::output::{Output, items, shown};
 
-const EXAMPLE: &str = r#"Example:
+const EXAMPLE: &str = "Example:
   cohort recover --dry-run --data ./data
   cohort recover --rerun --data ./data
   cohort recover --mark-missed --data ./data
@@ -20,7 +20,7 @@ says how it goes on, its agent plans nothing and calls nobody.
 --rerun plans the gap as after any downtime: work of the gap may be done twice.
 --mark-missed records what fell due in the gap as missed (downtime), cancels runs that were open in
 the backup, and goes on from now.
-With --json the answer of GET /api/v1/recovery is printed."#;
+With --json the answer of GET /api/v1/recovery is printed.";
 
 /// Say how a deployment that was restored from a backup goes on
 #[derive(Args)]

@@ -1,7 +1,6 @@
 //! `cohort rerun`: work that has ended is done again (D13).
 
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -78,17 +77,10 @@ impl Rerun {
         if let Some(status) = self.status {
             body.insert("status".into(), json!(status.as_str()));
         }
+        // A request whose answer was lost opens the rerun once.
         if !self.caution.dry_run && !body.is_empty() {
-            body.insert("id".into(), json!(identifier().to_string()));
+            body.insert("id".into(), json!(Uuid::now_v7().to_string()));
         }
         body
     }
-}
-
-/// The identifier of a new rerun: a request whose answer was lost opens it once.
-fn identifier() -> Uuid {
-    let now = Timestamp::now();
-    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
-    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds))
 }

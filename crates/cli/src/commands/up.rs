@@ -79,7 +79,7 @@ impl Up {
 
     /// Serves a folder and does its work.
     async fn work(&self, environment: &Environment, signals: &mut Signals) -> anyhow::Result<()> {
-        let started = signals.unless_ended(self.start(environment)).await?;
+        let started = signals.unless_ended(Box::pin(self.start(environment))).await?;
         // The folder is held until everything has ended.
         let Some((_held, agent, server)) = started else { return Ok(()) };
         agent.work(signals).await?;

@@ -12,7 +12,7 @@ use crate::test_folder::TestFolder;
 const USERS: usize = 400;
 
 /// A running folder whose job writes a mail for each of these users when it is triggered.
-async fn with_users(folder: &TestFolder) -> (Up, String) {
+fn with_users(folder: &TestFolder) -> (Up, String) {
     let job = json!({"job_id": "mails", "type": "individual_batch", "purpose_id": "write",
         "preference_based": true, "feature_type": "posts"});
     let batch = json!({"batch_processing_jobs": [job], "purposes": {"write": {
@@ -40,7 +40,7 @@ fn by_user(outcomes: &[Value]) -> HashMap<&str, &Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_template_is_stopped_corrected_and_done_again_for_who_got_it() {
     let folder = TestFolder::new();
-    let (up, file) = with_users(&folder).await;
+    let (up, file) = with_users(&folder);
     let triggered = folder.json(&["trigger", "mails"]).remove(0);
     let bad = up.rest().outcomes_when(USERS).await;
 
@@ -99,7 +99,7 @@ async fn a_bad_template_is_stopped_corrected_and_done_again_for_who_got_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_means_nothing_is_refused_and_says_what_to_give() {
     let folder = TestFolder::new();
-    let (_up, _file) = with_users(&folder).await;
+    let (_up, _file) = with_users(&folder);
     let refused = |arguments: &[&str], code: i32, part: &str| {
         let ended = folder.run(arguments);
         assert!(ended.code == code && ended.stderr.contains(part), "{}", ended.stderr);

@@ -49,6 +49,7 @@ impl Endpoint {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how many")]
 fn size() -> (usize, Duration) {
     let asked = std::env::var("COHORT_WITHDRAWALS").ok().and_then(|users| users.parse().ok());
     asked.map_or((USERS, Duration::from_millis(700)), |users| (users, Duration::from_secs(2)))

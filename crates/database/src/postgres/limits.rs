@@ -33,7 +33,7 @@ pub const INTERACTIVE: Duration = Duration::from_secs(10);
 pub const LIST: Duration = Duration::from_secs(30);
 
 /// The same for upkeep and imports, which nobody waits for in front of a screen.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_mins(1);
 
 /// What a connection is given to keep its limits by; cheap to clone.
 #[derive(Clone)]

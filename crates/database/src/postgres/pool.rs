@@ -38,7 +38,8 @@ impl Pool {
 
     /// Takes a connection, and waits for one to be given back when all are in use.
     pub(super) async fn take(&self) -> Result<Pooled, DatabaseError> {
-        match self.connections.get().await {
+        // On the heap: making a connection is a large future, and callers carry it in theirs.
+        match Box::pin(self.connections.get()).await {
             Ok(connection) => Ok(connection),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(_waiting)) => {

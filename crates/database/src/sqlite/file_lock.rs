@@ -35,7 +35,7 @@ mod system {
     const NAMES: i64 = LOCK + 1;
 
     /// What tells one file from another.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+    #[derive(Clone, PartialEq, Eq, Hash)]
     pub(in crate::sqlite) struct FileId(u64, u64);
 
     impl FileId {
@@ -45,6 +45,7 @@ mod system {
     }
 
     /// Returns the file whose lock stands for that of the database.
+    #[expect(clippy::unnecessary_wraps, reason = "on other systems the path is looked up")]
     pub(in crate::sqlite) fn lockable(database: &Path) -> io::Result<PathBuf> {
         Ok(database.to_owned())
     }

@@ -78,12 +78,15 @@ fn write_loop(writer: &mut Writer, queue: &Receiver<Box<dyn WriteJob>>) {
     }
 }
 
+/// The jobs of one transaction, and whether it was committed.
+type CommittedTogether = (Vec<Box<dyn WriteJob>>, Result<(), Arc<DatabaseError>>);
+
 /// Runs the job and those that wait behind it in one transaction.
 fn commit_together(
     connection: &Connection,
     first: Box<dyn WriteJob>,
     queue: &Receiver<Box<dyn WriteJob>>,
-) -> (Vec<Box<dyn WriteJob>>, Result<(), Arc<DatabaseError>>) {
+) -> CommittedTogether {
     let mut jobs = vec![first];
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         return (jobs, Err(Arc::new(error.into())));

@@ -158,7 +158,8 @@ impl Source {
         sqlite: &Migrations,
         postgres: &Migrations,
     ) -> Result<Self, TransferError> {
-        let _unused_without_postgres = postgres;
+        #[cfg(not(feature = "postgres"))]
+        let _ = postgres;
         Ok(match place {
             Place::Sqlite(path) => Self::Sqlite(SqliteSource::open(path, sqlite)?),
             #[cfg(feature = "postgres")]
@@ -216,7 +217,8 @@ impl Target {
         postgres: &Migrations,
         rules: &Rules,
     ) -> Result<Self, TransferError> {
-        let _unused_without_postgres = postgres;
+        #[cfg(not(feature = "postgres"))]
+        let _ = postgres;
         Ok(match place {
             Place::Sqlite(path) => {
                 if path.exists() {

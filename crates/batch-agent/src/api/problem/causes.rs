@@ -98,10 +98,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Config(_) | RegistryError::Unserved(_) => {
                 Self::unprocessable("The batch config cannot be used", detail)
             }
-            RegistryError::NoSuchJob(_) => {
-                Self::not_found("No such job", format!("{detail}; GET /api/v1/jobs lists them"))
-            }
-            RegistryError::NoJobOfPurpose(_) => {
+            RegistryError::NoSuchJob(_) | RegistryError::NoJobOfPurpose(_) => {
                 Self::not_found("No such job", format!("{detail}; GET /api/v1/jobs lists them"))
             }
             RegistryError::NothingChosen(_) => Self::unprocessable("Nothing is chosen", detail),
@@ -111,20 +108,19 @@ impl From<RegistryError> for Problem {
                 "No such purpose",
                 format!("{detail}; GET /api/v1/purposes lists them"),
             ),
-            RegistryError::PurposeAlreadySo { .. } => Self::conflict("Nothing to change", detail),
             RegistryError::NotFailed(_) => {
                 Self::conflict("Only who failed can be tried again", detail)
             }
             RegistryError::ReadOnly(_) => Self::conflict("Nothing can be changed here", detail),
             RegistryError::NobodyFailed => Self::conflict("Nobody has failed", detail),
             RegistryError::NobodyToRun { .. } => Self::conflict("Nobody is run", detail),
-            RegistryError::AlreadySo { .. } | RegistryError::AlreadyCanceled(_) => {
-                Self::conflict("Nothing to change", detail)
-            }
+            RegistryError::AlreadySo { .. }
+            | RegistryError::PurposeAlreadySo { .. }
+            | RegistryError::AlreadyCanceled(_)
+            | RegistryError::NotHeld => Self::conflict("Nothing to change", detail),
             RegistryError::Starting => Self::unavailable_for(SOON, "The agent starts", detail),
             RegistryError::NotInForce(_) => Self::unavailable("The job is not in force", detail),
             RegistryError::Held => Self::unavailable("The ledger was restored", detail),
-            RegistryError::NotHeld => Self::conflict("Nothing to change", detail),
             RegistryError::NoAgent => Self::unavailable("No agent runs", detail),
             RegistryError::Contended => Self::unavailable("Others are faster", detail),
         }

@@ -157,7 +157,7 @@ impl Gate {
         if is_probe {
             let end = if is_fault { ProbeEnd::Fault } else { ProbeEnd::Success };
             known.pending.probe = Some((end, now));
-        } else if !is_stale && !(is_fault && call.is_of_suspects) {
+        } else if !(is_stale || is_fault && call.is_of_suspects) {
             known.climb(is_fault, limit);
         }
         known.renew(now);

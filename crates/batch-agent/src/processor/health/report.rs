@@ -70,7 +70,7 @@ impl Report {
             self.last_success = Some(now);
             self.first_fault = None;
         }
-        if !is_stale && !(is_fault && call.is_of_suspects) {
+        if !(is_stale || is_fault && call.is_of_suspects) {
             let second = now.as_second();
             let calls = EndedCalls { second, ended: 1, faulted: u64::from(is_fault) };
             self.ended = merged(&self.ended, &[calls], now);

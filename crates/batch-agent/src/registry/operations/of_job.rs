@@ -37,7 +37,7 @@ impl JobRegistry {
         self.find_job(job).await?;
         let planned = self.ledger.pause_job(job, self.clock.now()).await?;
         self.await_reload().await?;
-        self.refuse_unless(planned, job, "is paused already")
+        refuse_unless(planned, job, "is paused already")
     }
 
     /// Lets a paused job plan again, from now on (F1).
@@ -49,17 +49,7 @@ impl JobRegistry {
         self.find_job(job).await?;
         let was_paused = self.ledger.resume_job(job, self.clock.now()).await?;
         self.await_reload().await?;
-        self.refuse_unless(was_paused, job, "is not paused")
-    }
-
-    /// Refuses to call a request done that has changed nothing (F12).
-    fn refuse_unless(
-        &self,
-        changed: bool,
-        job: &JobId,
-        state: &'static str,
-    ) -> Result<(), RegistryError> {
-        if changed { Ok(()) } else { Err(RegistryError::AlreadySo { job: job.clone(), state }) }
+        refuse_unless(was_paused, job, "is not paused")
     }
 
     /// Stops all these jobs from planning. Returns those that planned before.
@@ -136,4 +126,9 @@ impl JobRegistry {
 /// The jobs that were changed; an operation that changed none is not done (F12).
 fn some_changed(changed: Vec<JobId>, state: &str) -> Result<Vec<JobId>, RegistryError> {
     if changed.is_empty() { Err(RegistryError::NothingToDo(state.into())) } else { Ok(changed) }
+}
+
+/// Refuses to call a request done that has changed nothing (F12).
+fn refuse_unless(changed: bool, job: &JobId, state: &'static str) -> Result<(), RegistryError> {
+    if changed { Ok(()) } else { Err(RegistryError::AlreadySo { job: job.clone(), state }) }
 }

@@ -104,7 +104,7 @@ impl JobRegistry {
         }
         let in_force = self.agent.as_ref().map(|agent| agent.jobs().in_force());
         for job in &jobs {
-            if !in_force.as_ref().is_some_and(|jobs| jobs.find_planned(job).is_some()) {
+            if in_force.as_ref().is_none_or(|jobs| jobs.find_planned(job).is_none()) {
                 self.find_job(job).await?;
             }
         }

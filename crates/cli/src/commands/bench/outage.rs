@@ -78,7 +78,7 @@ struct FlakyHandler {
 }
 
 impl FlakyHandler {
-    fn count(&self, counts: &Mutex<BTreeMap<u64, u64>>, part: u64) {
+    fn count(counts: &Mutex<BTreeMap<u64, u64>>, part: u64) {
         *counts.lock().expect("nobody panics while it counts").entry(part).or_default() += 1;
     }
 
@@ -95,11 +95,11 @@ impl FlakyHandler {
 impl Handler for FlakyHandler {
     async fn call(&self, work: &Work) -> Result<Vec<UserResult>, HandlerError> {
         if self.is_away.load(Ordering::SeqCst) {
-            self.count(&self.refused, self.began.elapsed().as_secs());
+            Self::count(&self.refused, self.began.elapsed().as_secs());
             return Err(HandlerError::retry("answered 503 Service Unavailable"));
         }
         tokio::time::sleep(CALL_TAKES).await;
-        self.count(&self.succeeded, self.slot());
+        Self::count(&self.succeeded, self.slot());
         Ok(work.users.iter().map(|user| UserResult::succeeded(user.tenant_id.clone())).collect())
     }
 }

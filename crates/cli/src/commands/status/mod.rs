@@ -16,7 +16,7 @@ use crate::endpoint::{Access, Endpoint, EndpointArgs};
 use crate::failure::{NotWell, wrong_input, wrong_input_with_causes};
 use crate::output::{Output, print_line, shown};
 
-const EXAMPLE: &str = r#"Example:
+const EXAMPLE: &str = "Example:
   cohort status --data ./data
   cohort status --url http://127.0.0.1:8000/api/v1 --watch
 
@@ -25,7 +25,7 @@ the command that shows more of it or mends it; then jobs, purposes and agents.
 
 The exit code is 0 if all is well, 1 if not, and 2 if nobody who could say it answers. With --json
 the answer is one line; docs/reference/status.md lists its fields. Colours are left out where
-NO_COLOR is set, and where the output is no terminal."#;
+NO_COLOR is set, and where the output is no terminal.";
 
 /// How long --watch waits before it asks again.
 const WATCH_EVERY: Duration = Duration::from_secs(2);

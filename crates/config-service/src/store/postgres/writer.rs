@@ -80,7 +80,8 @@ impl<'a> Writer<'a> {
 
     /// Writes what was planned.
     pub(super) async fn write(&mut self, planned: &Rows) -> Result<()> {
-        rows::write(&self.db, &self.process.names, &mut self.learned, planned).await
+        // On the heap: several statements at once make a large future.
+        Box::pin(rows::write(&self.db, &self.process.names, &mut self.learned, planned)).await
     }
 
     /// Returns the number of a feature, which is made if it is new.
