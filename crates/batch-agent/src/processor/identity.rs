@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 
 use crate::clock::{AgentClock, saturating_add};
 
-/// How long a claim holds if it is not renewed: what a dead agent held is in other hands within 25 s
-/// (F3).
+/// How long a claim holds if it is not renewed: what a dead agent held is in other hands within
+/// 25 s (F3).
 const LEASE: SignedDuration = SignedDuration::from_secs(20);
 
 /// The agent's name and its time zone database; cheap to clone.

@@ -158,7 +158,8 @@ impl Deciding<'_> {
         self.looked.calls.push(call);
     }
 
-    /// Goes by the settings that were read before, as nothing newer can be: unless they are too old.
+    /// Goes by the settings that were read before, unless they are too old: nothing newer can be
+    /// read.
     fn go_by_what_was_known(&mut self, mut call: Call) {
         if is_recent(&call.used, self.now) {
             call.used.stale = true;

@@ -149,8 +149,8 @@ impl ChangeFeed {
         self.lock().log.end(self.clock.now())
     }
 
-    /// Which of these users may have changed their preference for a feature since a position: all of
-    /// them, if there is none, or if the feed was not read to its end just now (M3).
+    /// Which of these users may have changed their preference for a feature since a position: all
+    /// of them, if there is none, or if the feed was not read to its end just now (M3).
     pub(crate) async fn changed_among(
         &self,
         feature: &FeatureType,

@@ -197,7 +197,8 @@ async fn faults_of_our_own_side_use_up_no_attempt_and_the_agent_says_what_it_lac
     let counted = Arc::clone(&calls);
     let handler = handler_fn(move |_user: UserWork| {
         let is_ours = counted.fetch_add(1, Ordering::SeqCst) < 10;
-        async move { if is_ours { Err(HandlerError::own_fault("no file descriptor")) } else { Ok(()) } }
+        let lacking = || HandlerError::own_fault("no file descriptor");
+        async move { if is_ours { Err(lacking()) } else { Ok(()) } }
     });
     let agent = stage.agent_of(stage.builder().handler("write", handler)).await;
     agent.until("2026-12-01T09:00:05Z").await;
