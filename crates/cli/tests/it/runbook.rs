@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::routing::post;
+use cohort_database::testing::fresh_postgres;
 use regex::Regex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,7 +27,8 @@ use crate::serving::Up;
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The chapters that the tests below play; the page may have no other.
-const CHAPTERS: [&str; 6] = ["nothing", "late", "outage", "template", "full", "deploy"];
+const CHAPTERS: [&str; 8] =
+    ["nothing", "late", "outage", "template", "full", "restored", "move", "deploy"];
 
 /// The Monday of which the page speaks.
 const MONDAY: &str = "2026-12-07";
@@ -162,6 +164,7 @@ fn without_figures(text: &str) -> String {
         (r"\w+day \d+ [A-Z][a-z]+( \d{4})?", "DAY"),
         (r"\d\d:\d\d(:\d\d)?", "CLOCK"),
         (r"(\d+ d )?(\d+ h )?\d+ (min|h|s)\b", "SPAN"),
+        (r"\d+(\.\d+)? ([KMGT]iB|B)\b", "SIZE"),
         (r"\b\d[\d,.]*\b", "N"),
         (r"\s+", " "),
     ];
@@ -257,6 +260,51 @@ async fn a_disk_that_is_full_is_seen_and_what_waits_goes_on_by_itself() {
     scene.play("full").await;
     std::fs::remove_file(filling).expect("removed");
     until_ready(&scene.up).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_was_put_back_goes_on_when_somebody_says_how() {
+    let scene = Scene::with_endpoint(&serve_work(post(async || StatusCode::OK)).await);
+    until_ready(&scene.up).await;
+    shell(&scene.folder, "cohort backup monday --data data");
+    let Scene { folder, up, _until_the_end } = scene;
+    drop(up);
+    shell(&folder, "mv data gone; cohort restore monday --data data");
+    let up = Up::start(&folder.join("data"), &[], &[]);
+    let told = shell(&folder, "cohort status --data data");
+    assert!(told.contains("Not well: the ledger was restored, and agents hold."), "{told}");
+
+    let (commands, shown) = blocks("restored", &page());
+    let printed = shell(&folder, &commands);
+    assert_eq!(without_figures(&printed), without_figures(&shown), "{printed}");
+    until_ready(&up).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_moved_to_postgresql() {
+    const SHOWN_ADDRESS: &str = "postgres://cohort:PASSWORD@db.example/cohort";
+    let database = fresh_postgres();
+    let scene = Scene::with_endpoint(&serve_work(post(async || StatusCode::OK)).await);
+    let Scene { folder, up, _until_the_end } = scene;
+    drop(up);
+    let (commands, shown) = blocks("move", &page());
+    // Short enough that a word can be added to it.
+    let name = &database.schema.as_str()[..30];
+    let address = format!("{} --name {name}", database.url);
+    let commands = commands.replace(SHOWN_ADDRESS, &address);
+    let (copy, serve) = commands.split_once('\n').expect("two commands");
+    let copied = shell(&folder, copy);
+    let place = Regex::new(r"postgres://[^ ]+").expect("valid");
+    let told = place.replace_all(&copied, "PLACE").replace(name, "cohort");
+    let shown = place.replace_all(&shown, "PLACE");
+    let shown = without_figures(&shown);
+    assert!(shown.starts_with(without_figures(&told).trim()), "{copied}");
+
+    let serve = serve.trim().strip_prefix("cohort ").expect("a command of cohort");
+    let arguments: Vec<_> = serve.split(' ').map(std::ffi::OsStr::new).collect();
+    let service = Up::start_command(&folder.join("data"), &arguments, &[]);
+    let bob = service.rest().get("/tenants/bob/preferences/briefs").await;
+    assert_eq!(bob.status, 200, "{}", bob.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
