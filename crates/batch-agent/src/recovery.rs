@@ -14,40 +14,41 @@ use std::time::Duration;
 
 use cohort_ledger::{Ledger, LedgerError, Recovery};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::condition::{Condition, Part};
 
 /// How often a ledger that is held is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How many looks go by between two lines in the log.
-const TELL_EVERY: u32 = 60;
+/// How long it takes from one line in the log to the next.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// Whether this agent may work on its ledger, or has to hold.
 pub(crate) struct RecoveryGate {
     ledger: Arc<dyn Ledger>,
     condition: Arc<Condition>,
     known: Mutex<Option<Recovery>>,
+    /// When the log was last told, whoever of those who wait has told it.
+    told_at: Mutex<Option<Instant>>,
 }
 
 impl RecoveryGate {
     pub(crate) fn new(ledger: Arc<dyn Ledger>, condition: Arc<Condition>) -> Self {
-        Self { ledger, condition, known: Mutex::default() }
+        Self { ledger, condition, known: Mutex::default(), told_at: Mutex::default() }
     }
 
     /// Returns once the ledger is not held, or no longer.
     pub(crate) async fn until_open(&self) {
-        let mut looks = 0;
         loop {
             match self.look().await {
                 Ok(None) => return self.condition.note_well(Part::Recovery),
-                Ok(Some(recovery)) => self.tell(&recovery, looks),
+                Ok(Some(recovery)) => self.tell(&recovery),
                 Err(error) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "whether the ledger was restored cannot be read; it is tried again"
                 ),
             }
-            looks += 1;
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -69,16 +70,25 @@ impl RecoveryGate {
         Ok(recovery.filter(Recovery::is_held))
     }
 
-    fn tell(&self, recovery: &Recovery, looks: u32) {
+    fn tell(&self, recovery: &Recovery) {
         let cause = format!(
             "restored from a backup as of {}: nothing is planned and nobody is called until \
              `cohort recover --rerun` or `cohort recover --mark-missed`",
             recovery.as_of
         );
-        if looks.is_multiple_of(TELL_EVERY) {
+        if self.is_time_to_tell() {
             tracing::warn!(as_of = %recovery.as_of, "the ledger is {cause}");
         }
         self.condition.note_fault(Part::Recovery, cause);
+    }
+
+    fn is_time_to_tell(&self) -> bool {
+        let mut told_at = self.told_at.lock().expect("it is noted by code that does not panic");
+        let is_time = told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY);
+        if is_time {
+            *told_at = Some(Instant::now());
+        }
+        is_time
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Recovery>> {
