@@ -5,6 +5,7 @@ pub(crate) const LONGEST_EXCERPT: usize = 500;
 
 /// The first [`LONGEST_EXCERPT`] bytes of an answer as text: cut between two characters, without
 /// characters that would move a terminal's cursor, break a line or turn the direction of writing.
+#[cfg(feature = "http")]
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     // A character that the limit cuts is read whole first: it has four bytes at most.
     let beginning = &bytes[..bytes.len().min(LONGEST_EXCERPT + 3)];
@@ -24,7 +25,7 @@ fn harmless(character: char) -> char {
     if character.is_control() || turns_direction || breaks_line { ' ' } else { character }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
 

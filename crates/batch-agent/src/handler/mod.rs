@@ -15,7 +15,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub(crate) use self::excerpt::{LONGEST_EXCERPT, excerpt, shortened};
+#[cfg(feature = "http")]
+pub(crate) use self::excerpt::excerpt;
+pub(crate) use self::excerpt::{LONGEST_EXCERPT, shortened};
 pub use self::function::{UserWork, handler_fn};
 pub(crate) use self::result::{CallEnd, failed};
 pub use self::result::{HandlerError, ResultStatus, UserResult};
