@@ -141,12 +141,15 @@ impl Caller {
         began: Timestamp,
     ) {
         let (now, purpose) = (self.clock.now(), &calling.job.purpose_id);
-        self.metrics.call_ended(purpose, CallEnd::of(returned));
+        let end = CallEnd::of(returned);
+        self.metrics.call_ended(purpose, end);
+        if end == CallEnd::OwnFault {
+            // It says nothing of the handler.
+            return;
+        }
         let is_of_suspects = calls.iter().all(|call| call.member.failures > 0);
         let fault = match returned {
             Err(HandlerError::Retry { detail, .. }) => Some(detail.clone()),
-            // Our own fault says nothing of the handler.
-            Err(HandlerError::OwnFault { .. }) => return,
             _ => None,
         };
         if let Some(error) = &fault {

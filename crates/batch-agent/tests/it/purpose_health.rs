@@ -2,11 +2,10 @@
 //!
 //! Broken on purpose, these turned red:
 //! - every failed attempt counts (`Evidence::counts` is always true):
-//!   `an_outage_loses_nobody_and_is_soon_made_up_for`, `a_small_purpose_whose_handler_is_away_…`
-//! - none ever counts: `users_on_whom_the_handler_always_breaks_end_and_hold_up_nobody`
-//! - lanes of a failing purpose are claimed: `an_outage_loses_nobody_…`
-//! - the ledger is not told: `what_one_agent_was_told_another_keeps_to_on_sqlite`
-//! - what is asked for is not clamped: `an_absurd_pause_is_harmless`
+//!   `a_small_purpose_whose_handler_is_away_loses_nobody`, `after_the_longest_outage_failures_count`
+//!   and the simulation
+//! - none ever counts: `users_on_whom_the_handler_always_breaks_end_and_hold_up_nobody`,
+//!   `after_the_longest_outage_failures_count`
 
 use std::sync::{Arc, Mutex};
 

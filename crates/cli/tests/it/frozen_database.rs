@@ -1,7 +1,4 @@
 //! PostgreSQL frozen by SIGSTOP under real processes (F6): it takes connections and never answers.
-//!
-//! Planted, and red: a commit has no limit on our side; the farewell of an agent waits for the
-//! ledger.
 
 use std::time::{Duration, Instant};
 

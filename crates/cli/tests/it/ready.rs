@@ -1,7 +1,4 @@
 //! Ready means able (F12): real processes whose databases fail and recover.
-//!
-//! Planted, and red: readiness believes the ledger because it could be written once; `up` does not
-//! ask its agent.
 
 use std::fs::File;
 use std::io::Write;

@@ -67,6 +67,10 @@ async fn is_held(rest: &Rest) {
     let trigger = rest.post("/jobs/posts_job/trigger", Value::Null).await;
     assert_eq!(trigger.status, 503, "{trigger:?}");
     assert!(trigger.text.contains("cohort recover"), "{trigger:?}");
+    for again in ["/runs/rerun", "/runs/retry"] {
+        let refused = rest.post(again, json!({"job": "posts_job"})).await;
+        assert_eq!(refused.status, 503, "{again}: {refused:?}");
+    }
     assert_eq!(rest.get("/runs").await.json()["runs"], json!([]));
 }
 

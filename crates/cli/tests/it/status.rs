@@ -1,6 +1,4 @@
 //! `cohort status`: is all well, and if not, what is wrong and what to do (A4).
-//!
-//! Planted, and red: a finding of late work is a note.
 
 use axum::http::StatusCode;
 use axum::routing::post;

@@ -40,9 +40,12 @@ impl JobRegistry {
     ///
     /// # Errors
     /// [`RegistryError::NothingChosen`] if the choice restricts nothing,
-    /// [`RegistryError::NothingToDo`] if nothing that has ended is selected.
+    /// [`RegistryError::NothingToDo`] if nothing that has ended is selected,
+    /// [`RegistryError::Held`] if the ledger was restored and nobody has said yet how to go on
+    /// (F11).
     pub async fn rerun(&self, choice: &Choice, id: Option<Uuid>) -> Result<Rerun, RegistryError> {
         self.refuse_operations()?;
+        self.refuse_while_held()?;
         let selection = self.select_for_rerun(choice).await?;
         let firing = Firing::rerun(self.clock.now(), id);
         let (mut reruns, mut jobs) = (Vec::new(), Vec::new());

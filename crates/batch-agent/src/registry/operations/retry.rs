@@ -42,9 +42,11 @@ impl JobRegistry {
     ///
     /// # Errors
     /// [`RegistryError::NotFailed`] if one of the users named has not failed; then nobody is
-    /// requeued. [`RegistryError::NobodyFailed`] if nobody at all has.
+    /// requeued. [`RegistryError::NobodyFailed`] if nobody at all has, [`RegistryError::Held`] if
+    /// the ledger was restored and nobody has said yet how to go on (F11).
     pub async fn retry(&self, retry: &Retry) -> Result<Retried, RegistryError> {
         self.refuse_operations()?;
+        self.refuse_while_held()?;
         let selection = self.select_failed(&retry.choice).await?;
         let key_nonce = retry.new_key.then(|| Uuid::new_v4().simple().to_string());
         let (mut requeued, mut before) = (0, None);
