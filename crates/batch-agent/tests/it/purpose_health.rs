@@ -2,8 +2,8 @@
 //!
 //! Broken on purpose, these turned red:
 //! - every failed attempt counts (`Evidence::counts` is always true):
-//!   `a_small_purpose_whose_handler_is_away_loses_nobody`, `after_the_longest_outage_failures_count`
-//!   and the simulation
+//!   `a_small_purpose_whose_handler_is_away_loses_nobody`, the simulation and
+//!   `after_the_longest_outage_failures_count`
 //! - none ever counts: `users_on_whom_the_handler_always_breaks_end_and_hold_up_nobody`,
 //!   `after_the_longest_outage_failures_count`
 
