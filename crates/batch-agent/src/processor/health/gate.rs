@@ -66,6 +66,9 @@ type Told = (HealthState, bool);
 /// Permission to make one call, until it is dropped.
 pub(crate) struct Turn(Option<Arc<Gate>>);
 
+/// A report on its way, until it has arrived or never will.
+pub(super) struct Reporting<'a>(&'a Gate);
+
 /// Whether a call may be made.
 enum Passage {
     Free,
@@ -212,21 +215,17 @@ impl Gate {
         self.known().unreadable.replace(revision) != Some(revision)
     }
 
-    /// What is to be reported now, if anything is; it counts as reported.
-    pub(super) fn take_report(&self, now: Timestamp) -> Option<Report> {
+    /// What is to be reported now, if anything is; it counts as reported. One report is on its way
+    /// at a time: of two, the first that is stored would undo here what the second says.
+    pub(super) fn take_report(&self, now: Timestamp) -> Option<(Report, Reporting<'_>)> {
         let mut known = self.known();
-        if !known.is_report_due(now) {
+        if known.is_reporting || !known.is_report_due(now) {
             return None;
         }
         (known.reported_at, known.is_reporting) = (now, true);
         // Until the ledger has answered, it holds here as if it had taken it.
         known.row = PurposeHealth { revision: known.row.revision, ..known.health.clone() };
-        Some(std::mem::take(&mut known.pending))
-    }
-
-    /// Notes that the report on its way has arrived, or never will.
-    pub(super) fn end_report(&self) {
-        self.known().is_reporting = false;
+        Some((std::mem::take(&mut known.pending), Reporting(self)))
     }
 
     /// Gives back a report that the ledger did not take.
@@ -329,6 +328,12 @@ impl Known {
     }
 }
 
+impl Drop for Reporting<'_> {
+    fn drop(&mut self) {
+        self.0.known().is_reporting = false;
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let Some(gate) = self.0.take() else { return };
@@ -339,5 +344,30 @@ impl Drop for Turn {
         if is_waited_for {
             gate.changed.send_replace(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_waits_for_the_one_on_its_way_and_is_not_undone_by_it() {
+        let now = Timestamp::from_second(1_000_000).expect("an instant");
+        let healthy = PurposeHealth::healthy("posting".parse().expect("a purpose"));
+        let gate = Gate::new(healthy.clone());
+        let refuse = |times| {
+            let fault = Some("answered 503".to_owned());
+            let call = EndedCall { began: now, fault, is_of_suspects: false, slow_until: None };
+            (0..times).for_each(|_| gate.note(&call, false, 25, now));
+        };
+        refuse(1);
+        let (_report, on_its_way) = gate.take_report(now).expect("a fault is reported");
+        refuse(30);
+        assert!(gate.take_report(now).is_none(), "one at a time");
+        gate.hear(PurposeHealth { revision: 1, ..healthy }, now);
+        assert_eq!(gate.state_at(now), HealthState::Failing);
+        drop(on_its_way);
+        assert!(gate.take_report(now).is_some());
     }
 }

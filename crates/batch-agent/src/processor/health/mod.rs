@@ -157,15 +157,15 @@ impl Health {
         }
     }
 
-    /// Reports what this agent has seen of a purpose, if it is due.
+    /// Reports what this agent has seen of a purpose, if it is due, and what it sees meanwhile.
     async fn report(&self, purpose: &PurposeId, gate: &Gate) {
-        let Some(report) = gate.take_report(self.clock.now()) else { return };
-        let stored = self.store(purpose, gate, &report).await;
-        gate.end_report();
-        if let Err(error) = stored {
-            tracing::error!(error = &error as &dyn std::error::Error, %purpose,
-                "other agents cannot be told how a purpose does");
-            gate.put_back(report, self.clock.now());
+        while let Some((report, _on_its_way)) = gate.take_report(self.clock.now()) {
+            if let Err(error) = self.store(purpose, gate, &report).await {
+                tracing::error!(error = &error as &dyn std::error::Error, %purpose,
+                    "other agents cannot be told how a purpose does");
+                gate.put_back(report, self.clock.now());
+                return;
+            }
         }
     }
 
