@@ -1,9 +1,13 @@
 //! A Config Database that is open.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use cohort_database::DatabaseError;
 use cohort_preferences::Clock;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::admission::Admission;
 use super::options::ConfigServiceOptions;
@@ -15,12 +19,18 @@ use crate::store::Store;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 
+/// How long a service of this process that was dropped may take to close its file.
+const CLOSES_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long to wait between two tries to open such a file.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+
 /// A Config Database that is open; cheap to clone.
 #[derive(Clone)]
 pub struct ConfigService(pub(super) Arc<Inner>);
 
 /// When a database was tried, and why it could not be written then.
-type LastTry = (tokio::time::Instant, Option<String>);
+type LastTry = (Instant, Option<String>);
 
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
@@ -90,12 +100,30 @@ async fn open_store(
     read_only: bool,
 ) -> Result<Arc<dyn Store>> {
     match database {
-        DatabaseAddress::Sqlite(path) => {
-            Ok(Arc::new(SqliteStore::open(&path, Arc::clone(clock), read_only).await?))
-        }
+        DatabaseAddress::Sqlite(path) => Ok(Arc::new(open_sqlite(&path, clock, read_only).await?)),
         DatabaseAddress::Postgres { url, schema } => {
             let schema = schema.parse()?;
             Ok(Arc::new(PostgresStore::open(url, schema, Arc::clone(clock), read_only).await?))
         }
     }
+}
+
+/// Opens the file. A service of this process that was dropped may still be removing old history:
+/// it is waited for.
+async fn open_sqlite(path: &Path, clock: &Arc<dyn Clock>, read_only: bool) -> Result<SqliteStore> {
+    let until = Instant::now() + CLOSES_WITHIN;
+    loop {
+        match SqliteStore::open(path, Arc::clone(clock), read_only).await {
+            Err(error) if is_held_here(&error) && Instant::now() < until => {
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn is_held_here(error: &ConfigServiceError) -> bool {
+    let here = Some(std::process::id());
+    matches!(error, ConfigServiceError::Database(DatabaseError::InUse { holder, .. })
+        if *holder == here)
 }
