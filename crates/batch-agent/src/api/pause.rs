@@ -45,7 +45,7 @@ pub(super) async fn pause_all(
     let dry_run = body.dry_run;
     let choice = body.choice()?;
     let jobs = if dry_run {
-        registry.preview_stop(&choice).await?.jobs
+        registry.planning_jobs(&choice).await?
     } else {
         registry.pause_jobs(&choice).await?
     };
@@ -61,7 +61,7 @@ pub(super) async fn resume_all(
     let dry_run = body.dry_run;
     let choice = body.choice()?;
     let jobs = if dry_run {
-        registry.preview_stop(&choice).await?.jobs
+        registry.paused_jobs(&choice).await?
     } else {
         registry.resume_jobs(&choice).await?
     };

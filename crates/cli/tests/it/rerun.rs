@@ -47,6 +47,12 @@ async fn a_bad_template_is_stopped_corrected_and_done_again_for_who_got_it() {
     let stopped = folder.line(&["stop", "mails"]);
     assert!(stopped.starts_with("mails is stopped: 0 open runs"), "{stopped}");
     assert_eq!(folder.json(&["jobs"])[0]["state"], "paused");
+    let dry_run = json!({"all": true, "dry_run": true});
+    let pause = up.rest().post("/pause", dry_run.clone()).await;
+    assert_eq!(pause.status, 409, "a dry run of what changes nothing: {}", pause.text);
+    let resume = up.rest().post("/resume", dry_run).await;
+    assert_eq!(resume.json()["jobs"], json!(["mails"]));
+    assert_eq!(folder.json(&["jobs"])[0]["state"], "paused", "a dry run does nothing");
     folder.write("mail.html", "<p>Dear {{ tenant_id }}, we owe you 1000");
     assert_eq!(folder.lines(&["apply", &file])[1], "purpose write updated v2");
     assert_eq!(folder.line(&["resume", "mails"]), "mails plans again");

@@ -1,6 +1,6 @@
 //! Operations on one job: pause, resume, trigger.
 
-use cohort_ledger::{Definition, DefinitionKind, Firing, RunId};
+use cohort_ledger::{Definition, DefinitionKind, Firing, Pause, RunId};
 use cohort_preferences::JobId;
 use serde::Serialize;
 
@@ -82,6 +82,34 @@ impl JobRegistry {
         }
         self.await_reload().await?;
         some_changed(changed, "no job of it is paused")
+    }
+
+    /// Returns which of these jobs plan: those that a pause would stop.
+    ///
+    /// # Errors
+    /// [`RegistryError::NothingToDo`] if none does.
+    pub async fn planning_jobs(&self, choice: &JobChoice) -> Result<Vec<JobId>, RegistryError> {
+        let (_paused, planning) = self.by_pause(choice).await?;
+        some_changed(planning, "every job of it is paused already")
+    }
+
+    /// Returns which of these jobs are paused: those that would plan again.
+    ///
+    /// # Errors
+    /// [`RegistryError::NothingToDo`] if none is.
+    pub async fn paused_jobs(&self, choice: &JobChoice) -> Result<Vec<JobId>, RegistryError> {
+        let (paused, _planning) = self.by_pause(choice).await?;
+        some_changed(paused, "no job of it is paused")
+    }
+
+    /// The jobs that are paused, and the others.
+    async fn by_pause(
+        &self,
+        choice: &JobChoice,
+    ) -> Result<(Vec<JobId>, Vec<JobId>), RegistryError> {
+        let pauses = self.ledger.definitions().await?.pauses;
+        let jobs = self.jobs_of(choice).await?.into_iter();
+        Ok(jobs.partition(|job| pauses.get(job).is_some_and(Pause::lasts)))
     }
 
     /// Runs everybody whom a job serves, now. Returns the name of the trigger, and its runs: one a
